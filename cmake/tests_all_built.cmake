@@ -1,0 +1,12 @@
+# Fails if a *_test.cc under tests/ is not built by any assay_test() call (grpo's only where LibTorch is).
+file(STRINGS ${REGISTERED} registered)
+file(GLOB_RECURSE on_disk ${SOURCE_DIR}/*_test.cc)
+set(missing "")
+foreach(source ${on_disk})
+  if(NOT source IN_LIST registered AND NOT (source MATCHES "/tests/grpo/" AND NOT HAVE_TORCH))
+    list(APPEND missing ${source})
+  endif()
+endforeach()
+if(missing)
+  message(FATAL_ERROR "not built by any assay_test(): ${missing}")
+endif()

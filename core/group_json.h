@@ -1,0 +1,20 @@
+// Rows of sampled groups as JSON: what `assay score` and the trainers read. Knows the two native shapes (a group
+// with "completions", a flat sample with "completion") and the problem keys of the common code sets (HumanEval's
+// "test" and "entry_point", MBPP's "test_list"), which become verification_info. Keys not understood are kept in
+// Problem::extra. Pure; thread-safe. Reading other sets' layouts is datagen's.
+#pragma once
+
+#include "core/json.h"
+#include "core/result.h"
+#include "core/types.h"
+
+namespace assay {
+
+// Errors: kInput with a hint ("the row has neither 'completions' nor 'completion'", arrays of unequal length).
+Result<Group> GroupFromJson(const Json& row);
+// A problem without samples: the same keys less the completions.
+Result<Problem> ProblemFromJson(const Json& row);
+// The superset line of our own ("Recommended group line"), from which GroupFromJson gives the same Group back.
+Json GroupToJson(const Group& group);
+
+}  // namespace assay

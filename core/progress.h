@@ -1,0 +1,31 @@
+// Progress: one line on stderr, redrawn at most ten times a second, only when stderr is a terminal and it was not
+// turned off. Update and Done may be called from one thread only.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace assay {
+
+class Progress {
+ public:
+  // `total` <= 0: unknown. `enabled` false: everything is a no-op.
+  Progress(std::string label, int64_t total, bool enabled);
+  ~Progress();
+  // `note`: a few words behind the bar ("pass 71.3 %, 12,400 samples/s").
+  void Update(int64_t done, const std::string& note = "");
+  void Done();
+
+  // True if stderr is a terminal.
+  static bool StderrIsTerminal();
+
+ private:
+  std::string label_;
+  int64_t total_;
+  bool enabled_;
+  bool drawn_ = false;
+  int64_t start_ns_ = 0;
+  int64_t last_draw_ns_ = 0;
+};
+
+}  // namespace assay

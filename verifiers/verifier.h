@@ -1,0 +1,53 @@
+// Verifier: looks at the samples of one group and gives one Verdict for each. Every verifier is safe to call from
+// many threads at once, keeps no state that a sample could change for the next, never throws, never prints, and
+// returns within bounded time and memory whatever the text is. What the candidate's bytes bring about is a kFail,
+// never a kFault (core/types.h, Outcome).
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/json.h"
+#include "core/result.h"
+#include "core/types.h"
+
+namespace assay {
+
+class Sandbox;  // sandbox/sandbox.h
+
+// What verifiers may share: made once per process, outlives every verifier.
+struct VerifierEnv {
+  Sandbox* sandbox = nullptr;  // null: verifiers that need one say so when they are made
+};
+
+class Verifier {
+ public:
+  virtual ~Verifier() = default;
+
+  // Exactly group.samples.size() verdicts, in order. `row_options`: the row's own options for this verifier, which
+  // override those it was made with, or null. A row option that does not exist or does not fit is a fault of
+  // the data set: reason "gold_bad_options" for every sample.
+  virtual std::vector<Verdict> Verify(const Group& group, const Json* row_options) const = 0;
+};
+
+// A row of the constant table in builtins.cc.
+struct VerifierInfo {
+  const char* name;
+  const char* summary;       // one line for `assay verifiers`
+  const char* options_help;  // one line an option: "mode: completion | bare | ..."
+  bool needs_sandbox;
+  // `options` is an object or null; unknown keys are kUsage errors with "did you mean".
+  Result<std::unique_ptr<Verifier>> (*make)(const Json& options, const VerifierEnv& env);
+};
+
+const std::vector<VerifierInfo>& BuiltinVerifiers();
+// Null if there is none of that name.
+const VerifierInfo* FindVerifier(std::string_view name);
+Result<std::unique_ptr<Verifier>> MakeVerifier(std::string_view name, const Json& options, const VerifierEnv& env);
+
+// Error for an option object with keys outside `known` ("unknown option 'mod' of verifier 'math'").
+Status CheckOptionNames(const Json& options, std::string_view verifier, const std::vector<std::string>& known);
+
+}  // namespace assay
