@@ -1,0 +1,172 @@
+// Store: one SQLite file that keeps scored runs and the data sets selected from them, so that every kept row can be traced
+// back to its problem, sample, verdicts, filter decision and tool version. Runs are append-only. The schema is
+// described in docs/store.md; it is versioned, older stores are migrated when they are opened for writing.
+//
+// Deterministic: the same rows added in the same order give the same `sqlite3 FILE .dump`, byte for byte, also when
+// the process was killed at any point and the run resumed: ids follow input order, no clock is read, and a transaction
+// holds whole input rows together with the run's progress counters.
+//
+// Durable: WAL with synchronous=NORMAL. What Commit() returned success for survives a killed process; after a power
+// cut the file is whole, and a resumed run scores again what was lost. One writer at a time (BEGIN IMMEDIATE: a second one
+// waits, then gets an error), any number of readers beside it, each with a Store of its own.
+//
+// Not thread-safe: one Store a thread. It is not a cache of verdicts and it does not score.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/hash.h"
+#include "core/result.h"
+#include "core/types.h"
+#include "verifiers/rubric.h"
+
+namespace assay {
+
+using RunId = int64_t;
+using DatasetId = int64_t;
+
+enum class OpenMode {
+  kReadOnly,   // must exist; an older schema is an error
+  kReadWrite,  // must exist; an older schema is migrated
+  kCreate,     // made if missing
+};
+
+struct StoreOptions {
+  int busy_timeout_ms = 10'000;  // how long to wait for another writer
+  int64_t max_pages = 0;  // upper bound of the file in pages (a simulated full disk); 0: none
+};
+
+struct RunInfo {
+  std::string name;         // unique in the store
+  std::string rubric_json;  // RubricSpec::ToJson
+  std::string config_hash;  // of all that decides a reward; --resume compares it
+  std::string tool_version;
+  uint64_t seed = 0;
+  std::string created;  // a time stamp if the caller wants one kept; it is part of the dump
+};
+
+struct RunRecord : RunInfo {
+  RunId id = 0;
+  bool finished = false;
+};
+
+// Which input row a group came from. A row of several lines (--group-by) is named by its first line and the hash of all.
+struct RowKey {
+  std::string file;  // as the user wrote it
+  int64_t line = 0;  // 1-based; unique and increasing within a file of a run
+  Hash128 line_hash;
+};
+
+// A sample as it was stored. `sample.text` is empty where texts were not asked for.
+struct StoredSample {
+  int64_t id = 0;
+  int64_t index = 0;  // place in its group
+  int64_t text_id = 0;
+  int64_t text_bytes = 0;
+  Sample sample;
+  SampleScore score;  // a verdict's ms is 0 if times were not stored
+};
+
+struct StoredGroup {
+  int64_t row_id = 0;
+  int64_t problem_id = 0;
+  RowKey key;
+  bool flat = false;
+  std::string error;                // not empty: a bad row; there is nothing else in it
+  Problem problem;                  // as it was read: options and extra are the row's own
+  std::vector<std::string> labels;  // of the verdicts, in order
+  std::vector<StoredSample> samples;
+};
+
+struct DatasetInfo {
+  std::string name;      // unique in the store
+  std::string strategy;  // "all-correct", "best-of-n", "import"
+  std::string params_json;
+  std::string tool_version;
+  std::optional<RunId> run;  // empty for imported ones
+  std::string created;       // as in RunInfo
+};
+
+struct DatasetRecord : DatasetInfo {
+  DatasetId id = 0;
+  int64_t rows = 0;
+  std::vector<std::pair<std::string, int64_t>>
+      decisions;  // decision -> number of samples, in the order given
+};
+
+// A row of a data set with where it came from.
+struct DatasetRow {
+  int64_t position = 0;  // 0-based
+  std::string decision;  // why it was kept, JSON
+  std::string run;       // the run's name
+  std::string run_tool_version;
+  StoredGroup group;  // with exactly one sample
+};
+
+class Store {
+ public:
+  // Errors: kInput (no database, no store of ours, a newer schema), kIo (missing, unreadable, read-only, locked, full).
+  static Result<std::unique_ptr<Store>> Open(const std::string& path, OpenMode mode,
+                                             const StoreOptions& options = {});
+  ~Store();  // rolls back what was not committed
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  // --- Writing a run. Any error rolls back to the last Commit; after it only the destructor may be called.
+
+  // Makes the run and commits it. A run of that name: kUsage, unless `resume`, the configuration hash is the same
+  // and nothing else differs; then it is continued. `resume` with no such run starts it.
+  Result<RunId> BeginRun(const RunInfo& info, bool resume);
+  // Input rows of `file` that are in the store, bad ones included; pending ones count.
+  Result<int64_t> RowsDone(RunId run, const std::string& file);
+  // True if the row is in the store. kInput if that line is there with another hash (the file changed since).
+  Result<bool> HasRow(RunId run, const RowKey& key);
+  // Adds one input row to the open transaction. A row that HasRow is skipped: adding twice is harmless, which is what
+  // resuming relies on. `with_times` false leaves the verdicts' ms out.
+  Status AddGroup(RunId run, const RowKey& key, const Group& group, const GroupScore& score,
+                  bool with_times);
+  // A row that could not be read: recorded, so that resuming knows it.
+  Status AddBadRow(RunId run, const RowKey& key, const std::string& message);
+  // True when so much is pending (rows or bytes) that the caller should Commit.
+  bool ShouldCommit() const;
+  // Makes all that was added durable. No-op if nothing is pending.
+  Status Commit();
+  // Commits, and marks the run as finished.
+  Status FinishRun(RunId run);
+
+  // --- Writing a data set, in one transaction: Begin, Add in order, Finish. Without Finish nothing is kept.
+
+  // kUsage if there is one of that name, unless `replace`.
+  Result<DatasetId> BeginDataset(const DatasetInfo& info, bool replace);
+  Status AddDatasetRow(DatasetId dataset, int64_t sample_id, const std::string& decision_json);
+  // `decisions`: how many samples were kept and dropped, by reason.
+  Status FinishDataset(DatasetId dataset,
+                       const std::vector<std::pair<std::string, int64_t>>& decisions);
+
+  // --- Reading. Names not found are kUsage with a hint.
+
+  Result<std::vector<RunRecord>> Runs();
+  Result<RunRecord> FindRun(const std::string& name);
+  Result<std::vector<DatasetRecord>> Datasets();
+  Result<DatasetRecord> FindDataset(const std::string& name);
+  // Every input row of a run in input order, bad rows included. Stops at the visitor's first error. Memory: one group.
+  Status ForEachGroup(RunId run, bool with_texts,
+                      const std::function<Status(const StoredGroup&)>& visit);
+  // Every row of a data set in order.
+  Status ForEachDatasetRow(DatasetId dataset, bool with_texts,
+                           const std::function<Status(const DatasetRow&)>& visit);
+
+  static int SchemaVersion();  // of this program
+
+ private:
+  Store();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace assay
