@@ -1,0 +1,163 @@
+// Sandbox: runs programs that nobody trusts and says what they did. A pool of slots; each slot is a pair of `assay-jail`
+// workers started by exec (one from which candidates are forked, one from which testers are), so nothing untrusted is ever
+// forked from this process. Run() is one program in one box; Judge() is one candidate in a box talking to one tester in
+// another process, another user and another pid namespace (DESIGN.md, "The judge: five rules").
+//
+// Thread-safe: Run and Judge may be called from any number of threads; each call takes one slot and waits for one when
+// all are taken. What the program did is data (RunResult), never an Error. Not an executor of trusted helpers, and not a
+// judge of values: comparing is verifiers/code's. docs/sandbox.md has the threat model.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/json.h"
+#include "core/result.h"
+#include "sandbox/limits.h"
+
+namespace assay {
+
+// Why a job ended; the first cause wins. Names are stable (CauseName): they are the `reason` values of verdicts.
+enum class Cause : uint8_t {
+  kOk,            // "ok": exit code 0
+  kNonzeroExit,   // "nonzero_exit"
+  kSignal,        // "signal": killed by a signal that no limit sent
+  kCpuLimit,      // "cpu_limit"
+  kWallLimit,     // "wall_limit"
+  kMemoryLimit,   // "memory_limit"
+  kProcessLimit,  // "process_limit"
+  kOutputLimit,   // "output_limit"
+  kDiskLimit,     // "disk_limit"
+  kPolicy,        // "policy": killed by the system call filter
+  kCompileError,  // "compile_error": stderr holds the compiler's words
+  kWorkerLost,  // "worker_lost": two workers died on it, and a control job in the same slot succeeded
+  kFault,       // "fault": ours; `fault` says what. Never what the program's bytes can bring about
+};
+const char* CauseName(Cause cause);
+
+// What stands between a job and the machine, best first.
+enum class Tier : uint8_t {
+  kNone,        // rlimits only; never chosen unless asked for by name ("none")
+  kLandlock,    // Landlock + seccomp + rlimits ("landlock")
+  kNamespaces,  // all namespaces + seccomp + rlimits (+ cgroup where granted) ("namespaces")
+};
+const char* TierName(Tier tier);
+
+struct SourceFile {
+  std::string path;  // relative to the box's working folder; no "..", no leading '/'
+  std::string bytes;
+};
+
+struct Job {
+  std::string language = "python";  // a name in Sandbox::Languages()
+  std::string source;               // the main file's text
+  std::vector<SourceFile> files;    // further files beside it
+  std::vector<std::string> args;
+  std::string stdin_bytes;
+  Limits limits;
+  // Named relaxations: "subprocess" (Python may start programs).
+  std::vector<std::string> allow;
+};
+
+struct RunResult {
+  Cause cause = Cause::kFault;
+  int exit_code = -1;  // valid for kOk and kNonzeroExit
+  int signal = 0;      // valid for kSignal and kPolicy
+  std::string stdout_bytes;
+  std::string stderr_bytes;
+  bool stdout_truncated = false;
+  bool stderr_truncated = false;
+  double cpu_ms = 0;
+  double wall_ms = 0;
+  int64_t peak_memory_kib = 0;
+  int64_t process_peak = 0;    // the most processes and threads seen at once; sampled
+  double run_delay_share = 0;  // share of the wall time that the scheduler kept it waiting, 0..1
+  Tier tier = Tier::kNone;
+  std::string fault;  // kFault: a sentence
+
+  bool ok() const { return cause == Cause::kOk; }
+  // The record of docs/schemas/run_result.schema.json; bytes as UTF-8 with U+FFFD.
+  Json ToJson() const;
+};
+
+// One completion judged by one tester. The three strings are opaque here: verifiers/code writes them, the harness in
+// the jail (sandbox/jail/py_harness.h) reads them.
+struct JudgeJob {
+  // Equal keys: the same trusted text (tests, prompt part, setup, packages), so one tester process may serve both.
+  std::string tester_key;
+  std::string tester_spec;     // trusted; sent to the tester's side only, when the key changes
+  std::string tester_request;  // trusted; per completion
+  std::string candidate_spec;  // untrusted program and what the box may know
+  Limits limits;
+  std::vector<std::string> allow;
+};
+
+struct JudgeResult {
+  // The box. kOk also when we ended it because the tester was done (`ended_by_us`).
+  RunResult candidate;
+  bool ended_by_us = false;
+  // The tester: kOk if it finished by itself; kCpuLimit, kMemoryLimit, kWallLimit, kSignal, ... else.
+  Cause tester_cause = Cause::kFault;
+  double tester_cpu_ms = 0;
+  // What the tester wrote to its result channel, whole (at most kMaxJudgeResultBytes). Trusted; empty unless kOk.
+  std::string result;
+};
+inline constexpr int64_t kMaxJudgeResultBytes = 4 << 20;
+
+struct SandboxConfig {
+  int slots = 1;
+  std::string jail_path;  // empty: $ASSAY_JAIL, else `assay-jail` beside this executable
+  std::string
+      isolation;  // "" = the best tier there is, at least landlock; "namespaces", "landlock", "none"
+  std::string
+      python;  // an interpreter or venv whose packages are offered read-only; "" = the built-in one's
+  std::vector<std::string> preimport;  // further modules imported before the fork ("numpy")
+  std::string languages_toml;  // text of a TOML file that declares further languages; may be empty
+  std::string cache_folder;    // compile cache; "" = none
+};
+
+struct LanguageInfo {
+  std::string name;
+  std::string version;  // first line of its `--version`; empty if it is not installed
+  bool available = false;
+  std::string missing;  // what to install
+};
+
+// For `assay doctor`: what is in force and how to get more.
+struct SandboxReport {
+  Tier tier = Tier::kNone;
+  std::string python_version;
+  std::vector<std::pair<std::string, std::string>>
+      layers;                       // ("user namespace", "on"), ("cgroup", "off: ..")
+  std::vector<std::string> advice;  // sentences
+};
+
+class Sandbox {
+ public:
+  // Starts the first worker, so that what the machine lacks is known at once. Errors: kUnavailable with a hint.
+  static Result<std::unique_ptr<Sandbox>> Create(const SandboxConfig& config);
+  ~Sandbox();
+  Sandbox(const Sandbox&) = delete;
+  Sandbox& operator=(const Sandbox&) = delete;
+
+  RunResult Run(const Job& job);
+  JudgeResult Judge(const JudgeJob& job);
+
+  Tier tier() const;
+  int slots() const;
+  SandboxReport Describe();
+  std::vector<LanguageInfo> Languages();
+  // The system call policy and the mounts as text, for `assay run --show-policy`.
+  Result<std::string> ShowPolicy();
+
+ private:
+  Sandbox();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace assay
