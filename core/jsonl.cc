@@ -1,0 +1,353 @@
+#include "core/jsonl.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+#include "core/json.h"
+#include "core/text.h"
+
+namespace assay {
+namespace {
+
+constexpr size_t kReadBytes = size_t{256} << 10;
+
+Error IoError(const std::string& what, const std::string& path, int error_number) {
+  std::string hint;
+  if (error_number == ENOENT) hint = "check the path; relative paths start at the current folder";
+  if (error_number == EACCES || error_number == EPERM) hint = "check the permissions (ls -l)";
+  if (error_number == EISDIR) hint = "give a file, not a folder";
+  if (error_number == ENOSPC || error_number == EDQUOT) {
+    hint = "free some space, then run the same command with --resume";
+  }
+  return {ErrorCode::kIo, StrCat(what, " '", path, "': ", std::strerror(error_number)), hint};
+}
+
+// Bytes of a file, or of the gzip stream in it. zlib's gzFile is not used: it takes a truncated stream for a whole one.
+class ByteSource {
+ public:
+  ~ByteSource() {
+    if (inflating_) inflateEnd(&stream_);
+    if (fd_ > STDERR_FILENO) close(fd_);
+  }
+
+  Status Open(const std::string& path) {
+    path_ = path;
+    fd_ = path == "-" ? STDIN_FILENO : open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd_ < 0) return IoError("cannot read", path, errno);
+    struct stat info {};
+    if (fstat(fd_, &info) == 0) {
+      if (S_ISDIR(info.st_mode)) return IoError("cannot read", path, EISDIR);
+      if (S_ISREG(info.st_mode)) {
+        total_ = info.st_size;
+        (void)posix_fadvise(fd_, 0, 0, POSIX_FADV_SEQUENTIAL);
+      }
+    }
+    return {};
+  }
+
+  // Reads up to `size` bytes; 0 at the end.
+  Result<size_t> Read(char* out, size_t size) {
+    if (!sniffed_) {
+      Status status = Sniff();
+      if (!status.ok()) return status.error();
+    }
+    if (gzip_) return Inflate(out, size);
+    if (raw_at_ < raw_.size()) {
+      const size_t count = std::min(size, raw_.size() - raw_at_);
+      std::memcpy(out, raw_.data() + raw_at_, count);
+      raw_at_ += count;
+      return count;
+    }
+    return ReadRaw(out, size);
+  }
+
+  int64_t bytes_read() const { return read_; }
+  int64_t bytes_total() const { return total_; }
+
+ private:
+  Result<size_t> ReadRaw(char* out, size_t size) {
+    for (;;) {
+      const ssize_t count = read(fd_, out, size);
+      if (count >= 0) {
+        read_ += count;
+        return static_cast<size_t>(count);
+      }
+      if (errno != EINTR) return IoError("cannot read", path_, errno);
+    }
+  }
+
+  Status Sniff() {
+    sniffed_ = true;
+    raw_.resize(kReadBytes);
+    size_t have = 0;
+    while (have < 2) {
+      Result<size_t> count = ReadRaw(raw_.data() + have, raw_.size() - have);
+      if (!count.ok()) return count.error();
+      if (*count == 0) break;
+      have += *count;
+    }
+    raw_.resize(have);
+    gzip_ = have >= 2 && static_cast<unsigned char>(raw_[0]) == 0x1f && static_cast<unsigned char>(raw_[1]) == 0x8b;
+    return {};
+  }
+
+  Result<size_t> Inflate(char* out, size_t size) {
+    stream_.next_out = reinterpret_cast<Bytef*>(out);
+    stream_.avail_out = static_cast<uInt>(size);
+    while (stream_.avail_out == size) {
+      if (raw_at_ == raw_.size()) {
+        raw_.resize(kReadBytes);
+        Result<size_t> count = ReadRaw(raw_.data(), raw_.size());
+        if (!count.ok()) return count.error();
+        raw_.resize(*count);
+        raw_at_ = 0;
+        if (*count == 0) {
+          if (!inflating_) return size_t{0};
+          return Error{ErrorCode::kInput, StrCat("'", path_, "' ends in the middle of its gzip data"),
+                       "the file was cut short: copy or download it again"};
+        }
+      }
+      if (!inflating_) {
+        const auto* in = stream_.next_in;
+        (void)in;
+        if (inflateInit2(&stream_, 15 + 32) != Z_OK) return Error{ErrorCode::kInternal, "zlib: inflateInit2 failed", ""};
+        inflating_ = true;
+      }
+      stream_.next_in = reinterpret_cast<Bytef*>(raw_.data() + raw_at_);
+      stream_.avail_in = static_cast<uInt>(raw_.size() - raw_at_);
+      const int code = inflate(&stream_, Z_NO_FLUSH);
+      raw_at_ = raw_.size() - stream_.avail_in;
+      if (code == Z_STREAM_END) {  // another member may follow
+        inflateEnd(&stream_);
+        inflating_ = false;
+      } else if (code != Z_OK && code != Z_BUF_ERROR) {
+        return Error{ErrorCode::kInput, StrCat("'", path_, "' is not valid gzip data: ", stream_.msg ? stream_.msg : "corrupt"),
+                     "test it with `gzip -t`"};
+      }
+    }
+    return size - stream_.avail_out;
+  }
+
+  std::string path_;
+  int fd_ = -1;
+  bool sniffed_ = false;
+  bool gzip_ = false;
+  bool inflating_ = false;
+  z_stream stream_{};
+  std::vector<char> raw_;
+  size_t raw_at_ = 0;
+  int64_t read_ = 0;
+  int64_t total_ = 0;
+};
+
+class LineReaderImpl : public LineReader {
+ public:
+  Status Open(const std::string& path) { return source_.Open(path); }
+
+  Result<bool> Next(Line* line) override {
+    for (;;) {
+      size_t newline = std::string::npos;
+      Result<bool> found = FindNewline(&newline);
+      if (!found.ok()) return found.error();
+      if (!*found && begin_ == end_ && !skipping_) return false;
+      ++number_;
+      std::string_view text(buffer_.data() + begin_, newline - begin_);
+      const bool too_long = skipping_;
+      skipping_ = false;
+      begin_ = *found ? newline + 1 : newline;
+      scanned_ = begin_;
+      if (number_ == 1 && StartsWith(text, "\xEF\xBB\xBF")) text.remove_prefix(3);
+      if (!text.empty() && text.back() == '\r') text.remove_suffix(1);
+      if (!too_long && Trim(text).empty()) continue;
+      line->text = too_long ? std::string_view() : text;
+      line->number = number_;
+      line->too_long = too_long;
+      return true;
+    }
+  }
+
+  int64_t bytes_read() const override { return source_.bytes_read(); }
+  int64_t bytes_total() const override { return source_.bytes_total(); }
+
+ private:
+  // Sets *newline to the offset of the next newline, or of the end of the data (and returns false).
+  Result<bool> FindNewline(size_t* newline) {
+    for (;;) {
+      const void* hit = scanned_ < end_ ? std::memchr(buffer_.data() + scanned_, '\n', end_ - scanned_) : nullptr;
+      if (hit != nullptr) {
+        *newline = static_cast<size_t>(static_cast<const char*>(hit) - buffer_.data());
+        return true;
+      }
+      scanned_ = end_;
+      if (at_end_) {
+        *newline = end_;
+        return false;
+      }
+      if (end_ - begin_ > kMaxLineBytes) {  // too long: forget it, go on to its end
+        skipping_ = true;
+        begin_ = end_ = scanned_ = 0;
+      }
+      Status status = Fill();
+      if (!status.ok()) return status.error();
+    }
+  }
+
+  Status Fill() {
+    if (begin_ > 0) {
+      std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+      end_ -= begin_;
+      scanned_ -= begin_;
+      begin_ = 0;
+    }
+    // A long line once must not keep its memory for the rest of the file.
+    const size_t wanted = end_ + kReadBytes + kJsonPadding;
+    if (buffer_.size() < wanted) {
+      buffer_.resize(std::max(wanted, end_ > kReadBytes ? end_ + end_ / 2 + kJsonPadding : wanted));
+    } else if (buffer_.size() > 8 * kReadBytes && end_ < kReadBytes) {
+      buffer_.resize(wanted);
+      buffer_.shrink_to_fit();
+    }
+    Result<size_t> count = source_.Read(buffer_.data() + end_, buffer_.size() - end_ - kJsonPadding);
+    if (!count.ok()) return count.error();
+    if (*count == 0) at_end_ = true;
+    end_ += *count;
+    return {};
+  }
+
+  ByteSource source_;
+  std::vector<char> buffer_;
+  size_t begin_ = 0, end_ = 0, scanned_ = 0;
+  bool at_end_ = false;
+  bool skipping_ = false;
+  int64_t number_ = 0;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<LineReader>> LineReader::Open(const std::string& path) {
+  auto reader = std::make_unique<LineReaderImpl>();
+  Status status = reader->Open(path);
+  if (!status.ok()) return status.error();
+  return std::unique_ptr<LineReader>(std::move(reader));
+}
+
+struct LineWriter::Impl {
+  std::string path;
+  int fd = -1;
+  bool regular = false;
+  std::string buffer;
+  int64_t written = 0;
+};
+
+LineWriter::LineWriter() : impl_(std::make_unique<Impl>()) {}
+
+LineWriter::~LineWriter() {
+  if (impl_ && impl_->fd >= 0) (void)Close();
+}
+
+Result<std::unique_ptr<LineWriter>> LineWriter::Open(const std::string& path, bool append) {
+  std::unique_ptr<LineWriter> writer(new LineWriter());
+  Impl& impl = *writer->impl_;
+  if (path.empty() || path == "-") {
+    impl.path = "standard output";
+    impl.fd = STDOUT_FILENO;
+  } else {
+    impl.path = path;
+    impl.fd = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | (append ? O_APPEND : O_TRUNC), 0666);
+    if (impl.fd < 0) return IoError("cannot write", path, errno);
+    struct stat info {};
+    impl.regular = fstat(impl.fd, &info) == 0 && S_ISREG(info.st_mode);
+  }
+  return writer;
+}
+
+Status LineWriter::Write(std::string_view line) {
+  impl_->buffer.append(line);
+  impl_->buffer.push_back('\n');
+  return impl_->buffer.size() >= (size_t{256} << 10) ? Flush() : Status();
+}
+
+Status LineWriter::Flush() {
+  size_t at = 0;
+  while (at < impl_->buffer.size()) {
+    const ssize_t count = write(impl_->fd, impl_->buffer.data() + at, impl_->buffer.size() - at);
+    if (count < 0) {
+      if (errno == EINTR) continue;
+      const int error_number = errno;
+      impl_->buffer.clear();
+      return IoError("cannot write", impl_->path, error_number);
+    }
+    at += static_cast<size_t>(count);
+    impl_->written += count;
+  }
+  impl_->buffer.clear();
+  return {};
+}
+
+Status LineWriter::Sync() {
+  Status status = Flush();
+  if (!status.ok()) return status;
+  if (impl_->regular && fdatasync(impl_->fd) != 0) return IoError("cannot write", impl_->path, errno);
+  return {};
+}
+
+Status LineWriter::Close() {
+  Status status = Flush();
+  if (impl_->fd > STDERR_FILENO && close(impl_->fd) != 0 && status.ok()) {
+    status = IoError("cannot write", impl_->path, errno);
+  }
+  impl_->fd = -1;
+  return status;
+}
+
+int64_t LineWriter::bytes_written() const { return impl_->written + static_cast<int64_t>(impl_->buffer.size()); }
+
+Result<std::string> ReadFile(const std::string& path, size_t max_bytes) {
+  ByteSource source;
+  Status status = source.Open(path);
+  if (!status.ok()) return status.error();
+  std::string out;
+  for (;;) {
+    const size_t have = out.size();
+    if (have > max_bytes) {
+      return Error{ErrorCode::kLimit, StrCat("'", path, "' is larger than ", HumanBytes(static_cast<double>(max_bytes))), ""};
+    }
+    out.resize(have + kReadBytes);
+    Result<size_t> count = source.Read(out.data() + have, kReadBytes);
+    if (!count.ok()) return count.error();
+    out.resize(have + *count);
+    if (*count == 0) return out;
+  }
+}
+
+Status WriteFileAtomic(const std::string& path, std::string_view contents) {
+  const std::string temporary = StrCat(path, ".tmp", static_cast<int64_t>(getpid()));
+  const int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (fd < 0) return IoError("cannot write", temporary, errno);
+  int failed = 0;
+  size_t at = 0;
+  while (at < contents.size() && failed == 0) {
+    const ssize_t count = write(fd, contents.data() + at, contents.size() - at);
+    if (count >= 0) {
+      at += static_cast<size_t>(count);
+    } else if (errno != EINTR) {
+      failed = errno;
+    }
+  }
+  if (failed == 0 && fsync(fd) != 0) failed = errno;
+  if (close(fd) != 0 && failed == 0) failed = errno;
+  if (failed == 0 && rename(temporary.c_str(), path.c_str()) != 0) failed = errno;
+  if (failed != 0) {
+    (void)unlink(temporary.c_str());
+    return IoError("cannot write", path, failed);
+  }
+  return {};
+}
+
+}  // namespace assay

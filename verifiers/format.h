@@ -1,0 +1,15 @@
+// `format`: does the reply keep R1's form? Exactly one <think>..</think> pair in the whole reply, nothing but white space
+// before it, reasoning and the answer after it not empty. Only the exact tags count: <Think>, <think id="1">, < think > and
+// look-alike letters are ordinary text. Thread-safe; linear time (RE2).
+#pragma once
+
+#include <memory>
+
+#include "verifiers/verifier.h"
+
+namespace assay {
+
+// Options: prefilled (default false): the prompt already ended with the opening tag, so the reply starts inside the reasoning.
+Result<std::unique_ptr<Verifier>> MakeFormatVerifier(const Json& options, const VerifierEnv& env);
+
+}  // namespace assay
