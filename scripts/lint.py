@@ -1,0 +1,104 @@
+"""clang-format and clang-tidy (.clang-format, .clang-tidy) on the project's own files; exit 1 if either has something to say.
+
+    lint.py --build build [-j N] [FILE..]     FILE: only these; --no-tidy: clang-format alone
+
+A file that clang-tidy found clean is not looked at again until it, a header of the project or the list of checks changes.
+"""
+
+import argparse
+import concurrent.futures
+import hashlib
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def own_files():
+    listing = subprocess.run(["git", "ls-files", "*.cc", "*.h"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return [ROOT / line for line in listing.stdout.splitlines() if (ROOT / line).exists()]
+
+
+def format_complaints(files):
+    result = subprocess.run(["clang-format", "--dry-run", "-Werror", *map(str, files)], check=False)
+    return result.returncode != 0
+
+
+def write_tidy_database(build, folder):
+    """compile_commands.json without gcc's precompiled headers, which clang cannot read."""
+    entries = json.loads((build / "compile_commands.json").read_text())
+    for entry in entries:
+        words = entry.pop("command").split()
+        kept = []
+        for word in words:
+            if word == "-Winvalid-pch":
+                continue
+            if word.endswith("cmake_pch.hxx") and kept and kept[-1] == "-include":
+                kept.pop()
+                continue
+            kept.append(word)
+        entry["command"] = " ".join(kept)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "compile_commands.json").write_text(json.dumps(entries))
+    return {str(pathlib.Path(entry["file"]).resolve()): entry["command"] for entry in entries}
+
+
+def headers_digest(files):
+    digest = hashlib.sha256((ROOT / ".clang-tidy").read_bytes())
+    for path in sorted(files):
+        if path.suffix == ".h":
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def tidy(path, folder, command, shared):
+    """None if clean, else clang-tidy's words."""
+    key = hashlib.sha256(path.read_bytes() + command.encode() + shared.encode()).hexdigest()
+    stamp = folder / "clean" / key
+    if stamp.exists():
+        return None
+    result = subprocess.run(
+        ["clang-tidy", "--quiet", "-p", str(folder), str(path)], capture_output=True, text=True, check=False)
+    if result.returncode == 0:
+        stamp.parent.mkdir(exist_ok=True)
+        stamp.touch()
+        return None
+    return result.stdout + result.stderr
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build", default="build")
+    parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--no-tidy", action="store_true")
+    parser.add_argument("files", nargs="*", type=pathlib.Path)
+    options = parser.parse_args()
+
+    files = own_files()
+    shared = headers_digest(files)
+    if options.files:
+        files = [path.resolve() for path in options.files]
+    failed = format_complaints(files)
+    if failed:
+        print("lint: `make format` rewrites these files", file=sys.stderr)
+    if options.no_tidy:
+        sys.exit(failed)
+
+    build = pathlib.Path(options.build).resolve()
+    folder = build / "lint"
+    commands = write_tidy_database(build, folder)
+    sources = [path for path in files if str(path) in commands]
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        for complaint in pool.map(lambda path: tidy(path, folder, commands[str(path)], shared), sources):
+            if complaint is not None:
+                failed = True
+                print(complaint)
+    print(f"lint: {len(files)} files formatted, {len(sources)} through clang-tidy: {'complaints' if failed else 'clean'}")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
