@@ -58,7 +58,6 @@ struct ModelConfig {
   std::vector<int64_t> eos_ids;
   int64_t pad_id = -1;
 
-  bool operator==(const ModelConfig&) const;
 };
 
 // Sizes are positive, heads divide, the head dimension is even. Errors: kInput naming the field.
