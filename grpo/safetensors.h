@@ -24,7 +24,7 @@ struct SafeTensor {
 
 class SafetensorsFile {
  public:
-  // Errors: kIo; kInput (cut short, an impossible header, overlapping or out-of-range offsets; the tensor is named).
+  // Errors: kIo; kInput (cut short, an impossible header, offsets out of range; the tensor is named).
   static Result<std::shared_ptr<const SafetensorsFile>> Open(const std::string& path);
   const std::string& path() const { return file_.path(); }
   const std::map<std::string, SafeTensor, std::less<>>& tensors() const { return tensors_; }
