@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# The main job on the built-in data: score groups of replies, keep them in a store, select the right ones, export a data set.
+# Run by `make demo`, which builds first. Files go to out/demo/, which is emptied before.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+readonly out=out/demo
+readonly assay=build/assay
+rm -rf "$out"
+mkdir -p "$out"
+
+step() { printf '\n\033[1m%s\033[0m\n' "$1"; }
+run() {
+  printf '$ %s\n' "$*"
+  "$@"
+}
+
+step "1. Score sampled replies: verdicts, rewards, group-relative advantages"
+run $assay score datasets/demo_math.jsonl --rubric examples/r1.toml -o $out/math.scored.jsonl --store $out/demo.sqlite --run math
+run $assay score datasets/demo_code.jsonl --rubric examples/r1-code.toml -o $out/code.scored.jsonl --store $out/demo.sqlite --run code
+
+step "2. How often do the verdicts agree with the labels written by hand?"
+run $assay agree --labels labels --verifier math $out/math.scored.jsonl
+run $assay agree --labels labels --verifier code $out/code.scored.jsonl
+
+step "3. Rejection sampling into data sets, and out as files for a trainer"
+run $assay select --store $out/demo.sqlite --run math --strategy all-correct --dataset math-sft
+run $assay select --store $out/demo.sqlite --run code --strategy best-of-n --dataset code-sft
+run $assay export --store $out/demo.sqlite --dataset math-sft --format trl-sft -o $out/math-sft.jsonl
+run $assay export --store $out/demo.sqlite --dataset code-sft --format trl-sft -o $out/code-sft.jsonl
+
+step "4. What is in the store"
+run $assay stats --store $out/demo.sqlite
+
+step "One task and its four replies"
+/usr/bin/python3 scripts/demo_show.py datasets/demo_code.jsonl $out/code.scored.jsonl
+
+step "Files"
+ls -l $out | awk 'NR > 1 { printf "  %9d bytes  '"$out"'/%s\n", $5, $9 }'
