@@ -198,10 +198,10 @@ std::vector<double> Opo(const OutcomeAdvantageInput& in) {
   return out;
 }
 
-// GPG (2504.02546): alpha = rows / rows with a reward that is not zero.
+// GPG (2504.02546): alpha = rows / rows with a reward that is not zero; verl divides two integers in float32.
 double GpgAlpha(const OutcomeAdvantageInput& in) {
   const auto nonzero = std::count_if(in.scores.begin(), in.scores.end(), [](double r) { return r != 0; });
-  return static_cast<double>(in.scores.size()) / std::max<double>(nonzero, 1);
+  return static_cast<float>(in.scores.size()) / static_cast<float>(std::max<int64_t>(nonzero, 1));
 }
 
 TokenRows Tile(const OutcomeAdvantageInput& in, const std::vector<double>& row_values) {

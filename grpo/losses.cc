@@ -444,6 +444,9 @@ LossOutput ComputeLoss(const LossConfig& config, const LossInputs& in) {
   }
   LossOutput out = IsVerl(config.type) ? ComputeVerlLoss(config, in, terms) : ComputeTrlLoss(config, in, terms, top_entropy);
   if (config.entropy_coef != 0) {
+    const bool window = config.aggregation.value_or(DefaultAggregation(config.type)) == Aggregation::kBatchTokens;
+    out.metrics.emplace_back("policy_loss", out.loss.detach() * (window ? 1.0 : in.accumulation_steps));
+    out.metrics.emplace_back("entropy_coef", at::full({}, config.entropy_coef, terms.mask.options()));
     // loss -= coef * mean masked token entropy / ga, over the tokens that the policy term acts on
     const Tensor acted = top_entropy.defined() ? terms.mask * top_entropy : terms.mask;
     const Tensor bonus = (in.entropy_BT * acted).sum() / acted.sum().clamp_min(1) / in.accumulation_steps;
