@@ -20,8 +20,7 @@ run $assay score datasets/demo_math.jsonl --rubric examples/r1.toml -o $out/math
 run $assay score datasets/demo_code.jsonl --rubric examples/r1-code.toml -o $out/code.scored.jsonl --store $out/demo.sqlite --run code
 
 step "2. How often do the verdicts agree with the labels written by hand?"
-run $assay agree --labels labels --verifier math $out/math.scored.jsonl
-run $assay agree --labels labels --verifier code $out/code.scored.jsonl
+run $assay agree --labels labels $out/math.scored.jsonl
 
 step "3. Rejection sampling into data sets, and out as files for a trainer"
 run $assay select --store $out/demo.sqlite --run math --strategy all-correct --dataset math-sft

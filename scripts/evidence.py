@@ -1,0 +1,197 @@
+"""Measures what the project promises and prints one table: what, figure, target, ok or MISSED. Run by `make evidence`.
+
+Needs the data folder (ASSAY_DATA, by default ../shared/data beside the project's folder) and stops where it is missing. Exit 1
+if anything is missed. Figures of time depend on the machine and on what else runs on it.
+
+    evidence.py --build build [--only main,math,sandbox,train,bench] [--save evidence.json]
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+class Missed(Exception):
+    """What keeps a figure from being measured."""
+
+
+class Evidence:
+    def __init__(self, build, data, scratch):
+        self.build, self.data, self.scratch = build, data, scratch
+        self.rows = []
+
+    def program(self, name):
+        path = self.build / name
+        if not os.access(path, os.X_OK):
+            raise Missed(f"build/{name} is not there")
+        return str(path)
+
+    def file(self, name):
+        path = self.data / name
+        if not path.exists():
+            raise Missed(f"{name} is not in the data folder")
+        return str(path)
+
+    def run(self, *command, timeout=3600, ok=(0,), env=None):
+        """Standard output of a command; Missed if it ends otherwise than it should."""
+        done = subprocess.run([str(word) for word in command], cwd=self.scratch, capture_output=True, text=True,
+                              timeout=timeout, check=False, env=dict(os.environ, **(env or {})))
+        if done.returncode not in ok:
+            said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+            raise Missed(f"exit {done.returncode}: {said[-1] if said else 'it said nothing'}")
+        return done.stdout
+
+    def add(self, what, figure, target, ok):
+        self.rows.append({"what": what, "figure": figure, "target": target, "ok": bool(ok)})
+        print(f"  {'ok    ' if ok else 'MISSED'}  {what}: {figure} (target: {target})", flush=True)
+
+    def measure(self, what, target, function):
+        """One row: function() gives (figure, ok)."""
+        try:
+            figure, ok = function()
+        except (Missed, subprocess.SubprocessError, OSError, ValueError, KeyError) as error:
+            figure, ok = f"not measured: {error}", False
+        self.add(what, figure, target, ok)
+
+    # --- Helpers that several sections use.
+
+    def agreement(self, data, *score_options, labels="labels"):
+        """`assay score`, then `assay agree`: its JSON."""
+        assay, scored = self.program("assay"), self.scratch / "scored.jsonl"
+        self.run(assay, "score", self.file(data), "-q", "-o", scored, *score_options)
+        return json.loads(self.run(assay, "agree", "--labels", labels, "--output-format", "json", scored))
+
+    def json_lines(self, *command, ok=(0,), env=None):
+        """The JSON objects among the lines that a command prints."""
+        return [json.loads(line) for line in self.run(*command, ok=ok, env=env).splitlines() if line.startswith("{")]
+
+
+def percent(share):
+    return f"{100 * share:.3f} %"
+
+
+def agreement_row(evidence, data, options, target):
+    result = evidence.agreement(data, *options)
+    wrong = len(result["disagreements"])
+    return (f"{percent(result['agreement'])} of {result['compared']}, {wrong} disagree, {result['not_scored']} not scored",
+            result["agreement"] >= target and result["not_scored"] == 0)
+
+
+def same_bytes_row(evidence):
+    assay, data = evidence.program("assay"), evidence.file("sets/groups_gsm8k_openai4.jsonl.gz")
+    outputs = []
+    for jobs in (1, 4):
+        path = evidence.scratch / f"jobs{jobs}.jsonl"
+        evidence.run(assay, "score", data, "--verifier", "math,format", "-q", "--no-times", "-j", jobs, "-o", path)
+        outputs.append(path.read_bytes())
+    return f"{len(outputs[0])} and {len(outputs[1])} bytes", outputs[0] == outputs[1]
+
+
+def advantages_row(evidence):
+    environment = {"ASSAY_DATA": str(evidence.data), "GTEST_COLOR": "no"}
+    said = evidence.run(evidence.program("advantage_golden_test"), env=environment)
+    if "SKIPPED" in said:
+        raise Missed("the test was skipped")
+    figure = [line for line in said.splitlines() if line.startswith("{")]
+    found = json.loads(figure[0])
+    return f"{found['cases']} cases, largest error {found['max_error']:.1e}", found["cases"] > 0
+
+
+def kill_row(evidence):
+    found = evidence.json_lines("/usr/bin/python3", ROOT / "scripts/kill_resume.py", "--build", evidence.build, "--input",
+                                evidence.file("sets/groups_gsm8k_openai4.jsonl.gz"), ok=(0, 1))[-1]
+    bad = found["different"] + found["errors"]
+    hits = ", ".join(f"{count} in {what}" for what, count in sorted(found["hits"].items()))
+    return (f"{found['killed']} of {found['points']} killed ({hits}), {found['killed_again']} killed again, {len(bad)} differ"
+            + (f": {bad[0]}" if bad else ""), not bad and found["killed"] >= 0.9 * found["points"])
+
+
+def big_input_row(evidence):
+    found = evidence.json_lines("/usr/bin/python3", ROOT / "scripts/big_input.py", "--build", evidence.build, ok=(0, 1))[-1]
+    return (f"{found['peak_mib']} MiB at most, {found['rows']} rows, {found['seconds']} s (first row: {found['first_row_reason']})",
+            found["peak_mib"] < 512 and found["all_rows"] and found["first_row_reason"] == "wall_limit")
+
+
+def start_up_row(evidence):
+    assay = evidence.program("assay")
+    times = []
+    for _ in range(60):
+        started = time.perf_counter()
+        pid = os.posix_spawn(assay, [assay, "version"], os.environ,
+                             file_actions=[(os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0)])
+        os.waitpid(pid, 0)
+        times.append((time.perf_counter() - started) * 1000)
+    return f"median {statistics.median(times):.1f} ms, fastest {min(times):.1f} ms", statistics.median(times) <= 12
+
+
+def ldd_row(evidence):
+    linked = evidence.run("ldd", evidence.program("assay"))
+    found = [word for word in ("libtorch", "libc10", "libpython") if word in linked]
+    return ("linked: " + ", ".join(found)) if found else "neither is linked", not found
+
+
+def main_section(evidence):
+    evidence.measure("math on groups_gsm8k_openai4, agreement with labels", ">= 99.9 %", lambda: agreement_row(
+        evidence, "sets/groups_gsm8k_openai4.jsonl.gz", ["--verifier", "math"], 0.999))
+    evidence.measure("code on groups_humaneval_gpt3, agreement with labels", ">= 99 %", lambda: agreement_row(
+        evidence, "sets/groups_humaneval_gpt3.jsonl.gz", ["--verifier", "code"], 0.99))
+    evidence.measure("advantages equal golden_grpo.json (one reward function)", "1e-9", lambda: advantages_row(evidence))
+    evidence.measure("kill -9, then --resume: output and store as undisturbed", "50 points, none differs", lambda: kill_row(evidence))
+    evidence.measure("10 GB input, first row takes 60 s: peak memory", "< 512 MiB", lambda: big_input_row(evidence))
+    evidence.measure("-j 1 and -j 4 give the same bytes", "equal", lambda: same_bytes_row(evidence))
+    evidence.measure("`assay version`", "<= 12 ms", lambda: start_up_row(evidence))
+    evidence.measure("assay is linked with neither torch nor libpython", "neither", lambda: ldd_row(evidence))
+
+
+SECTIONS = {"main": main_section}
+
+
+def data_folder():
+    folder = pathlib.Path(os.environ.get("ASSAY_DATA") or ROOT.parent / "shared" / "data").resolve()
+    if not (folder / "sets" / "manifest.json").exists():
+        sys.exit(f"error: no data folder at {folder}\n\nhint: set ASSAY_DATA to the folder that holds math_upstream.jsonl.gz and sets/")
+    return folder
+
+
+def print_table(rows):
+    widths = [max(len(row[key]) for row in rows) for key in ("what", "figure", "target")]
+    print(f"\n| {'what':<{widths[0]}} | {'figure':<{widths[1]}} | {'target':<{widths[2]}} | |")
+    print(f"|{'-' * (widths[0] + 2)}|{'-' * (widths[1] + 2)}|{'-' * (widths[2] + 2)}|---|")
+    for row in rows:
+        print(f"| {row['what']:<{widths[0]}} | {row['figure']:<{widths[1]}} | {row['target']:<{widths[2]}} | "
+              f"{'ok' if row['ok'] else '**MISSED**'} |")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
+    parser.add_argument("--only", default="", help=f"sections, by commas: {', '.join(SECTIONS)}")
+    parser.add_argument("--save", type=pathlib.Path, help="the table as JSON as well")
+    options = parser.parse_args()
+    wanted = [name for name in options.only.split(",") if name] or list(SECTIONS)
+    unknown = [name for name in wanted if name not in SECTIONS]
+    if unknown:
+        sys.exit(f"error: unknown section '{unknown[0]}'\n\nhint: one of {', '.join(SECTIONS)}")
+
+    data = data_folder()
+    with tempfile.TemporaryDirectory(prefix="assay-evidence-") as scratch:
+        evidence = Evidence(options.build.resolve(), data, pathlib.Path(scratch))
+        for name in wanted:
+            print(f"{name}:", flush=True)
+            SECTIONS[name](evidence)
+    print_table(evidence.rows)
+    if options.save:
+        options.save.write_text(json.dumps(evidence.rows, indent=1) + "\n")
+    sys.exit(0 if all(row["ok"] for row in evidence.rows) else 1)
+
+
+if __name__ == "__main__":
+    main()

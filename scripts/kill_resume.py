@@ -1,0 +1,140 @@
+"""Kills scoring runs with SIGKILL at seeded points, resumes them and compares what they leave with an undisturbed run's.
+
+Half of the points are moments in time, half are writes: the process dies inside its Nth write to the output, the journal or
+the store, with half of that write done (kill_at_write.c). Every third run is killed a second time while it resumes. The
+output file must be equal byte for byte, and so must the store's dump. Prints one JSON line; exit 1 if anything differs.
+
+    kill_resume.py --build build --input FILE.jsonl[.gz] [--points 50] [--seed 1] [--verifier math]
+"""
+
+import argparse
+import gzip
+import json
+import os
+import pathlib
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def write_input(source, target, copies):
+    """The rows of `source`, `copies` times under ids of their own, so that a run lasts long enough to be hit."""
+    opener = gzip.open if source.suffix == ".gz" else open
+    with opener(source, "rt", encoding="utf-8") as rows:
+        parsed = [json.loads(line) for line in rows if line.strip()]
+    with open(target, "w", encoding="utf-8") as out:
+        for copy in range(copies):
+            for row in parsed:
+                out.write(json.dumps(dict(row, id=f"{row.get('id')}#{copy}")) + "\n")
+
+
+def dump(store):
+    with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as connection:
+        return "\n".join(connection.iterdump())
+
+
+class Runner:
+    def __init__(self, options, folder):
+        self.assay = str(pathlib.Path(options.build).resolve() / "assay")
+        self.verifier = options.verifier
+        self.folder = folder
+        self.shim = folder / "kill_at_write.so"
+        subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", self.shim, HERE / "kill_at_write.c", "-ldl"], check=True)
+
+    def command(self, name, resume):
+        return [self.assay, "score", "input.jsonl", "--verifier", self.verifier, "--no-times", "-q", "-o", f"{name}.jsonl",
+                "--store", f"{name}.sqlite", "--run", "run"] + (["--resume"] if resume else [])
+
+    def whole(self, name, resume=False):
+        started = time.monotonic()
+        done = subprocess.run(self.command(name, resume), cwd=self.folder, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"exit {done.returncode}: {done.stderr.strip()}")
+        return time.monotonic() - started
+
+    def count_writes(self, name):
+        """Writes of a whole run: found by asking to die in a later one each time until the run survives."""
+        low, high = 1, 2
+        while self.killed_in_write(f"{name}{high}", high, False)[0]:
+            low, high = high, high * 2
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self.killed_in_write(f"{name}{middle}", middle, False)[0]:
+                low = middle
+            else:
+                high = middle
+        return low
+
+    def killed_in_write(self, name, number, resume):
+        """(killed, the file that was being written)."""
+        report = self.folder / f"{name}.report"
+        environment = dict(os.environ, LD_PRELOAD=str(self.shim), KILL_AT_WRITE=str(number), KILL_REPORT=str(report))
+        done = subprocess.run(self.command(name, resume), cwd=self.folder, env=environment, capture_output=True, check=False)
+        hit = pathlib.Path(report.read_text()).suffix if report.exists() else ""
+        return done.returncode == -signal.SIGKILL, hit
+
+    def killed_in_time(self, name, seconds, resume):
+        process = subprocess.Popen(
+            self.command(name, resume), cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(seconds)
+        process.kill()
+        return process.wait() == -signal.SIGKILL
+
+    def remove(self, name):
+        for path in self.folder.glob(f"{name}.*"):
+            path.unlink()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build", default="build")
+    parser.add_argument("--input", type=pathlib.Path, required=True)
+    parser.add_argument("--verifier", default="math")
+    parser.add_argument("--points", type=int, default=50)
+    parser.add_argument("--copies", type=int, default=4)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    chance = random.Random(options.seed)
+
+    with tempfile.TemporaryDirectory(prefix="assay-kill-") as scratch:
+        folder = pathlib.Path(scratch)
+        write_input(options.input, folder / "input.jsonl", options.copies)
+        runner = Runner(options, folder)
+        seconds = runner.whole("reference")
+        expected_output = (folder / "reference.jsonl").read_bytes()
+        expected_dump = dump(folder / "reference.sqlite")
+        writes = runner.count_writes("count")
+
+        hits, killed, twice, different, errors = {}, 0, 0, [], []
+        for point in range(options.points):
+            name = f"run{point}"
+            if point % 2 == 0:
+                was_killed, hit = runner.killed_in_time(name, chance.uniform(0, 0.9 * seconds), False), "a moment in time"
+            else:
+                was_killed, hit = runner.killed_in_write(name, chance.randint(1, max(1, writes * 9 // 10)), False)
+            killed += was_killed
+            hits[hit] = hits.get(hit, 0) + 1
+            if point % 3 == 0:
+                twice += runner.killed_in_write(name, chance.randint(1, max(1, writes // 4)), True)[0]
+            try:
+                runner.whole(name, resume=True)
+                if (folder / f"{name}.jsonl").read_bytes() != expected_output:
+                    different.append(f"point {point} ({hit}): the output differs")
+                if dump(folder / f"{name}.sqlite") != expected_dump:
+                    different.append(f"point {point} ({hit}): the store's dump differs")
+            except (RuntimeError, OSError, sqlite3.Error) as error:
+                errors.append(f"point {point} ({hit}): {error}")
+            runner.remove(name)
+    print(json.dumps({"points": options.points, "killed": killed, "killed_again": twice, "run_seconds": round(seconds, 2),
+                      "writes_in_a_run": writes, "hits": hits, "different": different, "errors": errors}))
+    sys.exit(1 if different or errors else 0)
+
+
+if __name__ == "__main__":
+    main()
