@@ -19,4 +19,11 @@ function(assay_test name)
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
     SKIP_REGULAR_EXPRESSION "ASSAY_SKIPPED_WHOLE_PROGRAM"
     ENVIRONMENT "ASSAY_SOURCE_DIR=${PROJECT_SOURCE_DIR};ASSAY_BUILD_DIR=${CMAKE_BINARY_DIR};${ARG_ENV}")
+  # Wall limits and LibTorch's threads both suffer when several such programs share few cores.
+  if("sandbox" IN_LIST ARG_LABELS)
+    set_tests_properties(${name} PROPERTIES RESOURCE_LOCK sandbox)
+  endif()
+  if("train" IN_LIST ARG_LABELS)
+    set_tests_properties(${name} PROPERTIES RESOURCE_LOCK torch_threads)
+  endif()
 endfunction()

@@ -59,11 +59,12 @@ if(NOT ASSAY_TRAIN STREQUAL "OFF")
     add_library(assay_torch INTERFACE)
     target_include_directories(assay_torch SYSTEM INTERFACE
       ${torch_prefix}/include ${torch_prefix}/include/torch/csrc/api/include)
-    find_library(TORCH_LIB torch PATHS ${torch_prefix}/lib NO_DEFAULT_PATH REQUIRED)
-    find_library(TORCH_CPU_LIB torch_cpu PATHS ${torch_prefix}/lib NO_DEFAULT_PATH REQUIRED)
-    find_library(C10_LIB c10 PATHS ${torch_prefix}/lib NO_DEFAULT_PATH REQUIRED)
-    find_library(TORCH_CUDA_LIB torch_cuda PATHS ${torch_prefix}/lib NO_DEFAULT_PATH)
-    find_library(C10_CUDA_LIB c10_cuda PATHS ${torch_prefix}/lib NO_DEFAULT_PATH)
+    # NO_CACHE: another TORCH_PREFIX must not go on linking the former one.
+    find_library(TORCH_LIB torch PATHS ${torch_prefix}/lib NO_CACHE NO_DEFAULT_PATH REQUIRED)
+    find_library(TORCH_CPU_LIB torch_cpu PATHS ${torch_prefix}/lib NO_CACHE NO_DEFAULT_PATH REQUIRED)
+    find_library(C10_LIB c10 PATHS ${torch_prefix}/lib NO_CACHE NO_DEFAULT_PATH REQUIRED)
+    find_library(TORCH_CUDA_LIB torch_cuda PATHS ${torch_prefix}/lib NO_CACHE NO_DEFAULT_PATH)
+    find_library(C10_CUDA_LIB c10_cuda PATHS ${torch_prefix}/lib NO_CACHE NO_DEFAULT_PATH)
     target_link_libraries(assay_torch INTERFACE ${TORCH_LIB} ${TORCH_CPU_LIB} ${C10_LIB})
     if(TORCH_CUDA_LIB)
       # Nothing refers to libtorch_cuda by symbol: without --no-as-needed the linker drops it and CUDA is "not there".
