@@ -1,0 +1,79 @@
+"""What `assay` reads and writes fits the schemas under docs/schemas, and every reason it gives is listed in docs/reasons.md.
+
+Run by ctest: schemas_check.py SOURCE_DIR BUILD_DIR. Exit 1 with the first misfits.
+"""
+
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+from schema_check import Checker
+
+BAD_LINES = ['{"id": 1', '{"id": "x"}', '[1, 2]', '{"id": "y", "completions": "text"}',
+             '{"id": "z", "completions": ["a", "b"], "finish_reasons": ["stop"]}']
+ROWS = [
+    {"id": 7, "task": "format", "completion": "<think>a</think>b", "note": {"kept": [1, None]}},
+    {"task": "nothing", "completions": ["a"]},
+    {"id": "empty", "task": "format", "completions": []},
+    {"id": "chat", "task": "math", "prompt": [{"role": "user", "content": "1+1?"}], "answer": 2,
+     "completions": [[{"role": "assistant", "content": "\\boxed{2}"}], "\\boxed{3}"]},
+    {"id": "options", "task": "math", "answer": "2", "options": {"math": {"mode": "no such mode"}}, "completions": ["2"]},
+]
+
+
+def score(assay, path, *options):
+    done = subprocess.run([assay, "score", path, "-q", *options], capture_output=True, text=True, check=False)
+    if done.returncode not in (0, 3):
+        sys.exit(f"assay score {path}: exit {done.returncode}: {done.stderr}")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def schema_of(line):
+    if "error" in line:
+        return "score_error.schema.json"
+    return "score_group.schema.json" if "rewards" in line else "score_flat.schema.json"
+
+
+def reasons_in(line):
+    verdicts = line.get("verdicts", [])
+    for verdict in verdicts if isinstance(verdicts, list) else [verdicts]:
+        yield from (one["reason"] for one in verdict.values())
+
+
+def main():
+    source, build = map(pathlib.Path, sys.argv[1:3])
+    checker = Checker(source / "docs" / "schemas")
+    documented = set(re.findall(r"^\| `([a-z0-9_]+)` \|", (source / "docs" / "reasons.md").read_text(), re.MULTILINE))
+    assay = str(build / "assay")
+    misfits = []
+
+    with tempfile.TemporaryDirectory() as scratch:
+        odd = pathlib.Path(scratch) / "odd.jsonl"
+        odd.write_text("".join(json.dumps(row) + "\n" for row in ROWS) + "\n".join(BAD_LINES) + "\n")
+        lines = score(assay, odd, "--no-times")
+        if sum("error" in line for line in lines) != len(BAD_LINES):
+            misfits.append(f"{odd.name}: not every bad line gave an error line")
+        inputs = list(ROWS)
+        for name in ("demo_math.jsonl", "demo_code.jsonl"):
+            path = source / "datasets" / name
+            inputs += [json.loads(row) for row in path.read_text().splitlines()]
+            lines += score(assay, path)
+        report = pathlib.Path(scratch) / "report.json"
+        subprocess.run([assay, "run", "--language", "python", "-q", "--report", report, "-"], input="print(1)", text=True,
+                       capture_output=True, check=True)
+        misfits += checker.errors(json.loads(report.read_text()), "run_result.schema.json")
+
+    for row in inputs:
+        misfits += [f"input {row.get('id')}: {error}" for error in checker.errors(row, "input.schema.json")]
+    for line in lines:
+        misfits += [f"output {line.get('id', line.get('line'))}: {error}" for error in checker.errors(line, schema_of(line))]
+        misfits += [f"reason '{reason}' is not in docs/reasons.md" for reason in reasons_in(line) if reason not in documented]
+    print("\n".join(misfits[:20]) or f"{len(inputs)} input rows and {len(lines)} output lines fit")
+    sys.exit(1 if misfits else 0)
+
+
+if __name__ == "__main__":
+    main()
