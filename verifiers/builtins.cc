@@ -29,11 +29,16 @@ Result<std::unique_ptr<Verifier>> MakeVerifier(std::string_view name, const Json
     for (const VerifierInfo& other : BuiltinVerifiers()) names.push_back(other.name);
     return Error{ErrorCode::kUsage, StrCat("unknown verifier '", name, "'"), DidYouMean(name, names)};
   }
-  if (info->needs_sandbox && env.sandbox == nullptr) {
+  if (!info->needs_sandbox || env.sandbox != nullptr) return info->make(options, env);
+  if (!env.open_sandbox) {
     return Error{ErrorCode::kUnavailable, StrCat("verifier '", name, "' needs the sandbox, which is not available here"),
                  "run `assay doctor`: it says what is missing"};
   }
-  return info->make(options, env);
+  Result<Sandbox*> sandbox = env.open_sandbox();
+  if (!sandbox.ok()) return sandbox.error();
+  VerifierEnv with_sandbox = env;
+  with_sandbox.sandbox = *sandbox;
+  return info->make(options, with_sandbox);
 }
 
 Status CheckOptionNames(const Json& options, std::string_view verifier, const std::vector<std::string>& known) {

@@ -173,22 +173,39 @@ struct Rubric::Impl {
   std::vector<std::unique_ptr<Verifier>> verifiers;  // one for each term
 
   // With no terms: verifiers by task name, made on first use.
-  std::mutex mutex;
+  mutable std::mutex mutex;
   std::map<std::string, std::unique_ptr<Verifier>, std::less<>> by_task;
+  std::optional<Error> failure;
 
   const Verifier* ForTask(const std::string& task) {
+    if (task.empty() || FindVerifier(task) == nullptr) return nullptr;
     std::lock_guard<std::mutex> lock(mutex);
     const auto found = by_task.find(task);
     if (found != by_task.end()) return found->second.get();
     Result<std::unique_ptr<Verifier>> made = MakeVerifier(task, Json(), env);
+    if (!made.ok() && !failure) failure = made.error();
     std::unique_ptr<Verifier> verifier = made.ok() ? std::move(*made) : nullptr;
     return by_task.emplace(task, std::move(verifier)).first->second.get();
+  }
+
+  Verdict NoVerifier(const std::string& task) const {
+    if (task.empty()) return Verdict::Abstain("no_task", "the row names no task, and no verifier or rubric was given");
+    if (FindVerifier(task) == nullptr) {
+      return Verdict::Abstain("no_task", StrCat("no verifier is called '", task, "'"));
+    }
+    std::lock_guard<std::mutex> lock(mutex);
+    return Verdict::Fault("verifier_unavailable", failure ? failure->message : "");
   }
 };
 
 Rubric::Rubric() : impl_(std::make_unique<Impl>()) {}
 Rubric::~Rubric() = default;
 const RubricSpec& Rubric::spec() const { return impl_->spec; }
+
+std::optional<Error> Rubric::failure() const {
+  std::lock_guard<std::mutex> lock(impl_->mutex);
+  return impl_->failure;
+}
 
 Result<std::unique_ptr<Rubric>> Rubric::Make(const RubricSpec& spec, const VerifierEnv& env) {
   std::unique_ptr<Rubric> rubric(new Rubric());
@@ -233,17 +250,14 @@ GroupScore Rubric::Score(const Group& group) const {
   if (verifiers.empty()) {
     task_term.emplace_back();
     task_term[0].verifier = task_term[0].label = group.problem.task.empty() ? "none" : group.problem.task;
-    verifiers.push_back(group.problem.task.empty() ? nullptr : impl_->ForTask(group.problem.task));
+    verifiers.push_back(impl_->ForTask(group.problem.task));
   }
   const std::vector<RubricTerm>& terms = task_term.empty() ? impl_->spec.terms : task_term;
   for (size_t t = 0; t < terms.size(); ++t) {
     out.labels.push_back(terms[t].label);
     std::vector<Verdict> verdicts;
     if (verifiers[t] == nullptr) {
-      verdicts.assign(count, Verdict::Abstain(
-                                 "no_task", group.problem.task.empty()
-                                                ? "the row names no task, and no verifier or rubric was given"
-                                                : StrCat("no verifier is available for the task '", group.problem.task, "'")));
+      verdicts.assign(count, impl_->NoVerifier(group.problem.task));
     } else {
       verdicts = verifiers[t]->Verify(group, group.problem.options.Find(terms[t].verifier));
       ASSAY_CHECK(verdicts.size() == count);

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -66,8 +67,11 @@ class Rubric {
 
   const RubricSpec& spec() const;
   // Verdicts, rewards and group-relative advantages of one group. Never fails: what goes wrong is a fault. With no terms,
-  // the problem's task names the verifier; an unknown or missing task is an abstention with reason "no_task".
+  // the problem's task names the verifier; an unknown or missing task is an abstention with reason "no_task", a verifier
+  // that cannot be made here a fault "verifier_unavailable".
   GroupScore Score(const Group& group) const;
+  // The first verifier that could not be made for a task, so that a run can stop instead of filling up with faults.
+  std::optional<Error> failure() const;
 
   // The pure folding step, for one sample. `terms` and `verdicts` are of one length.
   static Reward Fold(const RubricSpec& spec, const std::vector<RubricTerm>& terms, const std::vector<Verdict>& verdicts);

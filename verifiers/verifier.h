@@ -4,6 +4,7 @@
 // never a kFault (core/types.h, Outcome).
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -19,7 +20,10 @@ class Sandbox;  // sandbox/sandbox.h
 
 // What verifiers may share: made once per process, outlives every verifier.
 struct VerifierEnv {
-  Sandbox* sandbox = nullptr;  // null: verifiers that need one say so when they are made
+  Sandbox* sandbox = nullptr;  // set whenever a verifier that needs one is made
+  // Starts the sandbox when the first verifier that needs one is made; empty: there is none. Called at most once
+  // at a time by MakeVerifier; gives the same Sandbox every time.
+  std::function<Result<Sandbox*>()> open_sandbox;
 };
 
 class Verifier {

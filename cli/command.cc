@@ -1,0 +1,90 @@
+#include "cli/command.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <mutex>
+#include <thread>
+
+#include "core/jsonl.h"
+#include "core/text.h"
+#include "sandbox/sandbox.h"
+
+namespace assay {
+
+const char* Version() { return ASSAY_VERSION; }
+
+int GlobalOptions::Jobs() const {
+  if (jobs > 0) return jobs;
+  const unsigned cores = std::thread::hardware_concurrency();
+  return cores > 0 ? static_cast<int>(cores) : 1;
+}
+
+struct Context::LazySandbox {
+  std::mutex mutex;
+  std::unique_ptr<Sandbox> sandbox;
+};
+
+Context::Context() : sandbox_(std::make_shared<LazySandbox>()) {}
+Context::~Context() = default;
+
+VerifierEnv Context::MakeEnv() {
+  VerifierEnv env;
+  env.open_sandbox = [shared = sandbox_, this]() -> Result<Sandbox*> {
+    std::lock_guard<std::mutex> lock(shared->mutex);
+    if (!shared->sandbox) {
+      SandboxConfig config;
+      config.slots = global.Jobs();
+      config.isolation = global.isolation;
+      config.python = global.python;
+      Result<std::unique_ptr<Sandbox>> made = Sandbox::Create(config);
+      if (!made.ok()) return made.error();
+      shared->sandbox = std::move(*made);
+    }
+    return shared->sandbox.get();
+  };
+  return env;
+}
+
+int Context::Output(const std::string& text) const {
+  Result<std::unique_ptr<LineWriter>> writer = LineWriter::Open(global.output);
+  if (!writer.ok()) return Fail(*this, writer.error());
+  std::string_view body = text;
+  if (!body.empty() && body.back() == '\n') body.remove_suffix(1);
+  Status status = (*writer)->Write(body);
+  if (status.ok()) status = (*writer)->Close();
+  return status.ok() ? kExitOk : Fail(*this, status.error());
+}
+
+namespace {
+
+bool UseColor(const Context& context) {
+  if (context.global.color == "always") return true;
+  if (context.global.color == "never" || std::getenv("NO_COLOR") != nullptr) return false;
+  return isatty(STDERR_FILENO) == 1;
+}
+
+void Say(const Context& context, const char* code, const std::string& label, const std::string& text) {
+  const bool color = UseColor(context);
+  std::fprintf(stderr, "%s%s%s %s\n", color ? code : "", label.c_str(), color ? "\x1b[0m" : "", text.c_str());
+}
+
+}  // namespace
+
+int Fail(const Context& context, const Error& error) {
+  std::fflush(stdout);
+  Say(context, "\x1b[1;31m", "error:", error.message);
+  if (!error.hint.empty()) {
+    std::fputc('\n', stderr);
+    Say(context, "\x1b[1;36m", "hint:", error.hint);
+  }
+  return kExitUsage;
+}
+
+void Note(const Context& context, const std::string& text) {
+  if (!context.global.quiet) std::fprintf(stderr, "%s\n", text.c_str());
+}
+
+void Warn(const Context& context, const std::string& text) { Say(context, "\x1b[1;33m", "warning:", text); }
+
+}  // namespace assay

@@ -1,0 +1,84 @@
+// What every subcommand of `assay` shares: the global options, how errors are said, how a result leaves. A subcommand is one
+// file with one Add*Command function that registers its options and sets Context::run; main.cc parses and runs it.
+// stdout carries data, everything else goes to stderr. Single-threaded.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "core/result.h"
+#include "verifiers/verifier.h"
+
+namespace CLI {
+class App;
+}
+
+namespace assay {
+
+inline constexpr int kExitOk = 0;
+inline constexpr int kExitGate = 1;       // a requested gate failed
+inline constexpr int kExitUsage = 2;      // bad usage, configuration or input
+inline constexpr int kExitFaults = 3;     // finished, but some rows are not scored
+inline constexpr int kExitInterrupted = 130;
+
+const char* Version();
+
+struct GlobalOptions {
+  bool quiet = false;
+  bool verbose = false;
+  std::string color = "auto";  // auto | always | never
+  bool no_progress = false;
+  int jobs = 0;  // 0: as many as there are cores
+  uint64_t seed = 0;
+  std::string output_format = "text";  // text | json
+  std::string output;                  // -o
+  std::string isolation;               // of the sandbox; "" = the best there is
+  std::string python;                  // interpreter whose packages the sandbox offers
+
+  bool json() const { return output_format == "json"; }
+  int Jobs() const;
+};
+
+struct Context {
+  GlobalOptions global;
+  std::function<int()> run;  // set by the subcommand that was chosen
+  std::atomic<bool> interrupted{false};
+
+  // A VerifierEnv whose sandbox is started when first needed, with Jobs() slots.
+  VerifierEnv MakeEnv();
+  // Prints text to -o or stdout; returns the exit code.
+  int Output(const std::string& text) const;
+
+  Context();
+  ~Context();
+
+ private:
+  struct LazySandbox;
+  std::shared_ptr<LazySandbox> sandbox_;
+};
+
+// "error: ...", an empty line, "hint: ..." on stderr; returns kExitUsage.
+int Fail(const Context& context, const Error& error);
+// A remark on stderr, unless --quiet.
+void Note(const Context& context, const std::string& text);
+void Warn(const Context& context, const std::string& text);
+
+void AddScoreCommand(CLI::App* app, Context* context);
+void AddCheckCommand(CLI::App* app, Context* context);
+void AddAgreeCommand(CLI::App* app, Context* context);
+void AddSelectCommand(CLI::App* app, Context* context);
+void AddExportCommand(CLI::App* app, Context* context);
+void AddStatsCommand(CLI::App* app, Context* context);
+void AddRunCommand(CLI::App* app, Context* context);
+void AddDoctorCommand(CLI::App* app, Context* context);
+void AddVerifiersCommand(CLI::App* app, Context* context);
+void AddConfigCommand(CLI::App* app, Context* context);
+void AddCompletionCommand(CLI::App* app, Context* context);
+void AddVersionCommand(CLI::App* app, Context* context);
+// generate, sft, grpo: exec the sibling assay-train.
+void AddTrainCommands(CLI::App* app, Context* context);
+
+}  // namespace assay

@@ -1,0 +1,154 @@
+// assay: the front door. Parses the command line, loads what assay.toml and the environment say, runs one subcommand.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdlib>
+
+#define TOML_EXCEPTIONS 0
+#include <toml++/toml.h>
+
+#include "cli/command.h"
+#include "core/text.h"
+
+namespace assay {
+namespace {
+
+Context* g_context = nullptr;  // for the signal handler only
+
+void OnInterrupt(int) {
+  // A second one means it: the default action takes over.
+  std::signal(SIGINT, SIG_DFL);
+  std::signal(SIGTERM, SIG_DFL);
+  g_context->interrupted = true;
+}
+
+// Options that assay.toml may hold. A flag beats ASSAY_NAME beats assay.toml beats the default: so the file's values are put
+// where an environment variable is not set, and CLI11 does the rest.
+constexpr const char* kConfigKeys[] = {"jobs", "seed", "color", "output_format", "isolation", "python", "no_progress", "quiet"};
+
+std::string EnvName(std::string_view key) {
+  std::string name = "ASSAY_";
+  for (char c : key) name.push_back(c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c);
+  return name;
+}
+
+Status LoadConfigFile() {
+  const char* path = std::getenv("ASSAY_CONFIG");
+  const std::string file = path != nullptr ? path : "assay.toml";
+  if (path == nullptr && access(file.c_str(), F_OK) != 0) return {};
+  const toml::parse_result parsed = toml::parse_file(file);
+  if (!parsed) {
+    return Error{ErrorCode::kUsage,
+                 StrCat(file, ":", static_cast<int64_t>(parsed.error().source().begin.line), ": ", std::string(parsed.error().description())), ""};
+  }
+  const std::vector<std::string> known(std::begin(kConfigKeys), std::end(kConfigKeys));
+  for (const auto& [key, node] : parsed.table()) {
+    const std::string name(key.str());
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      return Error{ErrorCode::kUsage, StrCat(file, ": unknown key '", name, "'"), DidYouMean(name, known)};
+    }
+    std::string value;
+    if (const auto text = node.value_exact<std::string>()) value = *text;
+    else if (const auto number = node.value_exact<int64_t>()) value = StrCat(*number);
+    else if (const auto flag = node.value_exact<bool>()) value = *flag ? "true" : "false";
+    else return Error{ErrorCode::kUsage, StrCat(file, ": '", name, "' is no text, number or boolean"), ""};
+    setenv(EnvName(name).c_str(), value.c_str(), /*overwrite=*/0);
+  }
+  return {};
+}
+
+void AddGlobalOptions(CLI::App* app, GlobalOptions* global) {
+  app->fallthrough();
+  app->add_flag("-q,--quiet", global->quiet, "No summaries or remarks on stderr")->envname("ASSAY_QUIET");
+  app->add_flag("-v,--verbose", global->verbose, "More on stderr");
+  app->add_option("--color", global->color, "auto, always or never")->envname("ASSAY_COLOR")->check(CLI::IsMember({"auto", "always", "never"}));
+  app->add_flag("--no-progress", global->no_progress, "No progress bar")->envname("ASSAY_NO_PROGRESS");
+  app->add_option("-j,--jobs", global->jobs, "Rows scored at once (default: number of cores)")->envname("ASSAY_JOBS")->check(CLI::Range(1, 1024));
+  app->add_option("--seed", global->seed, "Seed of everything random")->envname("ASSAY_SEED");
+  app->add_option("--output-format", global->output_format, "text or json")->envname("ASSAY_OUTPUT_FORMAT")->check(CLI::IsMember({"text", "json"}));
+  app->add_option("-o,--output", global->output, "Write data to FILE instead of stdout")->type_name("FILE");
+  app->add_option("--isolation", global->isolation, "Sandbox tier: namespaces, landlock or none (default: the best there is)")
+      ->envname("ASSAY_ISOLATION")->check(CLI::IsMember({"namespaces", "landlock", "none"}));
+  app->add_option("--python", global->python, "Interpreter or venv whose packages the sandbox offers")->envname("ASSAY_PYTHON")->type_name("PATH");
+}
+
+const CLI::App* Deepest(const CLI::App& app) {
+  const auto chosen = app.get_subcommands();
+  return chosen.empty() ? &app : Deepest(*chosen[0]);
+}
+
+Error FromParseError(const CLI::App& app, const CLI::ParseError& error) {
+  const CLI::App* command = Deepest(app);
+  const auto remaining = app.remaining(true);
+  if (!remaining.empty()) {
+    const std::string& first = remaining[0];
+    std::vector<std::string> names;
+    if (StartsWith(first, "-")) {
+      for (const CLI::App* level : {command, &app}) {
+        for (const CLI::Option* option : level->get_options()) {
+          for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+        }
+      }
+      const std::string bare = first.substr(0, first.find('='));
+      const std::string near = NearestName(bare, names);
+      return {ErrorCode::kUsage, StrCat("unknown option '", first, "'"),
+              near.empty() ? StrCat("see `assay ", command == &app ? "" : command->get_name() + " ", "--help`") : StrCat("did you mean '", near, "'?")};
+    }
+    if (command == &app) {
+      for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) names.push_back(sub->get_name());
+      return {ErrorCode::kUsage, StrCat("unknown command '", first, "'"), DidYouMean(first, names)};
+    }
+    return {ErrorCode::kUsage, StrCat("unexpected argument '", first, "'"), StrCat("see `assay ", command->get_name(), " --help`")};
+  }
+  std::string message = error.what();
+  if (!message.empty() && message[0] >= 'A' && message[0] <= 'Z' && (message.size() < 2 || message[1] >= 'a')) {
+    message[0] = static_cast<char>(message[0] - 'A' + 'a');
+  }
+  while (!message.empty() && (message.back() == '\n' || message.back() == '.')) message.pop_back();
+  return {ErrorCode::kUsage, message, StrCat("see `assay ", command == &app ? "" : command->get_name() + " ", "--help`")};
+}
+
+int Main(int argc, char** argv) {
+  Context context;
+  g_context = &context;
+  const Status config = LoadConfigFile();
+  if (!config.ok()) return Fail(context, config.error());
+
+  CLI::App app("Assay decides what a language model's answer is worth: scores sampled answers, selects data, trains.", "assay");
+  app.set_help_all_flag("--help-all", "Help of every command");
+  app.set_version_flag("--version", std::string("assay ") + Version());
+  app.require_subcommand(0, 1);
+  AddGlobalOptions(&app, &context.global);
+  AddScoreCommand(&app, &context);
+  AddCheckCommand(&app, &context);
+  AddAgreeCommand(&app, &context);
+  AddTrainCommands(&app, &context);
+  AddDoctorCommand(&app, &context);
+  AddVerifiersCommand(&app, &context);
+  AddConfigCommand(&app, &context);
+  AddCompletionCommand(&app, &context);
+  AddVersionCommand(&app, &context);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    return context.Output(Deepest(app)->help());
+  } catch (const CLI::Success& success) {
+    return app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    return Fail(context, FromParseError(app, error));
+  }
+  if (!context.run) {
+    std::fputs(app.help().c_str(), stderr);
+    return kExitUsage;
+  }
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGINT, OnInterrupt);
+  std::signal(SIGTERM, OnInterrupt);
+  return context.run();
+}
+
+}  // namespace
+}  // namespace assay
+
+int main(int argc, char** argv) { return assay::Main(argc, argv); }

@@ -1,0 +1,73 @@
+// assay generate, sft, grpo: exec the sibling assay-train, which links LibTorch (this program never does).
+#include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include <unistd.h>
+
+#include "cli/command.h"
+#include "core/text.h"
+
+namespace assay {
+namespace {
+
+// The folder of this executable, through links.
+std::filesystem::path OwnFolder() {
+  std::error_code error;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  return error ? std::filesystem::path() : self.parent_path();
+}
+
+int ExecTrain(Context* context, const std::string& command, const std::vector<std::string>& rest) {
+  const std::filesystem::path program = OwnFolder() / "assay-train";
+  if (access(program.c_str(), X_OK) != 0) {
+    return Fail(*context, {ErrorCode::kUnavailable, StrCat("training is off: '", program.string(), "' is not there"),
+                           "it was built without LibTorch: run `make setup build`, or set TORCH_PREFIX and build again"});
+  }
+  std::vector<std::string> words = {program.string(), command};
+  words.insert(words.end(), rest.begin(), rest.end());
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  execv(program.c_str(), argv.data());
+  return Fail(*context, {ErrorCode::kUnavailable, StrCat("cannot run '", program.string(), "': ", std::strerror(errno)), ""});
+}
+
+// Global options given before the command's name, for assay-train: it knows the same ones.
+std::vector<std::string> GlobalWords(const CLI::App& app) {
+  std::vector<std::string> words;
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->count() == 0 || option->get_lnames().empty() || option->get_lnames()[0] == "help") continue;
+    // Values from the environment are inherited; passing them on as flags does no harm.
+    words.push_back("--" + option->get_lnames()[0]);
+    if (option->get_items_expected_max() > 0) {
+      for (const std::string& value : option->results()) words.push_back(value);
+    }
+  }
+  return words;
+}
+
+}  // namespace
+
+void AddTrainCommands(CLI::App* app, Context* context) {
+  const std::pair<const char*, const char*> commands[] = {
+      {"generate", "Sample answers from a model into groups (assay-train)"},
+      {"sft", "Supervised fine-tuning (assay-train)"},
+      {"grpo", "Group-relative policy optimisation (assay-train)"}};
+  for (const auto& [name, summary] : commands) {
+    CLI::App* command = app->add_subcommand(name, summary);
+    command->allow_extras();
+    command->prefix_command();
+    command->set_help_flag();  // --help goes to assay-train
+    command->callback([app, command, context, name = std::string(name)] {
+      context->run = [app, command, context, name] {
+        std::vector<std::string> words = GlobalWords(*app);
+        for (const std::string& word : command->remaining()) words.push_back(word);
+        return ExecTrain(context, name, words);
+      };
+    });
+  }
+}
+
+}  // namespace assay

@@ -1,0 +1,39 @@
+// ResumeJournal: the file FILE.resume beside an output FILE. A header with the configuration's hash and the input files,
+// then one 24-byte record for each row: (file and line, hash of the row, number of output lines). Which of the two is
+// written first does not matter: after a kill both are cut to the rows that both have whole. A finished run keeps its journal, so
+// that resuming it again does nothing. One thread; one run at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/result.h"
+
+namespace assay {
+
+class ResumeJournal {
+ public:
+  // Starts a new journal (and an empty output), or with `resume` takes up the old one: cuts output and journal to the rows
+  // that both have whole, and no more than `rows_max` (what the store has; -1: no bound). A journal of another
+  // configuration or other files is refused (kUsage). Nothing to resume is a new start.
+  static Result<std::unique_ptr<ResumeJournal>> Open(const std::string& output, const std::string& config_hash,
+                                                     const std::vector<std::string>& files, bool resume, int64_t rows_max);
+  ~ResumeJournal();
+
+  int64_t rows_done() const;
+  // True if row `index` (0-based, in order) of the interrupted run was this one. Indices must come in increasing order.
+  bool Matches(int64_t index, size_t file, int64_t line, uint64_t hash);
+  // Adds a record through a buffer.
+  Status Add(size_t file, int64_t line, uint64_t hash, size_t output_lines);
+  Status Flush();
+  Status Close();
+
+ private:
+  ResumeJournal();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace assay
