@@ -1,4 +1,5 @@
 # Fails if a *_test.cc under tests/ is not built by any assay_test() call (grpo's only where LibTorch is).
+cmake_minimum_required(VERSION 3.25)
 file(STRINGS ${REGISTERED} registered)
 file(GLOB_RECURSE on_disk ${SOURCE_DIR}/*_test.cc)
 set(missing "")
