@@ -3,4 +3,4 @@
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
-#include <torch/csrc/autograd/generated/variable_factories.h>
+#include <torch/csrc/autograd/autograd.h>

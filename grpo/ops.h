@@ -1,0 +1,40 @@
+// The differentiable pieces of a decoder layer, each an autograd function that saves little and computes the rest again:
+// RMS norm, rotary embedding, the gated MLP, row gathers. float32 and bfloat16 on the CPU go through cpu_kernels; everything
+// else through ATen. Pure; thread-safe as LibTorch's operators are. Not a public interface of the trainer: model.cc's.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <vector>
+
+namespace assay {
+
+// x_NH (float32, or float64) normalised and scaled by weight_H, in `dtype`. Saves x and one number a row.
+at::Tensor RmsNorm(const at::Tensor& x_NH, const at::Tensor& weight_H, double eps, at::ScalarType dtype);
+
+// Rotates [N, heads, D] by cosines and sines [N, D/2] (float32, or float64 with float64 x); saves only those.
+at::Tensor Rope(const at::Tensor& x, const at::Tensor& cosine, const at::Tensor& sine);
+
+// down(silu(gate(x)) * up(x)); biases may be undefined. Saves x, gate(x), up(x); the product is computed again.
+struct MlpWeights {
+  at::Tensor gate, gate_bias, up, up_bias, down, down_bias;
+};
+at::Tensor GatedMlp(const at::Tensor& x_NH, const MlpWeights& weights);
+
+// x W^T + b for x [N, in], in the layout of matrix product that is fastest for few rows on the CPU when no gradient is asked for.
+at::Tensor Linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
+
+// silu(gate) * up without a gradient (decoding).
+at::Tensor SiluMul(const at::Tensor& gate, const at::Tensor& up);
+
+// Rows `index` of x. Every row of x occurs at most once among the entries whose gradient is not zero, and inverse[j] is the place
+// of row j in `index` (-1: nowhere), so that the gradient is a gather too.
+at::Tensor GatherRows(const at::Tensor& x, const at::Tensor& index, const at::Tensor& inverse);
+
+// Runs `body(x, weights)` without keeping its graph and again, with one, in the backward pass. `body` must be deterministic
+// and must use no other tensor that wants a gradient. Undefined weights are passed through.
+using CheckpointBody = std::function<at::Tensor(const at::Tensor& x, const std::vector<at::Tensor>& weights)>;
+at::Tensor Checkpoint(const at::Tensor& x, const std::vector<at::Tensor>& weights, CheckpointBody body);
+
+}  // namespace assay
