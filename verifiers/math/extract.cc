@@ -1,0 +1,981 @@
+#include "verifiers/math/extract.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <initializer_list>
+#include <utility>
+
+#include "core/text.h"
+#include "verifiers/math/choice_scan.h"
+#include "verifiers/math/phrases.h"
+#include "verifiers/math/spans.h"
+
+namespace assay::math {
+namespace {
+
+constexpr size_t kNone = std::string_view::npos;
+// How many anchors, from the last one backwards, are looked at; and how many candidates are checked for retraction.
+constexpr int kMaxAnchors = 64;
+constexpr int kMaxRetracted = 4;
+// How far before the end of a whole reply a formula may stand and still be its answer.
+constexpr size_t kTailBytes = 800;
+constexpr size_t kMaxWholeBytes = 400;
+
+struct ModeRow {
+  Mode mode;
+  const char* name;
+};
+constexpr ModeRow kModes[] = {{Mode::kCompletion, "completion"},
+                              {Mode::kBare, "bare"},
+                              {Mode::kLatex, "latex"},
+                              {Mode::kExpr, "expr"},
+                              {Mode::kLatexExpr, "latex+expr"},
+                              {Mode::kString, "string"},
+                              {Mode::kBoxedAfterThink, "boxed_after_think"},
+                              {Mode::kCompletionThink, "completion_think"}};
+
+constexpr const char* kLanguages[][2] = {
+    {"english", "en"}, {"chinese", "zh"}, {"spanish", "es"},  {"french", "fr"},
+    {"german", "de"},  {"russian", "ru"}, {"japanese", "ja"}, {"portuguese", "pt"},
+    {"italian", "it"}, {"korean", "ko"},  {"arabic", "ar"},   {"hindi", "hi"}};
+
+bool OneOf(std::string_view word, std::initializer_list<std::string_view> words) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+bool HasAt(std::string_view text, size_t at, std::string_view piece) {
+  return text.size() >= at && text.substr(at, piece.size()) == piece;
+}
+
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+bool IsLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+
+bool IsCopula(std::string_view word) {
+  return OneOf(word,
+               {"is",   "are",   "was",   "be",    "equals", "becomes", "es",      "son", "será",
+                "est",  "sont",  "vaut",  "ist",   "sind",   "lautet",  "beträgt", "é",   "è",
+                "are:", "равен", "равно", "равна", "это",    "是",      "为",      "為",  "は"});
+}
+
+bool IsNegation(std::string_view word) {
+  return OneOf(word, {"not", "isn't", "aren't", "wasn't", "cannot", "can't", "never", "neither",
+                      "nicht", "kein", "pas", "не", "不"});
+}
+
+bool IsHedge(std::string_view word) {
+  return OneOf(word, {"might", "maybe", "may", "could", "perhaps", "possibly", "unsure", "if",
+                      "whether", "suppose", "supposing", "assuming", "unless"});
+}
+
+// Whose answer is quoted when "answer" follows one of these.
+bool IsQuoting(std::string_view word) {
+  return OneOf(word, {"reference", "gold", "golden", "truth", "expected", "given", "provided",
+                      "sample", "example", "wrong", "incorrect", "previous", "student's", "user's",
+                      "common", "tempting", "suggested"});
+}
+
+// Words between a copula and the answer that say nothing.
+bool IsFiller(std::string_view word) {
+  return OneOf(word,
+               {"therefore", "thus",  "simply",  "just",   "exactly", "approximately", "about",
+                "equal",     "to",    "clearly", "given",  "by",      "then",          "hence",
+                "so",        "for",   "sure",    "either", "indeed",  "also",          "roughly",
+                "around",    "only",  "the",     "option", "choice",  "number",        "value",
+                "interval",  "set",   "point",   "pair",   "ordered", "that",          "there",
+                "a",         "total", "of"});
+}
+
+std::string_view TrimView(std::string_view text) { return Trim(text); }
+
+// A box without an answer in it: nothing, dots, underscores, a question mark, or the prompt's "your answer".
+bool IsPlaceholder(std::string_view content) {
+  std::string plain;
+  for (size_t i = 0; i < content.size(); ++i) {
+    const char c = content[i];
+    if (c == '\\') {
+      size_t j = i + 1;
+      while (j < content.size() && IsLetter(content[j])) ++j;
+      const std::string_view name = content.substr(i + 1, j - i - 1);
+      const bool blank =
+          name.empty() || OneOf(name, {"text", "mathrm", "textbf", "quad", "qquad", "ldots", "dots",
+                                       "cdots", "mbox", "hspace", "phantom"});
+      if (!blank) return false;
+      i = name.empty() ? i + 1 : j - 1;
+    } else if (!IsSpace(c) && c != '{' && c != '}' && c != '~' && c != '.' && c != '_' &&
+               c != '?' && c != '$') {
+      plain.push_back(IsLetter(c) ? static_cast<char>(c | 0x20) : c);
+    } else if (IsSpace(c) && !plain.empty() && plain.back() != ' ') {
+      plain.push_back(' ');
+    }
+  }
+  while (!plain.empty() && plain.back() == ' ') plain.pop_back();
+  return plain.empty() ||
+         OneOf(plain,
+               {"answer", "your answer", "final answer", "your final answer", "the answer", "ans",
+                "your answer here", "answer here", "result", "...", "<answer>", "[answer]"});
+}
+
+struct Box {
+  size_t begin = 0;
+  size_t inner_begin = 0;
+  size_t inner_end = 0;
+  size_t end = 0;
+};
+
+struct Candidate {
+  Rule rule = Rule::kNone;
+  size_t begin = 0;
+  size_t end = 0;
+  std::string text;
+};
+
+class Extractor {
+ public:
+  Extractor(std::string_view reply, const ExtractOptions& options)
+      : text_(reply), options_(options), hi_(reply.size()) {}
+
+  Extraction Run();
+
+ private:
+  void FindAnswerPart();
+  bool ByBox(Extraction* out);
+  bool ByAnchor(size_t from, Extraction* out, bool final_only);
+  bool ByHash(Extraction* out);
+  bool ByTail(Extraction* out);
+  bool ByNumber(Extraction* out);
+  bool ByWhole(Extraction* out);
+
+  std::vector<Box> Boxes() const;
+  bool InComment(size_t at) const;
+  bool Listed(const Box& left, const Box& right, std::string* joint) const;
+  std::string NameBefore(const Box& box) const;
+  std::string BoxText(const Box& box) const;
+  void JoinBoxes(const std::vector<Box>& boxes, size_t last, Candidate* out) const;
+
+  bool AnchorAt(const PhraseHit& hit, Candidate* out);
+  bool AnchorBehind(const PhraseHit& hit, Candidate* out);
+  bool AnchorWanted(const PhraseHit& hit) const;
+  bool PrefixRefuses(size_t at);
+  size_t ContentBegin(const PhraseHit& hit);
+  bool ReadContent(size_t at, Candidate* out, int depth);
+  bool ReadProse(size_t at, size_t end, Candidate* out, int depth);
+  bool TakeSpan(Rule rule, size_t begin, size_t end, Candidate* out) const;
+
+  bool LastFormula(size_t from, Candidate* out) const;
+  bool LastBold(size_t from, Candidate* out) const;
+  bool FinalEquals(size_t from, Candidate* out) const;
+
+  int RetractionAt(size_t at, size_t* next) const;
+  bool Retracted(size_t after) const;
+  bool Accept(const Candidate& candidate, Extraction* out) const;
+  bool Lenient() const {
+    return options_.mode == Mode::kLatex || options_.mode == Mode::kExpr ||
+           options_.mode == Mode::kLatexExpr;
+  }
+
+  std::string_view text_;
+  const ExtractOptions& options_;
+  size_t lo_ = 0;
+  size_t hi_;
+  std::vector<PhraseHit> hits_;
+  bool think_closed_ = false;
+  bool think_open_ = false;
+  const char* refusal_ = "not_found";
+};
+
+// What follows the last closed reasoning; a chat token ends the reply.
+void Extractor::FindAnswerPart() {
+  hits_ = FindPhrases(text_);
+  for (const PhraseHit& hit : hits_) {
+    if (hit.phrase == Phrase::kThinkClose) {
+      think_closed_ = true;
+      think_open_ = false;
+      const size_t close = text_.find('>', hit.end - 1);
+      lo_ = close != kNone && close < hit.end + 32 ? close + 1 : hit.end;
+      hi_ = text_.size();
+    } else if (hit.phrase == Phrase::kThinkOpen) {
+      think_open_ = true;
+    } else if (hit.phrase == Phrase::kChatEnd && hi_ == text_.size() && hit.begin > lo_ &&
+               !TrimView(text_.substr(lo_, hit.begin - lo_)).empty()) {
+      hi_ = hit.begin;
+    }
+  }
+}
+
+bool Extractor::InComment(size_t at) const {
+  size_t line = at;
+  while (line > lo_ && text_[line - 1] != '\n' && at - line < kMaxClauseBytes) --line;
+  return text_[SkipSpace(text_, line, at)] == '%';
+}
+
+// Outermost boxes of the answer part. One pass with a stack finds every closing brace, whatever the nesting.
+std::vector<Box> Extractor::Boxes() const {
+  std::vector<Box> boxes;
+  std::vector<Box> open;   // boxes whose brace is not closed yet
+  std::vector<int> owner;  // for each open brace: index into `open`, or -1
+  size_t at = kNone;
+  auto hit = hits_.begin();
+  const auto next_hit = [&] {
+    while (hit != hits_.end() && (hit->phrase != Phrase::kBox || hit->begin < lo_)) ++hit;
+  };
+  next_hit();
+  if (hit == hits_.end() || hit->end > hi_) return boxes;
+  for (at = hit->begin; at < hi_; ++at) {
+    if (hit != hits_.end() && at == hit->begin) {
+      Box box{at, 0, 0, 0};
+      size_t brace = SkipSpace(text_, hit->end, hi_);
+      ++hit;
+      next_hit();
+      if (brace < hi_ && text_[brace] == '{') {
+        box.inner_begin = brace + 1;
+        open.push_back(box);
+        owner.push_back(static_cast<int>(open.size()) - 1);
+        at = brace;
+      } else if (brace < hi_ &&
+                 (IsDigit(text_[brace]) || (IsLetter(text_[brace]) && brace > box.begin + 6))) {
+        boxes.push_back({box.begin, brace, brace + 1, brace + 1});
+        at = brace;
+      }
+      continue;
+    }
+    const char c = text_[at];
+    if (c == '\\') {
+      // `\\boxed`: an over-escaped command, seen as a hit at its second backslash.
+      if (hit == hits_.end() || hit->begin != at + 1) ++at;
+    } else if (c == '{') {
+      owner.push_back(-1);
+    } else if (c == '}' && !owner.empty()) {
+      if (owner.back() >= 0) {
+        Box box = open.back();
+        open.pop_back();
+        box.inner_end = at;
+        box.end = at + 1;
+        while (!boxes.empty() && boxes.back().begin > box.begin) boxes.pop_back();
+        boxes.push_back(box);
+      }
+      owner.pop_back();
+    }
+  }
+  // The upstream suites of these modes also take a box that the reply's end cuts.
+  if (Lenient() && boxes.empty() && !open.empty()) {
+    boxes.push_back({open.front().begin, open.front().inner_begin, hi_, hi_});
+  }
+  std::erase_if(boxes, [this](const Box& box) {
+    return IsPlaceholder(text_.substr(box.inner_begin, box.inner_end - box.inner_begin)) ||
+           InComment(box.begin);
+  });
+  return boxes;
+}
+
+// True if nothing but a connective (and a few words before it) stands between two boxes: "\boxed{1} papers and \boxed{2} bins".
+bool Extractor::Listed(const Box& left, const Box& right, std::string* joint) const {
+  if (right.begin < left.end || right.begin - left.end > 80) return false;
+  const size_t name_size = NameBefore(right).size();
+  std::string_view gap = text_.substr(left.end, right.begin - left.end);
+  if (gap.find("\n\n") != kNone) return false;
+  int words_before = 0;
+  bool connective = false;
+  bool other_sign = false;
+  *joint = ", ";
+  for (size_t i = 0; i < gap.size();) {
+    if (gap[i] == '\\') {
+      size_t j = i + 1;
+      while (j < gap.size() && IsLetter(gap[j])) ++j;
+      i = std::max(j, i + 2);
+      continue;
+    }
+    size_t word_end = i;
+    const std::string word = WordAt(gap, i, gap.size(), &word_end);
+    if (!word.empty()) {
+      const bool joins =
+          OneOf(word, {"and", "or", "y", "o", "et", "ou", "und", "oder", "и", "или", "和", "或"});
+      if (joins) {
+        connective = true;
+        if (OneOf(word, {"or", "o", "ou", "oder", "или", "或"})) *joint = " or ";
+      } else if (word.size() >= 2) {
+        if (connective) return false;
+        ++words_before;
+      } else if (name_size == 0 && connective) {
+        return false;
+      }
+      i = word_end;
+      continue;
+    }
+    if (gap[i] == ',' || gap[i] == ';' || gap[i] == '&') connective = true;
+    if (gap[i] == '.' || gap[i] == '?' || gap[i] == ':') return false;
+    if (gap[i] == '=' && name_size == 0) return false;
+    if (IsDigit(gap[i]) && name_size == 0) return false;
+    if (!IsSpace(gap[i]) && gap[i] != '$' && gap[i] != '{' && gap[i] != '}') other_sign = true;
+    ++i;
+  }
+  // Punctuation alone lists, too; words alone do not.
+  return words_before <= 4 &&
+         (connective || (words_before == 0 && (other_sign || gap.size() <= 4)));
+}
+
+// "y_2 =" right before a box.
+std::string Extractor::NameBefore(const Box& box) const {
+  size_t i = box.begin;
+  const size_t stop = i > lo_ + 40 ? i - 40 : lo_;
+  const auto skip = [&] {
+    while (i > stop && (IsSpace(text_[i - 1]) || text_[i - 1] == '$' || text_[i - 1] == '&')) --i;
+  };
+  skip();
+  if (i == stop || text_[i - 1] != '=') return "";
+  --i;
+  while (i > stop && (IsSpace(text_[i - 1]) || text_[i - 1] == '&')) --i;
+  const size_t name_end = i;
+  while (i > stop && (IsLetter(text_[i - 1]) || IsDigit(text_[i - 1]) || text_[i - 1] == '_' ||
+                      text_[i - 1] == '{' || text_[i - 1] == '}'))
+    --i;
+  if (i > stop && text_[i - 1] == '\\') --i;
+  const std::string_view name = text_.substr(i, name_end - i);
+  if (name.empty() || !(IsLetter(name[0]) || name[0] == '\\')) return "";
+  return std::string(name);
+}
+
+// A box's content with what belongs to it behind it: a percent or degree sign, a unit in \text.
+std::string Extractor::BoxText(const Box& box) const {
+  std::string inner(text_.substr(box.inner_begin, box.inner_end - box.inner_begin));
+  const size_t stop = std::min(hi_, box.end + 48);
+  size_t i = box.end;
+  while (i < stop && (text_[i] == ' ' || text_[i] == '$' || text_[i] == '~' ||
+                      HasAt(text_, i, "\\,") || HasAt(text_, i, "\\ ") || HasAt(text_, i, "\\)"))) {
+    i += text_[i] == '\\' ? 2 : 1;
+  }
+  const std::string_view rest = text_.substr(i, stop - i);
+  size_t word_end = i;
+  const std::string word = WordAt(text_, i, stop, &word_end);
+  if (StartsWith(rest, "%") || StartsWith(rest, "\\%") || word == "percent" || word == "pct")
+    return inner + "\\%";
+  if (StartsWith(rest, "^\\circ") || StartsWith(rest, "^{\\circ}") || StartsWith(rest, "°"))
+    return inner + "^\\circ";
+  for (const char* command : {"\\text{", "\\mathrm{", "\\textrm{", "\\mbox{"}) {
+    if (!StartsWith(rest, command)) continue;
+    const size_t close = rest.find('}');
+    const std::string_view unit = close == kNone ? "" : rest.substr(0, close + 1);
+    if (!unit.empty() && CountWords(unit.substr(unit.find('{') + 1)) <= 2 &&
+        unit.find(" and") == kNone && unit.find(" or") == kNone) {
+      return inner + std::string(unit);
+    }
+  }
+  return inner;
+}
+
+void Extractor::JoinBoxes(const std::vector<Box>& boxes, size_t last, Candidate* out) const {
+  size_t first = last;
+  std::string joint;
+  while (first > 0 && last - first < 64 && Listed(boxes[first - 1], boxes[first], &joint)) --first;
+  bool named = first < last;
+  for (size_t i = first; i <= last; ++i) named = named && !NameBefore(boxes[i]).empty();
+  std::vector<std::string> seen;
+  out->rule = Rule::kBox;
+  out->begin = boxes[first].begin;
+  out->end = boxes[last].end;
+  out->text.clear();
+  for (size_t i = first; i <= last; ++i) {
+    std::string piece = BoxText(boxes[i]);
+    if (named) piece = NameBefore(boxes[i]) + "=" + piece;
+    if (std::find(seen.begin(), seen.end(), piece) != seen.end()) continue;
+    seen.push_back(piece);
+    if (i > first) Listed(boxes[i - 1], boxes[i], &joint);
+    if (!out->text.empty()) out->text += joint;
+    out->text += piece;
+  }
+}
+
+bool Extractor::ByBox(Extraction* out) {
+  const std::vector<Box> boxes = Boxes();
+  if (boxes.empty()) return false;
+  Candidate candidate;
+  JoinBoxes(boxes, boxes.size() - 1, &candidate);
+  Extraction later;
+  // An explicit final answer behind the last box is the reply's last word.
+  if (ByAnchor(candidate.end, &later, /*final_only=*/true)) {
+    *out = later;
+    return true;
+  }
+  if (!Retracted(candidate.end)) return Accept(candidate, out);
+  refusal_ = "retracted";
+  lo_ = candidate.end;  // whatever is taken now must stand behind it
+  return false;
+}
+
+// 1 if the sentence at `at` retracts what stands before it, -1 if it confirms it, 0 otherwise. *next: the following sentence.
+int Extractor::RetractionAt(size_t at, size_t* next) const {
+  const size_t end = ClauseEnd(text_, at, hi_);
+  size_t i = end;
+  while (i < hi_ && !IsSpace(text_[i])) ++i;
+  *next = std::max(SkipSpace(text_, i, hi_), at + 1);
+  bool turn = false;
+  bool subject = false;
+  bool negated = false;
+  bool wrong = false;
+  bool right = false;
+  i = at;
+  for (int words = 0; i < end && words < 14;) {
+    size_t word_end = i;
+    const std::string word = WordAt(text_, i, end, &word_end);
+    if (word.empty()) {
+      i = std::max(i + 1, word_end);
+      continue;
+    }
+    i = word_end;
+    ++words;
+    turn = turn || OneOf(word, {"wait", "oops", "sorry", "scratch", "disregard", "correction"});
+    if (words <= 6) {
+      subject = subject || OneOf(word, {"that", "that's", "this", "it", "it's", "my", "i", "above",
+                                        "answer", "result", "is", "was", "isn't", "must",
+                                        "previous", "which", "the", "above"});
+      if (word == "a" || word == "common" || word == "many" || word == "some") subject = false;
+    }
+    if (OneOf(word, {"hope", "if", "check", "checking", "verify", "believe"})) return 0;
+    negated = negated || IsNegation(word);
+    wrong = wrong || OneOf(word, {"wrong", "incorrect", "mistaken", "mistake", "error", "invalid",
+                                  "falsch", "faux", "incorrecto", "неверно", "错", "retract"});
+    right = right || OneOf(word, {"correct", "right", "indeed", "confirmed"});
+  }
+  const size_t size = end - at;
+  if (turn && (wrong || negated || size < 16)) return 1;
+  if (turn && OneOf(WordAt(text_, at, end, &i), {"scratch", "disregard", "correction"})) return 1;
+  if (subject && wrong && !negated) return 1;
+  if (subject && right && negated) return 1;
+  if (subject && right && !negated) return -1;
+  return 0;
+}
+
+bool Extractor::Retracted(size_t after) const {
+  size_t at = after;
+  // The rest of the candidate's own sentence counts as one.
+  while (at < hi_ && !IsLetter(text_[at]) && text_[at] != '.' && text_[at] != '\n' &&
+         static_cast<unsigned char>(text_[at]) < 0x80)
+    ++at;
+  if (at < hi_ && (text_[at] == '.' || text_[at] == '\n')) at = SkipSpace(text_, at + 1, hi_);
+  bool retracted = false;
+  while (at < hi_) {
+    size_t next = at;
+    const int said = RetractionAt(at, &next);
+    if (said != 0) retracted = said > 0;
+    at = next;
+  }
+  return retracted;
+}
+
+bool Extractor::Accept(const Candidate& candidate, Extraction* out) const {
+  out->rule = candidate.rule;
+  out->begin = candidate.begin;
+  out->end = candidate.end;
+  out->text = CleanAnswer(candidate.text);
+  out->refusal = "";
+  return !out->text.empty();
+}
+
+bool Extractor::TakeSpan(Rule rule, size_t begin, size_t end, Candidate* out) const {
+  out->rule = rule;
+  out->begin = begin;
+  out->end = end;
+  out->text.assign(text_.substr(begin, end - begin));
+  return end > begin && !CleanAnswer(out->text).empty();
+}
+
+bool Extractor::AnchorWanted(const PhraseHit& hit) const {
+  if (hit.language[0] == '\0' || options_.language.empty() ||
+      std::string_view(hit.language) == "en")
+    return true;
+  for (const auto& row : kLanguages) {
+    if (options_.language == row[0] || options_.language == row[1])
+      return std::string_view(hit.language) == row[1];
+  }
+  return true;
+}
+
+// Looks at the sentence before an anchor: a condition, a doubt or somebody else's answer.
+bool Extractor::PrefixRefuses(size_t at) {
+  const size_t begin = ClauseBegin(text_, at, lo_);
+  for (size_t i = begin; i < at;) {
+    size_t word_end = i;
+    const std::string word = WordAt(text_, i, at, &word_end);
+    if (word.empty()) {
+      // A comma after a condition ends it: "if x is even, the answer is 4" still depends on it.
+      i = std::max(i + 1, word_end);
+      continue;
+    }
+    if (OneOf(word, {"if", "whether", "suppose", "supposing", "unless"})) {
+      refusal_ = "hedged";
+      return true;
+    }
+    const size_t distance = at - word_end;
+    if (IsQuoting(word) && distance <= 8) {
+      refusal_ = "quoted";
+      return true;
+    }
+    if (IsNegation(word) && distance <= 6) {
+      refusal_ = "negated";
+      return true;
+    }
+    i = word_end;
+  }
+  return false;
+}
+
+// Where the answer of an anchor begins; npos if it announces none (refusal_ then says why, if there is more to say).
+size_t Extractor::ContentBegin(const PhraseHit& hit) {
+  size_t i = size_t{hit.end};
+  if (hit.phrase == Phrase::kLetterA || text_[hit.end - 1] == ':' ||
+      HasAt(text_, hit.end - 3, "："))
+    return i;
+  const size_t end = std::min(hi_, size_t{hit.end} + 160);
+  bool hedged = false;
+  for (int words = 0; words < 16 && i < end;) {
+    i = SkipMarkup(text_, i, end);
+    if (i >= end) break;
+    const char c = text_[i];
+    if (c == ':' || c == '=') return i + 1;
+    if (HasAt(text_, i, "：") || HasAt(text_, i, "≈") || HasAt(text_, i, "—")) return i + 3;
+    if (c == '\n') {
+      // A heading: "**Final Answer**" alone on its line.
+      const bool heading = words == 0 || hit.phrase == Phrase::kFinal;
+      return heading ? i + 1 : kNone;
+    }
+    if (c == '.' || c == '?' || c == '!' || c == ';') return kNone;
+    if (c == '$' || c == '\\' || IsDigit(c)) return words <= 1 ? i : kNone;
+    size_t word_end = i;
+    const std::string word = WordAt(text_, i, end, &word_end);
+    if (word.empty()) {
+      ++i;
+      continue;
+    }
+    ++words;
+    if (IsNegation(word)) {
+      refusal_ = "negated";
+      return kNone;
+    }
+    hedged = hedged || IsHedge(word);
+    i = word_end;
+    if (!IsCopula(word)) continue;
+    if (hedged) {
+      refusal_ = "hedged";
+      return kNone;
+    }
+    return i;
+  }
+  return kNone;
+}
+
+// Prose before the answer: behind the last copula, else the last `=`, else the only (or, in the lenient modes, the first) value.
+bool Extractor::ReadProse(size_t at, size_t end, Candidate* out, int depth) {
+  size_t copula = kNone;
+  size_t first_value = kNone;
+  int values = 0;
+  int words = 0;
+  FormulaReader formulas(text_, end);
+  Formula formula;
+  for (size_t i = at; i < end;) {
+    if (formulas.ReadAt(i, &formula)) {
+      if (values++ == 0) first_value = i;
+      i = formula.end;
+      continue;
+    }
+    if (IsDigit(text_[i])) {
+      const size_t begin = i;
+      while (i < end &&
+             (IsDigit(text_[i]) || text_[i] == '.' || text_[i] == ',' || text_[i] == '/'))
+        ++i;
+      if (values++ == 0) first_value = begin;
+      continue;
+    }
+    if (text_[i] == '=') copula = i + 1;
+    size_t word_end = i;
+    const std::string word = WordAt(text_, i, end, &word_end);
+    if (word.empty()) {
+      i = std::max(i + 1, word_end);
+      continue;
+    }
+    ++words;
+    i = word_end;
+    if (IsCopula(word)) copula = i;
+  }
+  if (copula != kNone && depth < 3 && ReadContent(copula, out, depth + 1)) return true;
+  if (values == 1 || (values > 1 && Lenient())) {
+    if (first_value > at && (text_[first_value - 1] == '-' || text_[first_value - 1] == '$'))
+      --first_value;
+    const DirectSpan span = ReadDirect(text_, first_value, end);
+    return span.end > first_value && TakeSpan(Rule::kAnchor, first_value, span.end, out);
+  }
+  if (values == 0 && words > 0 && words <= 6) return TakeSpan(Rule::kAnchor, at, end, out);
+  return false;
+}
+
+// Reads the answer that is announced to stand at `at`.
+bool Extractor::ReadContent(size_t at, Candidate* out, int depth) {
+  size_t i = SkipMarkup(text_, at, hi_);
+  for (int lines = 0;
+       lines < 3 && i < hi_ && (text_[i] == '\n' || text_[i] == ':' || text_[i] == '\r'); ++lines) {
+    i = SkipMarkup(text_, SkipSpace(text_, i + 1, hi_), hi_);
+  }
+  if (i >= hi_) return false;
+  const size_t end = ClauseEnd(text_, i, hi_);
+  if (end < hi_ && text_[end] == '?') {
+    refusal_ = "question";
+    return false;
+  }
+  for (int fillers = 0; fillers < 6; ++fillers) {
+    size_t word_end = i;
+    const std::string word = WordAt(text_, i, end, &word_end);
+    if (word.empty() || word.size() + 0 == 0) break;
+    if (IsNegation(word)) {
+      refusal_ = "negated";
+      return false;
+    }
+    if (IsHedge(word)) {
+      refusal_ = "hedged";
+      return false;
+    }
+    if (!IsFiller(word)) break;
+    // "A" and "a" may be the answer itself.
+    if (word == "a") {
+      const DirectSpan letter = ReadDirect(text_, i, end);
+      if (letter.end != 0) break;
+    }
+    i = SkipMarkup(text_, word_end, end);
+    while (i < end && (text_[i] == ':' || text_[i] == ',')) i = SkipMarkup(text_, i + 1, end);
+  }
+  if (i >= end) return false;
+  const DirectSpan span = ReadDirect(text_, i, end);
+  if (span.corrected && depth < 3) return ReadContent(span.resume, out, depth + 1);
+  if (span.end > i) return TakeSpan(Rule::kAnchor, i, span.end, out);
+  return ReadProse(i, end, out, depth);
+}
+
+// "[..] is the answer", "[..] is our answer".
+bool Extractor::AnchorBehind(const PhraseHit& hit, Candidate* out) {
+  const size_t begin = ClauseBegin(text_, hit.begin, lo_);
+  const std::string before = AsciiLower(text_.substr(begin, hit.begin - begin));
+  const std::string_view view = before;
+  size_t copula = kNone;
+  for (const char* verb : {" is ", " are "}) {
+    const size_t found = view.rfind(verb);
+    if (found != kNone && (copula == kNone || found > copula)) copula = found;
+  }
+  if (copula == kNone || view.size() - copula > 24) return false;
+  if (view.substr(copula).find("not") != kNone) {
+    refusal_ = "negated";
+    return false;
+  }
+  const size_t stop = begin + copula;
+  // The shortest tail of the sentence that is an answer as a whole: try formulas, then the last number.
+  Candidate formula;
+  FormulaReader formulas(text_, stop);
+  Formula last{};
+  for (size_t i = begin; i < stop;) {
+    Formula found;
+    if (formulas.ReadAt(i, &found)) {
+      last = found;
+      i = found.end;
+    } else {
+      ++i;
+    }
+  }
+  if (last.end != 0 && stop - last.end <= 2)
+    return TakeSpan(Rule::kAnchor, last.begin, last.end, out);
+  const size_t number = LastNumberBegin(text_, begin, stop);
+  if (number == kNone) return false;
+  const DirectSpan span = ReadDirect(text_, number, stop);
+  return span.end == stop && TakeSpan(Rule::kAnchor, number, span.end, out);
+}
+
+bool Extractor::AnchorAt(const PhraseHit& hit, Candidate* out) {
+  if (hit.phrase == Phrase::kLetterA) {
+    const size_t begin = ClauseBegin(text_, hit.begin, lo_);
+    if (SkipMarkup(text_, begin, hit.begin) != hit.begin || text_[hit.begin] != 'A') return false;
+  } else if (hit.begin > lo_ && IsLetter(text_[hit.begin]) && IsLetter(text_[hit.begin - 1])) {
+    return false;  // inside of a word
+  }
+  if (PrefixRefuses(hit.begin)) return false;
+  const size_t content = ContentBegin(hit);
+  if (content == kNone) return hit.phrase == Phrase::kAnswer && AnchorBehind(hit, out);
+  if (!ReadContent(content, out, 0)) return false;
+  // What the cut end of a reply leaves of an answer is none.
+  if (options_.truncated && out->end + 1 >= hi_) return false;
+  return true;
+}
+
+bool Extractor::ByAnchor(size_t from, Extraction* out, bool final_only) {
+  int looked_at = 0;
+  int retracted = 0;
+  size_t behind = text_.size();
+  for (auto hit = hits_.rbegin(); hit != hits_.rend() && looked_at < kMaxAnchors; ++hit) {
+    if (hit->begin < from || hit->end > hi_) continue;
+    const bool anchor =
+        hit->phrase == Phrase::kFinal ||
+        (!final_only && (hit->phrase == Phrase::kAnswer || hit->phrase == Phrase::kLetterA));
+    if (!anchor || hit->end > behind || !AnchorWanted(*hit)) continue;
+    ++looked_at;
+    Candidate candidate;
+    if (!AnchorAt(*hit, &candidate)) continue;
+    if (IsPlaceholder(candidate.text)) continue;
+    behind = hit->begin;
+    if (!Retracted(candidate.end)) return Accept(candidate, out);
+    refusal_ = "retracted";
+    if (!final_only) lo_ = std::max(lo_, candidate.end);
+    if (++retracted >= kMaxRetracted) return false;
+    if (!final_only) return false;
+  }
+  return false;
+}
+
+bool Extractor::ByHash(Extraction* out) {
+  for (auto hit = hits_.rbegin(); hit != hits_.rend(); ++hit) {
+    if (hit->phrase != Phrase::kHash || hit->begin < lo_ || hit->end > hi_) continue;
+    size_t line_end = std::min(text_.find('\n', size_t{hit->end}), hi_);
+    size_t begin = size_t{hit->end};
+    while (begin < line_end && text_[begin] == '#') ++begin;
+    begin = SkipMarkup(text_, begin, line_end);
+    const DirectSpan span = ReadDirect(text_, begin, line_end);
+    Candidate candidate;
+    // A heading ("#### Step 2") is none.
+    if (span.end > begin ? !TakeSpan(Rule::kHash, begin, span.end, &candidate)
+                         : (CountWords(text_.substr(begin, line_end - begin)) > 2 ||
+                            !TakeSpan(Rule::kHash, begin, line_end, &candidate))) {
+      continue;
+    }
+    if (options_.truncated && line_end == text_.size() && hi_ == text_.size() &&
+        line_end == candidate.end && text_.back() != '\n')
+      continue;
+    if (Retracted(line_end)) {
+      refusal_ = "retracted";
+      return false;
+    }
+    return Accept(candidate, out);
+  }
+  return false;
+}
+
+bool Extractor::LastFormula(size_t from, Candidate* out) const {
+  FormulaReader formulas(text_, hi_);
+  Formula formula;
+  Formula first{};  // of the list that the last formula ends
+  Formula last{};
+  for (size_t i = from; i < hi_;) {
+    if ((text_[i] != '$' && text_[i] != '\\') ||
+        (i > 0 && text_[i] == '$' && text_[i - 1] == '\\') || !formulas.ReadAt(i, &formula)) {
+      i += text_[i] == '\\' ? 2 : 1;
+      continue;
+    }
+    const std::string gap =
+        last.end == 0 ? "." : AsciiLower(Trim(text_.substr(last.end, formula.begin - last.end)));
+    const bool listed = OneOf(gap, {",", "and", "or", ", and", ", or", ";"});
+    if (!TrimView(text_.substr(formula.inner_begin, formula.inner_end - formula.inner_begin))
+             .empty()) {
+      if (!listed) first = formula;
+      last = formula;
+    }
+    i = formula.end;
+  }
+  if (last.end == 0) return false;
+  // Units, a percent sign: what a direct reading takes along.
+  const DirectSpan span = ReadDirect(text_, first.begin, ClauseEnd(text_, first.begin, hi_));
+  const size_t end = std::max(last.end, span.end);
+  if (first.begin == last.begin && end == last.end) {
+    out->rule = Rule::kFormula;
+    out->begin = last.begin;
+    out->end = last.end;
+    out->text.assign(text_.substr(last.inner_begin, last.inner_end - last.inner_begin));
+    return true;
+  }
+  return TakeSpan(Rule::kFormula, first.begin, end, out);
+}
+
+bool Extractor::LastBold(size_t from, Candidate* out) const {
+  const std::string_view tail = text_.substr(0, hi_);
+  for (const std::string_view mark : {std::string_view("**"), std::string_view("`")}) {
+    const size_t close = tail.rfind(mark);
+    if (close == kNone || close <= from) continue;
+    const size_t open = tail.rfind(mark, close - 1);
+    if (open == kNone || open < from || close - open > 200 || open + mark.size() >= close) continue;
+    const size_t begin = open + mark.size();
+    const DirectSpan span = ReadDirect(text_, SkipSpace(text_, begin, close), close);
+    if (span.end == 0 || !TrimView(text_.substr(span.end, close - span.end)).empty()) continue;
+    return TakeSpan(Rule::kBold, begin, close, out);
+  }
+  return false;
+}
+
+// The last sentence that has one: `.. = X.` or ".. is X." with nothing behind X.
+bool Extractor::FinalEquals(size_t from, Candidate* out) const {
+  size_t end = hi_;
+  while (end > from && (IsSpace(text_[end - 1]) || text_[end - 1] == '.' || text_[end - 1] == ']' ||
+                        text_[end - 1] == '*'))
+    --end;
+  const size_t begin = std::max(from, ClauseBegin(text_, end, from));
+  size_t value = kNone;
+  for (size_t i = begin; i < end;) {
+    size_t word_end = i;
+    const std::string word = WordAt(text_, i, end, &word_end);
+    if (word.empty()) {
+      if (text_[i] == '=') value = i + 1;
+      i = std::max(i + 1, word_end);
+      continue;
+    }
+    i = word_end;
+    if (IsNegation(word) || IsHedge(word)) value = kNone;
+    if (IsCopula(word)) value = i;
+  }
+  if (value == kNone) return false;
+  value = SkipMarkup(text_, value, end);
+  const DirectSpan span = ReadDirect(text_, value, end);
+  if (span.end == 0 || !TrimView(text_.substr(span.end, end - span.end)).empty()) return false;
+  return TakeSpan(Rule::kEquals, value, span.end, out);
+}
+
+// The last of: formula, bold or code span, sentence-final value.
+bool Extractor::ByTail(Extraction* out) {
+  const bool whole_reply = !Lenient();
+  if (whole_reply && options_.truncated) return false;
+  const size_t from = whole_reply && hi_ - lo_ > kTailBytes ? hi_ - kTailBytes : lo_;
+  Candidate best;
+  Candidate candidate;
+  if (options_.mode != Mode::kExpr && LastFormula(from, &candidate)) best = candidate;
+  if (options_.mode != Mode::kLatex) {
+    if (LastBold(from, &candidate) && (best.rule == Rule::kNone || candidate.begin >= best.end))
+      best = candidate;
+    if (FinalEquals(from, &candidate) && (best.rule == Rule::kNone || candidate.begin >= best.end))
+      best = candidate;
+  }
+  if (best.rule == Rule::kNone || IsPlaceholder(best.text)) return false;
+  const size_t sentence = ClauseBegin(text_, best.begin, lo_);
+  for (size_t i = sentence; i < best.begin && whole_reply;) {
+    size_t word_end = i;
+    const std::string word = WordAt(text_, i, best.begin, &word_end);
+    i = std::max(i + 1, word_end);
+    if (!IsNegation(word) && !OneOf(word, {"might", "maybe", "perhaps", "possibly", "whether"}))
+      continue;
+    refusal_ = IsNegation(word) ? "negated" : "hedged";
+    return false;
+  }
+  const size_t end = ClauseEnd(text_, best.end, hi_);
+  if (end < hi_ && text_[end] == '?' && whole_reply) {
+    refusal_ = "question";
+    return false;
+  }
+  if (Retracted(best.end)) {
+    refusal_ = "retracted";
+    return false;
+  }
+  return Accept(best, out);
+}
+
+bool Extractor::ByNumber(Extraction* out) {
+  const size_t begin = LastNumberBegin(text_, lo_, hi_);
+  if (begin == kNone) return false;
+  const DirectSpan span = ReadDirect(text_, begin, ClauseEnd(text_, begin, hi_));
+  Candidate candidate;
+  return span.end > begin && TakeSpan(Rule::kNumber, begin, span.end, &candidate) &&
+         Accept(candidate, out);
+}
+
+// A reply that is nothing but an answer.
+bool Extractor::ByWhole(Extraction* out) {
+  const size_t begin = SkipMarkup(text_, SkipSpace(text_, lo_, hi_), hi_);
+  size_t end = hi_;
+  while (end > begin && IsSpace(text_[end - 1])) --end;
+  if (begin >= end || end - begin > kMaxWholeBytes) return false;
+  const std::string_view whole = text_.substr(begin, end - begin);
+  if (whole.find('\n') != kNone || whole.find('?') != kNone) return false;
+  const DirectSpan span = ReadDirect(text_, begin, end);
+  const bool direct = span.end != 0 && !span.corrected &&
+                      CleanAnswer(text_.substr(span.end, end - span.end)).empty();
+  const bool one_word = span.end == 0 && CountWords(whole) <= 2 && whole.size() <= 40 &&
+                        whole.find_first_of("0123456789$") == kNone;
+  if (!direct && !one_word) return false;
+  size_t word_end = 0;
+  if (IsNegation(WordAt(text_, begin, end, &word_end))) return false;
+  Candidate candidate;
+  return TakeSpan(Rule::kWhole, begin, end, &candidate) && Accept(candidate, out);
+}
+
+Extraction Extractor::Run() {
+  Extraction out;
+  const auto refuse = [&out](const char* why) {
+    out = Extraction{};
+    out.refusal = why;
+    return out;
+  };
+  FindAnswerPart();
+  if (TrimView(text_.substr(lo_, hi_ - lo_)).empty()) return refuse("empty");
+  const Mode mode = options_.mode;
+  const bool whole_reply =
+      mode == Mode::kCompletion || mode == Mode::kCompletionThink || mode == Mode::kBoxedAfterThink;
+  if (think_open_ && whole_reply) return refuse("unclosed_think");
+  if (!think_closed_ && (mode == Mode::kBoxedAfterThink || mode == Mode::kCompletionThink))
+    return refuse("no_think");
+  if (ByBox(&out)) return out;
+  if (mode == Mode::kBoxedAfterThink)
+    return refuse(std::string_view(refusal_) == "retracted" ? refusal_ : "no_box");
+  const size_t lo_before = lo_;
+  if (lo_ == 0 && mode != Mode::kLatex && ByWhole(&out)) return out;
+  if (ByAnchor(lo_, &out, /*final_only=*/false)) return out;
+  if (ByHash(&out)) return out;
+  if (mode != Mode::kLatex && think_closed_ && lo_ == lo_before && ByWhole(&out)) return out;
+  if (ByTail(&out)) return out;
+  const bool last_number = options_.last_number || mode == Mode::kExpr || mode == Mode::kLatexExpr;
+  if (last_number && ByNumber(&out)) return out;
+  return refuse(refusal_);
+}
+
+}  // namespace
+
+const char* ModeName(Mode mode) {
+  for (const ModeRow& row : kModes) {
+    if (row.mode == mode) return row.name;
+  }
+  return "";
+}
+
+std::optional<Mode> ModeFromName(std::string_view name) {
+  for (const ModeRow& row : kModes) {
+    if (name == row.name) return row.mode;
+  }
+  return std::nullopt;
+}
+
+const std::vector<std::string>& ModeNames() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all;
+    for (const ModeRow& row : kModes) all.emplace_back(row.name);
+    return all;
+  }();
+  return names;
+}
+
+const char* RuleName(Rule rule) {
+  static constexpr const char* kNames[] = {"none",    "bare", "whole",  "box",    "anchor", "hash",
+                                           "formula", "bold", "equals", "number", "choice"};
+  return kNames[static_cast<size_t>(rule)];
+}
+
+bool HasAnswerFrame(std::string_view gold) {
+  for (const PhraseHit& hit : FindPhrases(gold)) {
+    if (hit.phrase == Phrase::kBox) return true;
+    if (hit.phrase == Phrase::kHash && (hit.begin == 0 || gold[hit.begin - 1] == '\n')) return true;
+  }
+  return false;
+}
+
+Extraction ExtractAnswer(std::string_view reply, const ExtractOptions& options) {
+  if (options.mode == Mode::kBare) {
+    const std::string_view text = Trim(reply);
+    Extraction out;
+    out.rule = Rule::kBare;
+    out.text.assign(text);
+    out.begin = text.empty() ? 0 : static_cast<size_t>(text.data() - reply.data());
+    out.end = out.begin + text.size();
+    return out;
+  }
+  if (options.mode == Mode::kString) return ExtractChoice(reply, options);
+  return Extractor(reply, options).Run();
+}
+
+}  // namespace assay::math

@@ -1,0 +1,297 @@
+#include "verifiers/math/math_verifier.h"
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/text.h"
+#include "verifiers/math/extract.h"
+#include "verifiers/math/math.h"
+
+namespace assay {
+
+const char* const kMathOptionsHelp =
+    "mode: completion | bare | latex | expr | latex+expr | string | boxed_after_think | "
+    "completion_think (default completion)\n"
+    "gold_mode: auto | any mode (default auto: the box or #### if the gold has one, else the gold "
+    "is the answer)\n"
+    "float_digits: N (default none): numbers that agree when rounded to N decimal places are "
+    "equal\n"
+    "choices: [\"A\", \"B\", ..] (default none): the choices of a multiple-choice question\n"
+    "language: english | chinese | ... (default all): whose final-answer anchors count besides the "
+    "English ones\n"
+    "last_number: true | false (default false): a reply's last number counts if nothing else is "
+    "found\n"
+    "strict: true | false (default true): false lets variables be renamed (f(x) and f(y))\n"
+    "inequality_for_set: true | false (default true): an inequality meets a gold that is a set\n"
+    "percent_optional: true | false (default true): 9% meets 9\n"
+    "ordered_lists: true | false (default false): lists without brackets must agree in order";
+
+namespace {
+
+struct MathOptions {
+  math::ExtractOptions extract;
+  std::optional<math::Mode> gold_mode;  // empty: auto
+  math::CompareOptions compare;
+};
+
+Error BadOption(std::string_view name, std::string_view hint) {
+  return Error{ErrorCode::kUsage, StrCat("option '", name, "' of verifier 'math' does not fit"),
+               std::string(hint)};
+}
+
+Result<math::Mode> ReadMode(const Json& value, std::string_view name) {
+  const std::string* text = value.AsString();
+  const std::optional<math::Mode> mode = text == nullptr ? std::nullopt : math::ModeFromName(*text);
+  if (!mode)
+    return BadOption(name,
+                     text == nullptr ? "it is a string" : DidYouMean(*text, math::ModeNames()));
+  return *mode;
+}
+
+Status ReadBool(const Json& options, std::string_view name, bool* out) {
+  const Json* value = options.Find(name);
+  if (value == nullptr || value->IsNull()) return {};
+  if (!value->IsBool()) return BadOption(name, "true or false");
+  *out = *value->AsBool();
+  return {};
+}
+
+Status ReadModes(const Json& options, MathOptions* out) {
+  if (const Json* mode = options.Find("mode"); mode != nullptr && !mode->IsNull()) {
+    const Result<math::Mode> read = ReadMode(*mode, "mode");
+    if (!read.ok()) return read.error();
+    out->extract.mode = *read;
+  }
+  const Json* gold = options.Find("gold_mode");
+  if (gold == nullptr || gold->IsNull()) return {};
+  out->gold_mode.reset();
+  if (gold->AsString() != nullptr && *gold->AsString() == "auto") return {};
+  const Result<math::Mode> read = ReadMode(*gold, "gold_mode");
+  if (!read.ok()) return read.error();
+  out->gold_mode = *read;
+  return {};
+}
+
+Status ReadValues(const Json& options, MathOptions* out) {
+  if (const Json* digits = options.Find("float_digits"); digits != nullptr) {
+    if (!digits->IsNull() &&
+        (!digits->IsInt() || *digits->AsInt() < 0 || *digits->AsInt() > 1000)) {
+      return BadOption("float_digits", "a whole number from 0 to 1000, or null");
+    }
+    out->compare.float_digits =
+        digits->IsNull() ? std::nullopt : std::optional<int>(static_cast<int>(*digits->AsInt()));
+  }
+  if (const Json* choices = options.Find("choices"); choices != nullptr && !choices->IsNull()) {
+    const Json::Array* list = choices->AsArray();
+    if (list == nullptr || list->size() > 64)
+      return BadOption("choices", "a list of at most 64 strings");
+    out->extract.choices.clear();
+    for (const Json& choice : *list) {
+      if (!choice.IsString() || choice.AsString()->empty())
+        return BadOption("choices", "a list of strings that are not empty");
+      out->extract.choices.push_back(*choice.AsString());
+    }
+  }
+  if (const Json* language = options.Find("language"); language != nullptr && !language->IsNull()) {
+    if (!language->IsString()) return BadOption("language", "a string, for example \"french\"");
+    out->extract.language = AsciiLower(*language->AsString());
+  }
+  return {};
+}
+
+// Overrides what `options` says in *out.
+Status ReadOptions(const Json& options, MathOptions* out) {
+  if (options.IsNull()) return {};
+  const Status names =
+      CheckOptionNames(options, "math",
+                       {"mode", "gold_mode", "float_digits", "choices", "language", "last_number",
+                        "strict", "inequality_for_set", "percent_optional", "ordered_lists"});
+  if (!names.ok()) return names;
+  if (const Status modes = ReadModes(options, out); !modes.ok()) return modes;
+  if (const Status values = ReadValues(options, out); !values.ok()) return values;
+  bool strict = !out->compare.rename_variables;
+  const std::pair<const char*, bool*> flags[] = {
+      {"last_number", &out->extract.last_number},
+      {"strict", &strict},
+      {"inequality_for_set", &out->compare.inequality_for_set},
+      {"percent_optional", &out->compare.percent_optional},
+      {"ordered_lists", &out->compare.ordered_lists}};
+  for (const auto& [name, target] : flags) {
+    if (const Status flag = ReadBool(options, name, target); !flag.ok()) return flag;
+  }
+  out->compare.rename_variables = !strict;
+  return {};
+}
+
+math::ParseOptions ParseOptionsFor(const MathOptions& options) {
+  math::ParseOptions parse;
+  parse.choices = options.extract.choices;
+  if (options.extract.mode == math::Mode::kString && parse.choices.empty())
+    parse.choices = {"A", "B", "C", "D"};
+  return parse;
+}
+
+// The part of a gold text that is the answer.
+std::string GoldText(const std::string& gold, const MathOptions& options) {
+  math::ExtractOptions extract = options.extract;
+  extract.truncated = false;
+  if (options.gold_mode) {
+    extract.mode = *options.gold_mode;
+  } else if (options.extract.mode == math::Mode::kString) {
+    extract.mode = math::Mode::kString;
+  } else {
+    extract.mode = math::HasAnswerFrame(gold) ? math::Mode::kLatexExpr : math::Mode::kBare;
+  }
+  const math::Extraction found = math::ExtractAnswer(gold, extract);
+  if (found.found()) return found.text;
+  return options.gold_mode ? std::string() : std::string(Trim(gold));
+}
+
+struct Golds {
+  std::vector<math::ParsedAnswer> parsed;
+  Verdict fault;  // set if parsed is empty
+};
+
+Golds ReadGolds(const Problem& problem, const MathOptions& options) {
+  Golds golds;
+  golds.fault = Verdict::Fault("gold_missing", "the row has no reference answer");
+  const math::ParseOptions parse = ParseOptionsFor(options);
+  for (const std::string& answer : problem.answers) {
+    const std::string text = GoldText(answer, options);
+    if (text.empty()) continue;
+    math::ParsedAnswer parsed = math::Parse(text, parse);
+    if (parsed.ok()) {
+      golds.parsed.push_back(std::move(parsed));
+    } else if (parsed.limit_reached()) {
+      golds.fault = Verdict::Fault(
+          "gold_limit", StrCat("the reference answer is too large to read: ", Shorten(text, 200)));
+    } else {
+      golds.fault = Verdict::Fault(
+          "gold_unparseable", StrCat("the reference answer cannot be read: ", Shorten(text, 200)));
+    }
+  }
+  return golds;
+}
+
+Verdict Judge(const Golds& golds, const math::ParsedAnswer& answer, const MathOptions& options,
+              Json* evidence) {
+  math::CompareResult result;
+  const math::ParsedAnswer* met = &golds.parsed.front();
+  bool limit = false;
+  for (const math::ParsedAnswer& gold : golds.parsed) {
+    result = math::Compare(gold, answer, options.compare);
+    limit = limit || result.outcome == math::Outcome::kLimit;
+    if (result.equal()) {
+      met = &gold;
+      break;
+    }
+  }
+  evidence->Set("gold", met->ToString());
+  evidence->Set("answer", answer.ToString());
+  if (result.equal()) {
+    evidence->Set("method", result.MethodText());
+    if (!result.detail.empty()) evidence->Set("note", result.detail);
+    return Verdict::Pass();
+  }
+  if (limit)
+    return Verdict::Fail("limit_reached",
+                         "the comparison was not decided within its budget of work");
+  if (result.method != math::Method::kNone) evidence->Set("method", result.MethodText());
+  if (!result.detail.empty()) evidence->Set("note", result.detail);
+  return Verdict::Fail("wrong_value", StrCat("the answer is ", Shorten(answer.ToString(), 120),
+                                             ", not ", Shorten(met->ToString(), 120)));
+}
+
+math::Extraction Extract(std::string_view text, const MathOptions& options, bool truncated) {
+  math::ExtractOptions extract = options.extract;
+  extract.truncated = truncated;
+  math::Extraction found = math::ExtractAnswer(text, extract);
+  // A question with choices may be answered by naming one in plain words.
+  if (!found.found() && !extract.choices.empty() && extract.mode == math::Mode::kCompletion) {
+    extract.mode = math::Mode::kString;
+    math::Extraction choice = math::ExtractAnswer(text, extract);
+    if (choice.rule == math::Rule::kChoice) return choice;
+  }
+  return found;
+}
+
+Verdict JudgeSample(const Group& group, const Sample& sample, const Golds& golds,
+                    const MathOptions& options) {
+  // A base model's output may begin with the prompt; what stands there is not the sample's.
+  std::string_view text = sample.text;
+  const std::string& prompt = group.problem.prompt;
+  const size_t skipped = prompt.size() >= 16 && StartsWith(text, prompt) ? prompt.size() : 0;
+  text.remove_prefix(skipped);
+  const math::Extraction found = Extract(text, options, sample.truncated());
+  Json evidence = Json::MakeObject();
+  if (!found.found()) {
+    evidence.Set("rule", found.refusal);
+    Verdict verdict =
+        Verdict::Fail("no_answer", StrCat("no final answer was found (", found.refusal, ")"));
+    verdict.evidence = std::move(evidence);
+    return verdict;
+  }
+  evidence.Set("extracted", Shorten(found.text, 500));
+  evidence.Set("rule", math::RuleName(found.rule));
+  evidence.Set("begin", static_cast<int64_t>(found.begin + skipped));
+  evidence.Set("end", static_cast<int64_t>(found.end + skipped));
+  const math::ParsedAnswer answer = math::Parse(found.text, ParseOptionsFor(options));
+  Verdict verdict;
+  if (answer.ok()) {
+    verdict = Judge(golds, answer, options, &evidence);
+  } else if (answer.limit_reached()) {
+    verdict = Verdict::Fail("limit_reached", "the answer is too long or too deep to read");
+  } else {
+    verdict = Verdict::Fail("unparseable",
+                            StrCat("the answer cannot be read: ", Shorten(found.text, 120)));
+  }
+  verdict.evidence = std::move(evidence);
+  return verdict;
+}
+
+class MathVerifier final : public Verifier {
+ public:
+  explicit MathVerifier(MathOptions options) : options_(std::move(options)) {}
+
+  std::vector<Verdict> Verify(const Group& group, const Json* row_options) const override {
+    if (row_options == nullptr || row_options->IsNull()) return VerifyWith(group, options_);
+    MathOptions merged = options_;
+    if (const Status status = ReadOptions(*row_options, &merged); !status.ok()) {
+      return std::vector<Verdict>(group.samples.size(),
+                                  Verdict::Fault("gold_bad_options", status.error().message));
+    }
+    return VerifyWith(group, merged);
+  }
+
+ private:
+  static std::vector<Verdict> VerifyWith(const Group& group, const MathOptions& options) {
+    const Golds golds = ReadGolds(group.problem, options);
+    if (golds.parsed.empty()) return std::vector<Verdict>(group.samples.size(), golds.fault);
+    std::vector<Verdict> verdicts;
+    verdicts.reserve(group.samples.size());
+    for (const Sample& sample : group.samples) {
+      const auto start = std::chrono::steady_clock::now();
+      verdicts.push_back(JudgeSample(group, sample, golds, options));
+      verdicts.back().ms =
+          std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
+              .count();
+    }
+    return verdicts;
+  }
+
+  MathOptions options_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Verifier>> MakeMathVerifier(const Json& options, const VerifierEnv& env) {
+  (void)env;
+  MathOptions read;
+  if (const Status status = ReadOptions(options, &read); !status.ok()) return status.error();
+  return std::unique_ptr<Verifier>(std::make_unique<MathVerifier>(std::move(read)));
+}
+
+}  // namespace assay
