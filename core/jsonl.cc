@@ -158,7 +158,7 @@ class LineReaderImpl : public LineReader {
       if (!*found && begin_ == end_ && !skipping_) return false;
       ++number_;
       std::string_view text(buffer_.data() + begin_, newline - begin_);
-      const bool too_long = skipping_;
+      const bool too_long = skipping_ || text.size() > kMaxLineBytes;
       skipping_ = false;
       begin_ = *found ? newline + 1 : newline;
       scanned_ = begin_;
