@@ -1,0 +1,111 @@
+#include "sandbox/jail/measure.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+namespace assay::jail {
+namespace {
+
+double ToMs(const timespec& time) {
+  return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) / 1e6;
+}
+
+// A small file of /proc, zero-terminated; empty when it cannot be read.
+template <size_t kSize>
+bool ReadProc(pid_t pid, const char* name, char (&buffer)[kSize]) {
+  char path[64];
+  if (pid > 0) {
+    snprintf(path, sizeof(path), "/proc/%d/%s", static_cast<int>(pid), name);
+  } else {
+    snprintf(path, sizeof(path), "/proc/self/%s", name);
+  }
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  ssize_t n = read(fd, buffer, kSize - 1);
+  close(fd);
+  buffer[n > 0 ? n : 0] = '\0';
+  return n > 0;
+}
+
+struct Stat {
+  long long child_ticks = 0;
+  long long threads = 0;
+  long long rss_pages = 0;
+};
+
+// Fields of /proc/PID/stat after the command in parentheses (which may hold anything): 16, 17, 20 and 24 of proc(5).
+bool ReadStat(pid_t pid, Stat* out) {
+  char text[1024];
+  if (!ReadProc(pid, "stat", text)) return false;
+  const char* rest = strrchr(text, ')');
+  if (rest == nullptr) return false;
+  ++rest;
+  for (int field = 3; field <= 24 && rest != nullptr; ++field) {
+    while (*rest == ' ') ++rest;
+    if (field == 16 || field == 17) out->child_ticks += atoll(rest);
+    if (field == 20) out->threads = atoll(rest);
+    if (field == 24) out->rss_pages = atoll(rest);
+    rest = strchr(rest, ' ');
+  }
+  return true;
+}
+
+int64_t ProportionalKib(pid_t pid) {
+  char text[2048];
+  if (!ReadProc(pid, "smaps_rollup", text)) return 0;
+  const char* line = strstr(text, "\nPss:");
+  return line != nullptr ? atoll(line + 5) : 0;
+}
+
+}  // namespace
+
+double NowMs() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return ToMs(now);
+}
+
+double ProcessCpuMs(pid_t pid) {
+  clockid_t clock;
+  timespec used;
+  if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &used) != 0) return 0;
+  return ToMs(used);
+}
+
+int64_t ResidentKib(pid_t pid) {
+  Stat stat;
+  static const long page_kib = sysconf(_SC_PAGESIZE) / 1024;
+  return ReadStat(pid, &stat) ? stat.rss_pages * page_kib : 0;
+}
+
+double RunDelayMs(pid_t pid) {
+  char text[128];
+  if (!ReadProc(pid, "schedstat", text)) return 0;
+  const char* second = strchr(text, ' ');
+  return second != nullptr ? static_cast<double>(atoll(second)) / 1e6 : 0;
+}
+
+Sample MeasureAll(bool proportional) {
+  Sample total;
+  static const long page_kib = sysconf(_SC_PAGESIZE) / 1024;
+  static const double tick_ms = 1000.0 / static_cast<double>(sysconf(_SC_CLK_TCK));
+  DIR* folder = opendir("/proc");
+  if (folder == nullptr) return total;
+  while (dirent* entry = readdir(folder)) {
+    pid_t pid = static_cast<pid_t>(atoi(entry->d_name));
+    Stat stat;
+    if (pid <= 1 || !ReadStat(pid, &stat)) continue;
+    total.cpu_ms += ProcessCpuMs(pid) + static_cast<double>(stat.child_ticks) * tick_ms;
+    total.memory_kib += proportional ? ProportionalKib(pid) : stat.rss_pages * page_kib;
+    total.tasks += stat.threads;
+  }
+  closedir(folder);
+  return total;
+}
+
+}  // namespace assay::jail

@@ -1,0 +1,29 @@
+// What the processes of a box are using, read from outside: /proc of the pid namespace as its pid 1 sees it, and process CPU
+// clocks. Single-threaded. Figures are samples; exact ends (rusage, clocks) are added by the zygote.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+
+namespace assay::jail {
+
+struct Sample {
+  double cpu_ms = 0;       // of all living processes, with what they have reaped
+  int64_t memory_kib = 0;  // resident; proportional where `exact`
+  int64_t tasks = 0;       // processes and threads
+};
+
+// CPU time of one process, precise; 0 when it is gone.
+double ProcessCpuMs(pid_t pid);
+// All processes but the caller (which must be pid 1 of the namespace that /proc shows). `proportional` shares shared pages
+// among their users (slower).
+Sample MeasureAll(bool proportional);
+// Resident memory of one process, KiB; the caller's own with pid 0.
+int64_t ResidentKib(pid_t pid);
+// The time that the scheduler kept the process waiting while it could have run, ms.
+double RunDelayMs(pid_t pid);
+
+double NowMs();  // monotonic
+
+}  // namespace assay::jail

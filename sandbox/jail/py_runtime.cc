@@ -1,0 +1,297 @@
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+// After Python.h, which wants to be first.
+#include "core/text.h"
+#include "sandbox/jail/py_runtime.h"
+
+namespace assay::jail {
+namespace {
+
+// What programs and answers import most; each is paid once here and not in every job.
+constexpr const char* kPreimport[] = {"sys",
+                                      "os",
+                                      "io",
+                                      "re",
+                                      "math",
+                                      "cmath",
+                                      "random",
+                                      "string",
+                                      "time",
+                                      "datetime",
+                                      "calendar",
+                                      "typing",
+                                      "types",
+                                      "abc",
+                                      "functools",
+                                      "itertools",
+                                      "operator",
+                                      "collections",
+                                      "collections.abc",
+                                      "heapq",
+                                      "bisect",
+                                      "array",
+                                      "copy",
+                                      "enum",
+                                      "numbers",
+                                      "decimal",
+                                      "fractions",
+                                      "statistics",
+                                      "json",
+                                      "hashlib",
+                                      "binascii",
+                                      "base64",
+                                      "struct",
+                                      "textwrap",
+                                      "threading",
+                                      "queue",
+                                      "contextlib",
+                                      "dataclasses",
+                                      "traceback",
+                                      "warnings",
+                                      "inspect",
+                                      "signal",
+                                      "atexit",
+                                      "linecache",
+                                      "codecs",
+                                      "unicodedata",
+                                      "zlib",
+                                      "tempfile",
+                                      "encodings.idna"};
+
+constexpr char kSetUp[] =
+    "import site, sys\n"
+    "site.setquit(); site.setcopyright(); site.sethelper()\n"
+    "sys.path += [p for p in site.getsitepackages() if p not in sys.path]\n"
+    "sys.path += _assay_paths\n"
+    "del site, sys, _assay_paths\n";
+
+std::string TakeError() {
+  PyObject *type, *value, *trace;
+  PyErr_Fetch(&type, &value, &trace);
+  PyObject* text = value != nullptr ? PyObject_Str(value) : nullptr;
+  const char* utf8 = text != nullptr ? PyUnicode_AsUTF8(text) : nullptr;
+  std::string message = utf8 != nullptr ? utf8 : "unknown error";
+  Py_XDECREF(text);
+  Py_XDECREF(type);
+  Py_XDECREF(value);
+  Py_XDECREF(trace);
+  PyErr_Clear();
+  return message;
+}
+
+Error PythonError(std::string_view what, std::string_view why) {
+  return Error{ErrorCode::kUnavailable,
+               StrCat("the built-in Python cannot start: ", what, ": ", why), ""};
+}
+
+Status Initialize() {
+  PyPreConfig preconfig;
+  PyPreConfig_InitIsolatedConfig(&preconfig);
+  preconfig.utf8_mode = 1;
+  PyStatus status = Py_PreInitialize(&preconfig);
+  if (PyStatus_Exception(status)) return PythonError("pre-initialisation", status.err_msg);
+  PyConfig config;
+  PyConfig_InitIsolatedConfig(&config);
+  config.site_import = 0;  // its .pth files run code of this machine's packages
+  config.write_bytecode = 0;
+  config.use_hash_seed = 1;
+  config.hash_seed = 0;
+  config.install_signal_handlers = 1;
+  config.faulthandler = 0;
+  status = PyConfig_SetString(&config, &config.program_name, L"/usr/bin/python3");
+  if (!PyStatus_Exception(status))
+    status = PyConfig_SetString(&config, &config.executable, L"/usr/bin/python3");
+  if (!PyStatus_Exception(status)) status = Py_InitializeFromConfig(&config);
+  PyConfig_Clear(&config);
+  if (PyStatus_Exception(status)) return PythonError("initialisation", status.err_msg);
+  return {};
+}
+
+Status SetUpPaths(const std::vector<std::string>& paths) {
+  PyObject* list = PyList_New(0);
+  for (const std::string& path : paths) {
+    PyObject* item =
+        PyUnicode_DecodeFSDefaultAndSize(path.data(), static_cast<Py_ssize_t>(path.size()));
+    if (item == nullptr || PyList_Append(list, item) != 0) return PythonError("paths", TakeError());
+    Py_DECREF(item);
+  }
+  PyObject* main = PyModule_GetDict(PyImport_AddModule("__main__"));
+  PyDict_SetItemString(main, "_assay_paths", list);
+  Py_DECREF(list);
+  PyObject* done = PyRun_String(kSetUp, Py_file_input, main, main);
+  if (done == nullptr) return PythonError("set-up", TakeError());
+  Py_DECREF(done);
+  return {};
+}
+
+Status Import(const char* name, bool required) {
+  PyObject* module = PyImport_ImportModule(name);
+  if (module == nullptr) {
+    std::string why = TakeError();
+    if (required) return PythonError(StrCat("import ", name), why);
+  }
+  Py_XDECREF(module);
+  return {};
+}
+
+// Calls `module.function()` if the module is loaded; errors are printed as at the end of the python command.
+void CallIfLoaded(const char* module_name, const char* function) {
+  PyObject* modules = PyImport_GetModuleDict();
+  PyObject* module = PyDict_GetItemString(modules, module_name);
+  if (module == nullptr) return;
+  PyObject* result = PyObject_CallMethod(module, function, nullptr);
+  if (result == nullptr) PyErr_WriteUnraisable(module);
+  Py_XDECREF(result);
+}
+
+bool Flush(const char* stream_name) {
+  PyObject* stream = PySys_GetObject(stream_name);
+  if (stream == nullptr || stream == Py_None) return true;
+  PyObject* result = PyObject_CallMethod(stream, "flush", nullptr);
+  bool ok = result != nullptr;
+  if (!ok) PyErr_Clear();  // a program that closed its stdout has nothing to flush
+  Py_XDECREF(result);
+  return ok;
+}
+
+// A closed stream cannot be flushed and need not be.
+bool IsClosed(const char* stream_name) {
+  PyObject* stream = PySys_GetObject(stream_name);
+  if (stream == nullptr || stream == Py_None) return true;
+  PyObject* closed = PyObject_GetAttrString(stream, "closed");
+  int is_closed = closed != nullptr ? PyObject_IsTrue(closed) : 0;
+  PyErr_Clear();
+  Py_XDECREF(closed);
+  return is_closed == 1;
+}
+
+// The exit code of a SystemExit, as the python command gives it: None is 0, an integer itself, all else is printed and 1.
+int ExitCodeOf(PyObject* exception) {
+  PyObject* code = PyObject_GetAttrString(exception, "code");
+  if (code == nullptr) {
+    PyErr_Clear();
+    return 1;
+  }
+  int result = 1;
+  if (code == Py_None) {
+    result = 0;
+  } else if (PyLong_Check(code)) {
+    result = static_cast<int>(PyLong_AsLong(code)) & 0xff;
+    PyErr_Clear();
+  } else {
+    PyObject* stream = PySys_GetObject("stderr");
+    Flush("stdout");
+    if (stream != nullptr && stream != Py_None) {
+      if (PyFile_WriteObject(code, stream, Py_PRINT_RAW) == 0) PyFile_WriteString("\n", stream);
+    }
+    PyErr_Clear();
+  }
+  Py_DECREF(code);
+  return result;
+}
+
+int HandleException() {
+  if (!PyErr_ExceptionMatches(PyExc_SystemExit)) {
+    PyErr_PrintEx(0);
+    return 1;
+  }
+  PyObject *type, *value, *trace;
+  PyErr_Fetch(&type, &value, &trace);
+  PyErr_NormalizeException(&type, &value, &trace);
+  int code = value != nullptr ? ExitCodeOf(value) : 1;
+  Py_XDECREF(type);
+  Py_XDECREF(value);
+  Py_XDECREF(trace);
+  return code;
+}
+
+bool SetArguments(const std::vector<std::string_view>& args) {
+  PyObject* argv = PyList_New(0);
+  PyObject* first = PyUnicode_FromString("main.py");
+  if (argv == nullptr || first == nullptr || PyList_Append(argv, first) != 0) return false;
+  Py_DECREF(first);
+  for (std::string_view arg : args) {
+    PyObject* item =
+        PyUnicode_DecodeFSDefaultAndSize(arg.data(), static_cast<Py_ssize_t>(arg.size()));
+    if (item == nullptr || PyList_Append(argv, item) != 0) return false;
+    Py_DECREF(item);
+  }
+  bool ok = PySys_SetObject("argv", argv) == 0;
+  Py_DECREF(argv);
+  PyObject* path = PySys_GetObject("path");
+  PyObject* here = PyUnicode_FromString("/tmp");
+  ok = ok && path != nullptr && here != nullptr && PyList_Insert(path, 0, here) == 0;
+  Py_XDECREF(here);
+  return ok;
+}
+
+// Compiled by the built-in `compile`, which knows of encoding declarations and of null bytes.
+PyObject* Compile(std::string_view source) {
+  PyObject* bytes =
+      PyBytes_FromStringAndSize(source.data(), static_cast<Py_ssize_t>(source.size()));
+  PyObject* compile = PyDict_GetItemString(PyEval_GetBuiltins(), "compile");
+  if (bytes == nullptr || compile == nullptr) return nullptr;
+  PyObject* code = PyObject_CallFunction(compile, "Ossii", bytes, "main.py", "exec", 0, 1);
+  Py_DECREF(bytes);
+  return code;
+}
+
+}  // namespace
+
+Result<std::string> StartPython(const PythonConfig& config) {
+  if (Status started = Initialize(); !started.ok()) return started.error();
+  if (Status paths = SetUpPaths(config.paths); !paths.ok()) return paths.error();
+  for (const char* name : kPreimport) (void)Import(name, false);
+  for (const std::string& name : config.preimport) {
+    if (Status imported = Import(name.c_str(), true); !imported.ok()) return imported.error();
+  }
+  std::string version = Py_GetVersion();
+  return version.substr(0, version.find(' '));
+}
+
+void FreezePython() {
+  PyGC_Collect();
+  PyObject* gc = PyImport_ImportModule("gc");
+  PyObject* done = gc != nullptr ? PyObject_CallMethod(gc, "freeze", nullptr) : nullptr;
+  PyErr_Clear();
+  Py_XDECREF(done);
+  Py_XDECREF(gc);
+}
+
+int ForkWithPython() {
+  PyOS_BeforeFork();
+  int pid = fork();
+  if (pid == 0) {
+    PyOS_AfterFork_Child();
+  } else {
+    PyOS_AfterFork_Parent();
+  }
+  return pid;
+}
+
+int RunPythonProgram(std::string_view source, const std::vector<std::string_view>& args) {
+  PyObject* main = PyImport_AddModule("__main__");
+  PyObject* globals = main != nullptr ? PyModule_GetDict(main) : nullptr;
+  if (globals == nullptr || !SetArguments(args)) return HandleException();
+  PyObject* file = PyUnicode_FromString("/tmp/main.py");
+  if (file == nullptr || PyDict_SetItemString(globals, "__file__", file) != 0)
+    return HandleException();
+  Py_DECREF(file);
+  int code = 0;
+  PyObject* compiled = Compile(source);
+  PyObject* result = compiled != nullptr ? PyEval_EvalCode(compiled, globals, globals) : nullptr;
+  if (result == nullptr) code = HandleException();
+  Py_XDECREF(result);
+  return FinishPython(code);
+}
+
+int FinishPython(int code) {
+  CallIfLoaded("threading", "_shutdown");
+  CallIfLoaded("atexit", "_run_exitfuncs");
+  bool flushed = IsClosed("stdout") || Flush("stdout");
+  if (!IsClosed("stderr")) Flush("stderr");
+  return flushed ? code : 120;
+}
+
+}  // namespace assay::jail

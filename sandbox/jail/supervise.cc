@@ -1,0 +1,234 @@
+#include "sandbox/jail/supervise.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "core/check.h"
+#include "core/text.h"
+#include "sandbox/jail/measure.h"
+#include "sandbox/jail/py_runtime.h"
+
+namespace assay::jail {
+
+using sandbox::EndReason;
+using sandbox::RunReport;
+
+namespace {
+
+constexpr char kScratch[] = "/tmp";
+// A limit is looked at this often, at first and at most: short jobs are mostly over before the first look.
+constexpr double kFirstTickMs = 4;
+constexpr double kMaxTickMs = 20;
+
+double ToMs(const timeval& time) {
+  return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_usec) / 1e3;
+}
+
+void AddUsage(const rusage& usage, Reaped* out) {
+  out->cpu_ms += ToMs(usage.ru_utime) + ToMs(usage.ru_stime);
+  out->max_rss_kib = std::max<int64_t>(out->max_rss_kib, usage.ru_maxrss);
+  ++out->processes;
+}
+
+}  // namespace
+
+bool Scratch::LeftNothing() const {
+  struct statfs info;
+  // The folder itself uses one inode and no block.
+  return statfs(kScratch, &info) == 0 && info.f_bfree == info.f_blocks &&
+         info.f_ffree + 1 == info.f_files;
+}
+
+bool Scratch::IsFull() const {
+  struct statfs info;
+  return world_.private_tmp && statfs(kScratch, &info) == 0 &&
+         (info.f_bfree == 0 || info.f_ffree == 0);
+}
+
+bool Scratch::Prepare(const Limits& limits) {
+  if (!world_.private_tmp) return true;
+  if (mounted_ && disk_mib_ == limits.disk_mib && files_ == limits.files && LeftNothing()) {
+    // A name made and removed again leaves only the folder's times behind: they are put back as well.
+    timespec zero[2] = {};
+    return utimensat(AT_FDCWD, kScratch, zero, 0) == 0;
+  }
+  if (mounted_ && umount2(kScratch, MNT_DETACH) != 0) return false;
+  mounted_ = false;
+  // Owned by the zygote, so that a box can neither change its mode nor hang attributes on it.
+  std::string options =
+      StrCat("mode=1777,size=", limits.disk_mib, "m,nr_inodes=", limits.files + 1);
+  if (mount("assay-tmp", kScratch, "tmpfs", MS_NOSUID | MS_NODEV, options.c_str()) != 0)
+    return false;
+  mounted_ = true;
+  disk_mib_ = limits.disk_mib;
+  files_ = limits.files;
+  return true;
+}
+
+Reaped EndEverything(const World& world) {
+  Reaped reaped;
+  for (;;) {
+    // As pid 1, "all processes" are the namespace's. A fork cannot slip through: it fails once the signal is pending.
+    if (world.own_pids) kill(-1, SIGKILL);
+    int status;
+    rusage usage;
+    pid_t pid = wait4(-1, &status, 0, &usage);
+    if (pid < 0 && errno == ECHILD) return reaped;
+    if (pid > 0) AddUsage(usage, &reaped);
+  }
+}
+
+struct Supervisor::State {
+  pid_t pid = -1;
+  double start_ms = 0;
+  double end_ms = 0;
+  int status = 0;
+  bool exited = false;
+  bool parent_gone = false;
+  bool judged = false;       // the parent ended it because the tester was done
+  Cause cause = Cause::kOk;  // of an end that we brought about
+  double cpu_ms = 0;
+  double run_delay_share = 0;
+  int64_t peak_kib = 0;
+  int64_t process_peak = 1;
+  rusage usage = {};
+};
+
+Supervisor::Supervisor(const World& world) : world_(world), base_rss_kib_(ResidentKib(0)) {
+  void* page =
+      mmap(nullptr, sizeof(BoxProgress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  ASSAY_CHECK(page != MAP_FAILED);
+  progress_ = static_cast<BoxProgress*>(page);
+}
+
+bool Supervisor::Run(const BoxSpec& spec, int control_fd, const std::function<void()>& forked,
+                     const std::function<int()>& body, RunReport* report) {
+  *progress_ = BoxProgress{};
+  State state;
+  state.start_ms = NowMs();
+  state.pid = ForkWithPython();
+  if (state.pid == 0) {
+    EnterBox(spec, progress_);
+    munmap(progress_, sizeof(BoxProgress));
+    _exit(body());
+  }
+  if (state.pid < 0) {
+    report->fault = StrCat("fork: ", strerror(errno));
+    report->cause = static_cast<uint8_t>(Cause::kFault);
+    return true;
+  }
+  forked();
+  Watch(spec, control_fd, &state);
+  Finish(spec, &state, report);
+  return !state.parent_gone;
+}
+
+// Until the first process has ended or a limit was reached. Nothing is killed here but what EndEverything kills afterwards.
+void Supervisor::Watch(const BoxSpec& spec, int control_fd, State* state) {
+  sandbox::Fd exit_fd(static_cast<int>(syscall(SYS_pidfd_open, state->pid, 0)));
+  double tick = kFirstTickMs;
+  for (;;) {
+    pollfd waits[2] = {{exit_fd.get(), POLLIN, 0}, {control_fd, POLLIN, 0}};
+    double left = std::max(spec.limits->wall_ms - (NowMs() - state->start_ms), 0.0);
+    int ready = poll(waits, 2, static_cast<int>(std::min(tick, left) + 0.999));
+    if (ready < 0 && errno != EINTR) return;
+    if (waits[0].revents != 0) {
+      state->exited = wait4(state->pid, &state->status, 0, &state->usage) == state->pid;
+      return;
+    }
+    if (waits[1].revents != 0) {
+      sandbox::Frame frame;
+      if (!sandbox::ReceiveFrame(control_fd, &frame)) {
+        state->parent_gone = true;
+        return;
+      }
+      auto reason = static_cast<EndReason>(frame.payload.empty() ? 0 : frame.payload[0]);
+      state->judged = reason == EndReason::kJudged;
+      if (reason == EndReason::kOutputLimit) state->cause = Cause::kOutputLimit;
+      if (reason == EndReason::kWallLimit) state->cause = Cause::kWallLimit;
+      return;
+    }
+    if (CheckLimits(*spec.limits, state)) return;
+    tick = std::min(tick * 1.5, kMaxTickMs);
+  }
+}
+
+bool Supervisor::CheckLimits(const Limits& limits, State* state) {
+  double wall = NowMs() - state->start_ms;
+  Sample sample;
+  if (world_.has_proc) {
+    sample = MeasureAll(false);
+  } else {
+    sample.cpu_ms = ProcessCpuMs(state->pid);
+  }
+  state->process_peak = std::max(state->process_peak, sample.tasks);
+  if (sample.cpu_ms > static_cast<double>(limits.cpu_ms)) state->cause = Cause::kCpuLimit;
+  int64_t limit_kib = limits.memory_mib * 1024 + base_rss_kib_;
+  if (sample.memory_kib > limit_kib && sample.tasks > 1)
+    sample.memory_kib = MeasureAll(true).memory_kib;
+  state->peak_kib = std::max(state->peak_kib, sample.memory_kib);
+  if (state->cause == Cause::kOk && sample.memory_kib > limit_kib)
+    state->cause = Cause::kMemoryLimit;
+  if (state->cause == Cause::kOk && wall >= static_cast<double>(limits.wall_ms)) {
+    state->cause = Cause::kWallLimit;
+    state->run_delay_share = std::min(1.0, RunDelayMs(state->pid) / std::max(wall, 1.0));
+  }
+  return state->cause != Cause::kOk;
+}
+
+void Supervisor::Finish(const BoxSpec& spec, State* state, RunReport* report) {
+  // The clock stops before the cleaning: that is ours.
+  state->end_ms = NowMs();
+  Reaped reaped = EndEverything(world_);
+  if (state->exited) AddUsage(state->usage, &reaped);
+  const Limits& limits = *spec.limits;
+  report->wall_ms = state->end_ms - state->start_ms;
+  report->cpu_ms = reaped.cpu_ms;
+  report->peak_memory_kib = std::max(reaped.max_rss_kib, state->peak_kib);
+  report->process_peak = std::max<int64_t>(state->process_peak, reaped.processes);
+  report->run_delay_share = state->run_delay_share;
+  Cause cause = state->cause;
+  if (state->exited && !progress_->entered && WIFEXITED(state->status) &&
+      WEXITSTATUS(state->status) == kBoxFailedExit) {
+    report->fault = StrCat("entering the box: ", BoxStepName(progress_->step), ": ",
+                           strerror(progress_->error));
+    cause = Cause::kFault;
+  } else if (cause == Cause::kOk && state->exited) {
+    if (WIFSIGNALED(state->status)) {
+      report->signal = WTERMSIG(state->status);
+      cause = report->signal == SIGXCPU   ? Cause::kCpuLimit
+              : report->signal == SIGSYS  ? Cause::kPolicy
+              : report->signal == SIGXFSZ ? Cause::kDiskLimit
+                                          : Cause::kSignal;
+    } else {
+      report->exit_code = WEXITSTATUS(state->status);
+      if (report->exit_code != 0) cause = Cause::kNonzeroExit;
+    }
+  }
+  // What the samples were too slow to see.
+  bool own_end = cause == Cause::kOk || cause == Cause::kNonzeroExit || cause == Cause::kSignal;
+  if (own_end && report->cpu_ms > static_cast<double>(limits.cpu_ms)) cause = Cause::kCpuLimit;
+  if (own_end && cause != Cause::kCpuLimit &&
+      report->peak_memory_kib > limits.memory_mib * 1024 + base_rss_kib_)
+    cause = Cause::kMemoryLimit;
+  if ((cause == Cause::kNonzeroExit || cause == Cause::kSignal) &&
+      report->process_peak >= limits.processes)
+    cause = Cause::kProcessLimit;
+  report->cause = static_cast<uint8_t>(cause);
+  report->ended_by_us = state->judged;
+}
+
+}  // namespace assay::jail

@@ -1,0 +1,59 @@
+// One box from fork to empty namespace: starts it, watches its limits and the control socket, ends everything, reports.
+// Single-threaded; one box at a time. Not the box's own steps (box.h) and not what it runs.
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+
+#include "sandbox/jail/box.h"
+#include "sandbox/proto.h"
+
+namespace assay::jail {
+
+// The writable tmpfs of one worker, empty before each job.
+class Scratch {
+ public:
+  explicit Scratch(const World& world) : world_(world) {}
+  // Empty and within these limits; false with errno. Cheap when the last job left nothing.
+  bool Prepare(const Limits& limits);
+  // True if it is full (bytes or files).
+  bool IsFull() const;
+
+ private:
+  bool LeftNothing() const;
+  const World& world_;
+  bool mounted_ = false;
+  int64_t disk_mib_ = 0;
+  int64_t files_ = 0;
+};
+
+// Kills every other process of the namespace and reaps until none is left. Adds up what they used.
+struct Reaped {
+  double cpu_ms = 0;
+  int64_t max_rss_kib = 0;
+  int64_t processes = 0;
+};
+Reaped EndEverything(const World& world);
+
+class Supervisor {
+ public:
+  explicit Supervisor(const World& world);
+  // Forks; the child enters the box and runs `body`, whose value is its exit code; the caller's side runs `forked` at once (to close
+  // what the box has copies of). Returns when the namespace is empty, with `report` filled in; false if the control
+  // socket closed meanwhile (the zygote should end).
+  bool Run(const BoxSpec& spec, int control_fd, const std::function<void()>& forked,
+           const std::function<int()>& body, sandbox::RunReport* report);
+
+ private:
+  struct State;
+  void Watch(const BoxSpec& spec, int control_fd, State* state);
+  bool CheckLimits(const Limits& limits, State* state);
+  void Finish(const BoxSpec& spec, State* state, sandbox::RunReport* report);
+
+  const World& world_;
+  BoxProgress* progress_;  // shared with the child until it has entered the box
+  int64_t base_rss_kib_;   // pages that a fresh fork shares with the zygote
+};
+
+}  // namespace assay::jail

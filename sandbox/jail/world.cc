@@ -1,0 +1,360 @@
+#include "sandbox/jail/world.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/text.h"
+
+namespace assay::jail {
+namespace {
+
+// Host user ids that no machine gives to people: two for each live worker, made unique by the worker's pid.
+constexpr uid_t kHostUidBase = 0x70000000;
+constexpr uid_t kZygoteUid = 999;  // inside
+constexpr uid_t kBoxUid = 1000;    // inside
+
+constexpr int kNamespaces = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET |
+                            CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+
+// What the zygote still needs inside of its own user namespace: a fresh tmpfs (SYS_ADMIN), the box's user (SETUID, SETGID),
+// ending the box (KILL), measuring it (SYS_PTRACE for /proc), reading what a compiler left (DAC_OVERRIDE).
+constexpr int kZygoteCaps[] = {CAP_SYS_ADMIN, CAP_SETUID,     CAP_SETGID,
+                               CAP_KILL,      CAP_SYS_PTRACE, CAP_DAC_OVERRIDE};
+
+Error Refused(std::string_view step) {
+  int code = errno;
+  return Error{ErrorCode::kUnavailable, StrCat("cannot isolate: ", step, ": ", strerror(code)),
+               "run `assay doctor` to see what this machine lacks"};
+}
+
+bool WriteFile(const std::string& path, std::string_view text) {
+  int fd = open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  ssize_t n = write(fd, text.data(), text.size());
+  int code = errno;
+  close(fd);
+  errno = code;
+  return n == static_cast<ssize_t>(text.size());
+}
+
+bool CreateFile(const std::string& path, std::string_view text) {
+  int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+  if (fd < 0) return false;
+  ssize_t n = write(fd, text.data(), text.size());
+  close(fd);
+  return n == static_cast<ssize_t>(text.size());
+}
+
+void MakeFolders(const std::string& path) {
+  for (size_t i = 1; i <= path.size(); ++i) {
+    if (i == path.size() || path[i] == '/') mkdir(path.substr(0, i).c_str(), 0755);
+  }
+}
+
+// One entry of the new root: opened by path before anything is covered, bound by its descriptor.
+struct Source {
+  std::string path;
+  sandbox::Fd fd;
+  bool is_folder = false;
+  std::string link;  // a symbolic link is made again, not followed
+};
+
+constexpr const char* kSystemFolders[] = {"/usr",    "/lib", "/lib64", "/lib32",
+                                          "/libx32", "/bin", "/sbin"};
+constexpr const char* kEtc[] = {"/etc/ld.so.cache", "/etc/localtime",  "/etc/alternatives",
+                                "/etc/python3",     "/etc/python3.11", "/etc/python3.12",
+                                "/etc/python3.13",  "/etc/mime.types"};
+constexpr const char* kDevices[] = {"/dev/null", "/dev/zero", "/dev/random", "/dev/urandom"};
+
+void AddSource(const std::string& path, std::vector<Source>* sources) {
+  Source source;
+  source.path = path;
+  struct stat info;
+  if (lstat(path.c_str(), &info) != 0) return;
+  if (S_ISLNK(info.st_mode)) {
+    char target[4096];
+    ssize_t n = readlink(path.c_str(), target, sizeof(target));
+    if (n > 0) source.link.assign(target, static_cast<size_t>(n));
+  } else {
+    source.fd = sandbox::Fd(open(path.c_str(), O_PATH | O_CLOEXEC));
+    if (!source.fd.valid()) return;
+    source.is_folder = S_ISDIR(info.st_mode);
+  }
+  sources->push_back(std::move(source));
+}
+
+std::vector<Source> OpenSources(const sandbox::WorkerConfig& config) {
+  std::vector<Source> sources;
+  for (const char* path : kSystemFolders) AddSource(path, &sources);
+  for (const char* path : kEtc) AddSource(path, &sources);
+  for (const char* path : kDevices) AddSource(path, &sources);
+  for (const std::string& path : config.mounts) {
+    if (!StartsWith(path, "/usr/")) AddSource(path, &sources);
+  }
+  return sources;
+}
+
+unsigned long KeptFlags(const char* path) {
+  struct statvfs info;
+  if (statvfs(path, &info) != 0) return 0;
+  unsigned long flags = 0;
+  if (info.f_flag & ST_NOSUID) flags |= MS_NOSUID;
+  if (info.f_flag & ST_NODEV) flags |= MS_NODEV;
+  if (info.f_flag & ST_NOEXEC) flags |= MS_NOEXEC;
+  if (info.f_flag & ST_NOATIME) flags |= MS_NOATIME;
+  if (info.f_flag & ST_NODIRATIME) flags |= MS_NODIRATIME;
+  if (info.f_flag & ST_RELATIME) flags |= MS_RELATIME;
+  return flags;
+}
+
+// Read-only, no setuid; submounts are made read-only with it, or, where the kernel cannot do that, left out.
+Status BindReadOnly(const Source& source, const std::string& target, bool device) {
+  std::string from = StrCat("/proc/self/fd/", source.fd.get());
+  bool recursive = false;
+  if (mount(from.c_str(), target.c_str(), nullptr, MS_BIND, nullptr) != 0) {
+    recursive = true;  // locked submounts can only be bound together with their parent
+    if (mount(from.c_str(), target.c_str(), nullptr, MS_BIND | MS_REC, nullptr) != 0)
+      return Refused(StrCat("bind ", source.path));
+  }
+  unsigned long flags = MS_RDONLY | MS_NOSUID | (device ? MS_NOEXEC : MS_NODEV);
+  if (recursive) {
+    mount_attr attr = {};
+    attr.attr_set =
+        MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | (device ? MOUNT_ATTR_NOEXEC : MOUNT_ATTR_NODEV);
+    if (syscall(SYS_mount_setattr, AT_FDCWD, target.c_str(), AT_RECURSIVE, &attr, sizeof(attr)) !=
+        0) {
+      return Refused(StrCat("read-only ", source.path));
+    }
+    return {};
+  }
+  flags |= MS_REMOUNT | MS_BIND | KeptFlags(target.c_str());
+  if (mount(nullptr, target.c_str(), nullptr, flags, nullptr) != 0)
+    return Refused(StrCat("read-only ", source.path));
+  return {};
+}
+
+Status PutSource(const Source& source, const std::string& root) {
+  std::string target = root + source.path;
+  MakeFolders(target.substr(0, target.rfind('/')));
+  if (!source.link.empty()) {
+    if (symlink(source.link.c_str(), target.c_str()) != 0)
+      return Refused(StrCat("link ", source.path));
+    return {};
+  }
+  if (source.is_folder) {
+    mkdir(target.c_str(), 0755);
+  } else if (!CreateFile(target, "")) {
+    return Refused(StrCat("create ", source.path));
+  }
+  return BindReadOnly(source, target, StartsWith(source.path, "/dev/"));
+}
+
+// Files that a program expects in /etc, with nothing of this machine in them.
+Status PutSynthetic(const std::string& root) {
+  MakeFolders(root + "/etc");
+  bool ok =
+      CreateFile(root + "/etc/passwd",
+                 "root:x:0:0:root:/:/usr/sbin/nologin\nbox:x:1000:1000:box:/tmp:/bin/sh\n"
+                 "nobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n") &&
+      CreateFile(root + "/etc/group", "root:x:0:\nbox:x:1000:\nnogroup:x:65534:\n") &&
+      CreateFile(root + "/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n") &&
+      CreateFile(root + "/etc/hosts", "127.0.0.1 localhost\n");
+  if (!ok) return Refused("files of /etc");
+  ok = symlink("/proc/self/fd", (root + "/dev/fd").c_str()) == 0 &&
+       symlink("/proc/self/fd/0", (root + "/dev/stdin").c_str()) == 0 &&
+       symlink("/proc/self/fd/1", (root + "/dev/stdout").c_str()) == 0 &&
+       symlink("/proc/self/fd/2", (root + "/dev/stderr").c_str()) == 0 &&
+       symlink("/tmp", (root + "/dev/shm").c_str()) == 0 &&
+       mkdir((root + "/tmp").c_str(), 0755) == 0 && mkdir((root + "/proc").c_str(), 0755) == 0;
+  if (!ok) return Refused("folders of the new root");
+  return {};
+}
+
+// A /proc that shows a box its own processes only. Where the kernel refuses (masked /proc of a container), there is none.
+bool MountProc(const std::string& target) {
+  unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+  return mount("proc", target.c_str(), "proc", flags, "subset=pid,hidepid=invisible") == 0;
+}
+
+Status BuildRoot(const std::vector<Source>& sources, World* world) {
+  const std::string root = "/tmp";
+  if (mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+    return Refused("private mounts");
+  if (mount("assay-root", root.c_str(), "tmpfs", MS_NOSUID | MS_NODEV,
+            "size=1m,nr_inodes=512,mode=755") != 0)
+    return Refused("tmpfs for the new root");
+  for (const Source& source : sources) {
+    if (Status put = PutSource(source, root); !put.ok()) return put;
+  }
+  if (Status put = PutSynthetic(root); !put.ok()) return put;
+  world->has_proc = MountProc(root + "/proc");
+  if (chdir(root.c_str()) != 0 || syscall(SYS_pivot_root, ".", ".") != 0)
+    return Refused("pivot_root");
+  if (umount2(".", MNT_DETACH) != 0 || chdir("/") != 0) return Refused("the old root");
+  unsigned long flags = MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV;
+  if (mount(nullptr, "/", nullptr, flags, nullptr) != 0) return Refused("read-only root");
+  return {};
+}
+
+Status KeepOnlyZygoteCaps() {
+  for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; ++cap) prctl(PR_CAPBSET_DROP, cap);
+  prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2] = {};
+  for (int cap : kZygoteCaps) data[cap / 32].permitted |= 1u << (cap % 32);
+  for (auto& word : data) word.effective = word.permitted;
+  if (syscall(SYS_capset, &header, data) != 0) return Refused("capabilities");
+  return {};
+}
+
+// In the zygote, already in its namespaces.
+Status EnterWorld(const sandbox::WorkerConfig& config, World* world) {
+  // Still as the user who started us, who may read what the zygote's may not; and only mounts of this namespace can be bound.
+  std::vector<Source> sources = OpenSources(config);
+  if (world->separate_user) {
+    gid_t none[1];
+    // Capabilities are kept over the change of user: neither id is 0 inside.
+    if (prctl(PR_SET_KEEPCAPS, 1) != 0 || setgroups(0, none) != 0 ||
+        setresgid(kZygoteUid, kZygoteUid, kZygoteUid) != 0 ||
+        setresuid(kZygoteUid, kZygoteUid, kZygoteUid) != 0) {
+      return Refused("user of the zygote");
+    }
+    __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    __user_cap_data_struct data[2] = {};
+    if (syscall(SYS_capget, &header, data) != 0) return Refused("capabilities");
+    for (auto& word : data) word.effective = word.permitted;
+    if (syscall(SYS_capset, &header, data) != 0) return Refused("capabilities");
+  }
+  umask(022);
+  if (Status built = BuildRoot(sources, world); !built.ok()) return built;
+  world->private_tmp = true;
+  if (sethostname("box", 3) != 0) return Refused("host name");
+  if (Status kept = KeepOnlyZygoteCaps(); !kept.ok()) return kept;
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return Refused("no_new_privs");
+  prctl(PR_SET_DUMPABLE, 0);
+  return {};
+}
+
+// Messages between the worker and its two forks, over one socket pair: errors as text, the pid as a number.
+void Tell(int socket, std::string_view text) {
+  if (send(socket, text.data(), text.size(), MSG_NOSIGNAL) < 0) _exit(1);
+}
+
+std::string Hear(int socket) {
+  char buffer[1024];
+  ssize_t n;
+  do {
+    n = recv(socket, buffer, sizeof(buffer), 0);
+  } while (n < 0 && errno == EINTR);
+  return std::string(buffer, n > 0 ? static_cast<size_t>(n) : 0);
+}
+
+Status WriteMaps(pid_t pid, bool as_root, pid_t unique) {
+  std::string proc = StrCat("/proc/", static_cast<int64_t>(pid));
+  std::string map;
+  if (as_root) {
+    uid_t host = kHostUidBase + static_cast<uid_t>(unique) * 2;
+    map = StrCat(kZygoteUid, " ", host, " 1\n", kBoxUid, " ", host + 1, " 1\n");
+    if (!WriteFile(proc + "/uid_map", map) || !WriteFile(proc + "/gid_map", map))
+      return Refused("user map");
+    return {};
+  }
+  // An unprivileged user can map nobody but itself.
+  if (!WriteFile(proc + "/setgroups", "deny") ||
+      !WriteFile(proc + "/uid_map", StrCat(kBoxUid, " ", geteuid(), " 1\n")) ||
+      !WriteFile(proc + "/gid_map", StrCat(kBoxUid, " ", getegid(), " 1\n"))) {
+    return Refused("user map");
+  }
+  return {};
+}
+
+// The middle process: makes the namespaces, waits for its maps, forks pid 1 of the new pid namespace, and is gone.
+[[noreturn]] void MiddleMain(int up, const sandbox::WorkerConfig& config, World* world,
+                             const std::function<int(const World&)>& body) {
+  if (unshare(kNamespaces) != 0) {
+    Tell(up, Refused("namespaces").message);
+    _exit(1);
+  }
+  Tell(up, "maps");
+  if (Hear(up) != "go") _exit(1);
+  pid_t zygote = fork();
+  if (zygote < 0) {
+    Tell(up, Refused("fork").message);
+    _exit(1);
+  }
+  if (zygote > 0) {
+    Tell(up, StrCat("pid ", static_cast<int64_t>(zygote)));
+    _exit(0);
+  }
+  if (Hear(up) != "start") _exit(1);
+  Status entered = EnterWorld(config, world);
+  prctl(PR_SET_PDEATHSIG, SIGKILL);  // cleared by the change of user, so it comes after
+  Tell(up, entered.ok() ? "ready" : entered.error().message);
+  close(up);
+  if (!entered.ok()) _exit(1);
+  _exit(body(*world));
+}
+
+Error FromChild(const std::string& message) {
+  return Error{ErrorCode::kUnavailable,
+               message.empty() ? "cannot isolate: the zygote died at its start" : message,
+               "run `assay doctor` to see what this machine lacks"};
+}
+
+}  // namespace
+
+Result<pid_t> StartZygote(const sandbox::WorkerConfig& config,
+                          const std::function<int(const World&)>& body) {
+  World world;
+  bool as_root = geteuid() == 0;
+  world.tier = Tier::kNamespaces;
+  world.separate_user = as_root;
+  world.own_pids = true;
+  world.box_uid = kBoxUid;
+  world.layers = {"user namespace=on",
+                  "pid namespace=on",
+                  "mount namespace=on",
+                  "network namespace=on (no interface up)",
+                  "ipc, uts, cgroup namespaces=on",
+                  StrCat("separate users=", as_root ? "on" : "off: not started as root"),
+                  "seccomp=on"};
+  if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return Refused("subreaper");
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+    return Refused("socket pair");
+  sandbox::Fd down(pair[0]), up(pair[1]);
+  pid_t middle = fork();
+  if (middle < 0) return Refused("fork");
+  if (middle == 0) {
+    down.Reset();
+    MiddleMain(up.Release(), config, &world, body);
+  }
+  up.Reset();
+  std::string said = Hear(down.get());
+  if (said != "maps") return FromChild(said);
+  if (Status maps = WriteMaps(middle, as_root, getpid()); !maps.ok()) return maps.error();
+  Tell(down.get(), "go");
+  said = Hear(down.get());
+  if (!StartsWith(said, "pid ")) return FromChild(said);
+  pid_t zygote = static_cast<pid_t>(atoi(said.c_str() + 4));
+  waitpid(middle, nullptr, 0);
+  Tell(down.get(), "start");
+  said = Hear(down.get());
+  if (said != "ready") return FromChild(said);
+  return zygote;
+}
+
+}  // namespace assay::jail

@@ -1,0 +1,396 @@
+#include "sandbox/jail/zygote.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/text.h"
+#include "sandbox/jail/box.h"
+#include "sandbox/jail/measure.h"
+#include "sandbox/jail/py_harness.h"
+#include "sandbox/jail/py_runtime.h"
+#include "sandbox/jail/seccomp.h"
+#include "sandbox/jail/supervise.h"
+
+extern char** environ;
+
+namespace assay::jail {
+
+using sandbox::Fd;
+using sandbox::Frame;
+using sandbox::FrameType;
+using sandbox::ReceiveFrame;
+using sandbox::RunKind;
+using sandbox::RunReport;
+using sandbox::RunRequestView;
+using sandbox::SendFrame;
+using sandbox::ServeReport;
+using sandbox::ServeRequest;
+using sandbox::WorkerHello;
+
+namespace {
+
+struct Filters {
+  Program plain;  // no program may be started
+  Program with_exec;
+};
+
+Result<Filters> BuildFilters() {
+  Filters filters;
+  Result<Program> plain = BuildProgram(Policy{.allow_exec = false});
+  if (!plain.ok()) return plain.error();
+  Result<Program> with_exec = BuildProgram(Policy{.allow_exec = true});
+  if (!with_exec.ok()) return with_exec.error();
+  filters.plain = std::move(plain).value();
+  filters.with_exec = std::move(with_exec).value();
+  return filters;
+}
+
+// Starts everything a zygote needs; says so (or why not) to the parent.
+Result<Filters> Begin(const World& world, const sandbox::WorkerConfig& config, bool (*prepare)()) {
+  WorkerHello hello;
+  hello.tier = static_cast<uint8_t>(world.tier);
+  hello.layers = world.layers;
+  hello.layers.push_back(world.has_proc ? "proc=own processes only"
+                                        : "proc=off: the kernel refuses a new one here");
+  Result<std::string> version = StartPython(PythonConfig{config.python_paths, config.preimport});
+  Result<Filters> filters = BuildFilters();
+  if (!version.ok()) {
+    hello.error = version.error().message;
+  } else if (!filters.ok()) {
+    hello.error = filters.error().message;
+  } else if (!prepare()) {
+    hello.error = "the judge's harness cannot start";
+  } else {
+    hello.python_version = *version;
+    FreezePython();
+  }
+  if (!SendFrame(kControlFd, FrameType::kHello, hello.Encode()))
+    return Error{ErrorCode::kIo, "the parent is gone", ""};
+  if (!hello.error.empty()) return Error{ErrorCode::kUnavailable, hello.error, ""};
+  return filters;
+}
+
+bool IsSafePath(std::string_view path) {
+  if (path.empty() || path[0] == '/' || path.find('\0') != std::string_view::npos) return false;
+  for (std::string_view part : SplitChar(path, '/')) {
+    if (part.empty() || part == "." || part == "..") return false;
+  }
+  return true;
+}
+
+// In the box, as its user, below the working folder.
+bool WriteBoxFile(std::string_view path_view, std::string_view bytes) {
+  if (!IsSafePath(path_view)) return false;
+  std::string path(path_view);
+  for (size_t slash = path.find('/'); slash != std::string::npos;
+       slash = path.find('/', slash + 1)) {
+    mkdir(path.substr(0, slash).c_str(), 0755);
+  }
+  Fd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0755));
+  while (fd.valid() && !bytes.empty()) {
+    ssize_t n = write(fd.get(), bytes.data(), bytes.size());
+    if (n <= 0) return false;
+    bytes.remove_prefix(static_cast<size_t>(n));
+  }
+  return fd.valid();
+}
+
+constexpr int kCannotStartExit = 126;
+
+int ExecProgram(const RunRequestView& request) {
+  std::vector<std::string> texts(request.args.begin(), request.args.end());
+  std::vector<char*> argv;
+  for (std::string& text : texts) argv.push_back(text.data());
+  argv.push_back(nullptr);
+  for (int number : {SIGPIPE, SIGXFSZ, SIGINT})
+    signal(number, SIG_DFL);  // the interpreter's own are not for others
+  execvpe(argv[0], argv.data(), environ);
+  std::string message =
+      StrCat(texts.empty() ? "" : texts[0], ": cannot be started: ", strerror(errno), "\n");
+  (void)!write(STDERR_FILENO, message.data(), message.size());
+  return kCannotStartExit;
+}
+
+int RunRequested(const RunRequestView& request) {
+  for (size_t i = 0; i + 1 < request.files.size(); i += 2) {
+    if (!WriteBoxFile(request.files[i], request.files[i + 1])) return kCannotStartExit;
+  }
+  switch (request.kind) {
+    case RunKind::kPythonProgram:
+      return RunPythonProgram(request.source, request.args);
+    case RunKind::kPythonJudge:
+      return FinishPython(RunCandidate(kChannelFd, request.source));
+    case RunKind::kExec:
+      return ExecProgram(request);
+  }
+  return kCannotStartExit;
+}
+
+// A regular file that the job left, never through a link, never blocking on a pipe.
+bool CollectFile(std::string_view path, int64_t max_bytes, std::string* out) {
+  if (!IsSafePath(path)) return false;
+  Fd folder(open("/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  open_how how = {};
+  how.flags = O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV;
+  Fd fd(static_cast<int>(
+      syscall(SYS_openat2, folder.get(), std::string(path).c_str(), &how, sizeof(how))));
+  struct stat info;
+  if (!fd.valid() || fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode) ||
+      info.st_size > max_bytes)
+    return false;
+  out->resize(static_cast<size_t>(info.st_size));
+  return pread(fd.get(), out->data(), out->size(), 0) == info.st_size;
+}
+
+void Collect(const RunRequestView& request, RunReport* report) {
+  for (std::string_view path : request.collect) {
+    std::string bytes;
+    if (!CollectFile(path, request.limits.disk_mib << 20, &bytes)) continue;
+    report->collected.emplace_back(path);
+    report->collected.push_back(std::move(bytes));
+  }
+}
+
+// One candidate job. False: the parent is gone.
+bool RunJob(const World& world, const Filters& filters, Frame* frame, Scratch* scratch,
+            Supervisor* supervisor) {
+  RunRequestView request;
+  RunReport report;
+  report.cause = static_cast<uint8_t>(Cause::kFault);
+  bool go_on = true;
+  bool decoded = RunRequestView::Decode(frame->payload, &request);
+  size_t fds_wanted = decoded && request.kind == RunKind::kPythonJudge ? 4 : 3;
+  if (!decoded || frame->fds.size() != fds_wanted) {
+    report.fault = "a malformed request";
+  } else if (!scratch->Prepare(request.limits)) {
+    report.fault = StrCat("an empty /tmp: ", strerror(errno));
+  } else {
+    BoxSpec spec;
+    spec.world = &world;
+    spec.limits = &request.limits;
+    spec.filter =
+        request.kind == RunKind::kExec || request.allow_exec ? &filters.with_exec : &filters.plain;
+    spec.stdin_fd = frame->fds[0].get();
+    spec.stdout_fd = frame->fds[1].get();
+    spec.stderr_fd = frame->fds[2].get();
+    if (fds_wanted == 4) spec.channel_fd = frame->fds[3].get();
+    // The box has its own copies: kept open here, its ends would never be seen to close.
+    auto in_child = [&] { return RunRequested(request); };
+    go_on = supervisor->Run(
+        spec, kControlFd, [&] { frame->fds.clear(); }, in_child, &report);
+    bool full = static_cast<Cause>(report.cause) == Cause::kNonzeroExit && scratch->IsFull();
+    if (full) report.cause = static_cast<uint8_t>(Cause::kDiskLimit);
+    if (static_cast<Cause>(report.cause) == Cause::kOk) Collect(request, &report);
+  }
+  frame->fds.clear();
+  // The next job is forked from this memory: nothing of this one may be found in it.
+  explicit_bzero(frame->payload.data(), frame->payload.size());
+  return go_on && SendFrame(kControlFd, FrameType::kRunDone, report.Encode());
+}
+
+}  // namespace
+
+int CandidateZygoteMain(const World& world, const sandbox::WorkerConfig& config) {
+  Result<Filters> filters = Begin(world, config, PrepareCandidateZygote);
+  if (!filters.ok()) return 1;
+  Scratch scratch(world);
+  Supervisor supervisor(world);
+  Frame frame;
+  while (ReceiveFrame(kControlFd, &frame)) {
+    // An order to end a job that ended by itself comes late and means nothing.
+    if (frame.type == FrameType::kRun && !RunJob(world, *filters, &frame, &scratch, &supervisor))
+      break;
+  }
+  return 0;
+}
+
+namespace {
+
+// One tester process: serves the completions of one problem, one after the other.
+class TesterProcess {
+ public:
+  TesterProcess(const World& world, const Filters& filters)
+      : world_(world), filters_(filters), scratch_(world) {
+    limits_.cpu_ms = 3'600'000;  // its own CPU is watched for each completion
+    limits_.processes = 16;
+    limits_.open_files = 64;
+  }
+
+  // False: the parent is gone.
+  bool Serve(const ServeRequest& request, Frame* frame, ServeReport* report);
+
+ private:
+  bool Ready(const ServeRequest& request, ServeReport* report);
+  bool Start(std::string* fault);
+  void Stop();
+  bool Watch(const ServeRequest& request, ServeReport* report);
+  [[noreturn]] void TesterMain();
+
+  const World& world_;
+  const Filters& filters_;
+  Scratch scratch_;
+  Limits limits_;
+  BoxProgress progress_ = {};
+  std::string key_;
+  std::string spec_;
+  pid_t pid_ = -1;
+  Fd pidfd_;
+  Fd control_;  // to the tester process
+  int64_t first_rss_kib_ = 0;
+  int served_ = 0;
+};
+
+constexpr int kTesterJobsMax = 1000;
+constexpr int64_t kTesterGrowthMaxKib = 128 << 10;
+
+void TesterProcess::Stop() {
+  if (pid_ > 0) EndEverything(world_);
+  pid_ = -1;
+  pidfd_.Reset();
+  control_.Reset();
+}
+
+void TesterProcess::TesterMain() {
+  TesterPrepare(spec_);
+  Frame frame;
+  while (ReceiveFrame(kChannelFd, &frame) && frame.fds.size() == 2) {
+    bool keep = TesterServe(frame.fds[0].get(), frame.fds[1].get(), frame.payload);
+    frame.fds.clear();
+    char done = keep ? 1 : 0;
+    if (!SendFrame(kChannelFd, FrameType::kServeDone, std::string_view(&done, 1))) break;
+  }
+  _exit(0);
+}
+
+bool TesterProcess::Start(std::string* fault) {
+  int pair[2];
+  if (!scratch_.Prepare(limits_) || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+    *fault = StrCat("starting a tester: ", strerror(errno));
+    return false;
+  }
+  control_ = Fd(pair[0]);
+  Fd inner(pair[1]);
+  Fd nothing(open("/dev/null", O_RDWR | O_CLOEXEC));
+  pid_ = ForkWithPython();
+  if (pid_ == 0) {
+    BoxSpec spec{&world_,       &limits_,      &filters_.plain, nothing.get(),
+                 nothing.get(), nothing.get(), inner.get(),     true};
+    EnterBox(spec, &progress_);
+    TesterMain();
+  }
+  pidfd_ = Fd(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
+  served_ = 0;
+  first_rss_kib_ = 0;
+  if (pid_ < 0) *fault = StrCat("starting a tester: ", strerror(errno));
+  return pid_ > 0;
+}
+
+bool TesterProcess::Ready(const ServeRequest& request, ServeReport* report) {
+  bool same =
+      pid_ > 0 && key_ == request.key && limits_.memory_mib == request.limits.tester_memory_mib;
+  if (same) return true;
+  Stop();
+  if (key_ != request.key) {
+    if (!request.has_spec) {
+      report->needs_spec = true;
+      return false;
+    }
+    key_ = request.key;
+    spec_ = request.spec;
+  }
+  limits_.memory_mib = request.limits.tester_memory_mib;
+  return Start(&report->fault);
+}
+
+bool TesterProcess::Serve(const ServeRequest& request, Frame* frame, ServeReport* report) {
+  report->cause = static_cast<uint8_t>(Cause::kFault);
+  if (!Ready(request, report)) return true;
+  int fds[2] = {frame->fds[0].get(), frame->fds[1].get()};
+  bool sent = SendFrame(control_.get(), FrameType::kServe, request.request, fds, 2);
+  frame->fds.clear();
+  if (!sent) {
+    report->fault = "the tester is gone";
+    Stop();
+    return true;
+  }
+  return Watch(request, report);
+}
+
+// Until the tester says that it is done, ends, or is over a limit.
+bool TesterProcess::Watch(const ServeRequest& request, ServeReport* report) {
+  const double start_cpu = ProcessCpuMs(pid_);
+  const double start = NowMs();
+  // A tester that waits for its candidate uses no CPU; the candidate's own wall clock ends that long before this.
+  const double wall_max =
+      static_cast<double>(request.limits.wall_ms + 2 * request.limits.tester_cpu_ms) + 2000;
+  Cause cause = Cause::kOk;
+  double tick = 5;
+  bool keep = false;
+  while (cause == Cause::kOk) {
+    pollfd waits[3] = {
+        {control_.get(), POLLIN, 0}, {kControlFd, POLLIN, 0}, {pidfd_.get(), POLLIN, 0}};
+    int ready = poll(waits, 3, static_cast<int>(tick));
+    report->cpu_ms = ProcessCpuMs(pid_) - start_cpu;
+    if (ready > 0 && waits[0].revents != 0) {
+      Frame done;
+      if (!ReceiveFrame(control_.get(), &done)) {
+        cause = Cause::kSignal;
+        break;
+      }
+      keep = !done.payload.empty() && done.payload[0] == 1;
+      break;
+    }
+    if (ready > 0 && waits[2].revents != 0) cause = Cause::kSignal;
+    if (ready > 0 && waits[1].revents != 0) {
+      Frame order;
+      if (!ReceiveFrame(kControlFd, &order)) return false;
+      cause = Cause::kWallLimit;
+    }
+    if (report->cpu_ms > static_cast<double>(request.limits.tester_cpu_ms))
+      cause = Cause::kCpuLimit;
+    if (NowMs() - start > wall_max) cause = Cause::kWallLimit;
+    if (ResidentKib(pid_) > request.limits.tester_memory_mib << 10) cause = Cause::kMemoryLimit;
+    tick = std::min(tick * 1.5, 20.0);
+  }
+  report->cause = static_cast<uint8_t>(cause);
+  int64_t rss = cause == Cause::kOk ? ResidentKib(pid_) : 0;
+  if (served_++ == 0) first_rss_kib_ = rss;
+  if (cause != Cause::kOk || !keep || served_ >= kTesterJobsMax ||
+      rss > first_rss_kib_ + kTesterGrowthMaxKib)
+    Stop();
+  return true;
+}
+
+}  // namespace
+
+int TesterZygoteMain(const World& world, const sandbox::WorkerConfig& config) {
+  Result<Filters> filters = Begin(world, config, PrepareTesterZygote);
+  if (!filters.ok()) return 1;
+  TesterProcess tester(world, *filters);
+  Frame frame;
+  while (ReceiveFrame(kControlFd, &frame)) {
+    if (frame.type != FrameType::kServe) continue;
+    ServeRequest request;
+    ServeReport report;
+    if (!ServeRequest::Decode(frame.payload, &request) || frame.fds.size() != 2) {
+      report.fault = "a malformed request";
+    } else if (!tester.Serve(request, &frame, &report)) {
+      break;
+    }
+    frame.fds.clear();
+    if (!SendFrame(kControlFd, FrameType::kServeDone, report.Encode())) break;
+  }
+  return 0;
+}
+
+}  // namespace assay::jail
