@@ -12,9 +12,7 @@
 // be set before the zygote is exec'd, for the main thread's room is laid out then.
 #pragma once
 
-#include <string>
 #include <string_view>
-#include <vector>
 
 namespace assay::jail {
 
@@ -27,11 +25,6 @@ bool PrepareTesterZygote();
 // In the boxed child, after EnterBox(): defines the candidate's program from `spec` and serves the channel until it is closed.
 // Returns the exit code; the caller flushes and _exits. Standard output belongs to the program alone.
 int RunCandidate(int channel_fd, std::string_view spec);
-
-// In the boxed child: runs `source` as `__main__` (sys.argv = args; standard streams are the box's), then what the interpreter
-// does at its end: joins threads, runs exit functions, flushes. An uncaught exception is printed to stderr. Returns the exit
-// code (1 for an exception; SystemExit's own); the caller _exits.
-int RunProgram(std::string_view source, const std::vector<std::string>& args);
 
 // In a fresh tester process, once per problem: compiles the trusted text. Errors are remembered and told by every
 // TesterServe (a test that does not compile blames the data set).

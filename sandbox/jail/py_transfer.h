@@ -172,6 +172,7 @@ class Decoder {
   bool GetVarint(uint64_t* value);
   bool GetBytes(std::string_view* bytes);
 
+  size_t position() const { return at_; }
   bool AtEnd() const { return at_ == in_.size(); }
   const std::string& error() const { return error_; }
   const std::vector<PyObject*>& objects() const { return objects_; }

@@ -1,0 +1,467 @@
+// The box's side of the judge. Everything here runs in the process of a program that nobody trusts: it may overwrite all of
+// it, and nothing that it could write makes the tester believe more than "this is the value that the function returned".
+#include <Python.h>
+#include <unistd.h>
+
+#include <unordered_map>
+
+#include "sandbox/jail/judge_spec.h"
+#include "sandbox/jail/py_channel.h"
+#include "sandbox/jail/py_harness.h"
+#include "sandbox/jail/py_runtime.h"
+#include "sandbox/jail/py_transfer.h"
+
+namespace assay::jail {
+namespace {
+
+constexpr const char* kFileName = "<solution>";
+constexpr size_t kMaxRequestBytes = size_t{256} << 20;
+constexpr size_t kMaxMessageBytes = 2000;
+constexpr int kProtocolExit = 3;
+
+class Box;
+Box* g_box = nullptr;
+
+// ------------------------------------------------------------------------------- functions of the tester's, seen from the box
+
+struct CallbackObject {
+  PyObject_HEAD
+  uint64_t id;
+};
+
+PyObject* CallCallback(PyObject* self, PyObject* args, PyObject* kwargs);
+
+PyType_Slot g_callback_slots[] = {{Py_tp_call, reinterpret_cast<void*>(CallCallback)}, {0, nullptr}};
+PyType_Spec g_callback_spec = {"function", sizeof(CallbackObject), 0,
+                               Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, g_callback_slots};
+PyTypeObject* g_callback_type = nullptr;
+
+class BoxHooks : public TransferHooks {
+ public:
+  PyObject* globals = nullptr;
+  std::vector<std::string> records;
+
+  Foreign Export(PyObject* value, uint64_t* id, uint8_t* flags) override {
+    if (Py_TYPE(value) == g_callback_type) {
+      *id = reinterpret_cast<CallbackObject*>(value)->id;
+      return Foreign::kReturned;
+    }
+    *flags = static_cast<uint8_t>((PyCallable_Check(value) ? kHandleCallable : 0) |
+                                  (PyIter_Check(value) ? kHandleIterator : 0) |
+                                  (PyType_Check(value) ? kHandleClass : 0));
+    auto found = ids_.find(value);
+    if (found == ids_.end()) {
+      Py_INCREF(value);
+      objects_.push_back(value);
+      found = ids_.emplace(value, objects_.size()).first;
+    }
+    *id = found->second;
+    return Foreign::kHandle;
+  }
+
+  PyObject* Import(Foreign kind, uint64_t id, uint8_t) override {
+    if (kind == Foreign::kReturned) return Py_XNewRef(Object(id));
+    if (kind != Foreign::kCallback) return nullptr;
+    PyObject* object = g_callback_type->tp_alloc(g_callback_type, 0);
+    if (object != nullptr) reinterpret_cast<CallbackObject*>(object)->id = id;
+    return object;
+  }
+
+  std::string RecordName(PyTypeObject* type) override {
+    if (records.empty() || !(type->tp_flags & Py_TPFLAGS_HEAPTYPE)) return "";
+    for (const std::string& record : records) {
+      if (record == type->tp_name) return record;
+    }
+    return "";
+  }
+
+  PyObject* RecordClass(const std::string& name) override {
+    PyObject* found = PyDict_GetItemString(globals, name.c_str());
+    if (found != nullptr && PyType_Check(found)) return found;
+    // A class that only the tests know: something to hold its fields.
+    PyRef made(PyObject_CallFunction(reinterpret_cast<PyObject*>(&PyType_Type), "s(){}", name.c_str()));
+    if (!made) return nullptr;
+    return made_classes_.emplace(name, made.release()).first->second;
+  }
+
+  bool DrainIterators() const override { return false; }
+  bool SendBuiltinFunctions() const override { return false; }
+
+  // Borrowed; null for a number that was never given out.
+  PyObject* Object(uint64_t id) const {
+    return id == 0 || id > objects_.size() ? nullptr : objects_[id - 1];
+  }
+
+ private:
+  std::vector<PyObject*> objects_;
+  std::unordered_map<PyObject*, uint64_t> ids_;
+  std::unordered_map<std::string, PyObject*> made_classes_;
+};
+
+// ----------------------------------------------------------------------------------------------------------- exceptions
+
+std::string Text(PyObject* text) {
+  const char* utf8 = text != nullptr && PyUnicode_Check(text) ? PyUnicode_AsUTF8(text) : nullptr;
+  PyErr_Clear();
+  return std::string(utf8 != nullptr ? utf8 : "").substr(0, kMaxMessageBytes);
+}
+
+// The last line of the program itself that the exception went through; 0 if there is none.
+int64_t LineOf(PyObject* traceback) {
+  int64_t line = 0;
+  for (auto* at = reinterpret_cast<PyTracebackObject*>(traceback); at != nullptr; at = at->tb_next) {
+    PyRef code(reinterpret_cast<PyObject*>(PyFrame_GetCode(at->tb_frame)));
+    PyObject* file = reinterpret_cast<PyCodeObject*>(code.get())->co_filename;
+    if (file == nullptr || PyUnicode_CompareWithASCIIString(file, kFileName) != 0) continue;
+    line = at->tb_lineno >= 0 ? at->tb_lineno : PyFrame_GetLineNumber(at->tb_frame);
+  }
+  return line;
+}
+
+struct Raised {
+  PyRef value;
+  std::string type;
+  std::string message;
+  int64_t line = 0;
+  bool exit = false;
+};
+
+// Takes the current exception.
+Raised TakeException() {
+  PyObject *type = nullptr, *value = nullptr, *traceback = nullptr;
+  PyErr_Fetch(&type, &value, &traceback);
+  PyErr_NormalizeException(&type, &value, &traceback);
+  PyRef keep_type(type), keep_traceback(traceback);
+  Raised raised;
+  raised.value = PyRef(value);
+  if (value == nullptr) {
+    raised.type = "Exception";
+    PyErr_Clear();
+    return raised;
+  }
+  raised.type = std::string(Py_TYPE(value)->tp_name).substr(0, 200);
+  raised.exit = PyErr_GivenExceptionMatches(value, PyExc_SystemExit) != 0;
+  raised.line = traceback != nullptr ? LineOf(traceback) : 0;
+  PyRef text(PyObject_Str(value));
+  raised.message = Text(text.get());
+  return raised;
+}
+
+int64_t Attribute(PyObject* value, const char* name) {
+  PyRef number(PyObject_GetAttrString(value, name));
+  long result = number && PyLong_Check(number.get()) ? PyLong_AsLong(number.get()) : 0;
+  PyErr_Clear();
+  return result;
+}
+
+// ------------------------------------------------------------------------------------------------------------- the box
+
+class Box {
+ public:
+  Box(int fd, CandidateSpec spec) : fd_(fd), spec_(std::move(spec)), pid_(getpid()) {
+    hooks_.records = spec_.records;
+  }
+
+  int Run() {
+    if (!Load()) return 1;
+    while (true) {
+      std::string frame;
+      if (!Read(&frame)) return 0;  // the tester is done with us
+      if (frame.empty() || frame[0] != static_cast<char>(Frame::kRequest)) return kProtocolExit;
+      if (!Serve(frame)) return exited_ ? exit_code_ : kProtocolExit;
+    }
+  }
+
+  // Called from the program, within a request: asks the tester to call one of its own functions.
+  PyObject* CallBack(uint64_t id, PyObject* args, PyObject* kwargs) {
+    uint64_t number = ++callbacks_;
+    Encoder encoder(&hooks_, TransferLimits());
+    encoder.bytes().push_back(static_cast<char>(Frame::kCallback));
+    PutVarint(number, &encoder.bytes());
+    PutVarint(id, &encoder.bytes());
+    if (!encoder.Put(args) || !encoder.Put(kwargs == nullptr ? Py_None : kwargs) || !encoder.Finish()) {
+      PyErr_SetString(PyExc_TypeError, encoder.error().c_str());
+      return nullptr;
+    }
+    if (!Write(encoder.bytes())) _exit(kProtocolExit);
+    while (true) {
+      std::string frame;
+      if (!Read(&frame) || frame.empty()) _exit(0);
+      if (frame[0] == static_cast<char>(Frame::kRequest)) {
+        if (!Serve(frame)) _exit(exited_ ? exit_code_ : kProtocolExit);
+        continue;
+      }
+      return TakeAnswer(frame);
+    }
+  }
+
+ private:
+  bool Write(const std::string& body) {
+    bool ok;
+    Py_BEGIN_ALLOW_THREADS;
+    ok = WriteFrame(fd_, body);
+    Py_END_ALLOW_THREADS;
+    return ok;
+  }
+
+  bool Read(std::string* body) {
+    ReadStatus status;
+    Py_BEGIN_ALLOW_THREADS;
+    status = ReadFrame(fd_, kMaxRequestBytes, body, [] {
+      PyGILState_STATE state = PyGILState_Ensure();
+      if (PyErr_CheckSignals() != 0) PyErr_Clear();
+      PyGILState_Release(state);
+    });
+    Py_END_ALLOW_THREADS;
+    return status == ReadStatus::kOk;
+  }
+
+  // A fork of the program that comes back to us is not the box: it must not speak.
+  void EndIfForked() const {
+    if (getpid() != pid_) _exit(0);
+  }
+
+  bool SendLoaded(LoadStatus status, const Raised& raised, int64_t line) {
+    std::string body(1, static_cast<char>(Frame::kLoaded));
+    body.push_back(static_cast<char>(status));
+    PutBytes(raised.type, &body);
+    PutBytes(raised.message, &body);
+    PutVarint(line > 0 ? static_cast<uint64_t>(line) : 0, &body);
+    PutVarint(line > spec_.first_line ? static_cast<uint64_t>(line - spec_.first_line) : 0, &body);
+    return Write(body);
+  }
+
+  // Defines the program as a module of its own name. False: told to the tester, nothing to serve.
+  bool Load() {
+    PyRef code = Compile();
+    if (!code) {
+      Raised raised = TakeException();
+      int64_t line = raised.value ? Attribute(raised.value.get(), "lineno") : 0;
+      if (raised.value && PyErr_GivenExceptionMatches(raised.value.get(), PyExc_SyntaxError)) {
+        PyRef message(PyObject_GetAttrString(raised.value.get(), "msg"));
+        raised.message = Text(message.get());
+      }
+      SendLoaded(LoadStatus::kSyntaxError, raised, line);
+      return false;
+    }
+    PyRef name(PyUnicode_FromString(spec_.module_name.c_str()));
+    PyRef module(PyModule_NewObject(name.get()));
+    PyObject* modules = PyImport_GetModuleDict();
+    if (!module || PyDict_SetItem(modules, name.get(), module.get()) != 0) return false;
+    hooks_.globals = PyModule_GetDict(module.get());
+    PyDict_SetItemString(hooks_.globals, "__builtins__", PyEval_GetBuiltins());
+    module.release();  // lives as long as the box
+    PyRef done(PyEval_EvalCode(code.get(), hooks_.globals, hooks_.globals));
+    EndIfForked();
+    if (done) return SendLoaded(LoadStatus::kOk, Raised(), 0);
+    Raised raised = TakeException();
+    SendLoaded(raised.exit ? LoadStatus::kExit : LoadStatus::kException, raised, raised.line);
+    return false;
+  }
+
+  PyRef Compile() {
+    if (spec_.program.find('\0') != std::string::npos) {
+      PyErr_SetString(PyExc_SyntaxError, "source code cannot contain null bytes");
+      return PyRef();
+    }
+    PyCompilerFlags flags = _PyCompilerFlags_INIT;
+    flags.cf_flags = PyCF_SOURCE_IS_UTF8 | PyCF_IGNORE_COOKIE;
+    flags.cf_feature_version = PY_MINOR_VERSION;
+    return PyRef(Py_CompileStringExFlags(spec_.program.c_str(), kFileName, Py_file_input, &flags, -1));
+  }
+
+  // One request, answered. False: the channel is broken or the tester is done.
+  bool Serve(const std::string& frame) {
+    Decoder decoder(frame, &hooks_, TransferLimits());
+    uint8_t kind, operation;
+    uint64_t number, handle;
+    std::string_view name;
+    if (!decoder.GetByte(&kind) || !decoder.GetByte(&operation) || !decoder.GetVarint(&number) ||
+        !decoder.GetVarint(&handle) || !decoder.GetBytes(&name)) {
+      return false;
+    }
+    size_t head = decoder.position();
+    PyRef args(decoder.Get());
+    PyRef kwargs(args ? decoder.Get() : nullptr);
+    if (!kwargs || !decoder.Finish() || !PyTuple_Check(args.get())) return false;
+    if (static_cast<Operation>(operation) == Operation::kExit) {
+      exited_ = true;
+      exit_code_ = FinishPython(0);
+      EndIfForked();
+      PyRef none = PyRef::Borrow(Py_None);
+      Answer(number, none.get(), nullptr, nullptr, nullptr);
+      return false;
+    }
+    PyRef value(Do(static_cast<Operation>(operation), handle, std::string(name), args.get(), kwargs.get()));
+    EndIfForked();
+    if (!value) return SendRaised(number, TakeException());
+    // The arguments are sent back only if they no longer read as they came.
+    Encoder again(&hooks_, TransferLimits());
+    bool same = again.Put(args.get()) && again.Put(kwargs.get()) && again.Finish() &&
+                std::string_view(frame).substr(head) == again.bytes();
+    if (same) return Answer(number, value.get(), nullptr, nullptr, nullptr);
+    return Answer(number, value.get(), &decoder, args.get(), kwargs.get());
+  }
+
+  bool Answer(uint64_t number, PyObject* value, Decoder* request, PyObject* args, PyObject* kwargs) {
+    Encoder encoder(&hooks_, TransferLimits());
+    encoder.bytes().push_back(static_cast<char>(Frame::kAnswer));
+    PutVarint(number, &encoder.bytes());
+    if (request != nullptr) encoder.SetOrigins(request->objects());
+    bool ok = encoder.Put(value);
+    encoder.bytes().push_back(request != nullptr ? 1 : 0);
+    if (ok && request != nullptr) ok = encoder.Put(args) && encoder.Put(kwargs);
+    if (ok && encoder.Finish()) return Write(encoder.bytes());
+    Raised raised;
+    raised.type = encoder.too_large() ? "ValueTooLarge" : "ValueError";
+    raised.message = encoder.error();
+    return SendRaised(number, std::move(raised));
+  }
+
+  bool SendRaised(uint64_t number, Raised raised) {
+    std::string body(1, static_cast<char>(Frame::kRaised));
+    PutVarint(number, &body);
+    body.push_back(raised.exit ? 1 : 0);
+    PutBytes(raised.type, &body);
+    PutBytes(raised.message, &body);
+    PutVarint(raised.line > spec_.first_line ? static_cast<uint64_t>(raised.line - spec_.first_line) : 0,
+              &body);
+    PutBytes(raised.value ? NearestBuiltinException(Py_TYPE(raised.value.get())) : "ValueError", &body);
+    // The exception's arguments where they can cross, else its text.
+    Encoder arguments(&hooks_, TransferLimits());
+    PyObject* own = raised.value && PyExceptionInstance_Check(raised.value.get())
+                        ? reinterpret_cast<PyBaseExceptionObject*>(raised.value.get())->args
+                        : nullptr;
+    bool ok = own != nullptr && PyTuple_Check(own) && arguments.Put(own) && arguments.Finish();
+    if (ok) return Write(body + arguments.bytes());
+    Encoder text(&hooks_, TransferLimits());
+    PyRef message(PyUnicode_DecodeUTF8(raised.message.data(), raised.message.size(), "replace"));
+    PyRef tuple(PyTuple_Pack(1, message.get()));
+    return tuple && text.Put(tuple.get()) && text.Finish() && Write(body + text.bytes());
+  }
+
+  // The answer to a callback.
+  PyObject* TakeAnswer(const std::string& frame) {
+    Decoder decoder(frame, &hooks_, TransferLimits());
+    uint8_t kind, exit;
+    uint64_t number, line;
+    std::string_view type, message, nearest;
+    if (!decoder.GetByte(&kind) || !decoder.GetVarint(&number)) _exit(kProtocolExit);
+    if (kind == static_cast<uint8_t>(Frame::kAnswer)) {
+      PyObject* value = decoder.Get();
+      uint8_t changed;
+      if (value == nullptr || !decoder.GetByte(&changed) || !decoder.Finish()) _exit(kProtocolExit);
+      return value;
+    }
+    if (!decoder.GetByte(&exit) || !decoder.GetBytes(&type) || !decoder.GetBytes(&message) ||
+        !decoder.GetVarint(&line) || !decoder.GetBytes(&nearest)) {
+      _exit(kProtocolExit);
+    }
+    PyObject* exception = BuiltinException(std::string(nearest));
+    PyErr_SetString(exception != nullptr ? exception : PyExc_Exception, std::string(message).c_str());
+    return nullptr;
+  }
+
+  PyObject* Do(Operation operation, uint64_t handle, const std::string& name, PyObject* args,
+               PyObject* kwargs);
+  PyObject* Globals(PyObject* names);
+
+  int fd_;
+  CandidateSpec spec_;
+  pid_t pid_;
+  BoxHooks hooks_;
+  uint64_t callbacks_ = 0;
+  bool exited_ = false;
+  int exit_code_ = 0;
+};
+
+PyObject* Box::Globals(PyObject* names) {
+  Py_ssize_t count = PyTuple_GET_SIZE(names);
+  PyRef result(PyTuple_New(count));
+  for (Py_ssize_t i = 0; i < count && result; ++i) {
+    PyObject* found = PyDict_GetItemWithError(hooks_.globals, PyTuple_GET_ITEM(names, i));
+    PyObject* pair = PyTuple_Pack(2, found != nullptr ? Py_True : Py_False,
+                                  found != nullptr ? found : Py_None);
+    if (pair == nullptr) return nullptr;
+    PyTuple_SET_ITEM(result.get(), i, pair);
+  }
+  return result.release();
+}
+
+PyObject* Box::Do(Operation operation, uint64_t handle, const std::string& name, PyObject* args,
+                  PyObject* kwargs) {
+  if (operation == Operation::kGlobals) return Globals(args);
+  PyObject* object = hooks_.Object(handle);
+  PyObject* first = PyTuple_GET_SIZE(args) > 0 ? PyTuple_GET_ITEM(args, 0) : Py_None;
+  PyObject* second = PyTuple_GET_SIZE(args) > 1 ? PyTuple_GET_ITEM(args, 1) : Py_None;
+  auto done = [](int status) { return status < 0 ? nullptr : Py_NewRef(Py_None); };
+  if (object == nullptr) {
+    PyErr_SetString(PyExc_RuntimeError, "no such object");
+    return nullptr;
+  }
+  switch (operation) {
+    case Operation::kCall:
+      return PyObject_Call(object, args, PyDict_Check(kwargs) ? kwargs : nullptr);
+    case Operation::kGetAttribute:
+      return PyObject_GetAttrString(object, name.c_str());
+    case Operation::kSetAttribute:
+      return done(PyObject_SetAttrString(object, name.c_str(), first));
+    case Operation::kIterate:
+      return PyObject_GetIter(object);
+    case Operation::kNext: {
+      if (!PyIter_Check(object)) break;
+      PyRef next(PyIter_Next(object));
+      if (next) return PyTuple_Pack(1, next.get());
+      return PyErr_Occurred() ? nullptr : PyTuple_New(0);
+    }
+    case Operation::kLength: {
+      Py_ssize_t length = PyObject_Size(object);
+      return length < 0 ? nullptr : PyLong_FromSsize_t(length);
+    }
+    case Operation::kTruth: {
+      int truth = PyObject_IsTrue(object);
+      return truth < 0 ? nullptr : PyBool_FromLong(truth);
+    }
+    case Operation::kGetItem:
+      return PyObject_GetItem(object, first);
+    case Operation::kSetItem:
+      return done(PyObject_SetItem(object, first, second));
+    case Operation::kDeleteItem:
+      return done(PyObject_DelItem(object, first));
+    case Operation::kIsInstance: {
+      int is = PyObject_IsInstance(first, object);
+      return is < 0 ? nullptr : PyBool_FromLong(is);
+    }
+    default:
+      break;
+  }
+  PyErr_SetString(PyExc_TypeError, "the object does not support this");
+  return nullptr;
+}
+
+PyObject* CallCallback(PyObject* self, PyObject* args, PyObject* kwargs) {
+  return g_box->CallBack(reinterpret_cast<CallbackObject*>(self)->id, args, kwargs);
+}
+
+}  // namespace
+
+bool PrepareCandidateZygote() {
+  if (!PrepareTransfer()) {
+    PyErr_Print();
+    return false;
+  }
+  if (g_callback_type == nullptr) {
+    g_callback_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&g_callback_spec));
+  }
+  return g_callback_type != nullptr;
+}
+
+int RunCandidate(int channel_fd, std::string_view spec_bytes) {
+  CandidateSpec spec;
+  if (!CandidateSpec::Decode(spec_bytes, &spec)) return kProtocolExit;
+  Box box(channel_fd, std::move(spec));
+  g_box = &box;
+  return box.Run();
+}
+
+}  // namespace assay::jail

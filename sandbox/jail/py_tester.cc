@@ -1,0 +1,530 @@
+// The tester's side of the judge: the C++ half, which speaks with the box and decodes what it says. The other half, which knows
+// what a test is, is py_tester.py. Nothing of the box's is executed here.
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <unordered_map>
+
+#include "sandbox/jail/py_channel.h"
+#include "sandbox/jail/py_harness.h"
+#include "sandbox/jail/py_tester_source.h"
+#include "sandbox/jail/py_transfer.h"
+
+namespace assay::jail {
+namespace {
+
+constexpr size_t kMessageSlack = size_t{1} << 20;
+
+// Classes of py_tester.py, set once by its setup().
+struct Classes {
+  PyObject* handle = nullptr;
+  PyObject* make_handle = nullptr;
+  PyObject* broken = nullptr;
+  PyObject* exit = nullptr;
+  PyObject* unsupported = nullptr;
+};
+Classes g_classes;
+
+class TesterHooks : public TransferHooks {
+ public:
+  // While a request of our own is read again for a report, the roles of the numbers are the other way round.
+  bool replay = false;
+
+  ~TesterHooks() override {
+    for (auto& [id, handle] : handles_) Py_DECREF(handle);
+    for (PyObject* callback : callbacks_) Py_DECREF(callback);
+    for (auto& [name, type] : records_) Py_DECREF(type);
+  }
+
+  void SetRecords(PyObject* dict) {
+    PyObject *key, *value;
+    Py_ssize_t at = 0;
+    while (PyDict_Next(dict, &at, &key, &value)) {
+      const char* name = PyUnicode_AsUTF8(key);
+      if (name == nullptr || !PyType_Check(value)) continue;
+      Py_INCREF(value);
+      records_[name] = value;
+      record_names_[reinterpret_cast<PyTypeObject*>(value)] = name;
+    }
+  }
+
+  Foreign Export(PyObject* value, uint64_t* id, uint8_t*) override {
+    if (PyObject_TypeCheck(value, reinterpret_cast<PyTypeObject*>(g_classes.handle))) {
+      PyRef number(PyObject_GetAttrString(value, "_assay_id"));
+      *id = number ? PyLong_AsUnsignedLongLong(number.get()) : 0;
+      return PyErr_Occurred() ? Foreign::kNone : Foreign::kReturned;
+    }
+    if (!PyCallable_Check(value)) return Foreign::kNone;
+    Py_INCREF(value);
+    callbacks_.push_back(value);
+    *id = callbacks_.size();
+    return Foreign::kCallback;
+  }
+
+  PyObject* Import(Foreign kind, uint64_t id, uint8_t flags) override {
+    if (replay) kind = kind == Foreign::kReturned ? Foreign::kHandle : Foreign::kReturned;
+    if (kind == Foreign::kReturned) return Py_XNewRef(Callback(id));
+    if (kind != Foreign::kHandle) return nullptr;
+    auto found = handles_.find(id);
+    if (found != handles_.end()) return Py_NewRef(found->second);
+    PyObject* made = PyObject_CallFunction(g_classes.make_handle, "Ki", static_cast<unsigned long long>(id),
+                                           static_cast<int>(flags));
+    if (made == nullptr) return nullptr;
+    handles_.emplace(id, Py_NewRef(made));
+    return made;
+  }
+
+  std::string RecordName(PyTypeObject* type) override {
+    auto found = record_names_.find(type);
+    return found == record_names_.end() ? "" : found->second;
+  }
+  PyObject* RecordClass(const std::string& name) override {
+    auto found = records_.find(name);
+    return found == records_.end() ? nullptr : found->second;
+  }
+  bool DrainIterators() const override { return true; }
+  bool SendBuiltinFunctions() const override { return true; }
+
+  PyObject* Callback(uint64_t id) const {
+    return id == 0 || id > callbacks_.size() ? nullptr : callbacks_[id - 1];
+  }
+  PyObject* Handle(uint64_t id) const {
+    auto found = handles_.find(id);
+    return found == handles_.end() ? nullptr : found->second;
+  }
+
+ private:
+  std::unordered_map<uint64_t, PyObject*> handles_;
+  std::vector<PyObject*> callbacks_;
+  std::unordered_map<std::string, PyObject*> records_;
+  std::unordered_map<PyTypeObject*, std::string> record_names_;
+};
+
+std::string Printable(std::string_view bytes) {
+  PyRef text(PyUnicode_DecodeUTF8(bytes.data(), static_cast<Py_ssize_t>(bytes.size()), "replace"));
+  const char* utf8 = text ? PyUnicode_AsUTF8(text.get()) : nullptr;
+  PyErr_Clear();
+  return utf8 != nullptr ? utf8 : "";
+}
+
+// ------------------------------------------------------------------------------------- the conversation with one box
+
+class Conversation {
+ public:
+  explicit Conversation(int fd) : fd_(fd) {}
+
+  // (status, type, message, line of the whole program, line of the completion); null: broken off.
+  PyObject* Loaded() {
+    std::string frame;
+    if (!Read(&frame)) return nullptr;
+    Decoder decoder(frame, &hooks_, limits_);
+    uint8_t kind, status;
+    std::string_view type, message;
+    uint64_t line, own_line;
+    if (!decoder.GetByte(&kind) || kind != static_cast<uint8_t>(Frame::kLoaded) ||
+        !decoder.GetByte(&status) || !decoder.GetBytes(&type) || !decoder.GetBytes(&message) ||
+        !decoder.GetVarint(&line) || !decoder.GetVarint(&own_line) || !decoder.AtEnd()) {
+      return BreakOff("protocol_error", "the box's first words are odd");
+    }
+    return Py_BuildValue("issKK", static_cast<int>(status), Printable(type).c_str(),
+                         Printable(message).c_str(), static_cast<unsigned long long>(line),
+                         static_cast<unsigned long long>(own_line));
+  }
+
+  PyObject* Ask(int operation, uint64_t handle, const char* name, PyObject* args, PyObject* kwargs) {
+    if (!broken_reason_.empty()) return RaiseBroken();
+    uint64_t number = ++number_;
+    Encoder request(&hooks_, limits_);
+    std::string& bytes = request.bytes();
+    bytes.push_back(static_cast<char>(Frame::kRequest));
+    bytes.push_back(static_cast<char>(operation));
+    PutVarint(number, &bytes);
+    PutVarint(handle, &bytes);
+    PutBytes(name, &bytes);
+    size_t head = bytes.size();
+    if (!request.Put(args) || !request.Put(kwargs) || !request.Finish()) {
+      PyErr_SetString(g_classes.unsupported, request.error().c_str());
+      return nullptr;
+    }
+    if (operation != static_cast<int>(Operation::kGlobals)) ++asked_;
+    if (operation == static_cast<int>(Operation::kCall)) {
+      last_request_ = bytes.substr(head);
+      last_handle_ = handle;
+      last_value_ = PyRef();
+    }
+    if (!WriteFrame(fd_, bytes)) return BreakOff("early_exit", "the program ended while it was tested");
+    PyObject* value = Await(number, request);
+    if (value != nullptr && operation == static_cast<int>(Operation::kCall)) {
+      last_handle_ = handle;
+      last_request_ = bytes.substr(head);
+      last_value_ = PyRef::Borrow(value);
+    }
+    return value;
+  }
+
+  // (label, args, kwargs, value, whether it returned) of the last call, or None.
+  PyObject* LastCall() {
+    if (last_handle_ == 0) Py_RETURN_NONE;
+    hooks_.replay = true;
+    Decoder decoder(last_request_, &hooks_, limits_);
+    PyRef args(decoder.Get());
+    PyRef kwargs(args ? decoder.Get() : nullptr);
+    bool ok = kwargs && decoder.Finish();
+    hooks_.replay = false;
+    if (!ok) Py_RETURN_NONE;
+    PyRef empty(PyDict_New());
+    PyObject* handle = hooks_.Handle(last_handle_);
+    PyRef label(handle != nullptr ? PyObject_GetAttrString(handle, "_assay_label") : PyUnicode_FromString(""));
+    PyErr_Clear();
+    return PyTuple_Pack(5, label ? label.get() : Py_None, args.get(),
+                        kwargs.get() == Py_None ? empty.get() : kwargs.get(),
+                        last_value_ ? last_value_.get() : Py_None, last_value_ ? Py_True : Py_False);
+  }
+
+  // (type, message, line) if `error` came out of the box, else False.
+  PyObject* IsCandidates(PyObject* error) const {
+    if (error != last_error_.get() || error == nullptr) Py_RETURN_FALSE;
+    return Py_BuildValue("ssK", error_type_.c_str(), error_message_.c_str(),
+                         static_cast<unsigned long long>(error_line_));
+  }
+
+  // Nothing more can be asked; always null with Broken set. The first reason stays.
+  PyObject* BreakOff(const char* reason, std::string detail) {
+    if (broken_reason_.empty()) {
+      broken_reason_ = reason;
+      broken_detail_ = std::move(detail);
+    }
+    return RaiseBroken();
+  }
+  PyObject* Broken() const {
+    if (broken_reason_.empty()) Py_RETURN_NONE;
+    return Py_BuildValue("ss", broken_reason_.c_str(), broken_detail_.c_str());
+  }
+  uint64_t asked() const { return asked_; }
+  TesterHooks& hooks() { return hooks_; }
+
+ private:
+  PyObject* RaiseBroken() {
+    PyErr_SetString(g_classes.broken, broken_detail_.c_str());
+    return nullptr;
+  }
+
+  bool Read(std::string* frame) {
+    ReadStatus status = ReadFrame(fd_, limits_.bytes + kMessageSlack, frame, nullptr);
+    if (status == ReadStatus::kOk && !frame->empty()) return true;
+    if (status == ReadStatus::kTooLarge) {
+      BreakOff("protocol_error", "a message is too large");
+    } else {
+      BreakOff("early_exit", "the program ended while it was tested");
+    }
+    return false;
+  }
+
+  PyObject* Await(uint64_t number, const Encoder& request) {
+    while (true) {
+      std::string frame;
+      if (!Read(&frame)) return nullptr;
+      switch (static_cast<Frame>(frame[0])) {
+        case Frame::kAnswer:
+          return TakeAnswer(number, request, frame);
+        case Frame::kRaised:
+          return TakeRaised(number, frame);
+        case Frame::kCallback:
+          if (!AnswerCallback(frame)) return nullptr;
+          break;
+        default:
+          return BreakOff("protocol_error", "an unknown message");
+      }
+    }
+  }
+
+  PyObject* Malformed(const Decoder& decoder) {
+    return BreakOff("protocol_error", decoder.error().empty() ? "a message is malformed" : decoder.error());
+  }
+
+  PyObject* TakeAnswer(uint64_t number, const Encoder& request, const std::string& frame) {
+    Decoder decoder(frame, &hooks_, limits_);
+    decoder.SetOrigins(&request.objects());
+    uint8_t kind, changed;
+    uint64_t answered;
+    if (!decoder.GetByte(&kind) || !decoder.GetVarint(&answered) || answered != number) {
+      return Malformed(decoder);
+    }
+    PyRef value(decoder.Get());
+    if (!value || !decoder.GetByte(&changed)) return Malformed(decoder);
+    PyRef args(changed != 0 ? decoder.Get() : Py_NewRef(Py_None));
+    PyRef kwargs(args && changed != 0 ? decoder.Get() : Py_NewRef(Py_None));
+    if (!args || !kwargs || !decoder.Finish() || !decoder.AtEnd()) return Malformed(decoder);
+    return value.release();
+  }
+
+  PyObject* TakeRaised(uint64_t number, const std::string& frame) {
+    Decoder decoder(frame, &hooks_, limits_);
+    uint8_t kind, exit;
+    uint64_t answered, line;
+    std::string_view type, message, nearest;
+    if (!decoder.GetByte(&kind) || !decoder.GetVarint(&answered) || answered != number ||
+        !decoder.GetByte(&exit) || !decoder.GetBytes(&type) || !decoder.GetBytes(&message) ||
+        !decoder.GetVarint(&line) || !decoder.GetBytes(&nearest)) {
+      return Malformed(decoder);
+    }
+    // What follows are the exception's arguments, as a message of their own: their references count from there.
+    Decoder inner(std::string_view(frame).substr(decoder.position()), &hooks_, limits_);
+    PyRef args(inner.Get());
+    if (!args || !inner.Finish() || !inner.AtEnd() || !PyTuple_CheckExact(args.get())) return Malformed(inner);
+    if (exit != 0) {
+      PyErr_SetString(g_classes.exit, "the program tried to end itself");
+      return nullptr;
+    }
+    PyObject* exception = BuiltinException(std::string(nearest));
+    if (exception == nullptr) return BreakOff("protocol_error", "an exception of an unknown kind");
+    PyRef value(PyObject_Call(exception, args.get(), nullptr));
+    if (!value) {  // some classes want other arguments than the ones they keep
+      PyErr_Clear();
+      PyRef none(PyTuple_New(0));
+      value = PyRef(reinterpret_cast<PyTypeObject*>(exception)->tp_new(
+          reinterpret_cast<PyTypeObject*>(exception), args.get(), nullptr));
+    }
+    if (!value) return BreakOff("protocol_error", "an exception cannot be built");
+    error_type_ = Printable(type);
+    error_message_ = Printable(message);
+    error_line_ = line;
+    last_error_ = PyRef::Borrow(value.get());
+    PyErr_SetObject(exception, value.get());
+    return nullptr;
+  }
+
+  // The box calls a function that a test handed over. False with a Python error: broken off.
+  bool AnswerCallback(const std::string& frame) {
+    Decoder decoder(frame, &hooks_, limits_);
+    uint8_t kind;
+    uint64_t number, id;
+    if (!decoder.GetByte(&kind) || !decoder.GetVarint(&number) || !decoder.GetVarint(&id)) {
+      return Malformed(decoder) != nullptr;
+    }
+    PyRef args(decoder.Get());
+    PyRef kwargs(args ? decoder.Get() : nullptr);
+    PyObject* function = hooks_.Callback(id);
+    if (!kwargs || !decoder.Finish() || !decoder.AtEnd() || function == nullptr ||
+        !PyTuple_CheckExact(args.get()) || (kwargs.get() != Py_None && !PyDict_CheckExact(kwargs.get()))) {
+      return Malformed(decoder) != nullptr;
+    }
+    PyRef value(PyObject_Call(function, args.get(), kwargs.get() == Py_None ? nullptr : kwargs.get()));
+    if (!value) {
+      if (PyErr_ExceptionMatches(g_classes.broken) || PyErr_ExceptionMatches(g_classes.exit) ||
+          PyErr_ExceptionMatches(g_classes.unsupported)) {
+        return false;
+      }
+      return SendCallbackError(number);
+    }
+    Encoder answer(&hooks_, limits_);
+    answer.bytes().push_back(static_cast<char>(Frame::kAnswer));
+    PutVarint(number, &answer.bytes());
+    bool ok = answer.Put(value.get());
+    answer.bytes().push_back(0);
+    if (!ok || !answer.Finish()) {
+      PyErr_SetString(g_classes.unsupported, answer.error().c_str());
+      return false;
+    }
+    if (WriteFrame(fd_, answer.bytes())) return true;
+    BreakOff("early_exit", "the program ended while it was tested");
+    return false;
+  }
+
+  bool SendCallbackError(uint64_t number) {
+    PyObject *type = nullptr, *value = nullptr, *traceback = nullptr;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    PyRef keep_type(type), keep_value(value), keep_traceback(traceback);
+    PyRef text(value != nullptr ? PyObject_Str(value) : nullptr);
+    const char* utf8 = text ? PyUnicode_AsUTF8(text.get()) : nullptr;
+    PyErr_Clear();
+    std::string body(1, static_cast<char>(Frame::kRaised));
+    PutVarint(number, &body);
+    body.push_back(0);
+    PutBytes("", &body);
+    PutBytes(std::string_view(utf8 != nullptr ? utf8 : "").substr(0, 2000), &body);
+    PutVarint(0, &body);
+    PutBytes(value != nullptr ? NearestBuiltinException(Py_TYPE(value)) : "Exception", &body);
+    if (WriteFrame(fd_, body)) return true;
+    BreakOff("early_exit", "the program ended while it was tested");
+    return false;
+  }
+
+  int fd_;
+  TransferLimits limits_;
+  TesterHooks hooks_;
+  uint64_t number_ = 0;
+  uint64_t asked_ = 0;
+  std::string broken_reason_;
+  std::string broken_detail_;
+  std::string last_request_;
+  uint64_t last_handle_ = 0;
+  PyRef last_value_;
+  PyRef last_error_;
+  std::string error_type_;
+  std::string error_message_;
+  uint64_t error_line_ = 0;
+};
+
+Conversation* g_conversation = nullptr;
+
+// --------------------------------------------------------------------------------------------- the module _assay_judge
+
+Conversation* Current() {
+  if (g_conversation == nullptr) PyErr_SetString(PyExc_RuntimeError, "no conversation");
+  return g_conversation;
+}
+
+PyObject* ModuleSetup(PyObject*, PyObject* args) {
+  if (!PyArg_ParseTuple(args, "OOOOO", &g_classes.handle, &g_classes.make_handle, &g_classes.broken,
+                        &g_classes.exit, &g_classes.unsupported)) {
+    return nullptr;
+  }
+  for (PyObject* object : {g_classes.handle, g_classes.make_handle, g_classes.broken, g_classes.exit,
+                           g_classes.unsupported}) {
+    Py_INCREF(object);
+  }
+  Py_RETURN_NONE;
+}
+
+PyObject* ModuleAsk(PyObject*, PyObject* args) {
+  int operation;
+  unsigned long long handle;
+  const char* name;
+  PyObject *call_args, *call_kwargs;
+  if (!PyArg_ParseTuple(args, "iKsO!O", &operation, &handle, &name, &PyTuple_Type, &call_args, &call_kwargs)) {
+    return nullptr;
+  }
+  Conversation* conversation = Current();
+  if (conversation == nullptr) return nullptr;
+  if (call_kwargs != Py_None && PyDict_Check(call_kwargs) && PyDict_Size(call_kwargs) == 0) call_kwargs = Py_None;
+  return conversation->Ask(operation, handle, name, call_args, call_kwargs);
+}
+
+PyObject* ModuleLoaded(PyObject*, PyObject*) {
+  return Current() != nullptr ? g_conversation->Loaded() : nullptr;
+}
+PyObject* ModuleBroken(PyObject*, PyObject*) {
+  return Current() != nullptr ? g_conversation->Broken() : nullptr;
+}
+PyObject* ModuleLastCall(PyObject*, PyObject*) {
+  return Current() != nullptr ? g_conversation->LastCall() : nullptr;
+}
+PyObject* ModuleAsked(PyObject*, PyObject*) {
+  return Current() != nullptr ? PyLong_FromUnsignedLongLong(g_conversation->asked()) : nullptr;
+}
+PyObject* ModuleIsCandidates(PyObject*, PyObject* error) {
+  return Current() != nullptr ? g_conversation->IsCandidates(error) : nullptr;
+}
+PyObject* ModuleBreakOff(PyObject*, PyObject* why) {
+  const char* text = PyUnicode_AsUTF8(why);
+  if (text == nullptr || Current() == nullptr) return nullptr;
+  return g_conversation->BreakOff("protocol_error", text);
+}
+PyObject* ModuleRecords(PyObject*, PyObject* dict) {
+  if (Current() == nullptr || !PyDict_Check(dict)) return nullptr;
+  g_conversation->hooks().SetRecords(dict);
+  Py_RETURN_NONE;
+}
+
+bool SameEntries(PyObject* dict, PyObject* copy) {
+  if (PyDict_Size(dict) != PyDict_Size(copy)) return false;
+  PyObject *key, *value;
+  Py_ssize_t at = 0;
+  while (PyDict_Next(copy, &at, &key, &value)) {
+    if (PyDict_GetItemWithError(dict, key) != value) return false;
+  }
+  return true;
+}
+
+// restore([(dict, copy), ..]): every dict as its copy again; compares by identity, so that what is unchanged costs little.
+PyObject* ModuleRestore(PyObject*, PyObject* pairs) {
+  if (!PyList_Check(pairs)) return nullptr;
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(pairs); ++i) {
+    PyObject* pair = PyList_GET_ITEM(pairs, i);
+    PyObject* dict = PyTuple_GET_ITEM(pair, 0);
+    PyObject* copy = PyTuple_GET_ITEM(pair, 1);
+    if (SameEntries(dict, copy)) continue;
+    PyDict_Clear(dict);
+    if (PyDict_Update(dict, copy) != 0) return nullptr;
+  }
+  Py_RETURN_NONE;
+}
+
+PyMethodDef g_methods[] = {{"setup", ModuleSetup, METH_VARARGS, nullptr},
+                           {"ask", ModuleAsk, METH_VARARGS, nullptr},
+                           {"loaded", ModuleLoaded, METH_NOARGS, nullptr},
+                           {"broken", ModuleBroken, METH_NOARGS, nullptr},
+                           {"last_call", ModuleLastCall, METH_NOARGS, nullptr},
+                           {"asked", ModuleAsked, METH_NOARGS, nullptr},
+                           {"is_candidates", ModuleIsCandidates, METH_O, nullptr},
+                           {"break_off", ModuleBreakOff, METH_O, nullptr},
+                           {"records", ModuleRecords, METH_O, nullptr},
+                           {"restore", ModuleRestore, METH_O, nullptr},
+                           {nullptr, nullptr, 0, nullptr}};
+PyModuleDef g_module = {PyModuleDef_HEAD_INIT, "_assay_judge", nullptr, -1, g_methods,
+                        nullptr,               nullptr,        nullptr, nullptr};
+
+PyObject* g_tester_module = nullptr;
+
+bool LoadTesterModule() {
+  PyObject* channel = PyModule_Create(&g_module);
+  PyObject* modules = PyImport_GetModuleDict();
+  if (channel == nullptr || PyDict_SetItemString(modules, "_assay_judge", channel) != 0) return false;
+  PyRef code(Py_CompileString(kPyTesterSource, "<assay tester>", Py_file_input));
+  if (!code) return false;
+  g_tester_module = PyImport_ExecCodeModule("_assay_tester", code.get());
+  return g_tester_module != nullptr;
+}
+
+bool WriteWhole(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    ssize_t written = write(fd, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return false;
+    bytes.remove_prefix(static_cast<size_t>(written));
+  }
+  return true;
+}
+
+}  // namespace
+
+bool PrepareTesterZygote() {
+  if (g_tester_module != nullptr) return true;
+  if (PrepareTransfer() && LoadTesterModule()) return true;
+  PyErr_Print();
+  return false;
+}
+
+void TesterPrepare(std::string_view spec) {
+  PyRef text(PyUnicode_DecodeUTF8(spec.data(), static_cast<Py_ssize_t>(spec.size()), "replace"));
+  PyRef done(text ? PyObject_CallMethod(g_tester_module, "prepare", "O", text.get()) : nullptr);
+  if (!done) PyErr_Print();
+}
+
+bool TesterServe(int channel_fd, int result_fd, std::string_view request) {
+  Conversation conversation(channel_fd);
+  g_conversation = &conversation;
+  PyRef text(PyUnicode_DecodeUTF8(request.data(), static_cast<Py_ssize_t>(request.size()), "replace"));
+  PyRef result(text ? PyObject_CallMethod(g_tester_module, "serve", "O", text.get()) : nullptr);
+  g_conversation = nullptr;
+  Py_ssize_t size = 0;
+  const char* json = nullptr;
+  bool go_on = false;
+  if (result && PyTuple_Check(result.get()) && PyTuple_GET_SIZE(result.get()) == 2) {
+    json = PyUnicode_AsUTF8AndSize(PyTuple_GET_ITEM(result.get(), 0), &size);
+    go_on = PyTuple_GET_ITEM(result.get(), 1) == Py_True;
+  }
+  if (json == nullptr) {
+    // Out of memory at the very end: what the program returned brought it about.
+    PyErr_Clear();
+    WriteWhole(result_fd, R"({"outcome":"fail","reason":"memory_limit","detail":"the tester ran out of memory"})");
+    return false;
+  }
+  return WriteWhole(result_fd, {json, static_cast<size_t>(size)}) && go_on;
+}
+
+}  // namespace assay::jail

@@ -1,0 +1,748 @@
+"""The tester's side of the judge: trusted Python, embedded into assay-jail, run in the tester's process only.
+
+A Session holds one problem's trusted text and judges its completions one after the other. The specification (JSON):
+  trusted      texts that run first: the part of the prompt before the entry point, classes of records
+  setup        text that runs after the candidate's names are there
+  entry_point  the name under test, or ""
+  records      classes whose instances cross as records
+  tests        {"kind": "check", "text"}: defines check(candidate)
+               {"kind": "asserts", "texts": [..]}: statements, run one after the other
+               {"kind": "calls", "cases": [{"fn_name", "input": [..], "output"}]}
+               {"kind": "checker", "text", "cases": [{"input", "output", "got"}]}: a special judge, no candidate
+  partial      run every test and count
+  float_tol, unordered   for calls
+Nothing here trusts a value: what a candidate returns is plain data or a Handle (see Handle).
+"""
+import ast
+import builtins
+import decimal
+import json
+import os
+import random
+import reprlib
+import symtable
+import sys
+import types
+import warnings
+
+import _assay_judge as channel
+
+GLOBALS, CALL, GETATTR, SETATTR, ITER, NEXT, LEN, BOOL, GETITEM, SETITEM, DELITEM, ISINSTANCE, EXIT = range(1, 14)
+CALLABLE, ITERATOR, CLASS = 1, 2, 4
+MAX_TEXT = 400
+MAX_REPORTED = 200
+RETIRE_AFTER = 500
+
+
+class Broken(BaseException):
+    """The channel is closed or its protocol broken: nothing more can be asked, whatever a test catches."""
+
+
+class CandidateExit(BaseException):
+    """The program tried to end the interpreter from within a call."""
+
+
+class Unsupported(BaseException):
+    """The tests hand over something that cannot leave this process: the data set's doing."""
+
+
+# ------------------------------------------------------------------------------------------------------------ handles
+
+class Handle:
+    """An object of the candidate's. It can be called, asked for attributes, items, length and truth, and iterated. It is equal
+    to itself only; arithmetic, order, hash and text are never the candidate's."""
+
+    __slots__ = ("_assay_id", "_assay_label", "__weakref__")
+
+    def __call__(self, /, *args, **kwargs):
+        return channel.ask(CALL, self._assay_id, "", args, kwargs)
+
+    def __getattr__(self, name):
+        if name.startswith("__") and name.endswith("__") and name != "__name__":
+            raise AttributeError(name)
+        value = channel.ask(GETATTR, self._assay_id, name, (), None)
+        if isinstance(value, Handle) and not value._assay_label:
+            object.__setattr__(value, "_assay_label", f"{self._assay_label or '_'}.{name}")
+        return value
+
+    def __setattr__(self, name, value):
+        channel.ask(SETATTR, self._assay_id, name, (value,), None)
+
+    def __len__(self):
+        return checked(channel.ask(LEN, self._assay_id, "", (), None), int)
+
+    def __bool__(self):
+        return checked(channel.ask(BOOL, self._assay_id, "", (), None), bool)
+
+    def __iter__(self):
+        return channel.ask(ITER, self._assay_id, "", (), None)
+
+    def __getitem__(self, key):
+        return channel.ask(GETITEM, self._assay_id, "", (key,), None)
+
+    def __setitem__(self, key, value):
+        channel.ask(SETITEM, self._assay_id, "", (key, value), None)
+
+    def __delitem__(self, key):
+        channel.ask(DELITEM, self._assay_id, "", (key,), None)
+
+    def __instancecheck__(self, instance):
+        if not isinstance(instance, Handle):
+            return False
+        return checked(channel.ask(ISINSTANCE, self._assay_id, "", (instance,), None), bool)
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def __reduce_ex__(self, protocol):
+        raise TypeError("a candidate's object cannot be pickled")
+
+    def __repr__(self):
+        return "<candidate object>"
+
+    __str__ = __repr__
+
+    def __format__(self, spec):
+        return "<candidate object>"
+
+
+class HandleIterator(Handle):
+    __slots__ = ()
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        value = channel.ask(NEXT, self._assay_id, "", (), None)
+        if type(value) is not tuple or len(value) > 1:
+            channel.break_off("an iterator's answer is odd")
+        if not value:
+            raise StopIteration
+        return value[0]
+
+
+def checked(value, kind):
+    if type(value) is not kind:
+        channel.break_off("an answer of the wrong kind")
+    return value
+
+
+def make_handle(number, flags):
+    handle = object.__new__(HandleIterator if flags & ITERATOR else Handle)
+    object.__setattr__(handle, "_assay_id", number)
+    object.__setattr__(handle, "_assay_label", "")
+    return handle
+
+
+channel.setup(Handle, make_handle, Broken, CandidateExit, Unsupported)
+
+
+# ------------------------------------------------------------------------------------------------------ short descriptions
+
+class Brief(reprlib.Repr):
+    """repr within bounds on size, whatever is shared or nested in the value."""
+
+    def __init__(self):
+        super().__init__()
+        self.maxlevel = 4
+        self.maxlist = self.maxtuple = self.maxset = self.maxfrozenset = self.maxdeque = self.maxarray = 12
+        self.maxdict = 8
+        self.maxstring = self.maxother = 160
+        self.maxlong = 60
+
+    def repr_int(self, value, level):
+        if value.bit_length() > 2000:
+            return f"<int of {value.bit_length()} bits>"
+        return super().repr_int(value, level)
+
+    def repr_instance(self, value, level):
+        if isinstance(value, (float, complex, bytes, type, range, decimal.Decimal, types.BuiltinFunctionType)):
+            text = value[:200] if isinstance(value, bytes) else value
+            return repr(text)[:self.maxother]
+        if isinstance(value, (Handle, type(None), bool, BaseException)):
+            return repr(value)[:self.maxother]
+        fields = getattr(value, "__dict__", None)
+        if level <= 0 or not isinstance(fields, dict):
+            return f"<{type(value).__name__}>"
+        inner = ", ".join(f"{k}={self.repr1(v, level - 1)}" for k, v in list(fields.items())[:8])
+        return f"{type(value).__name__}({inner})"
+
+
+def brief(value):
+    try:
+        return Brief().repr(value)[:MAX_TEXT]
+    except (Broken, CandidateExit):
+        raise
+    except BaseException:
+        return f"<{type(value).__name__}>"
+
+
+# ------------------------------------------------------------------------------------------------------------ trusted text
+
+def bound_names(tree):
+    """Names that the text binds at its top level (and by `global` anywhere)."""
+    bound = set()
+
+    def visit(node):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            bound.add(node.name)
+            for inner in ast.walk(node):
+                if isinstance(inner, ast.Global):
+                    bound.update(inner.names)
+            return
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            bound.update((a.asname or a.name).split(".")[0] for a in node.names)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            bound.add(node.id)
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            bound.add(node.name)
+        elif isinstance(node, (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+            return
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+
+    visit(tree)
+    return bound
+
+
+def used_names(text):
+    """Names that the text reads from its globals."""
+    used = set()
+
+    def visit(table):
+        for symbol in table.get_symbols():
+            if symbol.is_referenced() and (symbol.is_global() or table.get_type() == "module"):
+                used.add(symbol.get_name())
+        for child in table.get_children():
+            visit(child)
+
+    visit(symtable.symtable(text, "<tests>", "exec"))
+    return used
+
+
+def module_names(tree):
+    """Names of the standard library that the text uses as `name.attribute`."""
+    return {n.value.id for n in ast.walk(tree) if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)
+            and n.value.id in sys.stdlib_module_names}
+
+
+def innermost_builtin_calls(tree):
+    """Built-in names called in every assert, the innermost call of each: what `assert sum(10, 15) == 6` asks about."""
+    common = None
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Assert):
+            continue
+        names = set()
+        for call in ast.walk(node.test):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and hasattr(builtins, call.func.id):
+                inner = (n for part in call.args for n in ast.walk(part))
+                if not any(isinstance(n, ast.Call) for n in inner):
+                    names.add(call.func.id)
+        common = names if common is None else common & names
+    return common or set()
+
+
+class CountAsserts(ast.NodeTransformer):
+    """Every assert reports whether it held, and the ones after it run all the same."""
+
+    def visit_Assert(self, node):
+        report = lambda name: ast.Expr(ast.Call(ast.Name(name, ast.Load()), [ast.Constant(node.lineno)], []))
+        wrapped = ast.Try([node, report("__assay_held__")],
+                          [ast.ExceptHandler(None, None, [report("__assay_failed__")])], [], [])
+        return ast.fix_missing_locations(ast.copy_location(wrapped, node))
+
+
+class GoldError(Exception):
+    """The data set's doing: reason and sentence."""
+
+
+def parse(text, what):
+    try:
+        return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        line = getattr(error, "lineno", None)
+        raise GoldError(f"gold_{what}_syntax", f"the row's {what} does not parse (line {line}): {error}") from None
+
+
+def import_modules(trees):
+    """Imports everything that the trusted text will, so that the first completion finds what the second does."""
+    for tree in trees:
+        for node in ast.walk(tree):
+            names = ([a.name for a in node.names] if isinstance(node, ast.Import)
+                     else [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else [])
+            for name in names:
+                try:
+                    __import__(name)
+                except Exception:
+                    pass  # told when the text itself runs
+
+
+# ------------------------------------------------------------------------------------------------------------ one problem
+
+class State:
+    """What a completion's tests may change in this process, and back."""
+
+    def __init__(self):
+        random.seed(0)
+        self.random = random.getstate()
+        self.filters = list(warnings.filters)
+        self.environ = dict(os.environ)
+        self.recursion = sys.getrecursionlimit()
+        self.modules = dict(sys.modules)
+        self.contents = [(m.__dict__, dict(m.__dict__)) for m in sys.modules.values()
+                         if isinstance(m, types.ModuleType) and m is not sys.modules[__name__]]
+        self.path = list(sys.path)
+
+    def restore(self):
+        channel.restore(self.contents)
+        for name, module in self.modules.items():
+            if sys.modules.get(name) is not module:
+                sys.modules[name] = module
+        sys.path[:] = self.path
+        random.setstate(self.random)
+        numpy = sys.modules.get("numpy")
+        if numpy is not None:
+            numpy.random.seed(0)
+        decimal.setcontext(decimal.Context(prec=28, rounding=decimal.ROUND_HALF_EVEN,
+                                           traps=[decimal.DivisionByZero, decimal.Overflow, decimal.InvalidOperation]))
+        if warnings.filters != self.filters:
+            warnings.filters[:] = self.filters
+            warnings._filters_mutated()
+        if dict(os.environ) != self.environ:
+            os.environ.clear()
+            os.environ.update(self.environ)
+        sys.setrecursionlimit(self.recursion)
+
+
+class Session:
+    def __init__(self, spec):
+        self.spec = spec
+        self.partial = bool(spec.get("partial"))
+        self.entry = (spec.get("entry_point") or "").strip()
+        self.tests = spec["tests"]
+        self.kind = self.tests["kind"]
+        self.served = 0
+        self.trusted = [(text, parse(text, "prompt")) for text in spec.get("trusted", [])]
+        self.setup = spec.get("setup") or ""
+        setup_tree = parse(self.setup, "setup")
+        self.texts = self.tests["texts"] if self.kind == "asserts" else [self.tests.get("text") or ""]
+        test_trees = [parse(text, "tests") for text in self.texts]
+        self.find_names([t for t, _ in self.trusted], [t for _, t in self.trusted], setup_tree, test_trees)
+        import_modules([t for _, t in self.trusted] + [setup_tree] + test_trees)
+        self.trusted_code = [compile(tree, "<prompt>", "exec", dont_inherit=True) for _, tree in self.trusted]
+        self.setup_code = compile(setup_tree, "<setup>", "exec", dont_inherit=True)
+        self.compile_tests(test_trees)
+        self.state = State()
+
+    def find_names(self, trusted_texts, trusted_trees, setup_tree, test_trees):
+        texts = trusted_texts + [self.setup] + self.texts
+        trees = trusted_trees + [setup_tree] + test_trees
+        used = set().union(*(used_names(text) for text in texts)) if texts else set()
+        bound = set().union(*(bound_names(tree) for tree in trees)) - {self.entry}
+        modules = set().union(*(module_names(tree) for tree in trees)) - bound - {self.entry}
+        wanted = used - bound - modules
+        if self.kind == "calls":
+            wanted |= {case["fn_name"] for case in self.tests["cases"]} | {"Solution"}
+        self.modules = sorted(modules)
+        plain = {name for name in wanted if not hasattr(builtins, name)}
+        if self.entry:
+            plain.add(self.entry)
+        elif not plain:  # `assert sum(10, 15) == 6`: the function under test bears a built-in's name
+            for tree in test_trees:
+                plain |= innermost_builtin_calls(tree) & wanted
+        elif self.kind == "calls":
+            plain = wanted
+        self.wanted = tuple(sorted(name for name in plain if not name.startswith("__")))
+
+    def compile_tests(self, trees):
+        """self.steps: (code, text, line) one after the other; asserts are indexed for what is reported of a failure."""
+        self.steps = []
+        self.asserts = {}
+        for number, (text, tree) in enumerate(zip(self.texts, trees)):
+            name = f"<tests {number}>"
+            lines = text.splitlines()
+            for node in ast.walk(tree):
+                if isinstance(node, ast.stmt):
+                    for line in range(node.lineno, (node.end_lineno or node.lineno) + 1):
+                        # The smallest statement that covers the line.
+                        self.asserts[name, line] = (node, lines)
+            if self.partial:
+                tree = CountAsserts().visit(tree)
+            if self.kind == "asserts":
+                for node in tree.body:
+                    code = compile(ast.Module([node], []), name, "exec", dont_inherit=True)
+                    self.steps.append(code)
+            else:
+                self.steps.append(compile(tree, name, "exec", dont_inherit=True))
+
+    # -------------------------------------------------------------------------------------------------- one completion
+
+    def serve(self):
+        self.state.restore()
+        self.held, self.failures = 0, []
+        self.namespace = {"__name__": "tests", "__builtins__": builtins}
+        if self.kind == "checker":
+            return self.run_checker()
+        try:
+            result = self.not_loaded(*channel.loaded()) or self.judge()
+            if result["outcome"] == "pass":  # and ends as a program should
+                channel.ask(EXIT, 0, "", (), None)
+        except CandidateExit:
+            result = failure("early_exit", "the program tried to end itself while it was tested")
+        except Unsupported as error:
+            result = fault("gold_unsupported", f"the tests pass a value that cannot be handed over: {error}")
+        except Broken:
+            result = None
+        broken = channel.broken()
+        if broken:
+            return failure(*broken)
+        return result
+
+    @staticmethod
+    def not_loaded(status, kind, message, line, own_line):
+        if status == 0:
+            return None
+        where = f" (line {own_line})" if own_line else f" (line {line} of the prompt)" if line else ""
+        if status == 1:
+            result = failure("syntax_error", f"{kind}: {message}{where}")
+        elif status == 3:
+            result = failure("early_exit", f"the program ended itself before it was tested{where}")
+        else:
+            result = failure("memory_limit" if kind == "MemoryError" else "exception", f"{kind}: {message}{where}")
+            result["exception"] = kind
+        if own_line:
+            result["program_line"] = own_line
+        return result
+
+    def judge(self):
+        try:
+            for code in self.trusted_code:
+                exec(code, self.namespace)
+        except (Broken, CandidateExit):
+            raise
+        except BaseException as error:
+            return fault("gold_prompt", f"the prompt's own code raises {type(error).__name__}: {error}")
+        channel.records({name: self.namespace[name] for name in self.spec.get("records", ())
+                         if isinstance(self.namespace.get(name), type)})
+        for name in self.modules:
+            try:
+                self.namespace.setdefault(name, __import__(name))
+            except ImportError:
+                pass
+        missing = self.fetch_names()
+        if self.entry and self.entry in missing:
+            return failure("entry_point_missing", f"the program does not define {self.entry}")
+        if self.kind == "calls":
+            return self.run_calls()
+        if missing and len(missing) == len(self.wanted):
+            return failure("entry_point_missing", "the program does not define " + ", ".join(sorted(missing)[:5]))
+        return self.run_tests()
+
+    def fetch_names(self):
+        wanted = tuple(n for n in self.wanted if n not in self.namespace or n == self.entry)
+        missing = set()
+        if not wanted:
+            return missing
+        answer = channel.ask(GLOBALS, 0, "", wanted, None)
+        if type(answer) is not tuple or len(answer) != len(wanted):
+            channel.break_off("the names' answer is odd")
+        for name, pair in zip(wanted, answer):
+            if type(pair) is not tuple or len(pair) != 2 or type(pair[0]) is not bool:
+                channel.break_off("the names' answer is odd")
+            if not pair[0]:
+                missing.add(name)
+                continue
+            self.namespace[name] = pair[1]
+            if isinstance(pair[1], Handle):
+                object.__setattr__(pair[1], "_assay_label", name)
+        return missing
+
+    def run_tests(self):
+        self.namespace["__assay_held__"] = self.count_held
+        self.namespace["__assay_failed__"] = self.count_failed
+        try:
+            exec(self.setup_code, self.namespace)
+            for code in self.steps:
+                try:
+                    exec(code, self.namespace)
+                except Exception as error:
+                    if not self.partial:
+                        raise
+                    self.failures.append(self.explain(error))
+            if self.kind == "check":
+                self.run_check()
+        except (Broken, CandidateExit, Unsupported):
+            raise
+        except BaseException as error:
+            gold = self.blames_gold(error)
+            if gold:
+                return fault("gold_tests", gold)
+            self.failures.append(self.explain(error))
+        return self.verdict()
+
+    def run_check(self):
+        check = self.namespace.get("check")
+        if not callable(check):
+            raise GoldError("the tests define no check()")
+        check(self.namespace[self.entry])
+
+    def count_held(self, line):
+        self.held += 1
+
+    def count_failed(self, line):
+        error = sys.exc_info()[1]
+        if not isinstance(error, Exception):
+            raise error
+        gold = self.blames_gold(error)
+        if gold:
+            raise error
+        self.failures.append(self.explain(error))
+
+    def blames_gold(self, error):
+        """A sentence if no program could have brought this about."""
+        if isinstance(error, GoldError):
+            return str(error)
+        if channel.is_candidates(error):
+            return ""
+        if isinstance(error, ImportError) and any(self.tests_frames(error)):
+            return f"the tests cannot import what they need: {error}"
+        if channel.asked() == 0 and isinstance(error, NameError) and error.name not in self.wanted:
+            return f"the tests use a name that nothing defines: {error}"
+        return ""
+
+    @staticmethod
+    def tests_frames(error):
+        trace = error.__traceback__
+        while trace is not None:
+            name = trace.tb_frame.f_code.co_filename
+            if name.startswith("<tests") or name in ("<setup>", "<prompt>"):
+                yield trace
+            trace = trace.tb_next
+
+    def verdict(self):
+        total = self.held + len(self.failures)
+        if not self.failures:
+            return {"outcome": "pass", "reason": "ok", "passed": self.held, "total": total}
+        first = self.failures[0]
+        result = failure(first.pop("reason"), first.pop("detail"))
+        result["failing"] = first
+        if self.partial:
+            result.update(passed=self.held, total=total,
+                          failures=[{k: v for k, v in f.items() if k != "detail"} for f in self.failures[1:MAX_REPORTED]])
+        return result
+
+    # -------------------------------------------------------------------------------------------- what is said of a failure
+
+    def explain(self, error):
+        frames = [t for t in self.tests_frames(error) if t.tb_frame.f_code.co_filename.startswith("<tests")]
+        frame = frames[-1] if frames else None
+        node, lines = self.asserts.get((frame.tb_frame.f_code.co_filename, frame.tb_lineno), (None, [])) if frame else (None, [])
+        report = {}
+        if node is not None:
+            source = "\n".join(lines[node.lineno - 1:node.end_lineno]).strip()
+            report["test"] = source[:MAX_TEXT]
+            report["line"] = node.lineno
+        call = channel.last_call()
+        if call is not None:
+            label, args, kwargs, value, returned = call
+            shown = [brief(a) for a in args] + [f"{k}={brief(v)}" for k, v in kwargs.items()]
+            report["input"] = f"{label or 'candidate'}({', '.join(shown)})"[:2 * MAX_TEXT]
+            if returned:
+                report["got"] = brief(value)
+        expected = self.expected_side(node, frame)
+        if expected is not None:
+            report["expected"] = expected
+        return self.name_reason(error, report)
+
+    def name_reason(self, error, report):
+        kind = type(error).__name__
+        where = f" in: {report['test']}" if "test" in report else ""
+        candidates = channel.is_candidates(error)
+        if candidates:
+            kind, message, line = candidates
+            report["reason"] = "memory_limit" if isinstance(error, MemoryError) else "exception"
+            report["exception"] = kind
+            if kind == "ValueTooLarge":
+                report["reason"] = "output_limit"
+            report["detail"] = f"{kind}: {message[:MAX_TEXT]}" + (f" (line {line})" if line else "") + where
+            if line:
+                report["program_line"] = line
+            return report
+        report["reason"] = "wrong_answer"
+        if isinstance(error, AssertionError):
+            report["detail"] = f"test failed: {report.get('test', error)}"
+            if "input" in report and "got" in report:
+                report["detail"] += f"; {report['input']} gave {report['got']}"
+        else:
+            text = str(error)[:MAX_TEXT] if type(error).__module__ == "builtins" else ""
+            report["detail"] = f"the test raised {kind}: {text}{where}"
+        return report
+
+    @staticmethod
+    def expected_side(node, frame):
+        """The right side of `assert x == y` where working it out calls nothing."""
+        if not isinstance(node, ast.Assert) or not isinstance(node.test, ast.Compare) or len(node.test.ops) != 1:
+            return None
+        if not isinstance(node.test.ops[0], (ast.Eq, ast.Is)):
+            return None
+        right = node.test.comparators[0]
+        quiet = (ast.Constant, ast.List, ast.Tuple, ast.Dict, ast.Set, ast.UnaryOp, ast.unaryop, ast.expr_context, ast.Name)
+        if not all(isinstance(part, quiet) for part in ast.walk(right)):
+            return ast.unparse(right)[:MAX_TEXT]
+        try:
+            code = compile(ast.Expression(right), "<expected>", "eval", dont_inherit=True)
+            return brief(eval(code, frame.tb_frame.f_globals, dict(frame.tb_frame.f_locals)))
+        except Exception:
+            return None
+
+    # ------------------------------------------------------------------------------------------------------ cases of calls
+
+    def resolve(self, name):
+        function = self.namespace.get(name)
+        if function is not None:
+            return function
+        solution = self.namespace.get("Solution")
+        if isinstance(solution, Handle):
+            return getattr(solution(), name, None)
+        return None
+
+    def run_calls(self):
+        for number, case in enumerate(self.tests["cases"]):
+            report = self.run_case(case, number)
+            if report is None:
+                self.held += 1
+                continue
+            self.failures.append(report)
+            if report["reason"] == "entry_point_missing" or not self.partial:
+                break
+        if self.partial and self.failures:
+            missing = len(self.tests["cases"]) - self.held - len(self.failures)
+            self.failures += [{"reason": "wrong_answer", "detail": "not run"}] * missing
+        return self.verdict()
+
+    def run_case(self, case, number):
+        name, args = case["fn_name"], case["input"]
+        report = {"test": number, "input": f"{name}({', '.join(brief(a) for a in args)})", "expected": brief(case["output"])}
+        try:
+            function = self.resolve(name)
+            if not isinstance(function, Handle):
+                return dict(report, reason="entry_point_missing", detail=f"the program does not define {name}")
+            got = function(*args)
+            if self.equal(got, case["output"]):
+                return None
+        except Exception as error:
+            return self.name_reason(error, report)
+        report["got"] = brief(got)
+        return dict(report, reason="wrong_answer",
+                    detail=f"{report['input']} gave {report['got']}, expected {report['expected']}")
+
+    def equal(self, got, want):
+        if type(got).__module__ == "numpy":
+            got = got.tolist()
+        if isinstance(want, bool) or want is None:
+            return got is want
+        if isinstance(want, (int, float)):
+            if isinstance(got, bool) or not isinstance(got, (int, float)):
+                return False
+            tolerance = self.spec.get("float_tol")
+            if got == want or tolerance is None:
+                return got == want
+            try:
+                return abs(got - want) <= tolerance * max(1.0, abs(got), abs(want)) < float("inf")
+            except OverflowError:
+                return False
+        if isinstance(want, str):
+            return isinstance(got, str) and got == want
+        if isinstance(want, list):
+            return self.equal_lists(got, want)
+        return self.equal_dicts(got, want)
+
+    def equal_lists(self, got, want):
+        unordered = bool(self.spec.get("unordered"))
+        if not isinstance(got, (list, tuple) + ((set, frozenset) if unordered else ())) or len(got) != len(want):
+            return False
+        if not unordered:
+            return all(map(self.equal, got, want))
+        left = list(want)
+        for value in got:
+            index = next((i for i, w in enumerate(left) if self.equal(value, w)), None)
+            if index is None:
+                return False
+            del left[index]
+        return True
+
+    def equal_dicts(self, got, want):
+        if not isinstance(got, dict) or len(got) != len(want):
+            return False
+        by_text = {key if isinstance(key, str) else json.dumps(key) if isinstance(key, (int, float, type(None))) else "": value
+                   for key, value in got.items()}
+        return by_text.keys() == want.keys() and all(self.equal(by_text[key], want[key]) for key in want)
+
+    # ------------------------------------------------------------------------------------------------------- special judges
+
+    def run_checker(self):
+        """No candidate: its output is data here."""
+        try:
+            exec(self.steps[0], self.namespace)
+            check = self.namespace.get("check")
+            if not callable(check):
+                return fault("gold_checker", "the checker defines no check(input, output, expected)")
+        except BaseException as error:
+            return fault("gold_checker", f"the checker raises {type(error).__name__}: {error}")
+        for number, case in enumerate(self.request["cases"]):
+            try:
+                if check(case["input"], case["got"], case["output"]):
+                    self.held += 1
+                    continue
+                report = {"reason": "wrong_answer", "detail": f"the checker rejects the output of test {case['test']}"}
+            except Exception as error:
+                report = {"reason": "wrong_answer", "detail": f"the checker raises {type(error).__name__} on the output"}
+            self.failures.append(dict(report, test=case["test"], got=case["got"][:MAX_TEXT], input=case["input"][:MAX_TEXT]))
+            if not self.partial:
+                break
+        return self.verdict()
+
+
+def failure(reason, detail):
+    return {"outcome": "fail", "reason": reason, "detail": detail}
+
+
+def fault(reason, detail):
+    return {"outcome": "fault", "reason": reason, "detail": detail}
+
+
+session = None
+problem = None
+
+
+def prepare(spec_text):
+    """Called once in a fresh tester; what is wrong with the row is told for every completion."""
+    global session, problem
+    session = problem = None
+    try:
+        session = Session(json.loads(spec_text))
+    except GoldError as error:
+        problem = fault(*error.args)
+    except Exception as error:
+        problem = fault("gold_tests", f"the row's tests cannot be used: {type(error).__name__}: {error}")
+
+
+def serve(request_text):
+    """One completion; returns (JSON text, whether this tester may go on)."""
+    if problem is not None:
+        return json.dumps(problem), True
+    try:
+        session.request = json.loads(request_text) if request_text else {}
+        result = session.serve()
+    except (Broken, CandidateExit):
+        result = failure(*(channel.broken() or ("early_exit", "the program ended while it was tested")))
+    except MemoryError:
+        result = failure("memory_limit", "the tester ran out of memory on what the program returned")
+    except BaseException as error:
+        # Whatever slips through was brought about by a value: never a fault, or it would pay.
+        result = failure("wrong_answer", f"the tester gave up: {type(error).__name__}: {str(error)[:MAX_TEXT]}")
+    session.served += 1
+    return json.dumps(result), session.served < RETIRE_AFTER
