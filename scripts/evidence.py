@@ -109,9 +109,9 @@ def kill_row(evidence):
     found = evidence.json_lines("/usr/bin/python3", ROOT / "scripts/kill_resume.py", "--build", evidence.build, "--input",
                                 evidence.file("sets/groups_gsm8k_openai4.jsonl.gz"), ok=(0, 1))[-1]
     bad = found["different"] + found["errors"]
-    hits = ", ".join(f"{count} in {what}" for what, count in sorted(found["hits"].items()))
+    hits = ", ".join(f"{count} by {what}" if what == "time" else f"{count} in a write to *{what}" for what, count in sorted(found["hits"].items()))
     return (f"{found['killed']} of {found['points']} killed ({hits}), {found['killed_again']} killed again, {len(bad)} differ"
-            + (f": {bad[0]}" if bad else ""), not bad and found["killed"] >= 0.9 * found["points"])
+            + (f": {bad[0]}" if bad else ""), not bad and found["killed"] == found["points"])
 
 
 def big_input_row(evidence):

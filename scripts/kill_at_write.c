@@ -1,59 +1,60 @@
-// Preloaded into a program under test: kills it with SIGKILL inside its Nth write to a regular file (KILL_AT_WRITE=N), after
-// half of that write's bytes. What was hit goes to the file KILL_REPORT. For scripts/kill_resume.py only.
+// Preloaded into a program under test, for scripts/kill_resume.py only. Counts the writes to files whose name ends in
+// KILL_FILE and kills the program with SIGKILL inside number KILL_AT_WRITE, after half of that write's bytes. If the program
+// lives to its end, the count goes to the file KILL_REPORT.
 #define _GNU_SOURCE
 #include <dlfcn.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/types.h>
-#include <sys/uio.h>
 #include <unistd.h>
+
+typedef ssize_t (*WriteFn)(int, const void*, size_t);
+typedef ssize_t (*PwriteFn)(int, const void*, size_t, off64_t);
 
 static atomic_long calls;
 
-static void Report(int fd) {
-  char link[64] = "/proc/self/fd/", path[512], digits[16];
-  int n = 0;
-  do {
-    digits[n++] = (char)('0' + fd % 10);
-    fd /= 10;
-  } while (fd > 0);
-  size_t at = strlen(link);
-  while (n > 0) link[at++] = digits[--n];
-  ssize_t length = readlink(link, path, sizeof path);
-  int report = open(getenv("KILL_REPORT"), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-  ssize_t (*real_write)(int, const void*, size_t) = (ssize_t(*)(int, const void*, size_t))dlsym(RTLD_NEXT, "write");
-  if (report >= 0 && length > 0) (void)!real_write(report, path, (size_t)length);
+static int IsWatched(int fd) {
+  const char* suffix = getenv("KILL_FILE");
+  if (suffix == NULL) return 0;
+  char link[64], path[4096];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  const ssize_t length = readlink(link, path, sizeof path);
+  const size_t wanted = strlen(suffix);
+  return length >= (ssize_t)wanted && memcmp(path + length - wanted, suffix, wanted) == 0;
 }
 
 // True if this call is the one to die in.
-static int Due(int fd) {
+static int IsDue(int fd) {
+  if (!IsWatched(fd)) return 0;
   const char* at = getenv("KILL_AT_WRITE");
-  struct stat info;
-  if (at == NULL || fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) return 0;
-  return atomic_fetch_add(&calls, 1) + 1 == atol(at);
+  return atomic_fetch_add(&calls, 1) + 1 == (at == NULL ? -1 : atol(at));
 }
 
 ssize_t write(int fd, const void* bytes, size_t size) {
-  ssize_t (*real)(int, const void*, size_t) = (ssize_t(*)(int, const void*, size_t))dlsym(RTLD_NEXT, "write");
-  if (!Due(fd)) return real(fd, bytes, size);
+  const WriteFn real = (WriteFn)dlsym(RTLD_NEXT, "write");
+  if (!IsDue(fd)) return real(fd, bytes, size);
   (void)!real(fd, bytes, size / 2);
-  Report(fd);
   kill(getpid(), SIGKILL);
   return -1;
 }
 
 ssize_t pwrite64(int fd, const void* bytes, size_t size, off64_t offset) {
-  ssize_t (*real)(int, const void*, size_t, off64_t) =
-      (ssize_t(*)(int, const void*, size_t, off64_t))dlsym(RTLD_NEXT, "pwrite64");
-  if (!Due(fd)) return real(fd, bytes, size, offset);
+  const PwriteFn real = (PwriteFn)dlsym(RTLD_NEXT, "pwrite64");
+  if (!IsDue(fd)) return real(fd, bytes, size, offset);
   (void)!real(fd, bytes, size / 2, offset);
-  Report(fd);
   kill(getpid(), SIGKILL);
   return -1;
 }
 
 ssize_t pwrite(int fd, const void* bytes, size_t size, off_t offset) { return pwrite64(fd, bytes, size, offset); }
+
+__attribute__((destructor)) static void Report(void) {
+  const char* path = getenv("KILL_REPORT");
+  FILE* report = path == NULL ? NULL : fopen(path, "w");
+  if (report == NULL) return;
+  fprintf(report, "%ld", atomic_load(&calls));
+  fclose(report);
+}

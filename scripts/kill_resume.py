@@ -1,8 +1,9 @@
 """Kills scoring runs with SIGKILL at seeded points, resumes them and compares what they leave with an undisturbed run's.
 
-Half of the points are moments in time, half are writes: the process dies inside its Nth write to the output, the journal or
-the store, with half of that write done (kill_at_write.c). Every third run is killed a second time while it resumes. The
-output file must be equal byte for byte, and so must the store's dump. Prints one JSON line; exit 1 if anything differs.
+A point is a moment in time, or a write: the process dies inside its Nth write to the output, to the output's journal or to
+the store's write-ahead log (inside a transaction), with half of that write done (kill_at_write.c). Every third run is killed
+again while it resumes. The output must be equal byte for byte, and so must the store's dump. Prints one JSON line; exit 1 if
+anything differs.
 
     kill_resume.py --build build --input FILE.jsonl[.gz] [--points 50] [--seed 1] [--verifier math]
 """
@@ -20,6 +21,7 @@ import sys
 import tempfile
 import time
 
+KINDS = (".jsonl", ".jsonl.resume", ".sqlite-wal")
 HERE = pathlib.Path(__file__).resolve().parent
 
 
@@ -58,26 +60,19 @@ class Runner:
             raise RuntimeError(f"exit {done.returncode}: {done.stderr.strip()}")
         return time.monotonic() - started
 
-    def count_writes(self, name):
-        """Writes of a whole run: found by asking to die in a later one each time until the run survives."""
-        low, high = 1, 2
-        while self.killed_in_write(f"{name}{high}", high, False)[0]:
-            low, high = high, high * 2
-        while high - low > 1:
-            middle = (low + high) // 2
-            if self.killed_in_write(f"{name}{middle}", middle, False)[0]:
-                low = middle
-            else:
-                high = middle
-        return low
-
-    def killed_in_write(self, name, number, resume):
-        """(killed, the file that was being written)."""
-        report = self.folder / f"{name}.report"
-        environment = dict(os.environ, LD_PRELOAD=str(self.shim), KILL_AT_WRITE=str(number), KILL_REPORT=str(report))
+    def watched(self, name, kind, number, resume):
+        """Runs under the shim; True if it died in write `number` to its file of that kind."""
+        environment = dict(os.environ, LD_PRELOAD=str(self.shim), KILL_FILE=f"/{name}{kind}", KILL_AT_WRITE=str(number),
+                           KILL_REPORT=str(self.folder / f"{name}.count"))
         done = subprocess.run(self.command(name, resume), cwd=self.folder, env=environment, capture_output=True, check=False)
-        hit = pathlib.Path(report.read_text()).suffix if report.exists() else ""
-        return done.returncode == -signal.SIGKILL, hit
+        return done.returncode == -signal.SIGKILL
+
+    def count_writes(self, kind):
+        """How many writes to its file of that kind a whole run makes."""
+        self.watched("count", kind, -1, False)
+        writes = int((self.folder / "count.count").read_text())
+        self.remove("count")
+        return writes
 
     def killed_in_time(self, name, seconds, resume):
         process = subprocess.Popen(
@@ -109,19 +104,23 @@ def main():
         seconds = runner.whole("reference")
         expected_output = (folder / "reference.jsonl").read_bytes()
         expected_dump = dump(folder / "reference.sqlite")
-        writes = runner.count_writes("count")
+        writes = {kind: runner.count_writes(kind) for kind in KINDS}
 
         hits, killed, twice, different, errors = {}, 0, 0, [], []
         for point in range(options.points):
-            name = f"run{point}"
-            if point % 2 == 0:
-                was_killed, hit = runner.killed_in_time(name, chance.uniform(0, 0.9 * seconds), False), "a moment in time"
+            name, kind = f"run{point}", [None, *KINDS][point % (len(KINDS) + 1)]
+            if kind is None:
+                hit, moment = "time", chance.uniform(0, seconds)
+                while not (was_killed := runner.killed_in_time(name, moment, False)):
+                    runner.remove(name)  # it was done before that moment
+                    moment *= 0.7
             else:
-                was_killed, hit = runner.killed_in_write(name, chance.randint(1, max(1, writes * 9 // 10)), False)
+                hit, was_killed = kind, runner.watched(name, kind, chance.randint(1, writes[kind]), False)
             killed += was_killed
-            hits[hit] = hits.get(hit, 0) + 1
+            hits[hit] = hits.get(hit, 0) + was_killed
             if point % 3 == 0:
-                twice += runner.killed_in_write(name, chance.randint(1, max(1, writes // 4)), True)[0]
+                again = chance.choice(list(KINDS))
+                twice += runner.watched(name, again, chance.randint(1, max(1, writes[again] // 4)), True)
             try:
                 runner.whole(name, resume=True)
                 if (folder / f"{name}.jsonl").read_bytes() != expected_output:
