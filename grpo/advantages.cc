@@ -7,23 +7,12 @@
 #include <utility>
 
 #include "core/check.h"
-#include "core/text.h"
+#include "grpo/names.h"
 
 namespace assay {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
-template <typename T>
-Result<T> FromName(std::string_view what, std::string_view name,
-                   const std::vector<std::pair<std::string, T>>& table) {
-  std::vector<std::string> names;
-  for (const auto& [known, value] : table) {
-    if (known == name) return value;
-    names.push_back(known);
-  }
-  return Error{ErrorCode::kUsage, StrCat("unknown ", what, " '", name, "'"), DidYouMean(name, names)};
-}
 
 // As torch.isclose(x, 0) does: an absolute tolerance of 1e-8; NaN is not close.
 bool AboutZero(double x) { return std::abs(x) <= 1e-8; }
