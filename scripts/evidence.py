@@ -45,8 +45,8 @@ class Evidence:
         done = subprocess.run([str(word) for word in command], cwd=self.scratch, capture_output=True, text=True,
                               timeout=timeout, check=False, env=dict(os.environ, **(env or {})))
         if done.returncode not in ok:
-            said = (done.stderr.strip() or done.stdout.strip()).splitlines()
-            raise Missed(f"exit {done.returncode}: {said[-1] if said else 'it said nothing'}")
+            said = (done.stderr.strip() or done.stdout.strip()).splitlines() or ["it said nothing"]
+            raise Missed(f"exit {done.returncode}: {next((line for line in said if line.startswith('error')), said[-1])}")
         return done.stdout
 
     def add(self, what, figure, target, ok):
@@ -70,8 +70,11 @@ class Evidence:
         return json.loads(self.run(assay, "agree", "--labels", labels, "--output-format", "json", scored))
 
     def json_lines(self, *command, ok=(0,), env=None):
-        """The JSON objects among the lines that a command prints."""
-        return [json.loads(line) for line in self.run(*command, ok=ok, env=env).splitlines() if line.startswith("{")]
+        """The JSON objects among the lines that a command prints; Missed if there is none."""
+        lines = [json.loads(line) for line in self.run(*command, ok=ok, env=env).splitlines() if line.startswith("{")]
+        if not lines:
+            raise Missed("it reported nothing")
+        return lines
 
 
 def percent(share):
@@ -151,7 +154,97 @@ def main_section(evidence):
     evidence.measure("assay is linked with neither torch nor libpython", "neither", lambda: ldd_row(evidence))
 
 
-SECTIONS = {"main": main_section}
+# --- math
+
+
+def math_cases(evidence, *files):
+    """The reports of assay_math_cases by file, each suite asked as it asks itself."""
+    suites = ROOT / "tests/cases/math_suites.json"
+    options = ["--suites", suites] if suites.exists() else []
+    reports = evidence.json_lines(evidence.program("assay_math_cases"), *options, *(evidence.file(name) for name in files))
+    return {report["file"]: report for report in reports}
+
+
+def share_row(tally, target, false_accepts_max=None):
+    share = tally["right"] / tally["cases"]
+    return (f"{tally['right']} of {tally['cases']} ({100 * share:.2f} %), {tally['false_accept']} false accepts, "
+            f"{tally['false_reject']} false rejects",
+            share >= target and (false_accepts_max is None or tally["false_accept"] <= false_accepts_max))
+
+
+def known_misses_row(evidence):
+    known = ROOT / "tests/cases/math_known_misses.jsonl"
+    suites = ROOT / "tests/cases/math_suites.json"
+    options = ["--suites", suites] if suites.exists() else []
+    evidence.run(evidence.program("assay_math_cases"), *options, "--known", known, evidence.file("math_upstream.jsonl.gz"),
+                 evidence.file("math_hard.jsonl"))
+    listed = sum(1 for line in known.read_text().splitlines() if line.strip())
+    return f"{listed} listed, each with its reason; nothing else is missed", True
+
+
+def golds_row(evidence, name):
+    report = math_cases(evidence, f"sets/{name}.jsonl.gz")[f"{name}.jsonl.gz"]
+    return (f"{report['right']} of {report['cases']} golds parse and equal themselves; {report['equal_pairs']} of "
+            f"{report['gold_pairs']} pairs of different golds equal", report["right"] == report["cases"])
+
+
+def math_section(evidence):
+    upstream = lambda: math_cases(evidence, "math_upstream.jsonl.gz")["math_upstream.jsonl.gz"]["subsets"]
+    evidence.measure("math_upstream, direct cases", ">= 99 %", lambda: share_row(upstream()["direct"], 0.99))
+    evidence.measure("math_upstream, unsuspected latex2sympy cases", ">= 98 %", lambda: share_row(upstream()["derived"], 0.98))
+    evidence.measure("math_upstream, Math-Verify's own", "272 (one wrong upstream verdict aside)", lambda: share_row(
+        upstream()["math_verify"], 271 / 272))
+    evidence.measure("math_hard, firm cases", ">= 98 %, no false accept", lambda: share_row(
+        math_cases(evidence, "math_hard.jsonl")["math_hard.jsonl"]["subsets"]["firm"], 0.98, 0))
+    evidence.measure("known misses", "the list is exact and holds no false accept", lambda: known_misses_row(evidence))
+    for name in ("math500", "gsm8k_test", "aime2024", "aime2025", "amc23", "minerva_math", "olympiadbench", "cmath_zh"):
+        evidence.measure(f"golds of {name}", "all parse and equal themselves", lambda name=name: golds_row(evidence, name))
+    for name, options in GROUP_OPTIONS.items():
+        shown = f" {json.dumps(options)}" if options else ""
+        evidence.measure(f"math on {name}{shown}, agreement with labels", "every disagreement explained", lambda name=name,
+                         options=options: agreement_row(evidence, f"sets/{name}.jsonl.gz", [
+                             "--verifier", "math", "--options", json.dumps({"math": options})], 0.97))
+
+
+# How the publishers of the labels read the replies.
+GROUP_OPTIONS = {
+    "groups_math100_qwen8": {},
+    "groups_math_nemo3": {},
+    "groups_gsm8k_9models": {"last_number": True},
+}
+
+
+# --- train
+
+
+def parity_rows(evidence, program, target, *arguments):
+    """One row for each section that a parity program reports."""
+    try:
+        reports = evidence.json_lines(evidence.program(program), *arguments, ok=(0, 1))
+    except (Missed, subprocess.SubprocessError, ValueError) as error:
+        evidence.add(program, f"not measured: {error}", target, False)
+        return
+    for report in reports:
+        evidence.add(f"{program}: {report['section']}", f"{report['cases']} cases, largest error {report.get('max_error', 0):.2e}, "
+                     f"{report['failed']} failed", target, report["failed"] == 0 and report["cases"] > 0)
+
+
+def mutant_row(evidence):
+    evidence.run(evidence.program("grpo_parity_mutant"), evidence.file("golden_grpo.json"), ok=(1,))
+    return "it fails, as it must", True
+
+
+def train_section(evidence):
+    golden = evidence.data / "golden_grpo.json"
+    parity_rows(evidence, "grpo_parity", "1e-9 (float64), 1e-6 (float32), weights 1e-5", golden)
+    evidence.measure("grpo_parity with one sign of the loss flipped", "fails", lambda: mutant_row(evidence))
+    model = ROOT / "models" / "SmolLM2-135M-Instruct.Q4_1.gguf"
+    if not model.exists():
+        subprocess.run(["make", "-s", "model"], cwd=ROOT, check=False)
+    parity_rows(evidence, "model_parity", "ids exact, logits and log-probs 2e-3", model, evidence.data / "golden_smollm2.json")
+
+
+SECTIONS = {"main": main_section, "math": math_section, "train": train_section}
 
 
 def data_folder():
