@@ -132,7 +132,7 @@ int Main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
-    return context.Output(Deepest(app)->help());
+    return context.Output(Deepest(app) == &app ? app.help() : Deepest(app)->help("assay"));
   } catch (const CLI::Success& success) {
     return app.exit(success);
   } catch (const CLI::ParseError& error) {

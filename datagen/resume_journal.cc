@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -18,8 +19,10 @@ namespace {
 struct Record {
   uint64_t place;  // file << 48 | line
   uint64_t hash;
-  uint64_t output_lines;
+  uint32_t output_lines;
+  uint32_t faults;  // kBad: the row could not be read
 };
+constexpr uint32_t kBad = UINT32_MAX;
 static_assert(sizeof(Record) == 24);
 constexpr size_t kFlushRecords = 1024;
 
@@ -180,8 +183,19 @@ bool ResumeJournal::Matches(int64_t index, size_t file, int64_t line, uint64_t h
   return record.place == Place(file, line) && record.hash == hash;
 }
 
-Status ResumeJournal::Add(size_t file, int64_t line, uint64_t hash, size_t output_lines) {
-  impl_->pending.push_back({Place(file, line), hash, output_lines});
+int64_t ResumeJournal::bad_done() const {
+  return std::count_if(impl_->done.begin(), impl_->done.end(), [](const Record& record) { return record.faults == kBad; });
+}
+
+int64_t ResumeJournal::faults_done() const {
+  int64_t sum = 0;
+  for (const Record& record : impl_->done) sum += record.faults == kBad ? 0 : record.faults;
+  return sum;
+}
+
+Status ResumeJournal::Add(const Row& row) {
+  impl_->pending.push_back({Place(row.file, row.line), row.hash, static_cast<uint32_t>(row.output_lines),
+                            row.bad ? kBad : static_cast<uint32_t>(row.faults)});
   return impl_->pending.size() >= kFlushRecords ? impl_->Flush() : Status();
 }
 

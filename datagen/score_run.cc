@@ -235,7 +235,11 @@ class ScoreRun {
           ResumeJournal::Open(options_.output, config, options_.files, options_.resume, store_rows_);
       if (!journal.ok()) return journal.error();
       journal_ = std::move(*journal);
-      if (journal_) rows_done_ = journal_->rows_done();
+      if (journal_) {
+        rows_done_ = journal_->rows_done();
+        summary_.bad_rows = journal_->bad_done();
+        summary_.faults = journal_->faults_done();
+      }
     } else if (options_.resume) {
       rows_done_ = store_rows_;
     }
@@ -543,7 +547,9 @@ class ScoreRun {
   }
 
   Status WriteRow(Row* row) {
+    const int64_t faults_before = summary_.faults;
     Count(*row);
+    const int64_t faults = summary_.faults - faults_before;
     if (store_) {
       const RowKey key{options_.files[row->file], row->lines[0].line, row->hash};
       std::lock_guard<std::mutex> lock(store_mutex_);
@@ -553,7 +559,7 @@ class ScoreRun {
       if (!status.ok()) return status;
     }
     if (journal_) {
-      Status status = journal_->Add(row->file, row->lines[0].line, row->hash.low, row->lines.size());
+      Status status = journal_->Add({row->file, row->lines[0].line, row->hash.low, row->lines.size(), row->bad, faults});
       if (!status.ok()) return status;
     }
     Status status = writer_->Write(row->output);

@@ -51,11 +51,11 @@ struct TermSummary {
 struct ScoreRunSummary {
   int64_t rows = 0;       // input lines scored or refused in this call
   int64_t resumed = 0;    // rows taken over from the interrupted run
-  int64_t bad_rows = 0;   // lines that could not be read
+  int64_t bad_rows = 0;   // lines that could not be read, those of the interrupted run included
   int64_t samples = 0;
   int64_t scored = 0;     // samples with a reward
   int64_t nulls = 0;      // samples without one
-  int64_t faults = 0;     // of these, faults
+  int64_t faults = 0;     // of these, faults; those of the interrupted run included
   int64_t all_pass = 0;   // samples whose every verdict that applied is a pass
   double reward_sum = 0;
   int64_t groups = 0, zero_variance_groups = 0;
