@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "core/text.h"
+#include "verifiers/code/code_verifier.h"
 #include "verifiers/format.h"
 #include "verifiers/verifier.h"
 
@@ -9,6 +10,7 @@ namespace assay {
 // One row a verifier. A constant table, because a static library drops registrars that nothing refers to.
 const std::vector<VerifierInfo>& BuiltinVerifiers() {
   static const std::vector<VerifierInfo> kTable = {
+      {"code", "runs the program against the row's tests in the sandbox", kCodeOptionsHelp, true, MakeCodeVerifier},
       {"format", "one <think>..</think> pair first, then a non-empty answer",
        "prefilled: true | false (default false): the prompt ended with <think> already", false, MakeFormatVerifier},
   };

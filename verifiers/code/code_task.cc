@@ -1,0 +1,317 @@
+#include "verifiers/code/code_task.h"
+
+#include <algorithm>
+#include <map>
+
+#include "core/hash.h"
+#include "core/text.h"
+#include "verifiers/verifier.h"
+
+namespace assay {
+namespace {
+
+// What LeetCode's own judge imports before a Solution class, by name: star imports would hide `pow` and the like.
+constexpr std::string_view kLeetCodeImports =
+    "import bisect, collections, copy, datetime, functools, heapq, itertools, math, operator, random, re, string, sys\n"
+    "from bisect import bisect, bisect_left, bisect_right, insort, insort_left, insort_right\n"
+    "from collections import ChainMap, Counter, OrderedDict, defaultdict, deque, namedtuple\n"
+    "from copy import deepcopy\n"
+    "from functools import cache, cmp_to_key, lru_cache, partial, reduce\n"
+    "from heapq import heapify, heappop, heappush, heappushpop, heapreplace, merge, nlargest, nsmallest\n"
+    "from itertools import (accumulate, chain, combinations, combinations_with_replacement, count, cycle, groupby, islice,\n"
+    "    pairwise, permutations, product, repeat, starmap, takewhile, zip_longest)\n"
+    "from math import ceil, comb, factorial, floor, gcd, hypot, inf, isqrt, lcm, log, log2, perm, pi, prod, sqrt\n"
+    "from operator import add, and_, itemgetter, mul, or_, sub, xor\n"
+    "from string import ascii_letters, ascii_lowercase, ascii_uppercase, digits\n"
+    "from typing import *\n";
+
+constexpr std::string_view kListNode =
+    "class ListNode:\n"
+    "    def __init__(self, val=0, next=None):\n"
+    "        self.val = val\n"
+    "        self.next = next\n";
+constexpr std::string_view kTreeNode =
+    "class TreeNode:\n"
+    "    def __init__(self, val=0, left=None, right=None):\n"
+    "        self.val = val\n"
+    "        self.left = left\n"
+    "        self.right = right\n";
+
+Error Bad(std::string message) { return {ErrorCode::kInput, std::move(message), ""}; }
+
+Error BadOption(std::string_view name, std::string_view want) {
+  return {ErrorCode::kUsage, StrCat("option '", name, "' of verifier 'code' is not ", want), ""};
+}
+
+Status ReadLimits(const Json& json, Limits* limits) {
+  const std::map<std::string_view, int64_t*> fields = {
+      {"cpu_ms", &limits->cpu_ms},
+      {"wall_ms", &limits->wall_ms},
+      {"memory_mib", &limits->memory_mib},
+      {"processes", &limits->processes},
+      {"output_bytes", &limits->output_bytes},
+      {"files", &limits->files},
+      {"disk_mib", &limits->disk_mib},
+      {"stack_mib", &limits->stack_mib},
+      {"open_files", &limits->open_files},
+      {"tester_cpu_ms", &limits->tester_cpu_ms},
+      {"tester_memory_mib", &limits->tester_memory_mib},
+      {"compile_cpu_ms", &limits->compile_cpu_ms}};
+  if (json.IsNull()) return {};
+  if (!json.IsObject()) return Bad("'limits' is not an object");
+  for (const Json::Member& member : *json.AsObject()) {
+    if (member.value.IsNull()) continue;
+    auto field = fields.find(member.key);
+    if (field == fields.end()) {
+      std::vector<std::string> names;
+      for (const auto& [name, value] : fields) names.emplace_back(name);
+      return Bad(StrCat("unknown limit '", member.key, "': ", DidYouMean(member.key, names)));
+    }
+    double value = member.value.NumberOr(0);
+    if (!(value >= 1) || value > 1e12) return Bad(StrCat("limit '", member.key, "' is not a positive number"));
+    *field->second = static_cast<int64_t>(value);
+  }
+  return {};
+}
+
+// The JSON values on the lines of `text`, as LiveCodeBench writes the arguments of a call; false if one does not parse.
+bool JsonLines(std::string_view text, Json* list) {
+  *list = Json::MakeArray();
+  for (std::string_view line : SplitChar(text, '\n')) {
+    if (Trim(line).empty()) continue;
+    Result<Json> value = ParseJson(line);
+    if (!value.ok()) return false;
+    list->Append(std::move(value).value());
+  }
+  return true;
+}
+
+std::string StdioText(const Json& value) {
+  if (const Json::Array* lines = value.AsArray()) {
+    std::string text;
+    for (const Json& line : *lines) StrAppend(&text, line.ScalarText(), "\n");
+    return text;
+  }
+  return value.ScalarText();
+}
+
+// One element of test_cases, into `task->stdio` or `calls`.
+Status ReadCase(const Json& test, std::string_view default_name, CodeTask* task, Json* calls) {
+  if (!test.IsObject()) return Bad("a test case is not an object");
+  const Json* input = test.Find("input");
+  const Json* output = test.Find("output");
+  if (output == nullptr) return Bad("a test case has no 'output'");
+  std::string type(test.StringOr("type", test.StringOr("testtype", "")));
+  std::string name(test.StringOr("fn_name", default_name));
+  if (type.empty()) type = name.empty() ? "stdin_stdout" : "function_call";
+  if (type == "stdin_stdout" || type == "stdin") {
+    task->stdio.push_back({input == nullptr ? "" : StdioText(*input), StdioText(*output)});
+    return {};
+  }
+  if (type != "function_call" && type != "functional") return Bad(StrCat("unknown type of test case '", type, "'"));
+  if (name.empty()) return Bad("a function_call test has no 'fn_name'");
+  Json args = input == nullptr ? Json::MakeArray() : *input;
+  Json want = *output;
+  if (args.IsString()) {  // LiveCodeBench: JSON text, one argument a line
+    if (!JsonLines(*input->AsString(), &args)) return Bad("the input of a function_call test is a string that is not JSON");
+    if (const std::string* text = output->AsString()) {
+      Result<Json> value = ParseJson(*text);
+      if (value.ok()) want = std::move(value).value();
+    }
+  }
+  if (!args.IsArray()) return Bad("the input of a function_call test is not a list of arguments");
+  calls->Append(Json::MakeObject().Set("fn_name", name).Set("input", std::move(args)).Set("output", std::move(want)));
+  return {};
+}
+
+// {"inputs": [..], "outputs": [..], "fn_name"?} as test cases.
+Result<Json> ZipCases(const Json& info) {
+  const Json::Array* inputs = info.Find("inputs")->AsArray();
+  const Json* outputs_value = info.Find("outputs");
+  const Json::Array* outputs = outputs_value == nullptr ? nullptr : outputs_value->AsArray();
+  if (inputs == nullptr || outputs == nullptr || inputs->size() != outputs->size()) {
+    return Bad("'inputs' and 'outputs' are not lists of one length");
+  }
+  Json cases = Json::MakeArray();
+  for (size_t i = 0; i < inputs->size(); ++i) {
+    cases.Append(Json::MakeObject().Set("input", (*inputs)[i]).Set("output", (*outputs)[i]));
+  }
+  return cases;
+}
+
+// The tests' part of the tester's specification; null if the row is about standard streams.
+Result<Json> ReadTests(const Json& info, CodeTask* task) {
+  if (const Json* asserts = info.Find("asserts"); asserts != nullptr && !asserts->IsNull()) {
+    Json texts = Json::MakeArray();
+    if (asserts->IsString()) texts.Append(*asserts);
+    if (asserts->IsArray()) texts = *asserts;
+    if (!texts.IsArray() || texts.AsArray()->empty()) return Bad("'asserts' holds no test");
+    for (const Json& text : *texts.AsArray()) {
+      if (!text.IsString()) return Bad("'asserts' holds something that is no text");
+    }
+    return Json::MakeObject().Set("kind", "asserts").Set("texts", std::move(texts));
+  }
+  if (const Json* test = info.Find("test"); test != nullptr && test->IsString()) {
+    if (task->entry_point.empty()) {
+      return Json::MakeObject().Set("kind", "asserts").Set("texts", Json::MakeArray().Append(*test));
+    }
+    return Json::MakeObject().Set("kind", "check").Set("text", *test);
+  }
+  Json cases;
+  if (const Json* given = info.Find("test_cases"); given != nullptr && !given->IsNull()) {
+    cases = *given;
+  } else if (const Json* inputs = info.Find("inputs"); inputs != nullptr && !inputs->IsNull()) {
+    Result<Json> zipped = ZipCases(info);
+    if (!zipped.ok()) return zipped.error();
+    cases = std::move(zipped).value();
+  }
+  if (!cases.IsArray() || cases.AsArray()->empty()) {
+    return Bad("the row has no tests: give 'test_cases', 'asserts', or 'test' with 'entry_point'");
+  }
+  std::string_view name = info.StringOr("fn_name", info.StringOr("func_name", ""));
+  Json calls = Json::MakeArray();
+  for (const Json& test : *cases.AsArray()) {
+    Status read = ReadCase(test, name, task, &calls);
+    if (!read.ok()) return read.error();
+  }
+  if (calls.AsArray()->empty()) return Json();
+  if (task->by_stdio()) return Bad("test cases of both kinds in one row");
+  return Json::MakeObject().Set("kind", "calls").Set("cases", std::move(calls));
+}
+
+// Classes whose instances cross by value, and the text that defines the well-known ones where the row only mentions them.
+void FindRecords(const Json& info, const Problem& problem, const std::string& tests_text, CodeTask* task,
+                 Json* trusted) {
+  if (!task->prompt.before.empty()) {
+    trusted->Append(task->prompt.before);
+    task->records = TopLevelClasses(task->prompt.before);
+  }
+  std::string setup(info.StringOr("setup", ""));
+  for (auto [name, text] : {std::pair{"ListNode", kListNode}, std::pair{"TreeNode", kTreeNode}}) {
+    bool mentioned = MentionsWord(problem.prompt, name) || MentionsWord(tests_text, name) || MentionsWord(setup, name);
+    if (!mentioned || DefinesAtTopLevel(task->prompt.before, name) || DefinesAtTopLevel(setup, name)) continue;
+    trusted->Append(text);
+    task->prelude += text;
+    task->records.push_back(name);
+  }
+  if (const Json* records = info.Find("records"); records != nullptr && records->IsArray()) {
+    for (const Json& record : *records->AsArray()) task->records.push_back(record.ScalarText());
+  }
+  for (const std::string& name : TopLevelClasses(setup)) task->records.push_back(name);
+}
+
+Status ReadTester(const Json& info, const Problem& problem, Json tests, CodeTask* task) {
+  if (task->language != "python") return Bad("tests that call functions are for Python");
+  std::string tests_text(tests.StringOr("text", ""));
+  if (const Json* texts = tests.Find("texts")) {
+    for (const Json& text : *texts->AsArray()) StrAppend(&tests_text, text.ScalarText(), "\n");
+  }
+  bool is_check = tests.StringOr("kind", "") == "check";
+  if (is_check) task->prompt = ReadCodePrompt(problem.prompt, task->entry_point);
+  Json trusted = Json::MakeArray();
+  FindRecords(info, problem, tests_text, task, &trusted);
+  Json records = Json::MakeArray();
+  for (const std::string& record : task->records) records.Append(record);
+  Json spec = Json::MakeObject();
+  spec.Set("trusted", std::move(trusted)).Set("setup", info.StringOr("setup", ""));
+  spec.Set("entry_point", task->entry_point).Set("records", std::move(records));
+  spec.Set("tests", std::move(tests)).Set("partial", task->options.partial);
+  spec.Set("unordered", task->options.unordered);
+  if (task->options.float_tol) spec.Set("float_tol", *task->options.float_tol);
+  task->tester_spec = spec.Dump();
+  task->tester_key = HashBytes128(task->tester_spec).Hex();
+  return {};
+}
+
+}  // namespace
+
+Result<CodeOptions> ReadCodeOptions(const Json& json, const CodeOptions& base) {
+  CodeOptions options = base;
+  Status names = CheckOptionNames(json, "code", {"partial", "cut", "judge", "float_tol", "unordered", "match", "limits"});
+  if (!names.ok()) return names.error();
+  for (auto [name, field] : {std::pair{"partial", &options.partial}, std::pair{"unordered", &options.unordered}}) {
+    const Json* value = json.Find(name);
+    if (value == nullptr || value->IsNull()) continue;
+    if (!value->IsBool()) return BadOption(name, "true or false");
+    *field = *value->AsBool();
+  }
+  if (const Json* value = json.Find("cut"); value != nullptr && !value->IsNull()) {
+    if (!value->IsString() || (*value->AsString() != "humaneval" && *value->AsString() != "none")) {
+      return BadOption("cut", "humaneval or none");
+    }
+    options.cut_humaneval = *value->AsString() == "humaneval";
+  }
+  if (const Json* value = json.Find("judge"); value != nullptr && !value->IsNull()) {
+    if (!value->IsString() || (*value->AsString() != "split" && *value->AsString() != "inprocess")) {
+      return BadOption("judge", "split or inprocess");
+    }
+    options.inprocess = *value->AsString() == "inprocess";
+  }
+  if (const Json* value = json.Find("match"); value != nullptr && !value->IsNull()) {
+    std::string_view text = value->IsString() ? std::string_view(*value->AsString()) : "";
+    if (text != "lines" && text != "tokens" && text != "exact") return BadOption("match", "lines, tokens or exact");
+    options.match = text == "lines" ? OutputMatch::kLines : text == "tokens" ? OutputMatch::kTokens : OutputMatch::kExact;
+  }
+  if (const Json* value = json.Find("float_tol"); value != nullptr && !value->IsNull()) {
+    double tolerance = value->NumberOr(-1);
+    if (!(tolerance >= 0 && tolerance < 1)) return BadOption("float_tol", "a number in [0, 1)");
+    options.float_tol = tolerance;
+  }
+  if (const Json* value = json.Find("limits"); value != nullptr && !value->IsNull()) {
+    Limits checked;
+    Status read = ReadLimits(*value, &checked);
+    if (!read.ok()) return Error{ErrorCode::kUsage, read.error().message, ""};
+    options.limits = *value;
+  }
+  return options;
+}
+
+Result<CodeTask> ReadCodeTask(const Problem& problem, const CodeOptions& options) {
+  const Json& info = problem.verification_info;
+  if (!info.IsObject()) return Bad("the row has no tests ('verification_info')");
+  CodeTask task;
+  // The row's own wishes come after the options: they are what its tests were written for.
+  Json wishes = Json::MakeObject();
+  for (const char* name : {"float_tol", "unordered", "partial", "cut"}) {
+    if (const Json* value = info.Find(name)) wishes.Set(name, *value);
+  }
+  Result<CodeOptions> merged = ReadCodeOptions(wishes, options);
+  if (!merged.ok()) return merged.error();
+  task.options = *merged;
+  task.language = AsciiLower(info.StringOr("language", "python"));
+  if (task.language == "python3" || task.language == "py") task.language = "python";
+  task.entry_point = std::string(Trim(info.StringOr("entry_point", "")));
+  task.checker = std::string(info.StringOr("checker", ""));
+  for (const Json* limits : {&options.limits, info.Find("limits")}) {
+    if (limits == nullptr) continue;
+    Status read = ReadLimits(*limits, &task.limits);
+    if (!read.ok()) return read.error();
+  }
+  if (const Json* allow = info.Find("allow"); allow != nullptr && allow->IsArray()) {
+    for (const Json& item : *allow->AsArray()) task.allow.push_back(item.ScalarText());
+  }
+  Result<Json> tests = ReadTests(info, &task);
+  if (!tests.ok()) return tests.error();
+  if (!tests->IsNull()) {
+    Status read = ReadTester(info, problem, std::move(tests).value(), &task);
+    if (!read.ok()) return read.error();
+  }
+  return task;
+}
+
+CodeProgram BuildProgram(const CodeTask& task, std::string_view reply) {
+  ProgramText found = ExtractProgram(reply, task.language);
+  if (task.options.cut_humaneval && !found.fenced) found.text = std::string(CutAtStopWords(found.text));
+  if (Trim(found.text).empty()) return {};
+  CodeProgram program;
+  program.text = JoinPromptAndCompletion(task.prompt, found, task.entry_point, &program.first_line);
+  std::string prelude = task.prelude;
+  if (!task.by_stdio() && task.prompt.code.empty() && DefinesAtTopLevel(found.text, "Solution")) {
+    prelude = std::string(kLeetCodeImports) + prelude;
+  }
+  program.first_line += std::count(prelude.begin(), prelude.end(), '\n');
+  program.text = prelude + program.text;
+  return program;
+}
+
+}  // namespace assay

@@ -1,0 +1,65 @@
+// What a row asks of a program: its verification_info and options, read once per group into what the sandbox wants. Pure;
+// immutable once made; thread-safe. It runs nothing.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/json.h"
+#include "core/result.h"
+#include "core/types.h"
+#include "sandbox/limits.h"
+#include "verifiers/code/extract_program.h"
+#include "verifiers/code/stdio_compare.h"
+
+namespace assay {
+
+// The verifier's options, those of the row laid over those it was made with.
+struct CodeOptions {
+  bool partial = false;         // the fraction of tests passed is the score
+  bool cut_humaneval = false;   // cut base-model text at stop words
+  bool inprocess = false;       // tests and candidate in one process: forgeable
+  std::optional<double> float_tol;
+  bool unordered = false;
+  OutputMatch match = OutputMatch::kLines;
+  Json limits;  // an object or null
+};
+// Errors: kUsage, for names and values that do not exist.
+Result<CodeOptions> ReadCodeOptions(const Json& json, const CodeOptions& base);
+
+struct StdioCase {
+  std::string input;
+  std::string output;
+};
+
+struct CodeTask {
+  std::string language = "python";
+  Limits limits;
+  std::vector<std::string> allow;
+  CodeOptions options;
+  // Either cases for standard streams, or a tester.
+  std::vector<StdioCase> stdio;
+  std::string checker;  // source of a special judge for `stdio`; may be empty
+  // For a tester: the JSON text of py_tester.py, and its key.
+  std::string tester_spec;
+  std::string tester_key;
+  std::string entry_point;
+  CodePrompt prompt;
+  std::string prelude;               // stands before every program
+  std::vector<std::string> records;  // classes that cross as records
+
+  bool by_stdio() const { return !stdio.empty(); }
+};
+
+// Errors: kInput; the message says what is wrong with the row ("gold_bad_tests").
+Result<CodeTask> ReadCodeTask(const Problem& problem, const CodeOptions& options);
+
+// The program to run for one reply; `text` empty if there is none. `first_line`: lines before the completion's first.
+struct CodeProgram {
+  std::string text;
+  int64_t first_line = 0;
+};
+CodeProgram BuildProgram(const CodeTask& task, std::string_view reply);
+
+}  // namespace assay
