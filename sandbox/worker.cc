@@ -73,7 +73,10 @@ Result<std::unique_ptr<Worker>> Worker::Start(const std::string& jail_path,
   Fd theirs(fcntl(low.get(), F_DUPFD_CLOEXEC, kControlFd + 1));
   try {
     std::error_code code;
-    bp::child child(jail_path, "worker", bp::posix::fd.bind(kControlFd, theirs.get()),
+    bp::environment environment;
+    environment["LD_BIND_NOW"] =
+        "1";  // symbols resolved in each box would dirty its pages; the jail then clears all
+    bp::child child(jail_path, "worker", environment, bp::posix::fd.bind(kControlFd, theirs.get()),
                     bp::std_in<bp::null, bp::std_out> bp::null, bp::std_err > bp::null, code);
     if (code) return NoWorker(StrCat("cannot start ", jail_path, ": ", code.message()));
     worker->pid_ = child.id();

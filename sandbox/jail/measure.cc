@@ -15,16 +15,19 @@ double ToMs(const timespec& time) {
   return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) / 1e6;
 }
 
+int g_proc = AT_FDCWD;
+
 // A small file of /proc, zero-terminated; empty when it cannot be read.
 template <size_t kSize>
 bool ReadProc(pid_t pid, const char* name, char (&buffer)[kSize]) {
   char path[64];
+  const char* root = g_proc == AT_FDCWD ? "/proc/" : "";
   if (pid > 0) {
-    snprintf(path, sizeof(path), "/proc/%d/%s", static_cast<int>(pid), name);
+    snprintf(path, sizeof(path), "%s%d/%s", root, static_cast<int>(pid), name);
   } else {
-    snprintf(path, sizeof(path), "/proc/self/%s", name);
+    snprintf(path, sizeof(path), "%sself/%s", root, name);
   }
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  int fd = openat(g_proc, path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return false;
   ssize_t n = read(fd, buffer, kSize - 1);
   close(fd);
@@ -64,6 +67,8 @@ int64_t ProportionalKib(pid_t pid) {
 
 }  // namespace
 
+void SetProcFolder(int fd) { g_proc = fd; }
+
 double NowMs() {
   timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
@@ -94,7 +99,9 @@ Sample MeasureAll(bool proportional) {
   Sample total;
   static const long page_kib = sysconf(_SC_PAGESIZE) / 1024;
   static const double tick_ms = 1000.0 / static_cast<double>(sysconf(_SC_CLK_TCK));
-  DIR* folder = opendir("/proc");
+  int fd = g_proc == AT_FDCWD ? open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+                              : openat(g_proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR* folder = fd >= 0 ? fdopendir(fd) : nullptr;
   if (folder == nullptr) return total;
   while (dirent* entry = readdir(folder)) {
     pid_t pid = static_cast<pid_t>(atoi(entry->d_name));

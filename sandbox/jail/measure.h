@@ -1,5 +1,4 @@
-// What the processes of a box are using, read from outside: /proc of the pid namespace as its pid 1 sees it, and process CPU
-// clocks. Single-threaded. Figures are samples; exact ends (rusage, clocks) are added by the zygote.
+// What the processes of a box are using, read from outside: a /proc of the pid namespace, and process CPU clocks. Single-threaded. Figures are samples; exact ends (rusage, clocks) are added by the zygote.
 #pragma once
 
 #include <sys/types.h>
@@ -16,7 +15,9 @@ struct Sample {
 
 // CPU time of one process, precise; 0 when it is gone.
 double ProcessCpuMs(pid_t pid);
-// All processes but the caller (which must be pid 1 of the namespace that /proc shows). `proportional` shares shared pages
+// The folder that all of the following read: /proc, unless another descriptor is given. -1: there is none.
+void SetProcFolder(int fd);
+// All processes but the caller (which must be pid 1 of the namespace that the folder shows). `proportional` shares shared pages
 // among their users (slower).
 Sample MeasureAll(bool proportional);
 // Resident memory of one process, KiB; the caller's own with pid 0.

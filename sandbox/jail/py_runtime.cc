@@ -64,7 +64,9 @@ constexpr char kSetUp[] =
     "site.setquit(); site.setcopyright(); site.sethelper()\n"
     "sys.path += [p for p in site.getsitepackages() if p not in sys.path]\n"
     "sys.path += _assay_paths\n"
-    "del site, sys, _assay_paths\n";
+    "import random\n"
+    "random.seed(0)\n"  // the same numbers in every job: a verdict does not depend on luck
+    "del site, sys, random, _assay_paths\n";
 
 std::string TakeError() {
   PyObject *type, *value, *trace;
@@ -260,14 +262,9 @@ void FreezePython() {
 }
 
 int ForkWithPython() {
-  PyOS_BeforeFork();
-  int pid = fork();
-  if (pid == 0) {
-    PyOS_AfterFork_Child();
-  } else {
-    PyOS_AfterFork_Parent();
-  }
-  return pid;
+  // Without PyOS_BeforeFork and its kin: they mend locks that other threads may hold, and a zygote has no other threads; they
+  // would run hooks of imported modules (random reseeds itself) in every child, and dirty its pages.
+  return fork();
 }
 
 int RunPythonProgram(std::string_view source, const std::vector<std::string_view>& args) {

@@ -21,7 +21,7 @@ Result<std::string> StartPython(const PythonConfig& config);  // the version, "3
 // After everything else was loaded: what exists now is never looked at by the collector again.
 void FreezePython();
 
-// fork() with the interpreter told before and after.
+// fork() of a process in which the interpreter has exactly one thread.
 int ForkWithPython();
 
 // In a child: runs `source` as __main__ with sys.argv = ["main.py", args..]. Ends as the python command does: waits

@@ -71,11 +71,22 @@ constexpr uint64_t kNamespaceFlags = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUT
 constexpr unsigned long kIoctls[] = {0x5401 /* TCGETS */, FIONREAD, FIONBIO, FIOCLEX, FIONCLEX,
                                      TIOCGWINSZ};
 
-constexpr int kPrctls[] = {
-    PR_SET_NAME,      PR_GET_NAME,         PR_GET_DUMPABLE,    PR_SET_DUMPABLE,
-    PR_SET_PDEATHSIG, PR_GET_PDEATHSIG,    PR_CAPBSET_READ,    PR_GET_NO_NEW_PRIVS,
-    PR_GET_SECCOMP,   PR_SET_NO_NEW_PRIVS, PR_SET_THP_DISABLE, 0x53564d41 /* PR_SET_VMA */,
-    PR_GET_KEEPCAPS,  PR_GET_SECUREBITS,   PR_GET_TIMERSLACK,  PR_SET_TIMERSLACK};
+// Not PR_SET_DUMPABLE: a process that made itself unreadable could not be measured.
+constexpr int kPrctls[] = {PR_SET_NAME,
+                           PR_GET_NAME,
+                           PR_GET_DUMPABLE,
+                           PR_SET_PDEATHSIG,
+                           PR_GET_PDEATHSIG,
+                           PR_CAPBSET_READ,
+                           PR_GET_NO_NEW_PRIVS,
+                           PR_GET_SECCOMP,
+                           PR_SET_NO_NEW_PRIVS,
+                           PR_SET_THP_DISABLE,
+                           0x53564d41 /* PR_SET_VMA */,
+                           PR_GET_KEEPCAPS,
+                           PR_GET_SECUREBITS,
+                           PR_GET_TIMERSLACK,
+                           PR_SET_TIMERSLACK};
 
 struct Release {
   void operator()(void* context) const { seccomp_release(context); }
