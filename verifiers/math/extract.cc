@@ -117,6 +117,24 @@ bool IsPlaceholder(std::string_view content) {
                 "your answer here", "answer here", "result", "...", "<answer>", "[answer]"});
 }
 
+// Digits, signs and fractions: what a unit may stand behind.
+bool IsPlainNumber(std::string_view formula) {
+  bool digit = false;
+  for (size_t i = 0; i < formula.size(); ++i) {
+    if (IsLetter(formula[i])) {
+      if (i == 0 || formula[i - 1] != '\\') return false;
+      size_t j = i;
+      while (j < formula.size() && IsLetter(formula[j])) ++j;
+      if (!OneOf(formula.substr(i, j - i), {"frac", "dfrac", "tfrac", "sqrt", "pi"})) return false;
+      i = j - 1;
+    } else if (formula[i] == '=' || formula[i] == '<' || formula[i] == '>') {
+      return false;
+    }
+    digit = digit || IsDigit(formula[i]);
+  }
+  return digit;
+}
+
 struct Box {
   size_t begin = 0;
   size_t inner_begin = 0;
@@ -182,6 +200,7 @@ class Extractor {
   std::vector<PhraseHit> hits_;
   bool think_closed_ = false;
   bool think_open_ = false;
+  std::vector<size_t> refused_anchors_;  // where an answer was announced and then refused
   const char* refusal_ = "not_found";
 };
 
@@ -192,8 +211,8 @@ void Extractor::FindAnswerPart() {
     if (hit.phrase == Phrase::kThinkClose) {
       think_closed_ = true;
       think_open_ = false;
-      const size_t close = text_.find('>', hit.end - 1);
-      lo_ = close != kNone && close < hit.end + 32 ? close + 1 : hit.end;
+      const size_t close = text_.substr(0, size_t{hit.end} + 32).find('>', hit.end - 1);
+      lo_ = close != kNone ? close + 1 : hit.end;
       hi_ = text_.size();
     } else if (hit.phrase == Phrase::kThinkOpen) {
       think_open_ = true;
@@ -414,6 +433,7 @@ int Extractor::RetractionAt(size_t at, size_t* next) const {
   bool negated = false;
   bool wrong = false;
   bool right = false;
+  bool copula = false;
   i = at;
   for (int words = 0; i < end && words < 14;) {
     size_t word_end = i;
@@ -435,7 +455,8 @@ int Extractor::RetractionAt(size_t at, size_t* next) const {
     negated = negated || IsNegation(word);
     wrong = wrong || OneOf(word, {"wrong", "incorrect", "mistaken", "mistake", "error", "invalid",
                                   "falsch", "faux", "incorrecto", "неверно", "错", "retract"});
-    right = right || OneOf(word, {"correct", "right", "indeed", "confirmed"});
+    right = right || (copula && OneOf(word, {"correct", "right", "confirmed"}));
+    copula = OneOf(word, {"is", "was", "it's", "that's", "be", "are", "indeed", "isn't", "not"});
   }
   const size_t size = end - at;
   if (turn && (wrong || negated || size < 16)) return 1;
@@ -528,6 +549,7 @@ size_t Extractor::ContentBegin(const PhraseHit& hit) {
     return i;
   const size_t end = std::min(hi_, size_t{hit.end} + 160);
   bool hedged = false;
+  bool after_article = false;
   for (int words = 0; words < 16 && i < end;) {
     i = SkipMarkup(text_, i, end);
     if (i >= end) break;
@@ -554,7 +576,9 @@ size_t Extractor::ContentBegin(const PhraseHit& hit) {
     }
     hedged = hedged || IsHedge(word);
     i = word_end;
-    if (!IsCopula(word)) continue;
+    const bool noun = after_article;  // "after the equals sign"
+    after_article = OneOf(word, {"the", "an"});
+    if (!IsCopula(word) || noun) continue;
     if (hedged) {
       refusal_ = "hedged";
       return kNone;
@@ -693,6 +717,11 @@ bool Extractor::AnchorAt(const PhraseHit& hit, Candidate* out) {
   } else if (hit.begin > lo_ && IsLetter(text_[hit.begin]) && IsLetter(text_[hit.begin - 1])) {
     return false;  // inside of a word
   }
+  if (hit.end < hi_ && IsLetter(text_[hit.end]) && !WordIs(text_, hit.end, hi_, "s"))
+    return false;  // "answered"
+  size_t word_end = 0;
+  const std::string next = WordAt(text_, SkipSpace(text_, hit.end, hi_), hi_, &word_end);
+  if (OneOf(next, {"question", "questions", "choices", "sheet", "key", "all"})) return false;
   if (PrefixRefuses(hit.begin)) return false;
   const size_t content = ContentBegin(hit);
   if (content == kNone) return hit.phrase == Phrase::kAnswer && AnchorBehind(hit, out);
@@ -714,7 +743,12 @@ bool Extractor::ByAnchor(size_t from, Extraction* out, bool final_only) {
     if (!anchor || hit->end > behind || !AnchorWanted(*hit)) continue;
     ++looked_at;
     Candidate candidate;
-    if (!AnchorAt(*hit, &candidate)) continue;
+    const char* const refusal_before = refusal_;
+    refusal_ = "not_found";
+    const bool found = AnchorAt(*hit, &candidate);
+    if (!found && std::string_view(refusal_) != "not_found") refused_anchors_.push_back(hit->begin);
+    if (std::string_view(refusal_) == "not_found") refusal_ = refusal_before;
+    if (!found) continue;
     if (IsPlaceholder(candidate.text)) continue;
     behind = hit->begin;
     if (!Retracted(candidate.end)) return Accept(candidate, out);
@@ -727,11 +761,18 @@ bool Extractor::ByAnchor(size_t from, Extraction* out, bool final_only) {
 }
 
 bool Extractor::ByHash(Extraction* out) {
+  int looked_at = 0;
   for (auto hit = hits_.rbegin(); hit != hits_.rend(); ++hit) {
     if (hit->phrase != Phrase::kHash || hit->begin < lo_ || hit->end > hi_) continue;
-    size_t line_end = std::min(text_.find('\n', size_t{hit->end}), hi_);
+    // Of a run of signs only the last hit; of many lines only the last ones.
+    if (hit != hits_.rbegin() && std::prev(hit)->phrase == Phrase::kHash &&
+        std::prev(hit)->begin == hit->begin + 1) {
+      continue;
+    }
+    if (++looked_at > kMaxAnchors) break;
+    const size_t stop = std::min(hi_, size_t{hit->end} + kMaxClauseBytes);
+    const size_t line_end = std::min(text_.substr(0, stop).find('\n', hit->end), stop);
     size_t begin = size_t{hit->end};
-    while (begin < line_end && text_[begin] == '#') ++begin;
     begin = SkipMarkup(text_, begin, line_end);
     const DirectSpan span = ReadDirect(text_, begin, line_end);
     Candidate candidate;
@@ -775,9 +816,11 @@ bool Extractor::LastFormula(size_t from, Candidate* out) const {
     i = formula.end;
   }
   if (last.end == 0) return false;
-  // Units, a percent sign: what a direct reading takes along.
-  const DirectSpan span = ReadDirect(text_, first.begin, ClauseEnd(text_, first.begin, hi_));
-  const size_t end = std::max(last.end, span.end);
+  // A unit or a percent sign behind a plain number: what a direct reading takes along. Behind other formulas stands prose.
+  size_t end = last.end;
+  if (IsPlainNumber(text_.substr(last.inner_begin, last.inner_end - last.inner_begin))) {
+    end = std::max(end, ReadDirect(text_, last.begin, ClauseEnd(text_, last.begin, hi_)).end);
+  }
   if (first.begin == last.begin && end == last.end) {
     out->rule = Rule::kFormula;
     out->begin = last.begin;
@@ -811,6 +854,7 @@ bool Extractor::FinalEquals(size_t from, Candidate* out) const {
     --end;
   const size_t begin = std::max(from, ClauseBegin(text_, end, from));
   size_t value = kNone;
+  bool there = false;  // "there are 12 of them" announces nothing
   for (size_t i = begin; i < end;) {
     size_t word_end = i;
     const std::string word = WordAt(text_, i, end, &word_end);
@@ -821,7 +865,8 @@ bool Extractor::FinalEquals(size_t from, Candidate* out) const {
     }
     i = word_end;
     if (IsNegation(word) || IsHedge(word)) value = kNone;
-    if (IsCopula(word)) value = i;
+    if (IsCopula(word) && !there) value = i;
+    there = word == "there";
   }
   if (value == kNone) return false;
   value = SkipMarkup(text_, value, end);
@@ -846,6 +891,9 @@ bool Extractor::ByTail(Extraction* out) {
   }
   if (best.rule == Rule::kNone || IsPlaceholder(best.text)) return false;
   const size_t sentence = ClauseBegin(text_, best.begin, lo_);
+  for (const size_t refused : refused_anchors_) {
+    if (refused >= sentence && refused < best.end) return false;
+  }
   for (size_t i = sentence; i < best.begin && whole_reply;) {
     size_t word_end = i;
     const std::string word = WordAt(text_, i, best.begin, &word_end);
@@ -887,11 +935,20 @@ bool Extractor::ByWhole(Extraction* out) {
   const DirectSpan span = ReadDirect(text_, begin, end);
   const bool direct = span.end != 0 && !span.corrected &&
                       CleanAnswer(text_.substr(span.end, end - span.end)).empty();
-  const bool one_word = span.end == 0 && CountWords(whole) <= 2 && whole.size() <= 40 &&
-                        whole.find_first_of("0123456789$") == kNone;
-  if (!direct && !one_word) return false;
-  size_t word_end = 0;
-  if (IsNegation(WordAt(text_, begin, end, &word_end))) return false;
+  const bool words =
+      span.end == 0 && whole.size() <= 40 && whole.find_first_of("0123456789$") == kNone;
+  if (!direct && !words) return false;
+  for (const PhraseHit& hit : hits_) {
+    if (hit.begin >= begin && hit.phrase != Phrase::kThinkOpen) return false;  // another rule's
+  }
+  int count = 0;
+  for (size_t i = begin; i < end;) {
+    size_t word_end = i;
+    const std::string word = WordAt(text_, i, end, &word_end);
+    i = std::max(i + 1, word_end);
+    count += !word.empty();
+    if (IsNegation(word) || IsHedge(word) || (words && count > 3)) return false;
+  }
   Candidate candidate;
   return TakeSpan(Rule::kWhole, begin, end, &candidate) && Accept(candidate, out);
 }

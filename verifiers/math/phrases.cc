@@ -23,7 +23,6 @@ constexpr Entry kEntries[] = {
     {"final answer", Phrase::kFinal, "en"},
     {"final result", Phrase::kFinal, "en"},
     {"final value", Phrase::kFinal, "en"},
-    {"final solution", Phrase::kFinal, "en"},
     {"correct option", Phrase::kAnswer, "en"},
     {"correct choice", Phrase::kAnswer, "en"},
     {"a:", Phrase::kLetterA, ""},

@@ -61,7 +61,8 @@ bool IsStopWord(std::string_view word) {
              "to",      "using",  "given", "until", "while", "thus",  "hence", "therefore", "i",
              "we",      "it",     "he",    "she",   "they",  "the",   "this",  "every",     "each",
              "will",    "more",   "left",  "who",   "whose", "of",    "into",  "than",      "parce",
-             "car",     "porque", "weil",  "donc",  "à",     "pour",  "de"});
+             "car",     "porque", "weil",  "donc",  "à",     "pour",  "de",    "で",        "と",
+             "だ",      "的"});
 }
 
 // Behind a balanced {..} group at `at`; `at` itself if none closes before `end`.
