@@ -119,8 +119,9 @@ const char* MethodName(Method method);  // "none", "exact", "field", "ball", "te
 struct CompareResult {
   Outcome outcome = Outcome::kUnequal;
   Method method = Method::kNone;
-  int ball_bits = 0;   // for kBall: the precision reached
-  std::string detail;  // a few words where there is more to say ("rounded to 6 decimal places", "units differ")
+  int ball_bits = 0;  // for kBall: the precision reached
+  std::string
+      detail;  // a few words where there is more to say ("rounded to 6 decimal places", "units differ")
 
   bool equal() const { return outcome == Outcome::kEqual; }
   std::string MethodText() const;  // "exact", "field", "ball(320)", "text"
@@ -128,6 +129,7 @@ struct CompareResult {
 
 // Decides. With default options and single-valued golds the answer does not depend on the order of the two. An argument
 // that is not ok() equals nothing.
-CompareResult Compare(const ParsedAnswer& gold, const ParsedAnswer& answer, const CompareOptions& options = {});
+CompareResult Compare(const ParsedAnswer& gold, const ParsedAnswer& answer,
+                      const CompareOptions& options = {});
 
 }  // namespace assay::math

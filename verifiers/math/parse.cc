@@ -1,0 +1,300 @@
+// Parse(): one text, its readings, its choice letter.
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "verifiers/math/lexer.h"
+#include "verifiers/math/math.h"
+#include "verifiers/math/parser.h"
+#include "verifiers/math/tree.h"
+#include "verifiers/math/words.h"
+
+namespace assay::math {
+namespace {
+
+bool IsAlpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+
+// White space and layout removed: two texts with one source are the same answer, whatever they mean. A blank stays where it
+// parts two words, two numbers or a command and a letter.
+std::string Source(const std::string& text) {
+  std::string out;
+  out.reserve(text.size());
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (!IsSpace(c)) {
+      if (c != '$') out.push_back(c);
+      continue;
+    }
+    while (i + 1 < text.size() && IsSpace(text[i + 1])) ++i;
+    const char next = i + 1 < text.size() ? text[i + 1] : '\0';
+    const auto word = [](char x) {
+      return IsAlpha(x) || (x >= '0' && x <= '9') || static_cast<unsigned char>(x) >= 0x80 ||
+             x == '\\';
+    };
+    if (!out.empty() && next != '\0' && (word(out.back()) && word(next))) out.push_back(' ');
+    if (!out.empty() && out.back() == '\\' && next != '\0') out.push_back(' ');
+  }
+  while (!out.empty() && (out.back() == '.' || out.back() == ',' || out.back() == ' '))
+    out.pop_back();
+  return out;
+}
+
+// The text without \text{..} and its like, Markdown stars, blanks and brackets at its ends, for choice letters.
+std::string ChoiceFrame(const std::string& text) {
+  std::string out;
+  for (size_t i = 0; i < text.size() && out.size() < 200; ++i) {
+    const char c = text[i];
+    if (c == '\\') {
+      size_t j = i + 1;
+      while (j < text.size() && IsAlpha(text[j])) ++j;
+      const std::string_view name = std::string_view(text).substr(i + 1, j - i - 1);
+      if (name.empty()) {
+        if (j < text.size()) ++j;
+        out.push_back(' ');
+      } else if (name.substr(0, 4) != "text" && name.substr(0, 4) != "math" && name != "mbox" &&
+                 name != "boxed" && name != "left" && name != "right" && name != "quad" &&
+                 name != "qquad" && name != "bf" && name != "rm") {
+        out.push_back('\\');  // a command of mathematics: no plain choice
+      }
+      i = j - 1;
+    } else if (c != '{' && c != '}' && c != '*' && c != '$' && c != '~' && c != '`') {
+      out.push_back(IsSpace(c) ? ' ' : c);
+    }
+  }
+  const size_t first = out.find_first_not_of(' ');
+  if (first == std::string::npos) return "";
+  return out.substr(first, out.find_last_not_of(' ') - first + 1);
+}
+
+struct Choice {
+  char32_t letter = 0;
+  bool framed = false;
+};
+
+// "(C)", "C.", "C) 12", "(C) twelve", "C: 12"; with a list of choices also "c" and "C twelve".
+Choice FindChoice(const std::string& frame, bool listed) {
+  Choice none;
+  size_t i = 0;
+  const bool open = i < frame.size() && frame[i] == '(';
+  if (open) ++i;
+  while (i < frame.size() && frame[i] == ' ') ++i;
+  if (i >= frame.size()) return none;
+  char letter = frame[i];
+  if (listed && letter >= 'a' && letter <= 'z') letter = static_cast<char>(letter - 32);
+  if (letter < 'A' || letter > (listed ? 'Z' : 'J')) return none;
+  ++i;
+  if (i == frame.size()) return open ? none : Choice{static_cast<char32_t>(letter), false};
+  while (open && i < frame.size() && frame[i] == ' ') ++i;
+  const char after = i < frame.size() ? frame[i] : '\0';
+  if (open) {
+    if (after != ')') return none;
+    return Choice{static_cast<char32_t>(letter), true};
+  }
+  const bool more = i + 1 < frame.size();
+  if (after == ')' || (after == '.' && (!more || frame[i + 1] == ' ')) ||
+      (after == ':' && (!more || frame[i + 1] == ' '))) {
+    return Choice{static_cast<char32_t>(letter), true};
+  }
+  if (listed && after == ' ' && more && frame[i] == ' ')
+    return Choice{static_cast<char32_t>(letter), true};
+  if (listed && (static_cast<unsigned char>(after) >= 0x80 || after == ','))
+    return Choice{static_cast<char32_t>(letter), true};
+  return none;
+}
+
+// What stands behind the letter and its frame.
+std::string ChoiceRest(const std::string& frame) {
+  size_t i = 0;
+  while (i < frame.size() && (frame[i] == '(' || frame[i] == ' ')) ++i;
+  ++i;
+  while (i < frame.size() &&
+         (frame[i] == ')' || frame[i] == '.' || frame[i] == ':' || frame[i] == ' '))
+    ++i;
+  return i < frame.size() ? frame.substr(i) : "";
+}
+
+AnswerKind KindOf(const Tree& tree, NodeId root);
+
+bool HasSymbols(const Tree& tree, NodeId root) {
+  std::vector<NodeId> stack = {root};
+  while (!stack.empty()) {
+    const NodeId id = stack.back();
+    stack.pop_back();
+    if (tree[id].op == Op::kSym || tree[id].op == Op::kApply) return true;
+    for (uint32_t k = 0; k < tree[id].n; ++k) stack.push_back(tree.Kid(id, k));
+  }
+  return false;
+}
+
+AnswerKind KindOf(const Tree& tree, NodeId root) {
+  switch (tree[root].op) {
+    case Op::kRel:
+    case Op::kCongruent:
+      return AnswerKind::kRelation;
+    case Op::kTuple:
+    case Op::kInterval:
+    case Op::kList:
+    case Op::kSet:
+    case Op::kSeq:
+    case Op::kUnion:
+    case Op::kIntersect:
+    case Op::kMinus:
+    case Op::kNamedSet:
+    case Op::kBuilder:
+    case Op::kMatrix:
+      return AnswerKind::kCollection;
+    case Op::kText:
+      return AnswerKind::kText;
+    default:
+      return HasSymbols(tree, root) ? AnswerKind::kExpression : AnswerKind::kNumber;
+  }
+}
+
+class Reader {
+ public:
+  Reader(const ParseOptions& options, ParsedAnswer::Impl* impl) : options_(options), impl_(*impl) {}
+
+  void Read(std::string_view text) {
+    if (text.size() > kMaxTextBytes) {
+      impl_.error = ParseError::kLimit;
+      return;
+    }
+    const std::string normal = NormalizeUnicode(text);
+    impl_.source = Source(normal);
+    if (impl_.source.empty()) return;
+    ReadChoice(normal);
+    Lexed lexed;
+    Lex(normal, CommaStyle::kThousands, &lexed);
+    if (lexed.tokens.size() <= 1 && impl_.choice == 0) {
+      Words(normal);
+      return;
+    }
+    const ParserResult main = Attempt(lexed, false, Reading::When::kAlways);
+    if (main.error == ParseError::kLimit) {
+      impl_.error = ParseError::kLimit;
+      return;
+    }
+    if (main.slash_ambiguous) Attempt(lexed, true, Reading::When::kAlways);
+    if (lexed.thousands_comma) Again(normal, CommaStyle::kList, Reading::When::kVersusList);
+    if (lexed.digit_commas == 1 && !lexed.thousands_comma) {
+      Again(normal, CommaStyle::kDecimal,
+            options_.grammar == Grammar::kPlain ? Reading::When::kAlways
+                                                : Reading::When::kAnswerOnly);
+    }
+    if (impl_.readings.empty()) Words(normal);
+    if (impl_.readings.empty()) {
+      impl_.error = ParseError::kSyntax;
+      return;
+    }
+    impl_.error = ParseError::kNone;
+    impl_.kind =
+        impl_.choice_framed ? AnswerKind::kChoice : KindOf(impl_.tree, impl_.readings[0].root);
+  }
+
+ private:
+  ParserResult Attempt(const Lexed& lexed, bool slash_left, Reading::When when) {
+    const ParserResult result = ParseTokens(lexed, options_.grammar, slash_left, &impl_.tree);
+    if (result.root != kNoNode) impl_.readings.push_back({result.root, when});
+    return result;
+  }
+
+  void Again(const std::string& normal, CommaStyle commas, Reading::When when) {
+    Lexed lexed;
+    Lex(normal, commas, &lexed);
+    Attempt(lexed, false, when);
+  }
+
+  void ReadChoice(const std::string& normal) {
+    const bool listed = !options_.choices.empty();
+    const std::string frame = ChoiceFrame(normal);
+    const Choice choice = FindChoice(frame, listed);
+    if (choice.letter != 0 && listed) {
+      const std::string letter(1, static_cast<char>(choice.letter));
+      const auto same = [&letter](const std::string& c) {
+        return c.size() == 1 && (c[0] == letter[0] || (c[0] >= 'a' && c[0] - 32 == letter[0]));
+      };
+      if (std::none_of(options_.choices.begin(), options_.choices.end(), same)) return;
+    }
+    impl_.choice = choice.letter;
+    impl_.choice_framed = choice.framed;
+    impl_.choice_listed = listed && choice.letter != 0;
+    if (!choice.framed) return;
+    const std::string rest = ChoiceRest(frame);
+    impl_.choice_text = rest;
+    if (rest.empty() || rest.find('\\') != std::string::npos) return;
+  }
+
+  void Words(const std::string& normal) {
+    const std::string words = NormalizeWords(normal);
+    if (words.empty()) return;
+    const NodeId id = impl_.tree.Named(Op::kText, words);
+    impl_.readings.push_back({id, Reading::When::kAlways});
+    impl_.error = ParseError::kNone;
+    impl_.kind = AnswerKind::kText;
+  }
+
+  const ParseOptions& options_;
+  ParsedAnswer::Impl& impl_;
+};
+
+}  // namespace
+
+const char* ParseErrorName(ParseError error) {
+  switch (error) {
+    case ParseError::kNone:
+      return "none";
+    case ParseError::kEmpty:
+      return "empty";
+    case ParseError::kSyntax:
+      return "syntax";
+    case ParseError::kLimit:
+      return "limit";
+  }
+  return "";
+}
+
+const char* AnswerKindName(AnswerKind kind) {
+  switch (kind) {
+    case AnswerKind::kNone:
+      return "none";
+    case AnswerKind::kNumber:
+      return "number";
+    case AnswerKind::kExpression:
+      return "expression";
+    case AnswerKind::kRelation:
+      return "relation";
+    case AnswerKind::kCollection:
+      return "collection";
+    case AnswerKind::kChoice:
+      return "choice";
+    case AnswerKind::kText:
+      return "text";
+  }
+  return "";
+}
+
+ParsedAnswer::ParsedAnswer() = default;
+ParsedAnswer::~ParsedAnswer() = default;
+ParsedAnswer::ParsedAnswer(const ParsedAnswer&) = default;
+ParsedAnswer::ParsedAnswer(ParsedAnswer&&) noexcept = default;
+ParsedAnswer& ParsedAnswer::operator=(const ParsedAnswer&) = default;
+ParsedAnswer& ParsedAnswer::operator=(ParsedAnswer&&) noexcept = default;
+ParsedAnswer::ParsedAnswer(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+
+ParseError ParsedAnswer::error() const { return impl_ ? impl_->error : ParseError::kEmpty; }
+AnswerKind ParsedAnswer::kind() const { return impl_ ? impl_->kind : AnswerKind::kNone; }
+
+std::string ParsedAnswer::ToString() const {
+  std::string out;
+  if (ok() && !impl_->readings.empty()) PrintNode(impl_->tree, impl_->readings[0].root, &out);
+  return out;
+}
+
+ParsedAnswer Parse(std::string_view text, const ParseOptions& options) {
+  auto impl = std::make_shared<ParsedAnswer::Impl>();
+  Reader(options, impl.get()).Read(text);
+  return ParsedAnswer(std::move(impl));
+}
+
+}  // namespace assay::math

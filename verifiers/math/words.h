@@ -1,0 +1,47 @@
+// Words in answers: their normal form, numbers spelled out, units of measure, and the little words that join or lead in an
+// answer. Pure functions over constant tables. Private to verifiers/math.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace assay::math {
+
+// Lower-case words joined by blanks, without punctuation, articles and layout commands; dates in one order.
+std::string NormalizeWords(std::string_view text);
+
+// "five", "twenty-one", "one hundred and five": its value.
+std::optional<int64_t> NumberWord(std::string_view normalized);
+// "million": 1000000; 0 if it is no such word.
+int64_t Multiplier(std::string_view word);
+
+// "and", "or", "as well as": joins the items of a list.
+bool IsConjunction(std::string_view normalized);
+// Words after which a value follows ("the answer is", "approximately"); false if any of them negates or hedges.
+bool IsLeadIn(std::string_view normalized);
+// "where", "for", "with": what follows is a condition.
+bool IsCondition(std::string_view word);
+// "not", "isn't", "wrong", "maybe": words that turn what stands beside them.
+bool HasNegation(std::string_view normalized);
+// "is", "equals".
+bool IsEqualsWord(std::string_view word);
+bool IsPercentWord(std::string_view normalized);
+
+// A unit in normal form: a dimension and an exact factor to its base unit, or only words.
+struct Unit {
+  bool known = false;
+  std::string dimension;  // "m^2", "m s^-1", "usd", "deg"; empty if not known
+  int64_t num = 1;        // factor num / den
+  int64_t den = 1;
+  std::string words;  // normal form of what was written
+  bool Empty() const { return !known && words.empty(); }
+};
+// "cm^2", "square centimeters", "km/h", "miles per hour", "dollars".
+Unit ParseUnit(std::string_view text);
+// True for words that are units by themselves even without a frame ("cm", "mph", "inches"), case as written.
+bool IsUnitWord(std::string_view word);
+
+}  // namespace assay::math
