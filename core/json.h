@@ -29,17 +29,22 @@ class Json {
 
   static constexpr int kMaxDepth = 256;
 
-  Json() = default;  // null
-  Json(std::nullptr_t) {}
-  Json(bool value) : value_(value) {}
-  Json(int value) : value_(static_cast<int64_t>(value)) {}
-  Json(int64_t value) : value_(value) {}
+  Json() noexcept;  // null
+  Json(const Json& other);
+  Json(Json&& other) noexcept;
+  Json& operator=(const Json& other);
+  Json& operator=(Json&& other) noexcept;
+  ~Json();
+  Json(std::nullptr_t);
+  Json(bool value);
+  Json(int value);
+  Json(int64_t value);
   Json(uint64_t value);  // stored as int64_t where it fits
-  Json(double value) : value_(value) {}
-  Json(BigNumber value) : value_(std::move(value)) {}
-  Json(std::string value) : value_(std::move(value)) {}
-  Json(std::string_view value) : value_(std::string(value)) {}
-  Json(const char* value) : value_(std::string(value)) {}
+  Json(double value);
+  Json(BigNumber value);
+  Json(std::string value);
+  Json(std::string_view value);
+  Json(const char* value);
   Json(Array value);
   Json(Object value);
 
@@ -100,6 +105,23 @@ struct Json::Member {
   Json value;
   bool operator==(const Member&) const = default;
 };
+
+// Down here because clang wants Member to be complete for them.
+inline Json::Json() noexcept = default;
+inline Json::Json(const Json& other) = default;
+inline Json::Json(Json&& other) noexcept = default;
+inline Json& Json::operator=(const Json& other) = default;
+inline Json& Json::operator=(Json&& other) noexcept = default;
+inline Json::~Json() = default;
+inline Json::Json(std::nullptr_t) {}
+inline Json::Json(bool value) : value_(value) {}
+inline Json::Json(int value) : value_(static_cast<int64_t>(value)) {}
+inline Json::Json(int64_t value) : value_(value) {}
+inline Json::Json(double value) : value_(value) {}
+inline Json::Json(BigNumber value) : value_(std::move(value)) {}
+inline Json::Json(std::string value) : value_(std::move(value)) {}
+inline Json::Json(std::string_view value) : value_(std::string(value)) {}
+inline Json::Json(const char* value) : value_(std::string(value)) {}
 
 // What had to be repaired in one document.
 struct JsonRepairs {
