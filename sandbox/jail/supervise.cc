@@ -60,22 +60,24 @@ bool Scratch::IsFull() const {
 
 bool Scratch::Prepare(const Limits& limits) {
   if (!world_.private_tmp) return true;
-  if (mounted_ && disk_mib_ == limits.disk_mib && files_ == limits.files && LeftNothing()) {
-    // A name made and removed again leaves only the folder's times behind: they are put back as well.
-    timespec zero[2] = {};
-    return utimensat(AT_FDCWD, kScratch, zero, 0) == 0;
+  bool reusable =
+      mounted_ && disk_mib_ == limits.disk_mib && files_ == limits.files && LeftNothing();
+  if (!reusable) {
+    if (mounted_ && umount2(kScratch, MNT_DETACH) != 0) return false;
+    mounted_ = false;
+    // Owned by the zygote, so that a box can neither change its mode nor hang attributes on it.
+    std::string options =
+        StrCat("mode=1777,size=", limits.disk_mib, "m,nr_inodes=", limits.files + 1);
+    if (mount("assay-tmp", kScratch, "tmpfs", MS_NOSUID | MS_NODEV, options.c_str()) != 0) {
+      return false;
+    }
+    mounted_ = true;
+    disk_mib_ = limits.disk_mib;
+    files_ = limits.files;
   }
-  if (mounted_ && umount2(kScratch, MNT_DETACH) != 0) return false;
-  mounted_ = false;
-  // Owned by the zygote, so that a box can neither change its mode nor hang attributes on it.
-  std::string options =
-      StrCat("mode=1777,size=", limits.disk_mib, "m,nr_inodes=", limits.files + 1);
-  if (mount("assay-tmp", kScratch, "tmpfs", MS_NOSUID | MS_NODEV, options.c_str()) != 0)
-    return false;
-  mounted_ = true;
-  disk_mib_ = limits.disk_mib;
-  files_ = limits.files;
-  return true;
+  // A name made and removed again leaves only the folder's times behind: every job finds the same ones.
+  timespec zero[2] = {};
+  return utimensat(AT_FDCWD, kScratch, zero, 0) == 0;
 }
 
 Reaped EndEverything(const World& world) {

@@ -1,0 +1,210 @@
+// Ten thousand jobs leave nothing behind; neither does a killed worker, nor a killed `assay`.
+#include <dirent.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/sandbox/sandbox_fixture.h"
+
+namespace assay {
+namespace {
+
+class LeakTest : public SandboxTest {};
+
+std::string ReadFile(const std::string& path) {
+  std::ifstream in(path);
+  std::stringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+int CountEntries(const char* folder) {
+  int count = 0;
+  if (DIR* dir = opendir(folder)) {
+    while (readdir(dir) != nullptr) ++count;
+    closedir(dir);
+  }
+  return count;
+}
+
+struct Process {
+  pid_t pid;
+  pid_t parent;
+};
+
+// Every process whose executable is an assay-jail, zombies too.
+std::vector<Process> Jails() {
+  std::vector<Process> list;
+  DIR* dir = opendir("/proc");
+  while (dirent* entry = readdir(dir)) {
+    pid_t pid = atoi(entry->d_name);
+    if (pid <= 0) continue;
+    std::string stat = ReadFile("/proc/" + std::string(entry->d_name) + "/stat");
+    size_t open = stat.find('('), close = stat.rfind(')');
+    if (open == std::string::npos || close == std::string::npos ||
+        stat.substr(open + 1, close - open - 1) != "assay-jail")
+      continue;
+    list.push_back({pid, static_cast<pid_t>(atoi(stat.c_str() + close + 4))});
+  }
+  closedir(dir);
+  return list;
+}
+
+// The jails that descend from `root`.
+std::vector<pid_t> Descendants(pid_t root) {
+  std::vector<Process> all = Jails();
+  std::vector<pid_t> found = {root};
+  for (size_t i = 0; i < found.size(); ++i) {
+    for (const Process& process : all) {
+      if (process.parent == found[i]) found.push_back(process.pid);
+    }
+  }
+  found.erase(found.begin());
+  return found;
+}
+
+bool AllGone(const std::vector<pid_t>& pids, int wait_ms) {
+  for (int waited = 0; waited < wait_ms; waited += 20) {
+    std::vector<Process> now = Jails();
+    bool any = std::any_of(pids.begin(), pids.end(), [&](pid_t pid) {
+      return std::any_of(now.begin(), now.end(),
+                         [&](const Process& process) { return process.pid == pid; });
+    });
+    if (!any) return true;
+    usleep(20'000);
+  }
+  return false;
+}
+
+// Resident and mapped memory of a process, KiB.
+int64_t MemoryKib(pid_t pid) {
+  std::string status = ReadFile("/proc/" + std::to_string(pid) + "/status");
+  size_t at = status.find("VmRSS:");
+  return at == std::string::npos ? 0 : atoll(status.c_str() + at + 6);
+}
+
+std::unique_ptr<Sandbox> OnePool(int slots) {
+  SandboxConfig config;
+  config.slots = slots;
+  config.jail_path = std::string(std::getenv("ASSAY_BUILD_DIR")) + "/assay-jail";
+  auto made = Sandbox::Create(config);
+  return made.ok() ? std::move(made).value() : nullptr;
+}
+
+TEST_F(LeakTest, TenThousandJobsLeaveNothing) {
+  int jobs = 10'000;
+  if (const char* fewer = std::getenv("ASSAY_LEAK_JOBS")) jobs = atoi(fewer);
+  std::unique_ptr<Sandbox> pool = OnePool(1);
+  ASSERT_NE(pool, nullptr);
+  auto run = [&](int i) {
+    Job job;
+    // Now and then a job that leaves files, children or a signal behind.
+    job.source = i % 50 == 7    ? "open('left', 'w').write('x' * 5000)"
+                 : i % 50 == 19 ? "import os, time\nif os.fork() == 0: time.sleep(99)"
+                 : i % 50 == 31 ? "import os\nos.kill(os.getpid(), 11)"
+                                : "print(sum(range(100)))";
+    RunResult result = pool->Run(job);
+    ASSERT_NE(result.cause, Cause::kFault) << Show(result);
+  };
+  // What is allocated once is allocated by then.
+  for (int i = 0; i < 200; ++i) run(i);
+  std::vector<pid_t> workers = Descendants(getpid());
+  int fds = CountEntries("/proc/self/fd");
+  std::vector<int> worker_fds;
+  int64_t own_memory = MemoryKib(getpid());
+  int64_t memory = 0, memory_after = 0;
+  for (pid_t pid : workers) {
+    worker_fds.push_back(CountEntries(("/proc/" + std::to_string(pid) + "/fd").c_str()));
+    memory += MemoryKib(pid);
+  }
+  size_t mounts = ReadFile("/proc/" + std::to_string(workers.back()) + "/mountinfo").size();
+  size_t own_mounts = ReadFile("/proc/self/mountinfo").size();
+  for (int i = 200; i < jobs; ++i) run(i);
+  EXPECT_EQ(Descendants(getpid()), workers) << "processes";
+  EXPECT_EQ(CountEntries("/proc/self/fd"), fds) << "descriptors here";
+  for (size_t i = 0; i < workers.size(); ++i) {
+    EXPECT_EQ(CountEntries(("/proc/" + std::to_string(workers[i]) + "/fd").c_str()), worker_fds[i])
+        << "descriptors of worker " << i;
+    memory_after += MemoryKib(workers[i]);
+  }
+  // Mount ids grow, so lines may grow by a digit: what may not grow is their number.
+  EXPECT_NEAR(static_cast<double>(
+                  ReadFile("/proc/" + std::to_string(workers.back()) + "/mountinfo").size()),
+              static_cast<double>(mounts), 40)
+      << "mounts";
+  EXPECT_EQ(ReadFile("/proc/self/mountinfo").size(), own_mounts);
+  EXPECT_LE(static_cast<double>(memory_after), static_cast<double>(memory) * 1.01)
+      << "memory of the workers";
+  EXPECT_LE(static_cast<double>(MemoryKib(getpid())), static_cast<double>(own_memory) * 1.01 + 256)
+      << "memory here";
+}
+
+TEST_F(LeakTest, AKilledWorkersJobIsRunAgainAndThePoolHeals) {
+  std::unique_ptr<Sandbox> pool = OnePool(2);
+  ASSERT_NE(pool, nullptr);
+  std::vector<RunResult> results(40);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 2; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = t; i < 40; i += 2) {
+        Job job;
+        job.source = "import time\ntime.sleep(0.05)\nprint(" + std::to_string(i) + ")";
+        results[i] = pool->Run(job);
+      }
+    });
+  }
+  int killed = 0;
+  for (int i = 0; i < 6; ++i) {
+    usleep(300'000);
+    std::vector<pid_t> workers = Descendants(getpid());
+    // Both kinds: the waiting outer process and the zygote itself.
+    if (workers.size() > static_cast<size_t>(i % 2)) killed += kill(workers[i % 2], SIGKILL) == 0;
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_GT(killed, 2);
+  for (int i = 0; i < 40; ++i)
+    EXPECT_EQ(results[i].stdout_bytes, std::to_string(i) + "\n") << Show(results[i]);
+}
+
+TEST_F(LeakTest, AKilledParentLeavesNoProcess) {
+  int ready[2];
+  ASSERT_EQ(pipe(ready), 0);
+  pid_t parent = fork();
+  ASSERT_GE(parent, 0);
+  if (parent == 0) {
+    std::unique_ptr<Sandbox> pool = OnePool(1);
+    char byte = 'r';
+    if (write(ready[1], &byte, 1) != 1) _exit(1);
+    Job job;
+    job.source = "import os, time\nos.fork(); os.fork()\ntime.sleep(300)";
+    job.limits.wall_ms = 300'000;
+    if (pool != nullptr) pool->Run(job);
+    _exit(0);
+  }
+  char byte;
+  ASSERT_EQ(read(ready[0], &byte, 1), 1);
+  std::vector<pid_t> below;
+  for (int i = 0; i < 500 && below.size() < 6; ++i) {  // worker, zygote, four boxed processes
+    usleep(20'000);
+    below = Descendants(parent);
+  }
+  EXPECT_EQ(below.size(), 6u);
+  kill(parent, SIGKILL);
+  waitpid(parent, nullptr, 0);
+  EXPECT_TRUE(AllGone(below, 10'000));
+  close(ready[0]);
+  close(ready[1]);
+}
+
+}  // namespace
+}  // namespace assay
