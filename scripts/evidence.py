@@ -7,6 +7,7 @@ if anything is missed. Figures of time depend on the machine and on what else ru
 """
 
 import argparse
+import gzip
 import json
 import os
 import pathlib
@@ -214,6 +215,77 @@ GROUP_OPTIONS = {
 }
 
 
+# --- sandbox
+
+
+def canonical_rows(evidence, name):
+    """HumanEval's or MBPP's own solutions as rows of `assay score`: the file, and how many there are."""
+    with gzip.open(evidence.file(f"sets/{name}.jsonl.gz"), "rt", encoding="utf-8") as lines:
+        problems = [json.loads(line) for line in lines]
+    rows = evidence.scratch / f"{name}_canonical.jsonl"
+    with open(rows, "w", encoding="utf-8") as out:
+        for problem in problems:
+            solution = problem.get("canonical_solution") or problem.get("code")
+            row = {key: problem[key] for key in ("entry_point", "test", "test_list", "test_setup_code") if key in problem}
+            row.update(id=str(problem["task_id"]), prompt=problem.get("prompt") or problem["text"], completions=[solution])
+            out.write(json.dumps(row) + "\n")
+    return rows, len(problems)
+
+
+def canonical_row(evidence, name):
+    rows, count = canonical_rows(evidence, name)
+    scored = evidence.run(evidence.program("assay"), "score", rows, "--verifier", "code", "-q", ok=(0, 3))
+    failed = [line["id"] for line in map(json.loads, scored.splitlines()) if line["rewards"] != [1.0]]
+    return f"{count - len(failed)} of {count}" + (f", not: {', '.join(failed[:5])}" if failed else ""), not failed
+
+
+def attacks_row(evidence):
+    lines = evidence.json_lines(evidence.program("assay_code_attacks"), evidence.file("attacks.jsonl"), ok=(0, 1))
+    summary = lines[-1]["summary"]
+    bad = sum(summary[key] for key in ("false_passes", "breaches", "leftovers", "honest_failed", "faults"))
+    return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in summary.items()), summary["asked"] > 0 and bad == 0
+
+
+def sandbox_section(evidence):
+    evidence.measure("attacks.jsonl, function tasks in three shapes", "no false pass, breach or leftover, no honest one failed",
+                     lambda: attacks_row(evidence))
+    evidence.measure("HumanEval's own solutions pass", "164 of 164", lambda: canonical_row(evidence, "humaneval"))
+    evidence.measure("MBPP's own solutions pass", "974 of 974", lambda: canonical_row(evidence, "mbpp"))
+    evidence.measure("code on groups_humaneval_codegen16b_100, agreement with 16,400 measured labels",
+                     "no unexplained disagreement", lambda: agreement_row(
+                         evidence, "sets/groups_humaneval_codegen16b_100.jsonl.gz", ["--verifier", "code"], 0.999))
+
+
+# --- bench
+
+
+def bench_rows(evidence, program, figures):
+    """One row for each (what, path into the program's JSON line, unit, least) of a benchmark."""
+    try:
+        found = evidence.json_lines(evidence.program(program))
+    except (Missed, subprocess.SubprocessError, ValueError) as error:
+        evidence.add(program, f"not measured: {error}", "", False)
+        return
+    for what, path, unit, least in figures:
+        value = {key: part for line in found for key, part in line.items()}
+        for key in path:
+            value = value.get(key) if isinstance(value, dict) else None
+        if value is None:
+            evidence.add(what, f"not measured: {program} gives no {'.'.join(path)}", f">= {least:,} {unit}", False)
+        else:
+            evidence.add(what, f"{value:,.0f} {unit}", f">= {least:,} {unit}", value >= least)
+
+
+def bench_section(evidence):
+    bench_rows(evidence, "assay_bench_score", [
+        ("JSON Lines parsed, one core", ["jsonl_parse_mb_s"], "MB/s", 800),
+        ("read, scored by a trivial verifier, written", ["score_write_mb_s_j2"], "MB/s", 300)])
+    bench_rows(evidence, "assay_bench_store", [("store: rows of sample and verdict, indexed, on disk", ["rows_per_s"], "rows/s", 300000)])
+    bench_rows(evidence, "assay_bench_math", [
+        ("math, short cases, one core", ["short", "cases_per_cpu_second"], "cases/s", 50000),
+        ("math, long replies, one core", ["long", "cases_per_cpu_second"], "replies/s", 40000)])
+
+
 # --- train
 
 
@@ -244,7 +316,7 @@ def train_section(evidence):
     parity_rows(evidence, "model_parity", "ids exact, logits and log-probs 2e-3", model, evidence.data / "golden_smollm2.json")
 
 
-SECTIONS = {"main": main_section, "math": math_section, "train": train_section}
+SECTIONS = {"main": main_section, "math": math_section, "sandbox": sandbox_section, "train": train_section, "bench": bench_section}
 
 
 def data_folder():
