@@ -3,6 +3,7 @@
 #include "core/text.h"
 #include "verifiers/code/code_verifier.h"
 #include "verifiers/format.h"
+#include "verifiers/math/math_verifier.h"
 #include "verifiers/verifier.h"
 
 namespace assay {
@@ -13,6 +14,7 @@ const std::vector<VerifierInfo>& BuiltinVerifiers() {
       {"code", "runs the program against the row's tests in the sandbox", kCodeOptionsHelp, true, MakeCodeVerifier},
       {"format", "one <think>..</think> pair first, then a non-empty answer",
        "prefilled: true | false (default false): the prompt ended with <think> already", false, MakeFormatVerifier},
+      {"math", "finds the final answer in a reply and compares it with the gold, exactly", kMathOptionsHelp, false, MakeMathVerifier},
   };
   return kTable;
 }

@@ -123,7 +123,7 @@ std::vector<std::string> SubsetsOf(const Json& row) {
   std::vector<std::string> subsets;
   const bool derived = row.StringOr("mode", "") == "parse_equiv";
   const bool aside = row.BoolOr("suspect", false);
-  const bool hard = row.StringOr("source", "").find(":hard:") != std::string_view::npos;
+  const bool hard = StartsWith(row.StringOr("id", ""), "h");  // math_hard.jsonl
   if (hard) {
     subsets.push_back(row.BoolOr("debatable", false) ? "debatable" : "firm");
   } else if (derived) {

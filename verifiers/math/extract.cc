@@ -889,6 +889,11 @@ bool Extractor::ByTail(Extraction* out) {
     if (FinalEquals(from, &candidate) && (best.rule == Rule::kNone || candidate.begin >= best.end))
       best = candidate;
   }
+  // Where plain text counts as much as formulas, the later of the two is the answer.
+  if (options_.mode == Mode::kLatexExpr && best.rule == Rule::kFormula) {
+    const size_t number = LastNumberBegin(text_, best.end, hi_);
+    if (number != kNone) return ByNumber(out);
+  }
   if (best.rule == Rule::kNone || IsPlaceholder(best.text)) return false;
   const size_t sentence = ClauseBegin(text_, best.begin, lo_);
   for (const size_t refused : refused_anchors_) {

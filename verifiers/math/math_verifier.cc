@@ -1,5 +1,6 @@
 #include "verifiers/math/math_verifier.h"
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <string>
@@ -152,7 +153,8 @@ std::string GoldText(const std::string& gold, const MathOptions& options) {
 
 struct Golds {
   std::vector<math::ParsedAnswer> parsed;
-  Verdict fault;  // set if parsed is empty
+  std::vector<std::string> oversized;  // too large to read: met by the same text only
+  Verdict fault;                       // set if parsed is empty
 };
 
 Golds ReadGolds(const Problem& problem, const MathOptions& options) {
@@ -166,6 +168,7 @@ Golds ReadGolds(const Problem& problem, const MathOptions& options) {
     if (parsed.ok()) {
       golds.parsed.push_back(std::move(parsed));
     } else if (parsed.limit_reached()) {
+      golds.oversized.push_back(text);
       golds.fault = Verdict::Fault(
           "gold_limit", StrCat("the reference answer is too large to read: ", Shorten(text, 200)));
     } else {
@@ -228,6 +231,7 @@ Verdict JudgeSample(const Group& group, const Sample& sample, const Golds& golds
   const math::Extraction found = Extract(text, options, sample.truncated());
   Json evidence = Json::MakeObject();
   if (!found.found()) {
+    if (golds.parsed.empty()) return golds.fault;
     evidence.Set("rule", found.refusal);
     Verdict verdict =
         Verdict::Fail("no_answer", StrCat("no final answer was found (", found.refusal, ")"));
@@ -240,7 +244,13 @@ Verdict JudgeSample(const Group& group, const Sample& sample, const Golds& golds
   evidence.Set("end", static_cast<int64_t>(found.end + skipped));
   const math::ParsedAnswer answer = math::Parse(found.text, ParseOptionsFor(options));
   Verdict verdict;
-  if (answer.ok()) {
+  if (std::find(golds.oversized.begin(), golds.oversized.end(), found.text) !=
+      golds.oversized.end()) {
+    evidence.Set("method", "text");
+    verdict = Verdict::Pass();
+  } else if (golds.parsed.empty()) {
+    return golds.fault;
+  } else if (answer.ok()) {
     verdict = Judge(golds, answer, options, &evidence);
   } else if (answer.limit_reached()) {
     verdict = Verdict::Fail("limit_reached", "the answer is too long or too deep to read");
@@ -269,7 +279,8 @@ class MathVerifier final : public Verifier {
  private:
   static std::vector<Verdict> VerifyWith(const Group& group, const MathOptions& options) {
     const Golds golds = ReadGolds(group.problem, options);
-    if (golds.parsed.empty()) return std::vector<Verdict>(group.samples.size(), golds.fault);
+    if (golds.parsed.empty() && golds.oversized.empty())
+      return std::vector<Verdict>(group.samples.size(), golds.fault);
     std::vector<Verdict> verdicts;
     verdicts.reserve(group.samples.size());
     for (const Sample& sample : group.samples) {

@@ -260,7 +260,8 @@ std::string WordAt(std::string_view text, size_t at, size_t end, size_t* word_en
     } else if (static_cast<unsigned char>(c) >= 0x80) {
       size_t size = 1;
       const UChar32 point = CodePointAt(text, i, &size);
-      if (!u_isalpha(point)) break;
+      const bool mark = !word.empty() && (U_GET_GC_MASK(point) & U_GC_M_MASK) != 0;
+      if (!u_isalpha(point) && !mark) break;
       word.append(text.substr(i, size));
       i += size;
       // A script without spaces: every sign is a word of its own.
@@ -365,6 +366,10 @@ class DirectWalk {
 
   // A letter is a variable (or a choice), unless it is the article of a phrase.
   bool StepLetter(size_t word_end) {
+    if (good_ != 0 && text_[at_] == 'a' && IsSpace(text_[at_ - 1]) &&
+        (word_end == end_ || text_[word_end] == '.' || text_[word_end] == ' ')) {
+      return false;
+    }
     if (word_end < end_ && text_[word_end] == ' ' &&
         (text_[at_] == 'a' || text_[at_] == 'A' || text_[at_] == 'I')) {
       size_t next_end = 0;
@@ -477,6 +482,10 @@ std::string CleanAnswer(std::string_view text) {
   size_t begin = 0;
   size_t end = out.size();
   while (begin < end && (IsSpace(out[begin]) || out[begin] == ':')) ++begin;
+  if (end >= 1 && out[end - 1] == '"') {
+    --end;
+    if (end >= 1 && out[end - 1] == '\\') --end;
+  }
   while (end > begin && (IsSpace(out[end - 1]) || out[end - 1] == ',' || out[end - 1] == ';' ||
                          out[end - 1] == ':' ||
                          (out[end - 1] == '.' && !(end >= begin + 2 && out[end - 2] == '\\')))) {
