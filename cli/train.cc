@@ -59,6 +59,7 @@ void AddTrainCommands(CLI::App* app, Context* context) {
     CLI::App* command = app->add_subcommand(name, summary);
     command->allow_extras();
     command->prefix_command();
+    command->fallthrough(false);  // its words are not ours
     command->set_help_flag();  // --help goes to assay-train
     command->callback([app, command, context, name = std::string(name)] {
       context->run = [app, command, context, name] {

@@ -1,0 +1,172 @@
+// The command line as scripts rely on it: exit codes, what goes to stdout and stderr, error style, precedence.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+
+#include "core/json.h"
+#include "core/jsonl.h"
+#include "core/text.h"
+
+namespace assay {
+namespace {
+
+struct Ran {
+  int code;
+  std::string out, err;
+};
+
+class CliTest : public testing::Test {
+ protected:
+  CliTest() {
+    char name[] = "/tmp/assay-cli-XXXXXX";
+    folder_ = mkdtemp(name);
+    const char* build = std::getenv("ASSAY_BUILD_DIR");
+    assay_ = StrCat(build != nullptr ? build : ".", "/assay");
+  }
+  ~CliTest() override { std::filesystem::remove_all(folder_); }
+
+  // Runs `assay ARGS` by the shell in the test's folder; `before` may set variables.
+  Ran Run(const std::string& args, const std::string& before = "") {
+    const std::string command = StrCat("cd ", folder_, " && ", before, " ", assay_, " ", args, " >stdout.txt 2>stderr.txt");
+    const int status = std::system(command.c_str());
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : 255, *ReadFile(folder_ + "/stdout.txt"), *ReadFile(folder_ + "/stderr.txt")};
+  }
+  std::string File(const std::string& name, const std::string& contents) {
+    EXPECT_TRUE(WriteFileAtomic(folder_ + "/" + name, contents).ok());
+    return name;
+  }
+
+  std::string folder_, assay_;
+};
+
+constexpr const char* kRows =
+    "{\"id\":\"a\",\"labels\":[true,false],\"completions\":[\"<think>x</think>1\",\"2\"]}\n"
+    "{\"id\":\"b\",\"labels\":[true,true],\"completions\":[\"<think>x</think>1\",\"2\"]}\n";
+
+TEST_F(CliTest, VersionAndHelp) {
+  EXPECT_EQ(Run("version").out.rfind("assay ", 0), 0u);
+  EXPECT_EQ(Run("--version").code, 0);
+  EXPECT_EQ(Run("--help").code, 0);
+  const Ran help = Run("score --help");
+  EXPECT_EQ(help.code, 0);
+  EXPECT_NE(help.out.find("--fail-under"), std::string::npos);
+  EXPECT_EQ(Run("").code, 2);
+  EXPECT_EQ(Run("version --output-format json").out.rfind("{\"name\":\"assay\"", 0), 0u);
+}
+
+TEST_F(CliTest, NeitherTorchNorPythonIsLinked) {
+  const int status = std::system(StrCat("ldd ", assay_, " >", folder_, "/ldd.txt").c_str());
+  ASSERT_EQ(status, 0);
+  const std::string libraries = *ReadFile(folder_ + "/ldd.txt");
+  EXPECT_NE(libraries.find("libsqlite3"), std::string::npos);
+  EXPECT_EQ(libraries.find("torch"), std::string::npos);
+  EXPECT_EQ(libraries.find("libpython"), std::string::npos);
+}
+
+TEST_F(CliTest, ErrorsHaveTheirForm) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"scor x", "error: unknown command 'scor'\n\nhint: did you mean 'score'?\n"},
+      {"score --verifer math x", "error: unknown option '--verifer'\n\nhint: did you mean '--verifier'?\n"},
+      {"score --verifier fromat x", "error: unknown verifier 'fromat'\n\nhint: did you mean 'format'?\n"},
+      {"verifiers fromat", "error: unknown verifier 'fromat'\n\nhint: did you mean 'format'?\n"},
+  };
+  for (const auto& [args, message] : cases) {
+    const Ran ran = Run(args);
+    EXPECT_EQ(ran.code, 2) << args;
+    EXPECT_EQ(ran.err, message);
+    EXPECT_EQ(ran.out, "");
+  }
+  EXPECT_EQ(Run("score --verifier format missing.jsonl").code, 2);
+  EXPECT_NE(Run("score --verifier format missing.jsonl").err.find("missing.jsonl"), std::string::npos);
+  EXPECT_EQ(Run("score -j 0 --verifier format x").code, 2);
+}
+
+TEST_F(CliTest, ScoreWritesDataToStdoutAndTheRestToStderr) {
+  File("in.jsonl", kRows);
+  const Ran ran = Run("score --verifier format in.jsonl --no-times");
+  EXPECT_EQ(ran.code, 0);
+  EXPECT_EQ(std::count(ran.out.begin(), ran.out.end(), '\n'), 2);
+  EXPECT_NE(ran.err.find("format: pass 50.0 %"), std::string::npos) << ran.err;
+  EXPECT_EQ(Run("score --verifier format in.jsonl -q").err, "");
+  const Ran piped = Run("score --verifier format - --no-times < in.jsonl");
+  EXPECT_EQ(piped.out, ran.out);
+}
+
+TEST_F(CliTest, ExitCodes) {
+  File("in.jsonl", kRows);
+  File("bad.jsonl", std::string(kRows) + "oops\n");
+  EXPECT_EQ(Run("score --verifier format in.jsonl --fail-under 0.4").code, 0);
+  EXPECT_EQ(Run("score --verifier format in.jsonl --fail-under 0.6").code, 1);
+  EXPECT_EQ(Run("score --verifier format bad.jsonl").code, 3);
+  EXPECT_EQ(Run("score --verifier format bad.jsonl --strict").code, 2);
+  EXPECT_EQ(Run("score --verifier format bad.jsonl -o o.jsonl").code, 3);
+  EXPECT_EQ(Run("score --verifier format bad.jsonl -o o.jsonl --resume").code, 3);
+  EXPECT_EQ(Run("check --verifier format x '<think>a</think>b'").code, 0);
+  EXPECT_EQ(Run("check --verifier format x b").code, 1);
+  EXPECT_NE(Run("check --verifier format x b --output-format json").out.find("\"reason\":\"no_think\""), std::string::npos);
+}
+
+TEST_F(CliTest, AgreeComparesWithLabels) {
+  File("in.jsonl", kRows);
+  ASSERT_EQ(Run("score --verifier format in.jsonl -o scored.jsonl").code, 0);
+  const Ran ran = Run("agree --labels labels scored.jsonl --output-format json");
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  const Json result = *ParseJson(ran.out);
+  EXPECT_EQ(result.IntOr("compared", 0), 4);
+  EXPECT_DOUBLE_EQ(result.DoubleOr("agreement", 0), 0.75);
+  EXPECT_EQ(result.Find("disagreements")->AsArray()->size(), 1u);
+  EXPECT_EQ(Run("agree --labels labels scored.jsonl --fail-under 0.8").code, 1);
+  EXPECT_EQ(Run("agree --labels truth scored.jsonl").code, 2);
+}
+
+TEST_F(CliTest, FlagBeatsVariableBeatsFileBeatsDefault) {
+  File("assay.toml", "jobs = 3\nseed = 4\n");
+  EXPECT_NE(Run("config").out.find("jobs = 3\n"), std::string::npos);
+  EXPECT_NE(Run("config", "ASSAY_JOBS=5").out.find("jobs = 5\n"), std::string::npos);
+  EXPECT_NE(Run("config -j 7", "ASSAY_JOBS=5").out.find("jobs = 7\n"), std::string::npos);
+  EXPECT_NE(Run("config", "ASSAY_JOBS=5").out.find("seed = 4\n"), std::string::npos);
+  File("assay.toml", "job = 3\n");
+  const Ran ran = Run("config");
+  EXPECT_EQ(ran.code, 2);
+  EXPECT_NE(ran.err.find("did you mean 'jobs'?"), std::string::npos) << ran.err;
+}
+
+TEST_F(CliTest, WorksThroughALinkFromAnyFolder) {
+  File("in.jsonl", kRows);
+  std::filesystem::create_symlink(std::filesystem::absolute(assay_), folder_ + "/linked");
+  EXPECT_EQ(std::system(StrCat("cd / && ", folder_, "/linked score -q --verifier format ", folder_, "/in.jsonl >/dev/null").c_str()), 0);
+}
+
+TEST_F(CliTest, CompletionScriptsAreValidShell) {
+  EXPECT_EQ(Run("completion bash").code, 0);
+  File("c.sh", Run("completion bash").out);
+  EXPECT_EQ(std::system(StrCat("bash -n ", folder_, "/c.sh").c_str()), 0);
+  EXPECT_EQ(Run("completion tcsh").code, 2);
+}
+
+TEST_F(CliTest, TrainingWithoutLibTorchSaysSo) {
+  const Ran ran = Run("grpo recipe.toml");
+  if (access(StrCat(assay_, "-train").c_str(), X_OK) == 0) {
+    EXPECT_EQ(ran.code, 2);  // there is no recipe.toml
+    EXPECT_NE(ran.err.find("recipe.toml"), std::string::npos);
+  } else {
+    EXPECT_EQ(ran.code, 2);
+    EXPECT_NE(ran.err.find("training is off"), std::string::npos);
+  }
+}
+
+TEST_F(CliTest, AClosedPipeIsNoCrash) {
+  std::string rows;
+  for (int i = 0; i < 3000; ++i) rows += kRows;
+  File("in.jsonl", rows);
+  const int status = std::system(StrCat("cd ", folder_, " && bash -c 'set -o pipefail; ", assay_, " score -q --verifier format in.jsonl 2>err.txt | head -n 1 >/dev/null'").c_str());
+  EXPECT_EQ(WEXITSTATUS(status), 2);
+  EXPECT_NE(ReadFile(folder_ + "/err.txt")->find("cannot write"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace assay
