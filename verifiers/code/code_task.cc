@@ -279,7 +279,11 @@ Result<CodeTask> ReadCodeTask(const Problem& problem, const CodeOptions& options
   if (!merged.ok()) return merged.error();
   task.options = *merged;
   task.language = AsciiLower(info.StringOr("language", "python"));
-  if (task.language == "python3" || task.language == "py") task.language = "python";
+  for (auto [alias, name] : {std::pair{"python3", "python"}, std::pair{"py", "python"}, std::pair{"cpp", "c++"},
+                             std::pair{"cc", "c++"}, std::pair{"cxx", "c++"}, std::pair{"js", "javascript"},
+                             std::pair{"node", "javascript"}, std::pair{"sh", "bash"}, std::pair{"shell", "bash"}}) {
+    if (task.language == alias) task.language = name;
+  }
   task.entry_point = std::string(Trim(info.StringOr("entry_point", "")));
   task.checker = std::string(info.StringOr("checker", ""));
   for (const Json* limits : {&options.limits, info.Find("limits")}) {

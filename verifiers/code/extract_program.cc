@@ -17,7 +17,7 @@ struct LanguageTags {
 const std::vector<LanguageTags>& KnownTags() {
   static const std::vector<LanguageTags> kTags = {
       {"python", {"python", "py", "python3", "python2", "pypy", "pypy3"}},
-      {"cpp", {"cpp", "c++", "cc", "cxx", "c++17", "c++20", "cpp17", "cpp20"}},
+      {"c++", {"cpp", "c++", "cc", "cxx", "c++17", "c++20", "cpp17", "cpp20"}},
       {"c", {"c"}},
       {"javascript", {"javascript", "js", "node", "nodejs"}},
       {"bash", {"bash", "sh", "shell"}},
