@@ -3,6 +3,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 // One build runs on every x86-64; the loader picks the widest version that the machine has.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
@@ -186,5 +187,31 @@ inline __attribute__((always_inline)) void RopeRows(const T* __restrict x, int64
 
 ASSAY_KERNELS(float, F32)
 ASSAY_KERNELS(bf16_t, Bf16)
+
+ASSAY_CLONES float Max(const float* x, int64_t count) {
+  float best = -std::numeric_limits<float>::infinity();
+#pragma omp simd reduction(max : best)
+  for (int64_t i = 0; i < count; ++i) best = x[i] > best ? x[i] : best;
+  return best;
+}
+
+ASSAY_CLONES double Sum(const float* x, int64_t count) {
+  double sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t i = 0; i < count; ++i) sum += static_cast<double>(x[i]);
+  return sum;
+}
+
+ASSAY_CLONES double ExpSum(const float* x, int64_t count, float shift, float scale, float* out) {
+  double sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t i = 0; i < count; ++i) {
+    const float z = (x[i] - shift) * scale;
+    const float value = z > -87.0f ? Exp(z) : 0.0f;
+    out[i] = value;
+    sum += static_cast<double>(value);
+  }
+  return sum;
+}
 
 }  // namespace assay::cpu

@@ -30,4 +30,9 @@ template <typename T>
 void Rope(const T* x, int64_t row_stride, const float* cosine, const float* sine, int64_t rows, int64_t heads, int64_t half,
           float direction, T* out);
 
+// Rows of logits: the largest; the sum; out = exp((x - shift) * scale) and its sum. NaN counts as -infinity.
+float Max(const float* x, int64_t count);
+double Sum(const float* x, int64_t count);
+double ExpSum(const float* x, int64_t count, float shift, float scale, float* out);
+
 }  // namespace assay::cpu

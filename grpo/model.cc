@@ -323,7 +323,7 @@ RotaryTables MakeRotaryTables(const ModelConfig& config, const at::Tensor& posit
 at::Tensor Forward(const Model& model, const PackedBatch& batch, const ForwardOptions& options) {
   const at::ScalarType stream = StreamDtype(model.dtype());
   const auto plan = std::make_shared<const AttentionPlan>(MakeAttentionPlan(batch.segments, model.device()));
-  const RotaryTables rotary = MakeRotaryTables(model.config, batch.positions_N, LongestContext(batch), stream);
+  const RotaryTables rotary = MakeRotaryTables(model.config, batch.positions_N, std::max(options.longest, LongestContext(batch)), stream);
   Pass pass{&model.config, plan.get(), rotary.cosine, rotary.sine, model.dtype(), options.kv};
   at::Tensor x = at::embedding(model.embed, batch.ids_N).to(stream);
   const bool checkpoint = options.checkpoint && at::GradMode::is_enabled();

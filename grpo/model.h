@@ -119,6 +119,8 @@ struct LayerKv {
 struct ForwardOptions {
   // Keep only each layer's input and compute the layer again in the backward pass.
   bool checkpoint = false;
+  // The length that dynamic RoPE scaling reckons with; 0: the batch's longest sequence.
+  int64_t longest = 0;
   // If set: receives one entry a layer (for filling a cache after a prefill).
   std::vector<LayerKv>* kv = nullptr;
   // If set: receives the residual stream before each layer and, last, the result (num_layers + 1 of [N,H]).
@@ -138,10 +140,12 @@ struct LogprobOptions {
   int64_t chunk = 256;       // tokens whose logits exist at one time: chunk * V floats
   bool entropy = true;       // also compute entropies (else undefined)
   bool entropy_grad = false; // entropies take part in backward (an entropy bonus)
+  bool top1 = false;         // also tell which targets have the highest logit (else undefined)
 };
 struct TokenLogprobs {
   at::Tensor logp_M;     // float32: log pi(target), differentiable in hidden and head
   at::Tensor entropy_M;  // float32: logsumexp(z) - sum softmax(z) z
+  at::Tensor top1_M;     // float32: 1 where the target's logit is the highest, else 0
 };
 // Never holds [M,V]: logits of `chunk` tokens at a time, computed again in the backward pass.
 TokenLogprobs ComputeTokenLogprobs(const at::Tensor& hidden_MH, const at::Tensor& head_VH, const at::Tensor& targets_M,

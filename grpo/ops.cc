@@ -167,18 +167,21 @@ void SiluMulBackward(const at::Tensor& dout, const at::Tensor& gate, const at::T
   *out = silu * up;
 }
 
-at::Tensor AddBias(at::Tensor y, const at::Tensor& bias) { return bias.defined() ? y.add_(bias) : y; }
+// Autograd functions take an input that may be missing as an optional, never as an undefined tensor.
+using MaybeTensor = std::optional<at::Tensor>;
+MaybeTensor Maybe(const at::Tensor& tensor) { return tensor.defined() ? MaybeTensor(tensor) : std::nullopt; }
+at::Tensor AddBias(at::Tensor y, const MaybeTensor& bias) { return bias ? y.add_(*bias) : y; }
 
 struct MlpFunction : torch::autograd::Function<MlpFunction> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& gate_weight,
-                            const at::Tensor& up_weight, const at::Tensor& down_weight, const at::Tensor& gate_bias,
-                            const at::Tensor& up_bias, const at::Tensor& down_bias) {
+                            const at::Tensor& up_weight, const at::Tensor& down_weight, const MaybeTensor& gate_bias,
+                            const MaybeTensor& up_bias, const MaybeTensor& down_bias) {
     const at::Tensor gate = AddBias(at::mm(x, gate_weight.t()), gate_bias);
     const at::Tensor up = AddBias(at::mm(x, up_weight.t()), up_bias);
     ctx->save_for_backward({x, gate, up, gate_weight, up_weight, down_weight});
-    ctx->saved_data["gate_bias"] = gate_bias.defined();
-    ctx->saved_data["up_bias"] = up_bias.defined();
-    ctx->saved_data["down_bias"] = down_bias.defined();
+    ctx->saved_data["gate_bias"] = gate_bias.has_value();
+    ctx->saved_data["up_bias"] = up_bias.has_value();
+    ctx->saved_data["down_bias"] = down_bias.has_value();
     return AddBias(at::mm(SiluMul(gate, up), down_weight.t()), down_bias);
   }
 
@@ -280,8 +283,8 @@ at::Tensor Rope(const at::Tensor& x, const at::Tensor& cosine, const at::Tensor&
 }
 
 at::Tensor GatedMlp(const at::Tensor& x_NH, const MlpWeights& weights) {
-  return MlpFunction::apply(x_NH, weights.gate, weights.up, weights.down, weights.gate_bias, weights.up_bias,
-                            weights.down_bias);
+  return MlpFunction::apply(x_NH, weights.gate, weights.up, weights.down, Maybe(weights.gate_bias),
+                            Maybe(weights.up_bias), Maybe(weights.down_bias));
 }
 
 at::Tensor Linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
@@ -295,12 +298,19 @@ at::Tensor Linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
 }
 
 at::Tensor SiluMul(const at::Tensor& gate, const at::Tensor& up) {
-  if (!HasKernel(gate) || !gate.is_contiguous() || !up.is_contiguous()) return at::silu(gate) * up;
-  const at::Tensor out = at::empty_like(gate);
+  if (!HasKernel(gate)) return at::silu(gate) * up;
+  // Decoding has both as parts of one product, in either layout: what counts is a dense inner dimension.
+  if (gate.dim() == 2 && gate.size(0) > 1 && gate.stride(0) == 1 && up.stride(0) == 1) return SiluMul(gate.t(), up.t()).t();
+  if (gate.dim() != 2 || gate.stride(1) != 1 || up.stride(1) != 1) return at::silu(gate) * up;
+  const int64_t width = gate.size(1);
+  const at::Tensor out = at::empty({gate.size(0), width}, gate.options());
   ByKernelType(gate.scalar_type(), [&](auto type) {
     using T = decltype(type);
-    at::parallel_for(0, gate.numel(), 16384, [&](int64_t begin, int64_t end) {
-      cpu::Swiglu<T>(Data<T>(gate) + begin, Data<T>(up) + begin, end - begin, Data<T>(out) + begin);
+    at::parallel_for(0, gate.size(0), Grain(width), [&](int64_t begin, int64_t end) {
+      for (int64_t row = begin; row < end; ++row) {
+        cpu::Swiglu<T>(Data<T>(gate) + row * gate.stride(0), Data<T>(up) + row * up.stride(0), width,
+                       Data<T>(out) + row * width);
+      }
     });
   });
   return out;

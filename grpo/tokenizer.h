@@ -24,7 +24,6 @@ enum class ChatFormat {
   kChatMl,    // <|im_start|>role\n..<|im_end|>\n (SmolLM2, Qwen2/2.5/3)
   kLlama3,    // <|start_header_id|>role<|end_header_id|>\n\n..<|eot_id|>
   kDeepSeek,  // <｜User｜>..<｜Assistant｜><think>\n
-  kLlama2,    // [INST] .. [/INST] (Llama 2, Mistral)
   kZephyr,    // <|user|>\n..</s>\n (TinyLlama)
 };
 const char* ChatFormatName(ChatFormat format);
