@@ -123,6 +123,9 @@ int Main(int argc, char** argv) {
   AddScoreCommand(&app, &context);
   AddCheckCommand(&app, &context);
   AddAgreeCommand(&app, &context);
+  AddSelectCommand(&app, &context);
+  AddExportCommand(&app, &context);
+  AddStatsCommand(&app, &context);
   AddTrainCommands(&app, &context);
   AddDoctorCommand(&app, &context);
   AddVerifiersCommand(&app, &context);

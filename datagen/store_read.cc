@@ -260,11 +260,14 @@ Status ReadRowColumns(const Statement& row, bool with_texts, StoredGroup* group)
   group->row_id = row.IntAt(3);
   group->problem_id = row.IntAt(4);
   group->flat = row.IntAt(5) != 0;
+  group->sample_count = row.IntAt(7);
   group->error = row.StringAt(8);
   group->problem.extra = Json::MakeObject();
   if (!with_texts) return {};
   if (Status status = ReadJson(row, 9, &group->problem.options); !status.ok()) return status;
-  return ReadJson(row, 10, &group->problem.extra);
+  if (Status status = ReadJson(row, 10, &group->problem.extra); !status.ok()) return status;
+  if (!group->problem.extra.IsObject()) group->problem.extra = Json::MakeObject();
+  return {};
 }
 
 }  // namespace
