@@ -28,8 +28,8 @@ at::Tensor ChunkLogits(const at::Tensor& hidden, const at::Tensor& head, int64_t
 
 struct LogprobFunction : torch::autograd::Function<LogprobFunction> {
   static variable_list forward(AutogradContext* ctx, const at::Tensor& hidden, const at::Tensor& head,
-                               const at::Tensor& targets, double temperature, int64_t chunk, bool want_entropy,
-                               bool entropy_grad) {
+                               const at::Tensor& targets, const at::Tensor* top1, double temperature, int64_t chunk,
+                               bool want_entropy, bool entropy_grad) {
     const int64_t tokens = hidden.size(0);
     const auto options = hidden.options().dtype(hidden.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
     const at::Tensor logp = at::empty({tokens}, options);
@@ -40,6 +40,7 @@ struct LogprobFunction : torch::autograd::Function<LogprobFunction> {
       at::Tensor z = ChunkLogits(hidden, head, begin, count, temperature);
       const at::Tensor chosen = z.gather(1, targets.narrow(0, begin, count).unsqueeze(1)).squeeze(1);
       const at::Tensor top = z.amax(1);
+      if (top1 != nullptr) top1->narrow(0, begin, count).copy_(chosen >= top);
       z.sub_(top.unsqueeze(1));
       at::Tensor p = z.exp();
       const at::Tensor sum = p.sum(1);
@@ -104,7 +105,7 @@ struct LogprobFunction : torch::autograd::Function<LogprobFunction> {
       }
     }
     if (!dhead.defined() && ctx->needs_input_grad(1)) dhead = at::zeros_like(head);
-    return {dhidden, dhead, Variable(), Variable(), Variable(), Variable(), Variable()};
+    return {dhidden, dhead, Variable(), Variable(), Variable(), Variable(), Variable(), Variable()};
   }
 };
 
@@ -114,9 +115,11 @@ TokenLogprobs ComputeTokenLogprobs(const at::Tensor& hidden_MH, const at::Tensor
                                    const LogprobOptions& options) {
   ASSAY_CHECK(options.temperature > 0 && options.chunk > 0);
   ASSAY_CHECK(!options.entropy_grad || options.entropy);
-  const variable_list out = LogprobFunction::apply(hidden_MH.contiguous(), head_VH, targets_M, options.temperature,
+  const at::Tensor top1 = options.top1 ? at::empty({targets_M.size(0)}, targets_M.options().dtype(at::kFloat)) : at::Tensor();
+  const variable_list out = LogprobFunction::apply(hidden_MH.contiguous(), head_VH, targets_M,
+                                                   top1.defined() ? &top1 : nullptr, options.temperature,
                                                    options.chunk, options.entropy, options.entropy_grad);
-  return {out[0], options.entropy ? out[1] : at::Tensor()};
+  return {out[0], options.entropy ? out[1] : at::Tensor(), top1};
 }
 
 }  // namespace assay

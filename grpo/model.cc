@@ -313,11 +313,11 @@ int64_t LongestContext(const PackedBatch& batch) {
 RotaryTables MakeRotaryTables(const ModelConfig& config, const at::Tensor& positions, int64_t longest,
                               at::ScalarType dtype) {
   const RopeTable table = MakeRopeTable(config, longest);
-  // Rounded like transformers' tables: float32 frequencies times float32 positions.
+  // Rounded like transformers' tables: float32 frequencies, positions, cosines and sines, whatever the model's dtype.
   const at::Tensor frequencies =
-      at::tensor(table.inverse_frequencies, at::kDouble).to(at::kFloat).to(dtype).to(positions.device());
-  const at::Tensor angles = positions.to(dtype).unsqueeze(1) * frequencies.unsqueeze(0);
-  return {(angles.cos() * table.scale).contiguous(), (angles.sin() * table.scale).contiguous()};
+      at::tensor(table.inverse_frequencies, at::kDouble).to(at::kFloat).to(positions.device());
+  const at::Tensor angles = positions.to(at::kFloat).unsqueeze(1) * frequencies.unsqueeze(0);
+  return {(angles.cos() * table.scale).to(dtype).contiguous(), (angles.sin() * table.scale).to(dtype).contiguous()};
 }
 
 at::Tensor Forward(const Model& model, const PackedBatch& batch, const ForwardOptions& options) {

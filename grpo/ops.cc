@@ -61,8 +61,10 @@ struct RmsNormFunction : torch::autograd::Function<RmsNormFunction> {
         });
       });
     } else {
-      rstd = (x.square().mean(-1) + eps).rsqrt();
-      out = (x * rstd.unsqueeze(-1) * weight).to(dtype);
+      // float64 models take their norms in float32, as transformers' do, so that their logits can be compared.
+      const at::Tensor x32 = x.to(at::kFloat);
+      rstd = (x32.square().mean(-1) + eps).rsqrt();
+      out = ((x32 * rstd.unsqueeze(-1)).to(x.scalar_type()) * weight).to(dtype);
     }
     ctx->save_for_backward({x, weight, rstd});
     return out;

@@ -1,0 +1,43 @@
+// SftLearner: from tokenised rows to new weights, by the next-token likelihood of the labelled tokens. It knows neither text nor
+// files; the loop around it is in grpo/sft_trainer.cc. One thread. LibTorch's exceptions come back as Errors.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/result.h"
+#include "grpo/learner.h"
+#include "grpo/model.h"
+#include "grpo/optimizer.h"
+#include "grpo/recipe.h"
+
+namespace assay {
+
+struct SftRow {
+  std::vector<int64_t> ids;
+  int64_t labels_from = 1;  // tokens from here on are learned; at least 1 (nothing predicts the first token)
+  int64_t num_labels() const { return static_cast<int64_t>(ids.size()) - labels_from; }
+};
+
+class SftLearner {
+ public:
+  // `policy`: float32 master weights, changed in place; it outlives the learner.
+  SftLearner(Model* policy, const OptimSpec& optim, const Compute& compute);
+
+  // Adds the gradient of sum of -log p(label) / num_items; num_items: labels of the whole accumulation window.
+  Status Accumulate(const std::vector<SftRow>& rows, double num_items);
+  // Clips and updates, or skips; then drops the gradients. Metrics: entropy, mean_token_accuracy.
+  Result<StepOutcome> Step(double learning_rate);
+
+  AdamW* optimizer() { return &optimizer_; }
+
+ private:
+  Model* policy_;
+  const double max_grad_norm_;
+  const Compute compute_;
+  AdamW optimizer_;
+  std::vector<at::Tensor> losses_, entropies_, hits_;  // of the window: sums
+  double labels_ = 0;
+};
+
+}  // namespace assay
