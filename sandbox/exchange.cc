@@ -30,14 +30,17 @@ struct Pipe {
   Fd write;
 };
 
-// A box runs as another user: what it inherits it may open again (/dev/stdin) only if the mode says so.
-bool MakePipe(Pipe* out) {
+// What a box inherits it cannot open again: it runs as another user.
+bool MakePrivatePipe(Pipe* out) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return false;
   out->read = Fd(ends[0]);
   out->write = Fd(ends[1]);
-  return fchmod(ends[0], 0666) == 0;
+  return true;
 }
+
+// A pipe that a box may open again by name (/dev/stdin).
+bool MakePipe(Pipe* out) { return MakePrivatePipe(out) && fchmod(out->read.get(), 0666) == 0; }
 
 void SetNonBlocking(int fd) { fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK); }
 
@@ -93,16 +96,16 @@ class BoxIo {
   BoxIo(int socket, const Limits& limits, std::string_view stdin_bytes)
       : socket_(socket), stdin_rest_(stdin_bytes), left_(limits.output_bytes) {}
 
-  // Pipes, and the request with their far ends (and `channel` if valid).
-  bool Start(const RunRequest& request, int channel) {
+  // Pipes, and the request with their far ends (and those of the tester's pipes, for a judge).
+  bool Start(const RunRequest& request, int requests = -1, int answers = -1) {
     Pipe in, out, err;
     if (!MakePipe(&in) || !MakePipe(&out) || !MakePipe(&err)) {
       fault_ = StrCat("pipe: ", strerror(errno));
       return false;
     }
     SetNonBlocking(in.write.get());
-    int fds[4] = {in.read.get(), out.write.get(), err.write.get(), channel};
-    lost_ = !SendFrame(socket_, FrameType::kRun, request.Encode(), fds, channel >= 0 ? 4 : 3);
+    int fds[5] = {in.read.get(), out.write.get(), err.write.get(), requests, answers};
+    lost_ = !SendFrame(socket_, FrameType::kRun, request.Encode(), fds, requests >= 0 ? 5 : 3);
     out_.fd = std::move(out.read);
     err_.fd = std::move(err.read);
     stdin_ = std::move(in.write);
@@ -227,7 +230,7 @@ RunExchange ExchangeRun(int worker_socket, const RunRequest& request,
                         std::string_view stdin_bytes) {
   RunExchange exchange;
   BoxIo io(worker_socket, request.limits, stdin_bytes);
-  if (!io.Start(request, -1) && !io.lost()) {
+  if (!io.Start(request) && !io.lost()) {
     exchange.result = FaultResult(io.fault());
     return exchange;
   }
@@ -272,7 +275,7 @@ struct TesterIo {
   bool finished() const { return lost || (done && !result.fd.valid()); }
 };
 
-bool StartTester(const JudgeJob& job, bool send_spec, int channel, TesterIo* tester) {
+bool StartTester(const JudgeJob& job, bool send_spec, int answers, int requests, TesterIo* tester) {
   Pipe result;
   if (!MakePipe(&result)) return false;
   ServeRequest request;
@@ -281,8 +284,8 @@ bool StartTester(const JudgeJob& job, bool send_spec, int channel, TesterIo* tes
   if (send_spec) request.spec = job.tester_spec;
   request.request = job.tester_request;
   request.limits = job.limits;
-  int fds[2] = {channel, result.write.get()};
-  tester->lost = !SendFrame(tester->socket, FrameType::kServe, request.Encode(), fds, 2);
+  int fds[3] = {answers, requests, result.write.get()};
+  tester->lost = !SendFrame(tester->socket, FrameType::kServe, request.Encode(), fds, 3);
   tester->result.fd = std::move(result.read);
   return true;
 }
@@ -312,12 +315,12 @@ void PollBoth(BoxIo* box, TesterIo* tester, int64_t deadline) {
 JudgeExchange ExchangeJudge(int candidate_socket, int tester_socket, const JudgeJob& job,
                             bool send_spec) {
   JudgeExchange exchange;
-  int pair[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
-    exchange.result.candidate = FaultResult(StrCat("socketpair: ", strerror(errno)));
+  // Two pipes and no socket: a descriptor cannot be sent over a pipe, and one end alone says which way bytes may go.
+  Pipe requests, answers;
+  if (!MakePrivatePipe(&requests) || !MakePrivatePipe(&answers)) {
+    exchange.result.candidate = FaultResult(StrCat("pipe: ", strerror(errno)));
     return exchange;
   }
-  Fd box_end(pair[0]), tester_end(pair[1]);
   RunRequest request;
   request.kind = RunKind::kPythonJudge;
   request.allow_exec =
@@ -328,10 +331,10 @@ JudgeExchange ExchangeJudge(int candidate_socket, int tester_socket, const Judge
   TesterIo tester;
   tester.socket = tester_socket;
   // The tester first: it waits without using CPU, while the candidate's clock runs from its start.
-  bool started = StartTester(job, send_spec, tester_end.get(), &tester) && !tester.lost &&
-                 box.Start(request, box_end.get());
-  tester_end.Reset();
-  box_end.Reset();
+  bool started = StartTester(job, send_spec, answers.read.get(), requests.write.get(), &tester) && !tester.lost &&
+                 box.Start(request, requests.read.get(), answers.write.get());
+  requests = Pipe();
+  answers = Pipe();
   exchange.candidate_lost = box.lost();
   exchange.tester_lost = tester.lost;
   if (!started) {

@@ -20,10 +20,10 @@ inline constexpr int kMaxFrameFds = 8;
 enum class FrameType : uint8_t {
   kConfig = 1,  // to the worker: WorkerConfig
   kHello,       // back: WorkerHello
-  kRun,  // to a candidate zygote: RunRequest; descriptors: stdin, stdout, stderr[, channel][, program]
+  kRun,  // to a candidate zygote: RunRequest; descriptors: stdin, stdout, stderr[, requests, answers]
   kEnd,        // to a zygote: stop the running job (payload: one byte, EndReason)
   kRunDone,    // back: RunReport
-  kServe,      // to a tester zygote: ServeRequest; descriptors: channel, result
+  kServe,      // to a tester zygote: ServeRequest; descriptors: answers, requests, result
   kServeDone,  // back: ServeReport
 };
 
@@ -120,7 +120,7 @@ struct WorkerHello {
 
 enum class RunKind : uint8_t {
   kPythonProgram = 1,  // `source` as __main__
-  kPythonJudge,        // `source` is RunCandidate's spec; a channel is attached
+  kPythonJudge,        // `source` is RunCandidate's spec; the tester's pipes are attached
   kExec,               // `argv`
 };
 

@@ -41,8 +41,9 @@ namespace {
 bool OwnSession(const BoxSpec&) { return setsid() >= 0; }
 
 bool PlaceDescriptors(const BoxSpec& spec) {
-  const int wanted[] = {spec.stdin_fd, spec.stdout_fd, spec.stderr_fd, spec.channel_fd};
-  const int count = spec.channel_fd >= 0 ? 4 : 3;
+  const int wanted[] = {spec.stdin_fd, spec.stdout_fd, spec.stderr_fd, spec.channel_fd,
+                        spec.answer_fd};
+  const int count = spec.channel_fd < 0 ? 3 : spec.answer_fd < 0 ? 4 : 5;
   // The zygote keeps 0..3 filled, so a source is never a target that an earlier round has overwritten.
   for (int target = 0; target < count; ++target) {
     if (dup2(wanted[target], target) < 0) return false;

@@ -9,7 +9,8 @@
 
 namespace assay::jail {
 
-inline constexpr int kChannelFd = 3;  // where a harness finds its channel
+inline constexpr int kChannelFd = 3;  // where a harness finds its channel, or the box the tester's requests
+inline constexpr int kAnswerFd = 4;   // where the box writes its answers
 
 struct BoxSpec {
   const World* world = nullptr;
@@ -20,6 +21,7 @@ struct BoxSpec {
   int stderr_fd = -1;
   int channel_fd = -1;   // becomes kChannelFd; -1: none
   bool trusted = false;  // a tester: stays unreadable for other processes
+  int answer_fd = -1;    // becomes kAnswerFd; -1: none
 };
 
 // Shared between a zygote and its child while the child enters the box: which step it is at, and errno when it failed.

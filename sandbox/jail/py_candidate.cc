@@ -158,7 +158,8 @@ int64_t Attribute(PyObject* value, const char* name) {
 
 class Box {
  public:
-  Box(int fd, CandidateSpec spec) : fd_(fd), spec_(std::move(spec)), pid_(getpid()) {
+  Box(int requests_fd, int answers_fd, CandidateSpec spec)
+      : requests_fd_(requests_fd), answers_fd_(answers_fd), spec_(std::move(spec)), pid_(getpid()) {
     hooks_.records = spec_.records;
   }
 
@@ -199,7 +200,7 @@ class Box {
   bool Write(const std::string& body) {
     bool ok;
     Py_BEGIN_ALLOW_THREADS;
-    ok = WriteFrame(fd_, body);
+    ok = WriteFrame(answers_fd_, body);
     Py_END_ALLOW_THREADS;
     return ok;
   }
@@ -207,7 +208,7 @@ class Box {
   bool Read(std::string* body) {
     ReadStatus status;
     Py_BEGIN_ALLOW_THREADS;
-    status = ReadFrame(fd_, kMaxRequestBytes, body, [] {
+    status = ReadFrame(requests_fd_, kMaxRequestBytes, body, [] {
       PyGILState_STATE state = PyGILState_Ensure();
       if (PyErr_CheckSignals() != 0) PyErr_Clear();
       PyGILState_Release(state);
@@ -366,7 +367,8 @@ class Box {
                PyObject* kwargs);
   PyObject* Globals(PyObject* names);
 
-  int fd_;
+  int requests_fd_;
+  int answers_fd_;
   CandidateSpec spec_;
   pid_t pid_;
   BoxHooks hooks_;
@@ -456,10 +458,10 @@ bool PrepareCandidateZygote() {
   return g_callback_type != nullptr;
 }
 
-int RunCandidate(int channel_fd, std::string_view spec_bytes) {
+int RunCandidate(int requests_fd, int answers_fd, std::string_view spec_bytes) {
   CandidateSpec spec;
   if (!CandidateSpec::Decode(spec_bytes, &spec)) return kProtocolExit;
-  Box box(channel_fd, std::move(spec));
+  Box box(requests_fd, answers_fd, std::move(spec));
   g_box = &box;
   return box.Run();
 }

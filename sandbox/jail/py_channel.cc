@@ -1,6 +1,5 @@
 #include "sandbox/jail/py_channel.h"
 
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,7 +11,7 @@ namespace {
 
 bool WriteAll(int fd, const char* data, size_t size) {
   while (size > 0) {
-    ssize_t sent = send(fd, data, size, MSG_NOSIGNAL);
+    ssize_t sent = write(fd, data, size);
     if (sent < 0 && errno == EINTR) continue;
     if (sent <= 0) return false;
     data += sent;

@@ -1,4 +1,4 @@
-// Frames on the socket pair between a box and its tester: a 32-bit little-endian length, then a kind and a body. Requests go
+// Frames on the two pipes between a box and its tester: a 32-bit little-endian length, then a kind and a body. Requests go
 // from the tester to the box, answers back; while it works on a request the box may call back functions that a test handed
 // over. Blocking; one thread. Neither side trusts a length: the tester's bound is TransferLimits::bytes.
 #pragma once

@@ -2,12 +2,12 @@
 // interpreter already initialised by the zygote (jail/py_runtime.h), in a forked, boxed, single process: no locks, no
 // threads of ours. Nothing here knows of namespaces, limits or the parent's protocol; those are the jail's.
 //
-//   box (candidate's side)                       tester's side
-//   ---------------------                        -------------
-//   RunCandidate(channel, spec)   <- channel ->  TesterServe(channel, result, request)
-//                                                        `-> result: bytes to the parent, whole
+//   box (candidate's side)                                tester's side
+//   ---------------------                                 -------------
+//   RunCandidate(requests, answers, spec)  <- two pipes ->  TesterServe(answers, requests, result, request)
+//                                                                 `-> result: bytes to the parent, whole
 //
-// The channel is one end of a fresh AF_UNIX stream socket pair, blocking. The bytes of spec and request are written by
+// The pipes are fresh for every completion, blocking. The bytes of spec and request are written by
 // verifiers/code; their layout is agreed in jail/judge_spec.h. Prepare*Zygote import what most programs use; RLIMIT_STACK must
 // be set before the zygote is exec'd, for the main thread's room is laid out then.
 #pragma once
@@ -22,15 +22,15 @@ bool PrepareCandidateZygote();
 // The same for the tester zygote.
 bool PrepareTesterZygote();
 
-// In the boxed child, after EnterBox(): defines the candidate's program from `spec` and serves the channel until it is closed.
+// In the boxed child, after EnterBox(): defines the candidate's program from `spec` and serves requests until their pipe is closed.
 // Returns the exit code; the caller flushes and _exits. Standard output belongs to the program alone.
-int RunCandidate(int channel_fd, std::string_view spec);
+int RunCandidate(int requests_fd, int answers_fd, std::string_view spec);
 
 // In a fresh tester process, once per problem: compiles the trusted text. Errors are remembered and told by every
 // TesterServe (a test that does not compile blames the data set).
 void TesterPrepare(std::string_view spec);
 // Judges one completion: fresh namespace, restored modules. Writes the whole result (at most kMaxJudgeResultBytes) to
-// `result_fd` and returns true; the caller closes both descriptors. False: this tester should be retired.
-bool TesterServe(int channel_fd, int result_fd, std::string_view request);
+// `result_fd` and returns true; the caller closes the descriptors. False: this tester should be retired.
+bool TesterServe(int answers_fd, int requests_fd, int result_fd, std::string_view request);
 
 }  // namespace assay::jail

@@ -113,7 +113,7 @@ std::string Printable(std::string_view bytes) {
 
 class Conversation {
  public:
-  explicit Conversation(int fd) : fd_(fd) {}
+  Conversation(int answers_fd, int requests_fd) : answers_fd_(answers_fd), requests_fd_(requests_fd) {}
 
   // (status, type, message, line of the whole program, line of the completion); null: broken off.
   PyObject* Loaded() {
@@ -154,7 +154,7 @@ class Conversation {
       last_handle_ = handle;
       last_value_ = PyRef();
     }
-    if (!WriteFrame(fd_, bytes)) return BreakOff("early_exit", "the program ended while it was tested");
+    if (!WriteFrame(requests_fd_, bytes)) return BreakOff("early_exit", "the program ended while it was tested");
     PyObject* value = Await(number, request);
     if (value != nullptr && operation == static_cast<int>(Operation::kCall)) {
       last_handle_ = handle;
@@ -212,7 +212,7 @@ class Conversation {
   }
 
   bool Read(std::string* frame) {
-    ReadStatus status = ReadFrame(fd_, limits_.bytes + kMessageSlack, frame, nullptr);
+    ReadStatus status = ReadFrame(answers_fd_, limits_.bytes + kMessageSlack, frame, nullptr);
     if (status == ReadStatus::kOk && !frame->empty()) return true;
     if (status == ReadStatus::kTooLarge) {
       BreakOff("protocol_error", "a message is too large");
@@ -328,7 +328,7 @@ class Conversation {
       PyErr_SetString(g_classes.unsupported, answer.error().c_str());
       return false;
     }
-    if (WriteFrame(fd_, answer.bytes())) return true;
+    if (WriteFrame(requests_fd_, answer.bytes())) return true;
     BreakOff("early_exit", "the program ended while it was tested");
     return false;
   }
@@ -348,12 +348,13 @@ class Conversation {
     PutBytes(std::string_view(utf8 != nullptr ? utf8 : "").substr(0, 2000), &body);
     PutVarint(0, &body);
     PutBytes(value != nullptr ? NearestBuiltinException(Py_TYPE(value)) : "Exception", &body);
-    if (WriteFrame(fd_, body)) return true;
+    if (WriteFrame(requests_fd_, body)) return true;
     BreakOff("early_exit", "the program ended while it was tested");
     return false;
   }
 
-  int fd_;
+  int answers_fd_;
+  int requests_fd_;
   TransferLimits limits_;
   TesterHooks hooks_;
   uint64_t number_ = 0;
@@ -505,8 +506,8 @@ void TesterPrepare(std::string_view spec) {
   if (!done) PyErr_Print();
 }
 
-bool TesterServe(int channel_fd, int result_fd, std::string_view request) {
-  Conversation conversation(channel_fd);
+bool TesterServe(int answers_fd, int requests_fd, int result_fd, std::string_view request) {
+  Conversation conversation(answers_fd, requests_fd);
   g_conversation = &conversation;
   PyRef text(PyUnicode_DecodeUTF8(request.data(), static_cast<Py_ssize_t>(request.size()), "replace"));
   PyRef result(text ? PyObject_CallMethod(g_tester_module, "serve", "O", text.get()) : nullptr);

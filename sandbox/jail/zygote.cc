@@ -128,7 +128,7 @@ int RunRequested(const RunRequestView& request) {
     case RunKind::kPythonProgram:
       return RunPythonProgram(request.source, request.args);
     case RunKind::kPythonJudge:
-      return FinishPython(RunCandidate(kChannelFd, request.source));
+      return FinishPython(RunCandidate(kChannelFd, kAnswerFd, request.source));
     case RunKind::kExec:
       return ExecProgram(request);
   }
@@ -169,7 +169,7 @@ bool RunJob(const World& world, const Filters& filters, Frame* frame, Scratch* s
   report.cause = static_cast<uint8_t>(Cause::kFault);
   bool go_on = true;
   bool decoded = RunRequestView::Decode(frame->payload, &request);
-  size_t fds_wanted = decoded && request.kind == RunKind::kPythonJudge ? 4 : 3;
+  size_t fds_wanted = decoded && request.kind == RunKind::kPythonJudge ? 5 : 3;
   if (!decoded || frame->fds.size() != fds_wanted) {
     report.fault = "a malformed request";
   } else if (!scratch->Prepare(request.limits)) {
@@ -183,7 +183,10 @@ bool RunJob(const World& world, const Filters& filters, Frame* frame, Scratch* s
     spec.stdin_fd = frame->fds[0].get();
     spec.stdout_fd = frame->fds[1].get();
     spec.stderr_fd = frame->fds[2].get();
-    if (fds_wanted == 4) spec.channel_fd = frame->fds[3].get();
+    if (fds_wanted == 5) {
+      spec.channel_fd = frame->fds[3].get();
+      spec.answer_fd = frame->fds[4].get();
+    }
     // The box has its own copies: kept open here, its ends would never be seen to close.
     auto in_child = [&] { return RunRequested(request); };
     go_on = supervisor->Run(
@@ -263,8 +266,8 @@ void TesterProcess::Stop() {
 void TesterProcess::TesterMain() {
   TesterPrepare(spec_);
   Frame frame;
-  while (ReceiveFrame(kChannelFd, &frame) && frame.fds.size() == 2) {
-    bool keep = TesterServe(frame.fds[0].get(), frame.fds[1].get(), frame.payload);
+  while (ReceiveFrame(kChannelFd, &frame) && frame.fds.size() == 3) {
+    bool keep = TesterServe(frame.fds[0].get(), frame.fds[1].get(), frame.fds[2].get(), frame.payload);
     frame.fds.clear();
     char done = keep ? 1 : 0;
     if (!SendFrame(kChannelFd, FrameType::kServeDone, std::string_view(&done, 1))) break;
@@ -315,8 +318,8 @@ bool TesterProcess::Ready(const ServeRequest& request, ServeReport* report) {
 bool TesterProcess::Serve(const ServeRequest& request, Frame* frame, ServeReport* report) {
   report->cause = static_cast<uint8_t>(Cause::kFault);
   if (!Ready(request, report)) return true;
-  int fds[2] = {frame->fds[0].get(), frame->fds[1].get()};
-  bool sent = SendFrame(control_.get(), FrameType::kServe, request.request, fds, 2);
+  int fds[3] = {frame->fds[0].get(), frame->fds[1].get(), frame->fds[2].get()};
+  bool sent = SendFrame(control_.get(), FrameType::kServe, request.request, fds, 3);
   frame->fds.clear();
   if (!sent) {
     report->fault = "the tester is gone";
@@ -382,7 +385,7 @@ int TesterZygoteMain(const World& world, const sandbox::WorkerConfig& config) {
     if (frame.type != FrameType::kServe) continue;
     ServeRequest request;
     ServeReport report;
-    if (!ServeRequest::Decode(frame.payload, &request) || frame.fds.size() != 2) {
+    if (!ServeRequest::Decode(frame.payload, &request) || frame.fds.size() != 3) {
       report.fault = "a malformed request";
     } else if (!tester.Serve(request, &frame, &report)) {
       break;

@@ -152,7 +152,8 @@ std::vector<std::pair<std::string, Problem>> Shapes(const Json& item) {
 }
 
 struct Counts {
-  int64_t items = 0, asked = 0, false_passes = 0, breaches = 0, leftovers = 0, honest_failed = 0, faults = 0, skipped = 0;
+  int64_t items = 0, asked = 0, false_passes = 0, breaches = 0, leftovers = 0, honest_failed = 0, kept_from_tests = 0, faults = 0,
+          skipped = 0;
 };
 
 class Runner {
@@ -209,8 +210,13 @@ class Runner {
       ++*counter;
     };
     count(passed && item.StringOr("expect", "") == "fail", "false pass", &counts.false_passes);
-    count(passed && item.StringOr("expect", "") == "contained", "breach", &counts.breaches);
-    count(!passed && must_pass, "honest program failed", &counts.honest_failed);
+    // A daemon's program may answer right; what counts is what it leaves behind.
+    bool tells = item.StringOr("oracle", "") == "pass_is_breach";
+    count(passed && tells && item.StringOr("expect", "") == "contained", "breach", &counts.breaches);
+    // A program that reads its answers off its caller's constants is right only where the tests are within its reach.
+    bool reads_tests = item.StringOr("category", "") == "read_tests";
+    count(!passed && must_pass && !reads_tests, "honest program failed", &counts.honest_failed);
+    count(!passed && must_pass && reads_tests, "reads the tests: kept from it", &counts.kept_from_tests);
     count(verdict.outcome == Outcome::kFault, "fault", &counts.faults);
     count(!Unharmed(item), "host touched", &counts.breaches);
     count(!Quiet(), "leftover process", &counts.leftovers);
@@ -272,7 +278,7 @@ Result<int> Main(const std::string& file, const std::string& only) {
   double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   Json summary = Json::MakeObject().Set("items", c.items).Set("asked", c.asked).Set("false_passes", c.false_passes);
   summary.Set("breaches", c.breaches).Set("leftovers", c.leftovers).Set("honest_failed", c.honest_failed);
-  summary.Set("faults", c.faults).Set("skipped", c.skipped).Set("seconds", seconds);
+  summary.Set("kept_from_tests", c.kept_from_tests).Set("faults", c.faults).Set("skipped", c.skipped).Set("seconds", seconds);
   summary.Set("isolation", TierName((*sandbox)->tier()));
   printf("%s\n", Json::MakeObject().Set("summary", std::move(summary)).Dump().c_str());
   return c.false_passes + c.breaches + c.leftovers + c.honest_failed + c.faults == 0 ? 0 : 1;
