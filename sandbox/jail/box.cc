@@ -11,16 +11,17 @@
 //    user and cgroup namespaces can only be changed with capabilities, and the box has none.
 //  - The box (this file), for each job, in the child that will run it. The order of its steps is the argument:
 //     1 own session         no terminal, no process group shared with the zygote
-//     2 descriptors         exactly 0, 1, 2 and, for a judge, 3; all others are closed before any id changes
-//     3 signals             default dispositions, nothing blocked: no inherited immunity
-//     4 limits              while still privileged: afterwards hard limits can only fall
-//     5 box user            a user id that owns nothing: not the zygote's, not a tester's
-//     6 no capabilities     after the change of user (which keeps them: neither id is 0); the bounding set is empty already
-//     7 no new privileges   inherited from the zygote; asserted, because the next step stands on it
-//     8 dumpable            so that a job can read its own /proc/self (its own only: hidepid and the user see to that);
+//     2 Landlock            only in the tier that has no mounts of its own: needs its descriptor, which the next step closes
+//     3 descriptors         exactly 0, 1, 2 and, for a judge, 3; all others are closed before any id changes
+//     4 signals             default dispositions, nothing blocked: no inherited immunity
+//     5 limits              while still privileged: afterwards hard limits can only fall
+//     6 box user            a user id that owns nothing: not the zygote's, not a tester's
+//     7 no capabilities     after the change of user (which keeps them: neither id is 0); the bounding set is empty already
+//     8 no new privileges   inherited from the zygote; asserted, because the next step stands on it
+//     9 dumpable            so that a job can read its own /proc/self (its own only: hidepid and the user see to that);
 //                           a tester stays undumpable
-//     9 working folder      the tmpfs
-//    10 filter              last, because every step above needs calls that it forbids; from here on nothing can be regained
+//    10 working folder      the tmpfs
+//    11 filter              last, because every step above needs calls that it forbids; from here on nothing can be regained
 //
 // Whatever fails ends the child with kBoxFailedExit before untrusted code: a fault of ours, never a verdict.
 #include "sandbox/jail/box.h"
@@ -35,10 +36,16 @@
 
 #include <algorithm>
 
+#include "sandbox/jail/landlock.h"
+
 namespace assay::jail {
 namespace {
 
 bool OwnSession(const BoxSpec&) { return setsid() >= 0; }
+
+bool Landlock(const BoxSpec& spec) {
+  return !spec.world->landlock || EnterRuleset(spec.ruleset_fd);
+}
 
 bool PlaceDescriptors(const BoxSpec& spec) {
   const int wanted[] = {spec.stdin_fd, spec.stdout_fd, spec.stderr_fd, spec.channel_fd,
@@ -110,7 +117,7 @@ bool NoNewPrivileges(const BoxSpec&) {
 
 bool Dumpable(const BoxSpec& spec) { return prctl(PR_SET_DUMPABLE, spec.trusted ? 0 : 1) == 0; }
 
-bool WorkingFolder(const BoxSpec&) { return chdir("/tmp") == 0; }
+bool WorkingFolder(const BoxSpec& spec) { return chdir(spec.world->scratch.c_str()) == 0; }
 
 bool Filter(const BoxSpec& spec) { return LoadProgram(*spec.filter); }
 
@@ -121,6 +128,7 @@ struct Step {
 
 constexpr Step kSteps[] = {
     {"own session", OwnSession},
+    {"Landlock", Landlock},
     {"descriptors", PlaceDescriptors},
     {"signals", DefaultSignals},
     {"limits", SetLimits},

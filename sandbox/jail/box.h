@@ -9,8 +9,9 @@
 
 namespace assay::jail {
 
-inline constexpr int kChannelFd = 3;  // where a harness finds its channel, or the box the tester's requests
-inline constexpr int kAnswerFd = 4;   // where the box writes its answers
+inline constexpr int kChannelFd =
+    3;  // where a harness finds its channel, or the box the tester's requests
+inline constexpr int kAnswerFd = 4;  // where the box writes its answers
 
 struct BoxSpec {
   const World* world = nullptr;
@@ -20,6 +21,7 @@ struct BoxSpec {
   int stdout_fd = -1;
   int stderr_fd = -1;
   int channel_fd = -1;   // becomes kChannelFd; -1: none
+  int ruleset_fd = -1;   // Landlock; -1: mounts hold the box
   bool trusted = false;  // a tester: stays unreadable for other processes
   int answer_fd = -1;    // becomes kAnswerFd; -1: none
 };

@@ -7,10 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "sandbox/jail/landlock.h"
+#include "sandbox/jail/measure.h"
+#include "sandbox/jail/supervise.h"
 #include "sandbox/jail/world.h"
 #include "sandbox/jail/zygote.h"
 #include "sandbox/proto.h"
@@ -47,9 +51,21 @@ bool CleanDescriptors() {
   return syscall(SYS_close_range, 4U, ~0U, 0) == 0;
 }
 
+// Without a pid namespace, what is left of a zygote that was killed: its boxes came to us, a subreaper; and the jobs' folder.
+void CleanUpAfter(const assay::jail::World& world) {
+  assay::jail::SetOwnPids(false);
+  assay::jail::EndEverything(world);
+  const std::string& box = world.scratch;
+  chmod(box.c_str(), 0700);
+  assay::jail::EmptyFolder(box);
+  rmdir(box.c_str());
+  rmdir(box.substr(0, box.rfind('/')).c_str());
+}
+
 // Waits until the zygote has ended, or the parent has: then the zygote gets a moment and is killed. Its whole pid namespace dies
 // with it.
-int WaitForEnd(pid_t zygote) {
+int WaitForEnd(const assay::jail::StartedZygote& started) {
+  const pid_t zygote = started.pid;
   assay::sandbox::Fd zygote_fd(static_cast<int>(syscall(SYS_pidfd_open, zygote, 0)));
   pollfd waits[2] = {{zygote_fd.get(), POLLIN, 0}, {kControlFd, 0, 0}};
   while (poll(waits, 2, -1) < 0) {
@@ -57,6 +73,7 @@ int WaitForEnd(pid_t zygote) {
   if (waits[0].revents == 0 && poll(waits, 1, 1000) == 0) kill(zygote, SIGKILL);
   int status = 0;
   waitpid(zygote, &status, 0);
+  if (!started.world.own_pids) CleanUpAfter(started.world);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
@@ -83,7 +100,7 @@ int main(int argc, char** argv) {
   }
   auto body = config.role == assay::sandbox::Role::kTester ? assay::jail::TesterZygoteMain
                                                            : assay::jail::CandidateZygoteMain;
-  assay::Result<pid_t> zygote = assay::jail::StartZygote(
+  assay::Result<assay::jail::StartedZygote> zygote = assay::jail::StartZygote(
       config, [&](const assay::jail::World& world) { return body(world, config); });
   if (!zygote.ok()) {
     hello.error = zygote.error().message;

@@ -2,11 +2,14 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <vector>
 
 namespace assay::jail {
 namespace {
@@ -16,6 +19,7 @@ double ToMs(const timespec& time) {
 }
 
 int g_proc = AT_FDCWD;
+bool g_own_pids = false;
 
 // A small file of /proc, zero-terminated; empty when it cannot be read.
 template <size_t kSize>
@@ -36,20 +40,24 @@ bool ReadProc(pid_t pid, const char* name, char (&buffer)[kSize]) {
 }
 
 struct Stat {
+  pid_t pid = 0;
+  pid_t parent = 0;
   long long child_ticks = 0;
   long long threads = 0;
   long long rss_pages = 0;
 };
 
-// Fields of /proc/PID/stat after the command in parentheses (which may hold anything): 16, 17, 20 and 24 of proc(5).
+// Fields of /proc/PID/stat after the command in parentheses (which may hold anything): 4, 16, 17, 20 and 24 of proc(5).
 bool ReadStat(pid_t pid, Stat* out) {
   char text[1024];
   if (!ReadProc(pid, "stat", text)) return false;
   const char* rest = strrchr(text, ')');
   if (rest == nullptr) return false;
   ++rest;
+  out->pid = pid;
   for (int field = 3; field <= 24 && rest != nullptr; ++field) {
     while (*rest == ' ') ++rest;
+    if (field == 4) out->parent = static_cast<pid_t>(atoll(rest));
     if (field == 16 || field == 17) out->child_ticks += atoll(rest);
     if (field == 20) out->threads = atoll(rest);
     if (field == 24) out->rss_pages = atoll(rest);
@@ -65,9 +73,43 @@ int64_t ProportionalKib(pid_t pid) {
   return line != nullptr ? atoll(line + 5) : 0;
 }
 
+std::vector<Stat> AllProcesses() {
+  std::vector<Stat> list;
+  int fd = g_proc == AT_FDCWD ? open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+                              : openat(g_proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR* folder = fd >= 0 ? fdopendir(fd) : nullptr;
+  if (folder == nullptr) return list;
+  while (dirent* entry = readdir(folder)) {
+    pid_t pid = static_cast<pid_t>(atoi(entry->d_name));
+    Stat stat;
+    if (pid > 1 && ReadStat(pid, &stat)) list.push_back(stat);
+  }
+  closedir(folder);
+  return list;
+}
+
+// What descends from the caller, never anything else, whatever the folder shows.
+std::vector<Stat> Descendants(const std::vector<Stat>& all) {
+  std::vector<Stat> found;
+  std::vector<pid_t> parents = {getpid()};
+  for (size_t i = 0; i < parents.size(); ++i) {
+    for (const Stat& stat : all) {
+      if (stat.parent != parents[i]) continue;
+      parents.push_back(stat.pid);
+      found.push_back(stat);
+    }
+  }
+  return found;
+}
+
+std::vector<Stat> BoxProcesses() {
+  return g_own_pids ? AllProcesses() : Descendants(AllProcesses());
+}
+
 }  // namespace
 
 void SetProcFolder(int fd) { g_proc = fd; }
+void SetOwnPids(bool own) { g_own_pids = own; }
 
 double NowMs() {
   timespec now;
@@ -95,23 +137,19 @@ double RunDelayMs(pid_t pid) {
   return second != nullptr ? static_cast<double>(atoll(second)) / 1e6 : 0;
 }
 
+void KillDescendants() {
+  for (const Stat& stat : Descendants(AllProcesses())) kill(stat.pid, SIGKILL);
+}
+
 Sample MeasureAll(bool proportional) {
   Sample total;
   static const long page_kib = sysconf(_SC_PAGESIZE) / 1024;
   static const double tick_ms = 1000.0 / static_cast<double>(sysconf(_SC_CLK_TCK));
-  int fd = g_proc == AT_FDCWD ? open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-                              : openat(g_proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  DIR* folder = fd >= 0 ? fdopendir(fd) : nullptr;
-  if (folder == nullptr) return total;
-  while (dirent* entry = readdir(folder)) {
-    pid_t pid = static_cast<pid_t>(atoi(entry->d_name));
-    Stat stat;
-    if (pid <= 1 || !ReadStat(pid, &stat)) continue;
-    total.cpu_ms += ProcessCpuMs(pid) + static_cast<double>(stat.child_ticks) * tick_ms;
-    total.memory_kib += proportional ? ProportionalKib(pid) : stat.rss_pages * page_kib;
+  for (const Stat& stat : BoxProcesses()) {
+    total.cpu_ms += ProcessCpuMs(stat.pid) + static_cast<double>(stat.child_ticks) * tick_ms;
+    total.memory_kib += proportional ? ProportionalKib(stat.pid) : stat.rss_pages * page_kib;
     total.tasks += stat.threads;
   }
-  closedir(folder);
   return total;
 }
 

@@ -17,9 +17,14 @@ struct Sample {
 double ProcessCpuMs(pid_t pid);
 // The folder that all of the following read: /proc, unless another descriptor is given. -1: there is none.
 void SetProcFolder(int fd);
-// All processes but the caller (which must be pid 1 of the namespace that the folder shows). `proportional` shares shared pages
+// True: the folder shows a pid namespace of which the caller is pid 1. False: it shows the whole machine, and the box is what
+// descends from the caller (a child subreaper). Default: false.
+void SetOwnPids(bool own);
+// All processes of the box. `proportional` shares shared pages
 // among their users (slower).
 Sample MeasureAll(bool proportional);
+// SIGKILL to every descendant of the caller, once.
+void KillDescendants();
 // Resident memory of one process, KiB; the caller's own with pid 0.
 int64_t ResidentKib(pid_t pid);
 // The time that the scheduler kept the process waiting while it could have run, ms.

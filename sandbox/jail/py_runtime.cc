@@ -166,6 +166,11 @@ int HandleException() {
   return code;
 }
 
+const char* ScratchFolder() {
+  const char* folder = getenv("TMPDIR");
+  return folder != nullptr ? folder : "/tmp";
+}
+
 bool SetArguments(const std::vector<std::string_view>& args) {
   PyObject* argv = PyList_New(0);
   PyObject* first = PyUnicode_FromString("main.py");
@@ -180,7 +185,7 @@ bool SetArguments(const std::vector<std::string_view>& args) {
   bool ok = PySys_SetObject("argv", argv) == 0;
   Py_DECREF(argv);
   PyObject* path = PySys_GetObject("path");
-  PyObject* here = PyUnicode_FromString("/tmp");
+  PyObject* here = PyUnicode_FromString(ScratchFolder());
   ok = ok && path != nullptr && here != nullptr && PyList_Insert(path, 0, here) == 0;
   Py_XDECREF(here);
   return ok;
@@ -229,7 +234,7 @@ int RunPythonProgram(std::string_view source, const std::vector<std::string_view
   PyObject* main = PyImport_AddModule("__main__");
   PyObject* globals = main != nullptr ? PyModule_GetDict(main) : nullptr;
   if (globals == nullptr || !SetArguments(args)) return HandleException();
-  PyObject* file = PyUnicode_FromString("/tmp/main.py");
+  PyObject* file = PyUnicode_FromFormat("%s/main.py", ScratchFolder());
   if (file == nullptr || PyDict_SetItemString(globals, "__file__", file) != 0)
     return HandleException();
   Py_DECREF(file);

@@ -18,6 +18,7 @@
 
 #include "core/check.h"
 #include "core/text.h"
+#include "sandbox/jail/landlock.h"
 #include "sandbox/jail/measure.h"
 #include "sandbox/jail/py_runtime.h"
 
@@ -28,7 +29,6 @@ using sandbox::RunReport;
 
 namespace {
 
-constexpr char kScratch[] = "/tmp";
 // A limit is looked at this often, at first and at most: short jobs are mostly over before the first look.
 constexpr double kFirstTickMs = 4;
 constexpr double kMaxTickMs = 20;
@@ -48,27 +48,31 @@ void AddUsage(const rusage& usage, Reaped* out) {
 bool Scratch::LeftNothing() const {
   struct statfs info;
   // The folder itself uses one inode and no block.
-  return statfs(kScratch, &info) == 0 && info.f_bfree == info.f_blocks &&
+  return statfs(world_.scratch.c_str(), &info) == 0 && info.f_bfree == info.f_blocks &&
          info.f_ffree + 1 == info.f_files;
 }
 
 bool Scratch::IsFull() const {
   struct statfs info;
-  return world_.private_tmp && statfs(kScratch, &info) == 0 &&
+  return world_.private_tmp && statfs(world_.scratch.c_str(), &info) == 0 &&
          (info.f_bfree == 0 || info.f_ffree == 0);
 }
 
 bool Scratch::Prepare(const Limits& limits) {
-  if (!world_.private_tmp) return true;
+  return world_.private_tmp ? PrepareMount(limits) : PrepareFolder();
+}
+
+bool Scratch::PrepareMount(const Limits& limits) {
+  const char* folder = world_.scratch.c_str();
   bool reusable =
       mounted_ && disk_mib_ == limits.disk_mib && files_ == limits.files && LeftNothing();
   if (!reusable) {
-    if (mounted_ && umount2(kScratch, MNT_DETACH) != 0) return false;
+    if (mounted_ && umount2(folder, MNT_DETACH) != 0) return false;
     mounted_ = false;
     // Owned by the zygote, so that a box can neither change its mode nor hang attributes on it.
     std::string options =
         StrCat("mode=1777,size=", limits.disk_mib, "m,nr_inodes=", limits.files + 1);
-    if (mount("assay-tmp", kScratch, "tmpfs", MS_NOSUID | MS_NODEV, options.c_str()) != 0) {
+    if (mount("assay-tmp", folder, "tmpfs", MS_NOSUID | MS_NODEV, options.c_str()) != 0) {
       return false;
     }
     mounted_ = true;
@@ -77,19 +81,51 @@ bool Scratch::Prepare(const Limits& limits) {
   }
   // A name made and removed again leaves only the folder's times behind: every job finds the same ones.
   timespec zero[2] = {};
-  return utimensat(AT_FDCWD, kScratch, zero, 0) == 0;
+  return utimensat(AT_FDCWD, folder, zero, 0) == 0;
 }
+
+// A new folder for each job: what the last job did to its own (mode, times) goes with it.
+bool Scratch::PrepareFolder() {
+  const std::string& folder = world_.scratch;
+  chmod(folder.c_str(), 0700);
+  if (access(folder.c_str(), F_OK) == 0 && (!EmptyFolder(folder) || rmdir(folder.c_str()) != 0))
+    return false;
+  if (mkdir(folder.c_str(), 0700) != 0) return false;
+  if (world_.separate_user && chown(folder.c_str(), world_.box_uid, world_.box_uid) != 0)
+    return false;
+  if (!world_.landlock) return true;
+  Result<sandbox::Fd> ruleset = BuildRuleset(ReadOnlyPaths(), folder);
+  if (!ruleset.ok()) return false;
+  ruleset_ = std::move(ruleset).value();
+  return true;
+}
+
+namespace {
+
+void KillAll(const World& world) {
+  if (world.own_pids) {
+    // As pid 1, "all processes" are the namespace's. A fork cannot slip through: it fails once the signal is pending.
+    ASSAY_CHECK(getpid() == 1);
+    kill(-1, SIGKILL);
+  } else {
+    // Never kill(-1) here: it would be the whole machine. What is killed cannot fork, so repeated passes come to an end.
+    KillDescendants();
+  }
+}
+
+}  // namespace
 
 Reaped EndEverything(const World& world) {
   Reaped reaped;
   for (;;) {
-    // As pid 1, "all processes" are the namespace's. A fork cannot slip through: it fails once the signal is pending.
-    if (world.own_pids) kill(-1, SIGKILL);
+    KillAll(world);
     int status;
     rusage usage;
-    pid_t pid = wait4(-1, &status, 0, &usage);
+    // A pid namespace is empty for certain after one blow; without one, look again while anything is left.
+    pid_t pid = wait4(-1, &status, world.own_pids ? 0 : WNOHANG, &usage);
     if (pid < 0 && errno == ECHILD) return reaped;
     if (pid > 0) AddUsage(usage, &reaped);
+    if (pid == 0) usleep(500);
   }
 }
 

@@ -11,7 +11,7 @@
 
 namespace assay::jail {
 
-// The writable tmpfs of one worker, empty before each job.
+// Where the jobs of one worker may write, empty before each.
 class Scratch {
  public:
   explicit Scratch(const World& world) : world_(world) {}
@@ -19,16 +19,21 @@ class Scratch {
   bool Prepare(const Limits& limits);
   // True if it is full (bytes or files).
   bool IsFull() const;
+  // Of the Landlock tier, made with the folder; -1 in the other.
+  int ruleset_fd() const { return ruleset_.get(); }
 
  private:
+  bool PrepareMount(const Limits& limits);
+  bool PrepareFolder();
   bool LeftNothing() const;
   const World& world_;
   bool mounted_ = false;
   int64_t disk_mib_ = 0;
   int64_t files_ = 0;
+  sandbox::Fd ruleset_;
 };
 
-// Kills every other process of the namespace and reaps until none is left. Adds up what they used.
+// Kills every process of the box (all of the pid namespace; else all of its user's, or all descendants) and reaps until none is left. Adds up what they used.
 struct Reaped {
   double cpu_ms = 0;
   int64_t max_rss_kib = 0;

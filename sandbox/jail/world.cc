@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "core/text.h"
+#include "sandbox/jail/landlock.h"
 #include "sandbox/jail/measure.h"
 
 namespace assay::jail {
@@ -30,10 +31,10 @@ constexpr uid_t kBoxUid = 1000;    // inside
 constexpr int kNamespaces = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET |
                             CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
 
-// What the zygote still needs inside of its own user namespace: a fresh tmpfs (SYS_ADMIN), the box's user (SETUID, SETGID),
-// ending the box (KILL), measuring it (SYS_PTRACE for /proc), reading what a compiler left (DAC_OVERRIDE).
-constexpr int kZygoteCaps[] = {CAP_SYS_ADMIN, CAP_SETUID,     CAP_SETGID,
-                               CAP_KILL,      CAP_SYS_PTRACE, CAP_DAC_OVERRIDE};
+// What the zygote still needs, inside of its own user namespace where there is one: the box's user (SETUID, SETGID), ending the
+// box (KILL), measuring it (SYS_PTRACE for /proc), reading and removing what it left (DAC_OVERRIDE, FOWNER, CHOWN).
+constexpr int kZygoteCaps[] = {CAP_SETUID,       CAP_SETGID, CAP_KILL,  CAP_SYS_PTRACE,
+                               CAP_DAC_OVERRIDE, CAP_CHOWN,  CAP_FOWNER};
 
 Error Refused(std::string_view step) {
   int code = errno;
@@ -77,7 +78,7 @@ constexpr const char* kSystemFolders[] = {"/usr",    "/lib", "/lib64", "/lib32",
                                           "/libx32", "/bin", "/sbin"};
 constexpr const char* kEtc[] = {"/etc/ld.so.cache", "/etc/localtime",  "/etc/alternatives",
                                 "/etc/python3",     "/etc/python3.11", "/etc/python3.12",
-                                "/etc/python3.13",  "/etc/mime.types"};
+                                "/etc/python3.13",  "/etc/mime.types", "/etc/ssl/openssl.cnf"};
 constexpr const char* kDevices[] = {"/dev/null", "/dev/zero", "/dev/random", "/dev/urandom"};
 
 void AddSource(const std::string& path, std::vector<Source>* sources) {
@@ -197,7 +198,8 @@ void OpenOwnProc() {
 
 // A /proc that shows a box its own processes only. Where the kernel refuses (masked /proc of a container), there is none.
 bool MountProc(const std::string& target) {
-  unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+  // Read-only: oom_score_adj and its like are files that their process may open for writing.
+  unsigned long flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
   return mount("proc", target.c_str(), "proc", flags, "subset=pid,hidepid=invisible") == 0;
 }
 
@@ -222,40 +224,65 @@ Status BuildRoot(const std::vector<Source>& sources, World* world) {
   return {};
 }
 
-Status KeepOnlyZygoteCaps() {
+Status KeepOnlyZygoteCaps(const World& world) {
   for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; ++cap) prctl(PR_CAPBSET_DROP, cap);
   prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
   __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct data[2] = {};
-  for (int cap : kZygoteCaps) data[cap / 32].permitted |= 1u << (cap % 32);
+  if (syscall(SYS_capget, &header, data) != 0) return Refused("capabilities");
+  uint32_t kept[2] = {};
+  for (int cap : kZygoteCaps) kept[cap / 32] |= 1u << (cap % 32);
+  // A fresh tmpfs; never where it would be the machine's own.
+  if (world.own_pids) kept[CAP_SYS_ADMIN / 32] |= 1u << (CAP_SYS_ADMIN % 32);
+  for (int i = 0; i < 2; ++i) data[i].effective = data[i].permitted = data[i].permitted & kept[i];
+  data[0].inheritable = data[1].inheritable = 0;
+  if (syscall(SYS_capset, &header, data) != 0) return Refused("capabilities");
+  return {};
+}
+
+// Leaves the user that started us; the capabilities that the zygote needs are kept over the change.
+Status BecomeZygoteUser(uid_t id) {
+  gid_t none[1];
+  if (prctl(PR_SET_KEEPCAPS, 1) != 0 || setgroups(0, none) != 0 || setresgid(id, id, id) != 0 ||
+      setresuid(id, id, id) != 0) {
+    return Refused("user of the zygote");
+  }
+  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2] = {};
+  if (syscall(SYS_capget, &header, data) != 0) return Refused("capabilities");
   for (auto& word : data) word.effective = word.permitted;
   if (syscall(SYS_capset, &header, data) != 0) return Refused("capabilities");
   return {};
 }
 
 // In the zygote, already in its namespaces.
-Status EnterWorld(const sandbox::WorkerConfig& config, World* world) {
+Status EnterNamespaceWorld(const sandbox::WorkerConfig& config, World* world) {
   // Still as the user who started us, who may read what the zygote's may not; and only mounts of this namespace can be bound.
   std::vector<Source> sources = OpenSources(config);
   if (world->separate_user) {
-    gid_t none[1];
-    // Capabilities are kept over the change of user: neither id is 0 inside.
-    if (prctl(PR_SET_KEEPCAPS, 1) != 0 || setgroups(0, none) != 0 ||
-        setresgid(kZygoteUid, kZygoteUid, kZygoteUid) != 0 ||
-        setresuid(kZygoteUid, kZygoteUid, kZygoteUid) != 0) {
-      return Refused("user of the zygote");
-    }
-    __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-    __user_cap_data_struct data[2] = {};
-    if (syscall(SYS_capget, &header, data) != 0) return Refused("capabilities");
-    for (auto& word : data) word.effective = word.permitted;
-    if (syscall(SYS_capset, &header, data) != 0) return Refused("capabilities");
+    if (Status user = BecomeZygoteUser(kZygoteUid); !user.ok()) return user;
   }
   umask(022);
   if (Status built = BuildRoot(sources, world); !built.ok()) return built;
   world->private_tmp = true;
   if (sethostname("box", 3) != 0) return Refused("host name");
-  if (Status kept = KeepOnlyZygoteCaps(); !kept.ok()) return kept;
+  return {};
+}
+
+// In the zygote of a machine without namespaces. The folder for its jobs was made by the worker, who removes it again.
+Status EnterPlainWorld(World* world) {
+  if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return Refused("subreaper");
+  if (world->separate_user) {
+    if (Status user = BecomeZygoteUser(world->box_uid - 1); !user.ok()) return user;
+  }
+  umask(022);
+  world->has_proc = access("/proc/self/stat", R_OK) == 0;
+  return {};
+}
+
+// The last words of both: nothing can be gained from here on, and nobody may look into the zygote.
+Status SealZygote(const World& world) {
+  if (Status kept = KeepOnlyZygoteCaps(world); !kept.ok()) return kept;
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return Refused("no_new_privs");
   prctl(PR_SET_DUMPABLE, 0);
   return {};
@@ -294,6 +321,17 @@ Status WriteMaps(pid_t pid, bool as_root, pid_t unique) {
   return {};
 }
 
+[[noreturn]] void ZygoteMain(int up, Status entered, World* world,
+                             const std::function<int(const World&)>& body) {
+  if (entered.ok()) entered = SealZygote(*world);
+  // Cleared by the change of user, so it comes after. Without a pid namespace a zygote must outlive its worker: it cleans up.
+  if (world->own_pids) prctl(PR_SET_PDEATHSIG, SIGKILL);
+  Tell(up, entered.ok() ? "ready" : entered.error().message);
+  close(up);
+  if (!entered.ok()) _exit(1);
+  _exit(body(*world));
+}
+
 // The middle process: makes the namespaces, waits for its maps, forks pid 1 of the new pid namespace, and is gone.
 [[noreturn]] void MiddleMain(int up, const sandbox::WorkerConfig& config, World* world,
                              const std::function<int(const World&)>& body) {
@@ -313,12 +351,7 @@ Status WriteMaps(pid_t pid, bool as_root, pid_t unique) {
     _exit(0);
   }
   if (Hear(up) != "start") _exit(1);
-  Status entered = EnterWorld(config, world);
-  prctl(PR_SET_PDEATHSIG, SIGKILL);  // cleared by the change of user, so it comes after
-  Tell(up, entered.ok() ? "ready" : entered.error().message);
-  close(up);
-  if (!entered.ok()) _exit(1);
-  _exit(body(*world));
+  ZygoteMain(up, EnterNamespaceWorld(config, world), world, body);
 }
 
 Error FromChild(const std::string& message) {
@@ -327,47 +360,135 @@ Error FromChild(const std::string& message) {
                "run `assay doctor` to see what this machine lacks"};
 }
 
-}  // namespace
+struct Sockets {
+  sandbox::Fd down;  // the worker's end
+  sandbox::Fd up;    // its children's
+};
 
-Result<pid_t> StartZygote(const sandbox::WorkerConfig& config,
-                          const std::function<int(const World&)>& body) {
-  World world;
+Result<Sockets> MakeSockets() {
+  int pair[2];
+  if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0 ||
+      socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
+    return Refused("socket pair");
+  }
+  return Sockets{sandbox::Fd(pair[0]), sandbox::Fd(pair[1])};
+}
+
+Result<StartedZygote> StartInNamespaces(const sandbox::WorkerConfig& config,
+                                        const std::function<int(const World&)>& body) {
+  StartedZygote started;
+  World& world = started.world;
   bool as_root = geteuid() == 0;
   world.tier = Tier::kNamespaces;
   world.separate_user = as_root;
   world.own_pids = true;
   world.box_uid = kBoxUid;
-  world.layers = {"user namespace=on",
-                  "pid namespace=on",
-                  "mount namespace=on",
-                  "network namespace=on (no interface up)",
-                  "ipc, uts, cgroup namespaces=on",
-                  StrCat("separate users=", as_root ? "on" : "off: not started as root"),
-                  "seccomp=on"};
-  if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return Refused("subreaper");
-  int pair[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
-    return Refused("socket pair");
-  sandbox::Fd down(pair[0]), up(pair[1]);
+  world.layers = {
+      "user namespace=on",
+      "pid namespace=on",
+      "mount namespace=on: an allow-list of read-only folders",
+      "network namespace=on: no interface is up",
+      "ipc, uts, cgroup namespaces=on",
+      StrCat("separate users=",
+             as_root ? "on" : "off: not started as root; the namespaces keep them apart")};
+  Result<Sockets> sockets = MakeSockets();
+  if (!sockets.ok()) return sockets.error();
   pid_t middle = fork();
   if (middle < 0) return Refused("fork");
   if (middle == 0) {
-    down.Reset();
-    MiddleMain(up.Release(), config, &world, body);
+    sockets->down.Reset();
+    MiddleMain(sockets->up.Release(), config, &world, body);
   }
-  up.Reset();
-  std::string said = Hear(down.get());
-  if (said != "maps") return FromChild(said);
-  if (Status maps = WriteMaps(middle, as_root, getpid()); !maps.ok()) return maps.error();
-  Tell(down.get(), "go");
-  said = Hear(down.get());
-  if (!StartsWith(said, "pid ")) return FromChild(said);
-  pid_t zygote = static_cast<pid_t>(atoi(said.c_str() + 4));
+  sockets->up.Reset();
+  int down = sockets->down.get();
+  std::string said = Hear(down);
+  if (said == "maps") {
+    if (Status maps = WriteMaps(middle, as_root, getpid()); !maps.ok()) {
+      sockets->down.Reset();
+      waitpid(middle, nullptr, 0);
+      return maps.error();
+    }
+    Tell(down, "go");
+    said = Hear(down);
+  }
   waitpid(middle, nullptr, 0);
-  Tell(down.get(), "start");
-  said = Hear(down.get());
-  if (said != "ready") return FromChild(said);
-  return zygote;
+  if (!StartsWith(said, "pid ")) return FromChild(said);
+  started.pid = static_cast<pid_t>(atoi(said.c_str() + 4));
+  Tell(down, "start");
+  said = Hear(down);
+  if (said != "ready") {
+    waitpid(started.pid, nullptr, 0);
+    return FromChild(said);
+  }
+  return started;
+}
+
+// Landlock, or with `bare` not even that.
+Result<StartedZygote> StartPlain(bool bare, const std::function<int(const World&)>& body) {
+  StartedZygote started;
+  World& world = started.world;
+  bool as_root = geteuid() == 0;
+  int abi = LandlockAbi();
+  world.tier = bare ? Tier::kNone : Tier::kLandlock;
+  world.landlock = !bare;
+  world.separate_user = as_root;
+  world.box_uid = as_root ? kHostUidBase + static_cast<uid_t>(getpid()) * 2 + 1 : geteuid();
+  if (!bare && abi == 0)
+    return Error{ErrorCode::kUnavailable,
+                 "cannot isolate: neither user namespaces nor Landlock are to be had", ""};
+  if (!bare && !as_root && abi < kLandlockAbiSignals) {
+    return Error{ErrorCode::kUnavailable,
+                 StrCat("cannot isolate: no user namespaces, and this kernel's Landlock (version ",
+                        abi, ") cannot hold back signals"),
+                 ""};
+  }
+  world.layers = {"namespaces=off",
+                  StrCat("landlock=", bare ? std::string("off") : StrCat("version ", abi)),
+                  StrCat("separate users=", as_root ? "on" : "off: not started as root")};
+  char folder[] = "/tmp/assay-box-XXXXXX";
+  if (mkdtemp(folder) == nullptr || chmod(folder, 0711) != 0 ||
+      (as_root && chown(folder, world.box_uid - 1, world.box_uid - 1) != 0)) {
+    return Refused("folder for the jobs");
+  }
+  world.scratch = StrCat(folder, "/box");
+  Result<Sockets> sockets = MakeSockets();
+  if (!sockets.ok()) return sockets.error();
+  started.pid = fork();
+  if (started.pid < 0) return Refused("fork");
+  if (started.pid == 0) {
+    sockets->down.Reset();
+    ZygoteMain(sockets->up.Release(), EnterPlainWorld(&world), &world, body);
+  }
+  sockets->up.Reset();
+  std::string said = Hear(sockets->down.get());
+  if (said == "ready") return started;
+  waitpid(started.pid, nullptr, 0);
+  rmdir(folder);
+  return FromChild(said);
+}
+
+}  // namespace
+
+const std::vector<std::string>& ReadOnlyPaths() {
+  static const std::vector<std::string> paths = [] {
+    std::vector<std::string> list(std::begin(kSystemFolders), std::end(kSystemFolders));
+    list.insert(list.end(), std::begin(kEtc), std::end(kEtc));
+    return list;
+  }();
+  return paths;
+}
+
+Result<StartedZygote> StartZygote(const sandbox::WorkerConfig& config,
+                                  const std::function<int(const World&)>& body) {
+  auto wants = [&](Tier tier) { return config.isolation == 1 + static_cast<uint8_t>(tier); };
+  if (wants(Tier::kNone)) return StartPlain(true, body);
+  if (wants(Tier::kLandlock)) return StartPlain(false, body);
+  Result<StartedZygote> best = StartInNamespaces(config, body);
+  if (best.ok() || wants(Tier::kNamespaces)) return best;
+  Result<StartedZygote> second = StartPlain(false, body);
+  if (second.ok()) return second;
+  return Error{ErrorCode::kUnavailable, StrCat(best.error().message, "; ", second.error().message),
+               ""};
 }
 
 }  // namespace assay::jail

@@ -20,13 +20,24 @@ struct World {
   bool separate_user = false;  // the box's user is not the zygote's
   bool own_pids = false;       // the zygote is pid 1 of a pid namespace of its own
   bool has_proc = false;
-  bool private_tmp = false;         // /tmp is a tmpfs of our own, remade between jobs
+  // Where a job may write: "/tmp", a tmpfs of its own; without namespaces a folder of this machine, made for each job.
+  std::string scratch = "/tmp";
+  bool private_tmp = false;         // it is the tmpfs
+  bool landlock = false;            // the box is held by Landlock rules instead of mounts
   std::vector<std::string> layers;  // "name=state"
 };
 
-// Forks the zygote into its world. In the zygote, `body` runs and its value is the exit status. In the caller: the zygote's
-// pid as this process sees it. Errors: what the kernel refused, with what to do about it. The caller has become a child subreaper.
-Result<pid_t> StartZygote(const sandbox::WorkerConfig& config,
-                          const std::function<int(const World&)>& body);
+// The folders and files that every box may read and execute, in either tier.
+const std::vector<std::string>& ReadOnlyPaths();
+
+struct StartedZygote {
+  pid_t pid = -1;  // as this process sees it
+  World world;
+};
+
+// Forks the zygote into its world. In the zygote, `body` runs and its value is the exit status. Errors: what the kernel refused,
+// with what to do about it. The caller has become a child subreaper.
+Result<StartedZygote> StartZygote(const sandbox::WorkerConfig& config,
+                                  const std::function<int(const World&)>& body);
 
 }  // namespace assay::jail

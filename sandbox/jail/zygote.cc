@@ -56,6 +56,9 @@ Result<Filters> BuildFilters() {
 
 // Starts everything a zygote needs; says so (or why not) to the parent.
 Result<Filters> Begin(const World& world, const sandbox::WorkerConfig& config, bool (*prepare)()) {
+  SetOwnPids(world.own_pids);
+  setenv("HOME", world.scratch.c_str(), 1);
+  setenv("TMPDIR", world.scratch.c_str(), 1);
   WorkerHello hello;
   hello.tier = static_cast<uint8_t>(world.tier);
   hello.layers = world.layers;
@@ -136,9 +139,10 @@ int RunRequested(const RunRequestView& request) {
 }
 
 // A regular file that the job left, never through a link, never blocking on a pipe.
-bool CollectFile(std::string_view path, int64_t max_bytes, std::string* out) {
+bool CollectFile(const std::string& scratch, std::string_view path, int64_t max_bytes,
+                 std::string* out) {
   if (!IsSafePath(path)) return false;
-  Fd folder(open("/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  Fd folder(open(scratch.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   open_how how = {};
   how.flags = O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC;
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV;
@@ -152,10 +156,10 @@ bool CollectFile(std::string_view path, int64_t max_bytes, std::string* out) {
   return pread(fd.get(), out->data(), out->size(), 0) == info.st_size;
 }
 
-void Collect(const RunRequestView& request, RunReport* report) {
+void Collect(const World& world, const RunRequestView& request, RunReport* report) {
   for (std::string_view path : request.collect) {
     std::string bytes;
-    if (!CollectFile(path, request.limits.disk_mib << 20, &bytes)) continue;
+    if (!CollectFile(world.scratch, path, request.limits.disk_mib << 20, &bytes)) continue;
     report->collected.emplace_back(path);
     report->collected.push_back(std::move(bytes));
   }
@@ -173,7 +177,7 @@ bool RunJob(const World& world, const Filters& filters, Frame* frame, Scratch* s
   if (!decoded || frame->fds.size() != fds_wanted) {
     report.fault = "a malformed request";
   } else if (!scratch->Prepare(request.limits)) {
-    report.fault = StrCat("an empty /tmp: ", strerror(errno));
+    report.fault = StrCat("an empty folder: ", strerror(errno));
   } else {
     BoxSpec spec;
     spec.world = &world;
@@ -183,6 +187,7 @@ bool RunJob(const World& world, const Filters& filters, Frame* frame, Scratch* s
     spec.stdin_fd = frame->fds[0].get();
     spec.stdout_fd = frame->fds[1].get();
     spec.stderr_fd = frame->fds[2].get();
+    spec.ruleset_fd = scratch->ruleset_fd();
     if (fds_wanted == 5) {
       spec.channel_fd = frame->fds[3].get();
       spec.answer_fd = frame->fds[4].get();
@@ -193,7 +198,7 @@ bool RunJob(const World& world, const Filters& filters, Frame* frame, Scratch* s
         spec, kControlFd, [&] { frame->fds.clear(); }, in_child, &report);
     bool full = static_cast<Cause>(report.cause) == Cause::kNonzeroExit && scratch->IsFull();
     if (full) report.cause = static_cast<uint8_t>(Cause::kDiskLimit);
-    if (static_cast<Cause>(report.cause) == Cause::kOk) Collect(request, &report);
+    if (static_cast<Cause>(report.cause) == Cause::kOk) Collect(world, request, &report);
   }
   frame->fds.clear();
   // The next job is forked from this memory: nothing of this one may be found in it.
@@ -267,7 +272,8 @@ void TesterProcess::TesterMain() {
   TesterPrepare(spec_);
   Frame frame;
   while (ReceiveFrame(kChannelFd, &frame) && frame.fds.size() == 3) {
-    bool keep = TesterServe(frame.fds[0].get(), frame.fds[1].get(), frame.fds[2].get(), frame.payload);
+    bool keep =
+        TesterServe(frame.fds[0].get(), frame.fds[1].get(), frame.fds[2].get(), frame.payload);
     frame.fds.clear();
     char done = keep ? 1 : 0;
     if (!SendFrame(kChannelFd, FrameType::kServeDone, std::string_view(&done, 1))) break;
@@ -286,8 +292,14 @@ bool TesterProcess::Start(std::string* fault) {
   Fd nothing(open("/dev/null", O_RDWR | O_CLOEXEC));
   pid_ = ForkWithPython();
   if (pid_ == 0) {
-    BoxSpec spec{&world_,       &limits_,      &filters_.plain, nothing.get(),
-                 nothing.get(), nothing.get(), inner.get(),     true};
+    BoxSpec spec;
+    spec.world = &world_;
+    spec.limits = &limits_;
+    spec.filter = &filters_.plain;
+    spec.stdin_fd = spec.stdout_fd = spec.stderr_fd = nothing.get();
+    spec.channel_fd = inner.get();
+    spec.ruleset_fd = scratch_.ruleset_fd();
+    spec.trusted = true;
     EnterBox(spec, &progress_);
     TesterMain();
   }
