@@ -53,20 +53,21 @@ bool IsLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
 bool IsCopula(std::string_view word) {
-  return OneOf(word,
-               {"is",   "are",   "was",   "be",    "equals", "becomes", "es",      "son", "será",
-                "est",  "sont",  "vaut",  "ist",   "sind",   "lautet",  "beträgt", "é",   "è",
-                "are:", "равен", "равно", "равна", "это",    "是",      "为",      "為",  "は"});
+  return OneOf(
+      word, {"is",    "are",   "was", "be",       "equals", "becomes", "es", "son", "será", "est",
+             "sont",  "vaut",  "ist", "sind",     "lautet", "beträgt", "é",  "è",   "are:", "равен",
+             "равно", "равна", "это", "является", "是",     "为",      "為", "は"});
 }
 
 bool IsNegation(std::string_view word) {
-  return OneOf(word, {"not", "isn't", "aren't", "wasn't", "cannot", "can't", "never", "neither",
+  return EndsWith(word, "n't") ||
+         OneOf(word, {"not", "isn't", "aren't", "wasn't", "cannot", "can't", "never", "neither",
                       "nicht", "kein", "pas", "не", "不"});
 }
 
 bool IsHedge(std::string_view word) {
-  return OneOf(word, {"might", "maybe", "may", "could", "perhaps", "possibly", "unsure", "if",
-                      "whether", "suppose", "supposing", "assuming", "unless"});
+  return OneOf(word, {"might", "maybe", "may", "could", "perhaps", "possibly", "unsure", "unlikely",
+                      "doubtful", "if", "whether", "suppose", "supposing", "assuming", "unless"});
 }
 
 // Whose answer is quoted when "answer" follows one of these.
@@ -74,6 +75,14 @@ bool IsQuoting(std::string_view word) {
   return OneOf(word, {"reference", "gold", "golden", "truth", "expected", "given", "provided",
                       "sample", "example", "wrong", "incorrect", "previous", "student's", "user's",
                       "common", "tempting", "suggested"});
+}
+
+// Words that make of a value something else: "at least 4", "unlikely to be 4".
+bool IsQualifier(std::string_view word) {
+  return OneOf(word, {"less",   "greater",  "more",   "fewer",  "least",  "most",     "under",
+                      "over",   "above",    "below",  "but",    "except", "unlikely", "no",
+                      "never",  "anything", "other",  "than",   "larger", "smaller",  "exceeds",
+                      "within", "nowhere",  "hardly", "barely", "almost", "nearly"});
 }
 
 // Words between a copula and the answer that say nothing.
@@ -99,8 +108,8 @@ bool IsPlaceholder(std::string_view content) {
       while (j < content.size() && IsLetter(content[j])) ++j;
       const std::string_view name = content.substr(i + 1, j - i - 1);
       const bool blank =
-          name.empty() || OneOf(name, {"text", "mathrm", "textbf", "quad", "qquad", "ldots", "dots",
-                                       "cdots", "mbox", "hspace", "phantom"});
+          name.empty() || OneOf(name, {"text", "mathrm", "textbf", "boxed", "fbox", "quad", "qquad",
+                                       "ldots", "dots", "cdots", "mbox", "hspace", "phantom"});
       if (!blank) return false;
       i = name.empty() ? i + 1 : j - 1;
     } else if (!IsSpace(c) && c != '{' && c != '}' && c != '~' && c != '.' && c != '_' &&
@@ -184,8 +193,10 @@ class Extractor {
   bool LastFormula(size_t from, Candidate* out) const;
   bool LastBold(size_t from, Candidate* out) const;
   bool FinalEquals(size_t from, Candidate* out) const;
+  size_t SkipFillers(size_t at, size_t end) const;
+  bool Denied(const Box& box) const;
 
-  int RetractionAt(size_t at, size_t* next) const;
+  int RetractionAt(size_t at, bool continued, size_t* next) const;
   bool Retracted(size_t after) const;
   bool Accept(const Candidate& candidate, Extraction* out) const;
   bool Lenient() const {
@@ -286,6 +297,30 @@ std::vector<Box> Extractor::Boxes() const {
            InComment(box.begin);
   });
   return boxes;
+}
+
+// "not \boxed{5}", "is it \boxed{5}?"
+bool Extractor::Denied(const Box& box) const {
+  const size_t begin = ClauseBegin(text_, box.begin, lo_);
+  std::string first;
+  std::string last;
+  std::string before_last;
+  for (size_t i = begin; i < box.begin;) {
+    size_t word_end = i;
+    const std::string word = WordAt(text_, i, box.begin, &word_end);
+    i = std::max(i + 1, word_end);
+    if (word.empty()) continue;
+    if (first.empty()) first = word;
+    before_last = last;
+    last = word;
+  }
+  // Only markup between the denial and the box.
+  if (IsNegation(last) ||
+      (OneOf(last, {"be", "equal", "longer"}) && (IsNegation(before_last) || before_last == "no")))
+    return true;
+  if (!OneOf(first, {"is", "could", "can", "does", "would", "should", "are"})) return false;
+  const size_t end = ClauseEnd(text_, box.end, hi_);
+  return end < hi_ && text_[end] == '?';
 }
 
 // True if nothing but a connective (and a few words before it) stands between two boxes: "\boxed{1} papers and \boxed{2} bins".
@@ -406,7 +441,12 @@ void Extractor::JoinBoxes(const std::vector<Box>& boxes, size_t last, Candidate*
 }
 
 bool Extractor::ByBox(Extraction* out) {
-  const std::vector<Box> boxes = Boxes();
+  std::vector<Box> boxes = Boxes();
+  for (int looked_at = 0; !boxes.empty() && looked_at < kMaxAnchors && Denied(boxes.back());
+       ++looked_at) {
+    boxes.pop_back();
+    refusal_ = "negated";
+  }
   if (boxes.empty()) return false;
   Candidate candidate;
   JoinBoxes(boxes, boxes.size() - 1, &candidate);
@@ -423,14 +463,15 @@ bool Extractor::ByBox(Extraction* out) {
 }
 
 // 1 if the sentence at `at` retracts what stands before it, -1 if it confirms it, 0 otherwise. *next: the following sentence.
-int Extractor::RetractionAt(size_t at, size_t* next) const {
+int Extractor::RetractionAt(size_t at, bool continued, size_t* next) const {
   const size_t end = ClauseEnd(text_, at, hi_);
   size_t i = end;
   while (i < hi_ && !IsSpace(text_[i])) ++i;
   *next = std::max(SkipSpace(text_, i, hi_), at + 1);
   bool turn = false;
-  bool subject = false;
+  bool subject = continued;
   bool negated = false;
+  bool answer = false;
   bool wrong = false;
   bool right = false;
   bool copula = false;
@@ -453,6 +494,7 @@ int Extractor::RetractionAt(size_t at, size_t* next) const {
     }
     if (OneOf(word, {"hope", "if", "check", "checking", "verify", "believe"})) return 0;
     negated = negated || IsNegation(word);
+    answer = answer || (negated && word == "answer");  // "is not the answer"
     wrong = wrong || OneOf(word, {"wrong", "incorrect", "mistaken", "mistake", "error", "invalid",
                                   "falsch", "faux", "incorrecto", "неверно", "错", "retract"});
     right = right || (copula && OneOf(word, {"correct", "right", "confirmed"}));
@@ -462,7 +504,7 @@ int Extractor::RetractionAt(size_t at, size_t* next) const {
   if (turn && (wrong || negated || size < 16)) return 1;
   if (turn && OneOf(WordAt(text_, at, end, &i), {"scratch", "disregard", "correction"})) return 1;
   if (subject && wrong && !negated) return 1;
-  if (subject && right && negated) return 1;
+  if (subject && (right || answer) && negated) return 1;
   if (subject && right && !negated) return -1;
   return 0;
 }
@@ -473,11 +515,13 @@ bool Extractor::Retracted(size_t after) const {
   while (at < hi_ && !IsLetter(text_[at]) && text_[at] != '.' && text_[at] != '\n' &&
          static_cast<unsigned char>(text_[at]) < 0x80)
     ++at;
-  if (at < hi_ && (text_[at] == '.' || text_[at] == '\n')) at = SkipSpace(text_, at + 1, hi_);
+  bool continued = at < hi_ && text_[at] != '.' && text_[at] != '\n';
+  if (at < hi_ && !continued) at = SkipSpace(text_, at + 1, hi_);
   bool retracted = false;
   while (at < hi_) {
     size_t next = at;
-    const int said = RetractionAt(at, &next);
+    const int said = RetractionAt(at, continued, &next);
+    continued = false;
     if (said != 0) retracted = said > 0;
     at = next;
   }
@@ -515,6 +559,8 @@ bool Extractor::AnchorWanted(const PhraseHit& hit) const {
 // Looks at the sentence before an anchor: a condition, a doubt or somebody else's answer.
 bool Extractor::PrefixRefuses(size_t at) {
   const size_t begin = ClauseBegin(text_, at, lo_);
+  bool denied = false;
+  bool first_person = false;
   for (size_t i = begin; i < at;) {
     size_t word_end = i;
     const std::string word = WordAt(text_, i, at, &word_end);
@@ -532,8 +578,18 @@ bool Extractor::PrefixRefuses(size_t at) {
       refusal_ = "quoted";
       return true;
     }
-    if (IsNegation(word) && distance <= 6) {
+    // "not the answer", "I don't think the answer ..".
+    const bool verb = denied && OneOf(word, {"think", "believe", "agree", "claim", "say", "mean",
+                                             "conclude", "see"});
+    if ((IsNegation(word) && distance <= 6) || verb || OneOf(word, {"doubt", "deny"})) {
       refusal_ = "negated";
+      return true;
+    }
+    denied = IsNegation(word) || EndsWith(word, "n't");
+    first_person = first_person || OneOf(word, {"i", "we", "i'd", "i'll", "let's", "us", "me"});
+    if (!first_person && OneOf(word, {"says", "said", "say", "claims", "claimed", "claim", "thinks",
+                                      "thought", "believes", "argues"})) {
+      refusal_ = "quoted";
       return true;
     }
     i = word_end;
@@ -550,6 +606,7 @@ size_t Extractor::ContentBegin(const PhraseHit& hit) {
   const size_t end = std::min(hi_, size_t{hit.end} + 160);
   bool hedged = false;
   bool after_article = false;
+  bool leading = false;
   for (int words = 0; words < 16 && i < end;) {
     i = SkipMarkup(text_, i, end);
     if (i >= end) break;
@@ -570,15 +627,17 @@ size_t Extractor::ContentBegin(const PhraseHit& hit) {
       continue;
     }
     ++words;
-    if (IsNegation(word)) {
+    if (IsNegation(word) || word == "no") {
       refusal_ = "negated";
       return kNone;
     }
+    const bool leads = word == "to" && leading;  // "comes out to", "amounts to"
+    leading = OneOf(word, {"out", "down", "up", "amounts", "evaluates", "simplifies"});
     hedged = hedged || IsHedge(word);
     i = word_end;
     const bool noun = after_article;  // "after the equals sign"
     after_article = OneOf(word, {"the", "an"});
-    if (!IsCopula(word) || noun) continue;
+    if ((!IsCopula(word) && !leads) || noun) continue;
     if (hedged) {
       refusal_ = "hedged";
       return kNone;
@@ -594,6 +653,9 @@ bool Extractor::ReadProse(size_t at, size_t end, Candidate* out, int depth) {
   size_t first_value = kNone;
   int values = 0;
   int words = 0;
+  bool qualified = false;
+  bool denied = false;
+  bool spoken = false;
   FormulaReader formulas(text_, end);
   Formula formula;
   for (size_t i = at; i < end;) {
@@ -620,15 +682,27 @@ bool Extractor::ReadProse(size_t at, size_t end, Candidate* out, int depth) {
     ++words;
     i = word_end;
     if (IsCopula(word)) copula = i;
+    qualified = qualified || (values == 0 && IsQualifier(word));
+    denied = denied || IsNegation(word);
+    spoken = spoken || (words == 1 && (word == "i" || word == "we" || word == "i'm"));
+  }
+  if (denied && copula == kNone && values > 0) {
+    refusal_ = "negated";
+    return false;
   }
   if (copula != kNone && depth < 3 && ReadContent(copula, out, depth + 1)) return true;
+  if (qualified) {
+    refusal_ = "hedged";
+    return false;
+  }
   if (values == 1 || (values > 1 && Lenient())) {
     if (first_value > at && (text_[first_value - 1] == '-' || text_[first_value - 1] == '$'))
       --first_value;
     const DirectSpan span = ReadDirect(text_, first_value, end);
     return span.end > first_value && TakeSpan(Rule::kAnchor, first_value, span.end, out);
   }
-  if (values == 0 && words > 0 && words <= 6) return TakeSpan(Rule::kAnchor, at, end, out);
+  if (values == 0 && words > 0 && words <= 6 && !(spoken && denied))
+    return TakeSpan(Rule::kAnchor, at, end, out);
   return false;
 }
 
@@ -668,9 +742,22 @@ bool Extractor::ReadContent(size_t at, Candidate* out, int depth) {
   }
   if (i >= end) return false;
   const DirectSpan span = ReadDirect(text_, i, end);
+  if (span.end <= i) return ReadProse(i, end, out, depth);
   if (span.corrected && depth < 3) return ReadContent(span.resume, out, depth + 1);
-  if (span.end > i) return TakeSpan(Rule::kAnchor, i, span.end, out);
-  return ReadProse(i, end, out, depth);
+  if (span.doubted) {
+    refusal_ = "hedged";
+    return false;
+  }
+  const char* const refusal_before = refusal_;
+  if (span.turned && depth < 3 && ReadContent(span.resume, out, depth + 3)) return true;
+  refusal_ = refusal_before;
+  // In Japanese the denial stands at the end.
+  const std::string_view rest = text_.substr(span.end, end - span.end);
+  if (rest.find("ありません") != kNone || rest.find("ない") != kNone) {
+    refusal_ = "negated";
+    return false;
+  }
+  return TakeSpan(Rule::kAnchor, i, span.end, out);
 }
 
 // "[..] is the answer", "[..] is our answer".
@@ -808,6 +895,17 @@ bool Extractor::LastFormula(size_t from, Candidate* out) const {
     const std::string gap =
         last.end == 0 ? "." : AsciiLower(Trim(text_.substr(last.end, formula.begin - last.end)));
     const bool listed = OneOf(gap, {",", "and", "or", ", and", ", or", ";"});
+    // "$f(x) = 2x$ for all $x$": a condition, not the answer.
+    size_t word_end = 0;
+    const size_t word_begin = gap.find_first_not_of(" ,");
+    const std::string after =
+        word_begin == kNone ? "" : WordAt(gap, word_begin, gap.size(), &word_end);
+    const bool condition = last.end != 0 && gap.find(". ") == kNone && gap.find('\n') == kNone &&
+                           OneOf(after, {"for", "where", "when", "with", "if", "since", "because"});
+    if (condition) {
+      i = formula.end;
+      continue;
+    }
     if (!TrimView(text_.substr(formula.inner_begin, formula.inner_end - formula.inner_begin))
              .empty()) {
       if (!listed) first = formula;
@@ -853,26 +951,43 @@ bool Extractor::FinalEquals(size_t from, Candidate* out) const {
                         text_[end - 1] == '*'))
     --end;
   const size_t begin = std::max(from, ClauseBegin(text_, end, from));
-  size_t value = kNone;
-  bool there = false;  // "there are 12 of them" announces nothing
-  for (size_t i = begin; i < end;) {
+  std::vector<size_t> values;  // where one may begin
+  bool there = false;          // "there are 12 of them" announces nothing
+  for (size_t i = begin; i < end && values.size() < 16;) {
     size_t word_end = i;
     const std::string word = WordAt(text_, i, end, &word_end);
     if (word.empty()) {
-      if (text_[i] == '=') value = i + 1;
+      if (text_[i] == '=') values.push_back(i + 1);
       i = std::max(i + 1, word_end);
       continue;
     }
     i = word_end;
-    if (IsNegation(word) || IsHedge(word)) value = kNone;
-    if (IsCopula(word) && !there) value = i;
+    if (IsNegation(word) || IsHedge(word)) values.clear();
+    if (IsCopula(word) && !there) values.push_back(i);
     there = word == "there";
   }
-  if (value == kNone) return false;
-  value = SkipMarkup(text_, value, end);
-  const DirectSpan span = ReadDirect(text_, value, end);
-  if (span.end == 0 || !TrimView(text_.substr(span.end, end - span.end)).empty()) return false;
-  return TakeSpan(Rule::kEquals, value, span.end, out);
+  // The first one behind which nothing but an answer stands: "x = 4 or x = -4" is one answer, not its last part.
+  for (size_t value : values) {
+    value = SkipFillers(value, end);
+    const DirectSpan span = ReadDirect(text_, value, end);
+    if (span.end == 0 || !TrimView(text_.substr(span.end, end - span.end)).empty()) continue;
+    return TakeSpan(Rule::kEquals, value, span.end, out);
+  }
+  return false;
+}
+
+// Behind markup and adverbs ("is therefore exactly 7").
+size_t Extractor::SkipFillers(size_t at, size_t end) const {
+  size_t i = SkipMarkup(text_, at, end);
+  for (int words = 0; words < 4; ++words) {
+    size_t word_end = i;
+    const std::string word = WordAt(text_, i, end, &word_end);
+    if (!OneOf(word, {"therefore", "thus", "then", "hence", "so", "simply", "exactly", "just",
+                      "equal", "to", "also"}))
+      break;
+    i = SkipMarkup(text_, word_end, end);
+  }
+  return i;
 }
 
 // The last of: formula, bold or code span, sentence-final value.

@@ -49,6 +49,7 @@ constexpr Entry kEntries[] = {
     {"答え", Phrase::kAnswer, "ja"},
     {"解答", Phrase::kAnswer, "ja"},
     {"回答", Phrase::kAnswer, "ja"},
+    {"正解", Phrase::kAnswer, "ja"},
     {"最終的な答え", Phrase::kFinal, "ja"},
     {"resposta", Phrase::kAnswer, "pt"},
     {"risposta", Phrase::kAnswer, "it"},

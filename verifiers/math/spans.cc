@@ -44,6 +44,12 @@ bool IsFunctionWord(std::string_view word) {
                 "inf",   "oo",   "union", "cup", "binom", "det", "sum",    "int",    "frac"});
 }
 
+// A date begins with its month.
+bool IsMonth(std::string_view word) {
+  return OneOf(word, {"january", "february", "march", "april", "may", "june", "july", "august",
+                      "september", "october", "november", "december"});
+}
+
 bool IsConnector(std::string_view word) {
   return OneOf(word, {"and", "or", "y", "o", "et", "ou", "und", "oder", "или", "и", "e"});
 }
@@ -361,6 +367,18 @@ class DirectWalk {
     }
     if (word.size() == 1 && IsAsciiLetter(text_[at_])) return StepLetter(word_end);
     if (IsFunctionWord(word)) return Take(word_end - at_, true);
+    if (IsMonth(word) && word_end < end_ && text_[word_end] == ' ')
+      return Take(word_end - at_, true);
+    if (good_ != 0 && OneOf(word, {"maybe", "perhaps", "possibly", "if", "unless", "wrong",
+                                   "incorrect", "false"})) {
+      span_.doubted = true;
+      return false;
+    }
+    if (good_ != 0 && word == "but") {
+      span_.turned = true;
+      span_.resume = word_end;
+      return false;
+    }
     return StepUnit(word, word_end);
   }
 

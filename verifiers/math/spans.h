@@ -58,7 +58,10 @@ size_t ClauseBegin(std::string_view text, size_t at, size_t begin);
 struct DirectSpan {
   size_t end = 0;          // 0: there is no answer at the start
   bool corrected = false;  // "4, no wait, .." follows: what was found does not stand
-  size_t resume = 0;       // where the correction goes on, if corrected
+  bool turned = false;     // ", but .." follows: what was found stands unless another answer comes
+  bool doubted =
+      false;          // ", or maybe ..", "if ..", "(wrong)" follows: what was found is not asserted
+  size_t resume = 0;  // where the correction goes on, if corrected
 };
 // From `at`: formulas, numbers, operators, single letters and function names, joined by commas, "and" or "or", up to three words of
 // a unit behind them; ends before prose or at `end`.
