@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -66,7 +68,35 @@ void Drain(Stream* stream, int64_t* left) {
   if (kept < n) stream->truncated = true;
 }
 
+// For one scope: a write to a closed pipe is EPIPE and no signal, whatever the process that we are a library of has set.
+class NoSigpipe {
+ public:
+  NoSigpipe() {
+    sigemptyset(&pipe_);
+    sigaddset(&pipe_, SIGPIPE);
+    sigset_t pending;
+    sigpending(&pending);
+    was_pending_ = sigismember(&pending, SIGPIPE) == 1;
+    pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
+  }
+  ~NoSigpipe() {
+    timespec now = {};
+    if (!was_pending_) {
+      while (sigtimedwait(&pipe_, nullptr, &now) < 0 && errno == EINTR) {
+      }
+    }
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+
+ private:
+  sigset_t pipe_;
+  sigset_t before_;
+  bool was_pending_;
+};
+
 void Feed(Fd* fd, std::string_view* rest) {
+  if (rest->empty()) return fd->Reset();
+  NoSigpipe guard;
   while (fd->valid() && !rest->empty()) {
     // A program that does not read its input is no error: the pipe's end closes, write fails, and that is all.
     ssize_t n = write(fd->get(), rest->data(), rest->size());
@@ -331,8 +361,8 @@ JudgeExchange ExchangeJudge(int candidate_socket, int tester_socket, const Judge
   TesterIo tester;
   tester.socket = tester_socket;
   // The tester first: it waits without using CPU, while the candidate's clock runs from its start.
-  bool started = StartTester(job, send_spec, answers.read.get(), requests.write.get(), &tester) && !tester.lost &&
-                 box.Start(request, requests.read.get(), answers.write.get());
+  bool started = StartTester(job, send_spec, answers.read.get(), requests.write.get(), &tester) &&
+                 !tester.lost && box.Start(request, requests.read.get(), answers.write.get());
   requests = Pipe();
   answers = Pipe();
   exchange.candidate_lost = box.lost();
