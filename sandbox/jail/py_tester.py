@@ -559,7 +559,7 @@ class Session:
 
     def name_reason(self, error, report):
         kind = type(error).__name__
-        where = f" in: {report['test']}" if "test" in report else ""
+        where = f" in: {report['test']}" if isinstance(report.get("test"), str) else ""
         candidates = channel.is_candidates(error)
         if candidates:
             kind, message, line = candidates
@@ -601,13 +601,13 @@ class Session:
     # ------------------------------------------------------------------------------------------------------ cases of calls
 
     def resolve(self, name):
-        function = self.namespace.get(name)
-        if function is not None:
-            return function
+        """A method of Solution, where there is one, before a function: LeetCode's programs import freely."""
         solution = self.namespace.get("Solution")
         if isinstance(solution, Handle):
-            return getattr(solution(), name, None)
-        return None
+            method = getattr(solution(), name, None)
+            if method is not None:
+                return method
+        return self.namespace.get(name)
 
     def run_calls(self):
         for number, case in enumerate(self.tests["cases"]):

@@ -1,0 +1,86 @@
+// The `code` verifier on tests/cases/code.jsonl: one row a case, one expectation a completion, all through the sandbox.
+#include "verifiers/code/code_verifier.h"
+
+#include <cstdlib>
+
+#include "core/group_json.h"
+#include "core/jsonl.h"
+#include "core/text.h"
+#include "tests/verifiers/code_fixture.h"
+
+namespace assay {
+namespace {
+
+// What an expectation may name besides the outcome and the reason.
+void ExpectMore(const Json& expect, const Verdict& verdict) {
+  const Json* failing = verdict.evidence.Find("failing");
+  const Json nothing;
+  const Json& first = failing == nullptr ? nothing : *failing;
+  for (const char* key : {"test", "expected", "got"}) {
+    if (const Json* want = expect.Find(key)) EXPECT_EQ(first.StringOr(key, ""), *want->AsString());
+  }
+  if (const Json* want = expect.Find("detail")) {
+    EXPECT_NE(verdict.detail.find(*want->AsString()), std::string::npos) << verdict.detail;
+  }
+  if (const Json* want = expect.Find("score")) EXPECT_DOUBLE_EQ(verdict.score, want->NumberOr(-1));
+  if (const Json* want = expect.Find("line")) {
+    int64_t line = verdict.evidence.IntOr("program_line", first.IntOr("program_line", 0));
+    EXPECT_EQ(line, want->NumberOr(-1)) << verdict.detail;
+  }
+  if (const Json* want = expect.Find("exception")) {
+    EXPECT_EQ(verdict.evidence.StringOr("exception", first.StringOr("exception", "")), *want->AsString());
+  }
+}
+
+TEST_F(CodeTest, Cases) {
+  auto reader = LineReader::Open(StrCat(std::getenv("ASSAY_SOURCE_DIR"), "/tests/cases/code.jsonl"));
+  ASSERT_TRUE(reader.ok()) << reader.error().message;
+  LineReader::Line line;
+  int64_t judged = 0;
+  while (*(*reader)->Next(&line)) {
+    Result<Json> item = ParseJson(line.text);
+    ASSERT_TRUE(item.ok()) << "line " << line.number << ": " << item.error().message;
+    const Json* options = item->Find("options");
+    std::vector<Verdict> verdicts = Judge(*item->Find("row"), options == nullptr ? Json() : *options);
+    const Json::Array& expects = *item->Find("expect")->AsArray();
+    ASSERT_EQ(verdicts.size(), expects.size());
+    for (size_t i = 0; i < verdicts.size(); ++i, ++judged) {
+      SCOPED_TRACE(StrCat(item->StringOr("name", "?"), ", completion ", i, ": ", Show(verdicts[i])));
+      EXPECT_EQ(OutcomeName(verdicts[i].outcome), expects[i].StringOr("outcome", ""));
+      EXPECT_EQ(verdicts[i].reason, expects[i].StringOr("reason", ""));
+      ExpectMore(expects[i], verdicts[i]);
+    }
+  }
+  EXPECT_GT(judged, 90);
+}
+
+TEST_F(CodeTest, EqualProgramsAreJudgedOnce) {
+  Json row = Row(Json::MakeObject().Set("asserts", "assert f() == 1"));
+  Json completions = Json::MakeArray();
+  for (int i = 0; i < 50; ++i) completions.Append("import time\ntime.sleep(0.2)\ndef f(): return 1\n");
+  row.Set("completions", std::move(completions));
+  std::vector<Verdict> verdicts = Judge(row);
+  ASSERT_EQ(verdicts.size(), 50U);
+  int64_t paid = 0;
+  for (const Verdict& verdict : verdicts) {
+    EXPECT_EQ(verdict.outcome, Outcome::kPass);
+    paid += verdict.ms > 0 ? 1 : 0;
+  }
+  EXPECT_EQ(paid, 1);
+}
+
+TEST_F(CodeTest, BadOptionsBlameTheRowOrTheCaller) {
+  EXPECT_FALSE(MakeCodeVerifier(Json::MakeObject().Set("partail", true), Env()).ok());
+  EXPECT_FALSE(MakeCodeVerifier(Json::MakeObject().Set("limits", Json::MakeObject().Set("cpu", 3)), Env()).ok());
+  auto verifier = MakeCodeVerifier(Json(), Env());
+  ASSERT_TRUE(verifier.ok());
+  Group group;
+  group.samples.resize(3);
+  Json odd = Json::MakeObject().Set("partial", "yes");
+  std::vector<Verdict> verdicts = (*verifier)->Verify(group, &odd);
+  ASSERT_EQ(verdicts.size(), 3U);
+  for (const Verdict& verdict : verdicts) EXPECT_EQ(verdict.reason, "gold_bad_options");
+}
+
+}  // namespace
+}  // namespace assay
