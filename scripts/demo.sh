@@ -28,11 +28,15 @@ run $assay select --store $out/demo.sqlite --run code --strategy best-of-n --dat
 run $assay export --store $out/demo.sqlite --dataset math-sft --format trl-sft -o $out/math-sft.jsonl
 run $assay export --store $out/demo.sqlite --dataset code-sft --format trl-sft -o $out/code-sft.jsonl
 
-step "4. What is in the store"
-run $assay stats --store $out/demo.sqlite
+step "4. One task and its four replies"
+/usr/bin/python3 scripts/demo_show.py replies datasets/demo_code.jsonl $out/code.scored.jsonl
 
-step "One task and its four replies"
-/usr/bin/python3 scripts/demo_show.py datasets/demo_code.jsonl $out/code.scored.jsonl
+step "5. What came of it"
+$assay stats --store $out/demo.sqlite > $out/stats.txt
+$assay stats --store $out/demo.sqlite --output-format json | /usr/bin/python3 scripts/demo_show.py summary
+cat <<EOF
 
-step "Files"
-ls -l $out | awk 'NR > 1 { printf "  %9d bytes  '"$out"'/%s\n", $5, $9 }'
+  $out/math.scored.jsonl, code.scored.jsonl   verdicts, rewards and advantages, a line for each problem
+  $out/math-sft.jsonl, code-sft.jsonl         data sets for TRL's SFT trainer
+  $out/demo.sqlite                            all of it, traceable; $out/stats.txt says what is in it
+EOF

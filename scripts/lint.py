@@ -28,13 +28,13 @@ def format_complaints(files):
 
 
 def write_tidy_database(build, folder):
-    """compile_commands.json without gcc's precompiled headers, which clang cannot read."""
+    """compile_commands.json without what only gcc understands: its precompiled headers and the name of one warning."""
     entries = json.loads((build / "compile_commands.json").read_text())
     for entry in entries:
         words = entry.pop("command").split()
         kept = []
         for word in words:
-            if word == "-Winvalid-pch":
+            if word in ("-Winvalid-pch", "-Wno-restrict"):
                 continue
             if word.endswith("cmake_pch.hxx") and kept and kept[-1] == "-include":
                 kept.pop()
