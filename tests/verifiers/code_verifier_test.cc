@@ -33,7 +33,9 @@ void ExpectMore(const Json& expect, const Verdict& verdict) {
 }
 
 TEST_F(CodeTest, Cases) {
-  auto reader = LineReader::Open(StrCat(std::getenv("ASSAY_SOURCE_DIR"), "/tests/cases/code.jsonl"));
+  const char* root = std::getenv("ASSAY_SOURCE_DIR");
+  ASSERT_NE(root, nullptr) << "run this by ctest, or set ASSAY_SOURCE_DIR";
+  auto reader = LineReader::Open(StrCat(root, "/tests/cases/code.jsonl"));
   ASSERT_TRUE(reader.ok()) << reader.error().message;
   LineReader::Line line;
   int64_t judged = 0;
