@@ -27,6 +27,7 @@ namespace {
 struct Options {
   bool verbose = false;
   std::string known_file;
+  std::string verdicts_file;
   std::string suites_file;
   Json group_options = Json::MakeObject();  // for groups
   std::vector<std::string> files;
@@ -145,8 +146,10 @@ struct Miss {
 
 class FileRun {
  public:
-  FileRun(const Options& options, const Json& suites, std::vector<Miss>* misses)
-      : options_(options), suites_(suites), misses_(misses) {}
+  // `verdicts`: where every case's verdict is written, or null.
+  FileRun(const Options& options, const Json& suites, std::vector<Miss>* misses,
+          LineWriter* verdicts)
+      : options_(options), suites_(suites), misses_(misses), verdicts_(verdicts) {}
 
   Result<Json> Run(const std::string& path) {
     Result<std::unique_ptr<LineReader>> reader = LineReader::Open(path);
@@ -179,6 +182,15 @@ class FileRun {
     if (!verdict.ok()) return verdict.error();
     const bool expect = row.BoolOr("expect", false);
     const bool got = verdict->outcome == Outcome::kPass;
+    if (verdicts_ != nullptr) {
+      Json line = Json::MakeObject();
+      line.Set("id", row.StringOr("id", ""))
+          .Set("expect", expect)
+          .Set("got", got)
+          .Set("reason", verdict->reason)
+          .Set("evidence", verdict->evidence);
+      if (const Status status = verdicts_->Write(line.Dump()); !status.ok()) return status.error();
+    }
     all_.Add(expect, got, verdict->outcome == Outcome::kFault);
     for (const std::string& subset : SubsetsOf(row))
       subsets_[subset].Add(expect, got, verdict->outcome == Outcome::kFault);
@@ -302,6 +314,7 @@ class FileRun {
   const Options& options_;
   const Json& suites_;
   std::vector<Miss>* misses_;
+  LineWriter* verdicts_;
   Judge judge_;
   Tally all_;
   std::map<std::string, Tally> subsets_;
@@ -351,7 +364,8 @@ Result<bool> CheckKnown(const std::string& path, const std::vector<Miss>& misses
 
 int Usage() {
   std::fprintf(stderr,
-               "usage: assay_math_cases [-v] [--known FILE] [--suites FILE] [--group-options JSON] "
+               "usage: assay_math_cases [-v] [--known FILE] [--suites FILE] [--verdicts FILE] "
+               "[--group-options JSON] "
                "FILE..\n");
   return 2;
 }
@@ -369,6 +383,8 @@ int Main(int argc, char** argv) {
       options.verbose = true;
     } else if (word == "--known" && i + 1 < argc) {
       options.known_file = argv[++i];
+    } else if (word == "--verdicts" && i + 1 < argc) {
+      options.verdicts_file = argv[++i];
     } else if (word == "--suites" && i + 1 < argc) {
       options.suites_file = argv[++i];
     } else if (word == "--group-options" && i + 1 < argc) {
@@ -390,12 +406,21 @@ int Main(int argc, char** argv) {
     if (!parsed.ok()) return Fail(parsed.error());
     suites = *parsed;
   }
+  std::unique_ptr<LineWriter> verdicts;
+  if (!options.verdicts_file.empty()) {
+    Result<std::unique_ptr<LineWriter>> writer = LineWriter::Open(options.verdicts_file);
+    if (!writer.ok()) return Fail(writer.error());
+    verdicts = std::move(writer.value());
+  }
   std::vector<Miss> misses;
   for (const std::string& file : options.files) {
-    const Result<Json> report = FileRun(options, suites, &misses).Run(file);
+    const Result<Json> report = FileRun(options, suites, &misses, verdicts.get()).Run(file);
     if (!report.ok()) return Fail(report.error());
     std::printf("%s\n", report->Dump().c_str());
     std::fflush(stdout);
+  }
+  if (verdicts != nullptr) {
+    if (const Status closed = verdicts->Close(); !closed.ok()) return Fail(closed.error());
   }
   if (options.known_file.empty()) return 0;
   const Result<bool> known = CheckKnown(options.known_file, misses);
