@@ -1,7 +1,8 @@
 """clang-format and clang-tidy (.clang-format, .clang-tidy) on the project's own files; exit 1 if either has something to say.
 
-    lint.py --build build [-j N] [FILE..]     FILE: only these; --no-tidy: clang-format alone
+    lint.py --build build [-j N] [--torch] [--no-tidy] [FILE..]
 
+Sources that are compiled against LibTorch cost clang-tidy half a minute each and are left out unless --torch is given or they are named.
 A file that clang-tidy found clean is not looked at again until it, a header of the project or the list of checks changes.
 """
 
@@ -73,7 +74,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default="build")
     parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count())
-    parser.add_argument("--no-tidy", action="store_true")
+    parser.add_argument("--no-tidy", action="store_true", help="clang-format alone")
+    parser.add_argument("--torch", action="store_true", help="clang-tidy on what is compiled against LibTorch as well")
     parser.add_argument("files", nargs="*", type=pathlib.Path)
     options = parser.parse_args()
 
@@ -91,6 +93,10 @@ def main():
     folder = build / "lint"
     commands = write_tidy_database(build, folder)
     sources = [path for path in files if str(path) in commands]
+    if not options.torch and not options.files:
+        every = len(sources)
+        sources = [path for path in sources if "/torch/csrc/api/include" not in commands[str(path)]]
+        print(f"lint: {every - len(sources)} files with LibTorch are left out of clang-tidy (--torch takes them in)")
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         for complaint in pool.map(lambda path: tidy(path, folder, commands[str(path)], shared), sources):
             if complaint is not None:
