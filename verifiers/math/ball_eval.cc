@@ -9,7 +9,8 @@ namespace {
 
 constexpr slong kMaxTerms = 2000;
 constexpr double kLog2E = 1.4426950408889634;
-constexpr double kHuge = 1e15;  // no exponential of more than this: its exponent alone would be hard work
+constexpr double kHuge =
+    1e15;  // no exponential of more than this: its exponent alone would be hard work
 
 // log2 of |x| from above and below, as doubles; infinite where unknown.
 double UpperLog2(const Complex& z) {
@@ -24,7 +25,8 @@ double UpperLog2(const Complex& z) {
       fmpz_t e;
       fmpz_init(e);
       arf_abs_bound_lt_2exp_fmpz(e, up);
-      out = COEFF_IS_MPZ(*e) ? (fmpz_sgn(e) > 0 ? 1e30 : -1e30) : static_cast<double>(fmpz_get_si(e));
+      out =
+          COEFF_IS_MPZ(*e) ? (fmpz_sgn(e) > 0 ? 1e30 : -1e30) : static_cast<double>(fmpz_get_si(e));
       fmpz_clear(e);
     } else {
       out = INFINITY;
@@ -54,7 +56,9 @@ double LowerLog2(const Complex& z) {
 
 }  // namespace
 
-bool BallEval::Spend(int64_t weight) { return budget_.Spend(weight * (1 + prec_ / 128 + prec_ * prec_ / 4000000)); }
+bool BallEval::Spend(int64_t weight) {
+  return budget_.Spend(weight * (1 + prec_ / 128 + prec_ * prec_ / 4000000));
+}
 
 Value BallEval::Note(const Complex& z, Value v) {
   if (v != Value::kOk) return v;
@@ -96,20 +100,32 @@ Value BallEval::Eval(NodeId id, Complex* out) {
     case Op::kConst:
       acb_zero(out->get());
       switch (static_cast<ConstId>(n.aux)) {
-        case ConstId::kPi: arb_const_pi(out->re(), prec_); return Value::kOk;
-        case ConstId::kE: arb_const_e(out->re(), prec_); return Value::kOk;
-        case ConstId::kI: arb_one(out->im()); return Value::kOk;
-        case ConstId::kEulerGamma: arb_const_euler(out->re(), prec_); return Value::kOk;
-        default: return Value::kNo;
+        case ConstId::kPi:
+          arb_const_pi(out->re(), prec_);
+          return Value::kOk;
+        case ConstId::kE:
+          arb_const_e(out->re(), prec_);
+          return Value::kOk;
+        case ConstId::kI:
+          arb_one(out->im());
+          return Value::kOk;
+        case ConstId::kEulerGamma:
+          arb_const_euler(out->re(), prec_);
+          return Value::kOk;
+        default:
+          return Value::kNo;
       }
-    case Op::kAdd: return Note(*out, Sum(id, out));
-    case Op::kMul: return Note(*out, Product(id, out));
+    case Op::kAdd:
+      return Note(*out, Sum(id, out));
+    case Op::kMul:
+      return Note(*out, Product(id, out));
     case Op::kNeg: {
       const Value v = Eval(tree_.Kid(id, 0), out);
       acb_neg(out->get(), out->get());
       return v;
     }
-    case Op::kDiv: case Op::kRatio: {
+    case Op::kDiv:
+    case Op::kRatio: {
       if (n.n != 2) return Value::kNo;
       Complex a;
       Complex b;
@@ -121,8 +137,11 @@ Value BallEval::Eval(NodeId id, Complex* out) {
       acb_div(out->get(), a.get(), b.get(), prec_);
       return Note(*out, Value::kOk);
     }
-    case Op::kPow: case Op::kRoot: return Note(*out, Power(id, out));
-    case Op::kAbs: case Op::kNorm: {
+    case Op::kPow:
+    case Op::kRoot:
+      return Note(*out, Power(id, out));
+    case Op::kAbs:
+    case Op::kNorm: {
       const Value v = Eval(tree_.Kid(id, 0), out);
       if (v != Value::kOk) return v;
       Real r;
@@ -130,14 +149,19 @@ Value BallEval::Eval(NodeId id, Complex* out) {
       acb_set_arb(out->get(), r.get());
       return v;
     }
-    case Op::kFloor: case Op::kCeil: case Op::kMod: return Note(*out, Rounded(id, out));
+    case Op::kFloor:
+    case Op::kCeil:
+    case Op::kMod:
+      return Note(*out, Rounded(id, out));
     case Op::kFact: {
       Complex x;
       const Value v = Eval(tree_.Kid(id, 0), &x);
       return v == Value::kOk ? Note(*out, Factorial(x, out)) : v;
     }
-    case Op::kBinom: return Note(*out, Binomial(id, out));
-    case Op::kFunc: return Note(*out, Function(id, out));
+    case Op::kBinom:
+      return Note(*out, Binomial(id, out));
+    case Op::kFunc:
+      return Note(*out, Function(id, out));
     case Op::kLog: {
       Complex a;
       Complex b;
@@ -150,8 +174,12 @@ Value BallEval::Eval(NodeId id, Complex* out) {
       acb_div(out->get(), a.get(), b.get(), prec_);
       return Note(*out, v);
     }
-    case Op::kMax: case Op::kMin: return Note(*out, Extreme(id, out));
-    case Op::kSum: case Op::kProd: return Note(*out, Series(id, out));
+    case Op::kMax:
+    case Op::kMin:
+      return Note(*out, Extreme(id, out));
+    case Op::kSum:
+    case Op::kProd:
+      return Note(*out, Series(id, out));
     case Op::kPercent: {
       const Value v = Eval(tree_.Kid(id, 0), out);
       acb_div_si(out->get(), out->get(), 100, prec_);
@@ -165,7 +193,8 @@ Value BallEval::Eval(NodeId id, Complex* out) {
       acb_div_si(out->get(), out->get(), n.aux == 0 ? 180 : n.aux == 1 ? 10800 : 648000, prec_);
       return Note(*out, v);
     }
-    case Op::kGcd: case Op::kLcm: {
+    case Op::kGcd:
+    case Op::kLcm: {
       ExactEval exact(tree_, &budget_);
       Rational q;
       const Value v = exact.Eval(id, &q);
@@ -173,11 +202,19 @@ Value BallEval::Eval(NodeId id, Complex* out) {
       acb_set_fmpq(out->get(), q.get(), prec_);
       return Note(*out, v);
     }
-    case Op::kDiff: acb_one(out->get()); return Value::kOk;
-    case Op::kQuantity: return Eval(tree_.Kid(id, 0), out);
-    case Op::kSet: case Op::kList: case Op::kSeq: return n.n == 1 ? Eval(tree_.Kid(id, 0), out) : Value::kNo;
-    case Op::kUndef: return Value::kUndefined;
-    default: return Value::kNo;
+    case Op::kDiff:
+      acb_one(out->get());
+      return Value::kOk;
+    case Op::kQuantity:
+      return Eval(tree_.Kid(id, 0), out);
+    case Op::kSet:
+    case Op::kList:
+    case Op::kSeq:
+      return n.n == 1 ? Eval(tree_.Kid(id, 0), out) : Value::kNo;
+    case Op::kUndef:
+      return Value::kUndefined;
+    default:
+      return Value::kNo;
   }
 }
 
@@ -312,15 +349,33 @@ Value BallEval::Function(NodeId id, Complex* out) {
   if (!Spend(16)) return Value::kLimit;
   const auto f = static_cast<FuncId>(tree_[id].aux);
   switch (f) {
-    case FuncId::kExp: return Exp(x, out);
-    case FuncId::kLn: return Log(x, out);
-    case FuncId::kSin: case FuncId::kCos: case FuncId::kTan: case FuncId::kCot: case FuncId::kSec: case FuncId::kCsc:
+    case FuncId::kExp:
+      return Exp(x, out);
+    case FuncId::kLn:
+      return Log(x, out);
+    case FuncId::kSin:
+    case FuncId::kCos:
+    case FuncId::kTan:
+    case FuncId::kCot:
+    case FuncId::kSec:
+    case FuncId::kCsc:
       return Trigonometric(f, x, out);
-    case FuncId::kSinh: case FuncId::kCosh: case FuncId::kTanh: case FuncId::kCoth: case FuncId::kSech: case FuncId::kCsch:
+    case FuncId::kSinh:
+    case FuncId::kCosh:
+    case FuncId::kTanh:
+    case FuncId::kCoth:
+    case FuncId::kSech:
+    case FuncId::kCsch:
       return Hyperbolic(f, x, out);
-    case FuncId::kRe: acb_set_arb(out->get(), x.re()); return Value::kOk;
-    case FuncId::kIm: acb_set_arb(out->get(), x.im()); return Value::kOk;
-    case FuncId::kConj: acb_conj(out->get(), x.get()); return Value::kOk;
+    case FuncId::kRe:
+      acb_set_arb(out->get(), x.re());
+      return Value::kOk;
+    case FuncId::kIm:
+      acb_set_arb(out->get(), x.im());
+      return Value::kOk;
+    case FuncId::kConj:
+      acb_conj(out->get(), x.get());
+      return Value::kOk;
     case FuncId::kArg: {
       Real r;
       acb_arg(r.get(), x.get(), prec_);
@@ -343,8 +398,10 @@ Value BallEval::Function(NodeId id, Complex* out) {
       acb_sub_si(x.get(), x.get(), 1, prec_);
       return Factorial(x, out);
     }
-    case FuncId::kZeta: return Value::kNo;
-    default: return Inverse(f, &x, out);
+    case FuncId::kZeta:
+      return Value::kNo;
+    default:
+      return Inverse(f, &x, out);
   }
 }
 
@@ -356,12 +413,24 @@ Value BallEval::Trigonometric(FuncId f, const Complex& x, Complex* out) {
     largest_log2 = std::max(largest_log2, std::exp2(std::max(size, 0.0)) * kLog2E);
   }
   switch (f) {
-    case FuncId::kSin: acb_sin(out->get(), x.get(), prec_); break;
-    case FuncId::kCos: acb_cos(out->get(), x.get(), prec_); break;
-    case FuncId::kTan: acb_tan(out->get(), x.get(), prec_); break;
-    case FuncId::kCot: acb_cot(out->get(), x.get(), prec_); break;
-    case FuncId::kSec: acb_sec(out->get(), x.get(), prec_); break;
-    default: acb_csc(out->get(), x.get(), prec_); break;
+    case FuncId::kSin:
+      acb_sin(out->get(), x.get(), prec_);
+      break;
+    case FuncId::kCos:
+      acb_cos(out->get(), x.get(), prec_);
+      break;
+    case FuncId::kTan:
+      acb_tan(out->get(), x.get(), prec_);
+      break;
+    case FuncId::kCot:
+      acb_cot(out->get(), x.get(), prec_);
+      break;
+    case FuncId::kSec:
+      acb_sec(out->get(), x.get(), prec_);
+      break;
+    default:
+      acb_csc(out->get(), x.get(), prec_);
+      break;
   }
   return Value::kOk;
 }
@@ -372,19 +441,34 @@ Value BallEval::Hyperbolic(FuncId f, const Complex& x, Complex* out) {
   if (size > 40) return Value::kLimit;
   largest_log2 = std::max(largest_log2, 2 * std::exp2(std::max(size, 0.0)) * kLog2E);
   switch (f) {
-    case FuncId::kSinh: acb_sinh(out->get(), x.get(), prec_); break;
-    case FuncId::kCosh: acb_cosh(out->get(), x.get(), prec_); break;
-    case FuncId::kTanh: acb_tanh(out->get(), x.get(), prec_); break;
-    case FuncId::kCoth: acb_coth(out->get(), x.get(), prec_); break;
-    case FuncId::kSech: acb_sech(out->get(), x.get(), prec_); break;
-    default: acb_csch(out->get(), x.get(), prec_); break;
+    case FuncId::kSinh:
+      acb_sinh(out->get(), x.get(), prec_);
+      break;
+    case FuncId::kCosh:
+      acb_cosh(out->get(), x.get(), prec_);
+      break;
+    case FuncId::kTanh:
+      acb_tanh(out->get(), x.get(), prec_);
+      break;
+    case FuncId::kCoth:
+      acb_coth(out->get(), x.get(), prec_);
+      break;
+    case FuncId::kSech:
+      acb_sech(out->get(), x.get(), prec_);
+      break;
+    default:
+      acb_csch(out->get(), x.get(), prec_);
+      break;
   }
   return Value::kOk;
 }
 
 Value BallEval::Inverse(FuncId f, Complex* x, Complex* out) {
   switch (f) {
-    case FuncId::kAcot: case FuncId::kAsec: case FuncId::kAcsc: case FuncId::kAcoth:
+    case FuncId::kAcot:
+    case FuncId::kAsec:
+    case FuncId::kAcsc:
+    case FuncId::kAcoth:
       if (acb_is_zero(x->get())) {
         if (f != FuncId::kAcot) return Value::kUndefined;
         arb_const_pi(out->re(), prec_);
@@ -393,19 +477,36 @@ Value BallEval::Inverse(FuncId f, Complex* x, Complex* out) {
         return Value::kOk;
       }
       acb_inv(x->get(), x->get(), prec_);
-      f = f == FuncId::kAcot ? FuncId::kAtan : f == FuncId::kAsec ? FuncId::kAcos : f == FuncId::kAcsc ? FuncId::kAsin : FuncId::kAtanh;
+      f = f == FuncId::kAcot   ? FuncId::kAtan
+          : f == FuncId::kAsec ? FuncId::kAcos
+          : f == FuncId::kAcsc ? FuncId::kAsin
+                               : FuncId::kAtanh;
       break;
-    default: break;
+    default:
+      break;
   }
   const bool real = x->IsReal();
   switch (f) {
-    case FuncId::kAsin: acb_asin(out->get(), x->get(), prec_); break;
-    case FuncId::kAcos: acb_acos(out->get(), x->get(), prec_); break;
-    case FuncId::kAtan: acb_atan(out->get(), x->get(), prec_); break;
-    case FuncId::kAsinh: acb_asinh(out->get(), x->get(), prec_); break;
-    case FuncId::kAcosh: acb_acosh(out->get(), x->get(), prec_); break;
-    case FuncId::kAtanh: acb_atanh(out->get(), x->get(), prec_); break;
-    default: return Value::kNo;
+    case FuncId::kAsin:
+      acb_asin(out->get(), x->get(), prec_);
+      break;
+    case FuncId::kAcos:
+      acb_acos(out->get(), x->get(), prec_);
+      break;
+    case FuncId::kAtan:
+      acb_atan(out->get(), x->get(), prec_);
+      break;
+    case FuncId::kAsinh:
+      acb_asinh(out->get(), x->get(), prec_);
+      break;
+    case FuncId::kAcosh:
+      acb_acosh(out->get(), x->get(), prec_);
+      break;
+    case FuncId::kAtanh:
+      acb_atanh(out->get(), x->get(), prec_);
+      break;
+    default:
+      return Value::kNo;
   }
   if (real && !out->IsReal()) left_reals = true;
   return Value::kOk;
@@ -431,7 +532,8 @@ Value BallEval::Binomial(NodeId id, Complex* out) {
   if (v != Value::kOk) return v;
   ExactEval exact(tree_, &budget_);
   Rational q;
-  if (exact.Eval(tree_.Kid(id, 1), &q) == Value::kOk && q.IsInteger() && fmpz_cmp_si(q.num(), 1000) <= 0) {
+  if (exact.Eval(tree_.Kid(id, 1), &q) == Value::kOk && q.IsInteger() &&
+      fmpz_cmp_si(q.num(), 1000) <= 0) {
     const slong m = fmpz_get_si(q.num());
     if (!Spend(m)) return Value::kLimit;
     acb_one(out->get());

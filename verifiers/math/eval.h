@@ -84,7 +84,8 @@ struct Field {
 // opaque subterms is no proof of different values: see `opaque`.
 class FieldEval {
  public:
-  FieldEval(const Tree& tree, const Field& field, Budget* budget) : tree_(tree), f_(field), budget_(*budget) {}
+  FieldEval(const Tree& tree, const Field& field, Budget* budget)
+      : tree_(tree), f_(field), budget_(*budget) {}
   Value Eval(NodeId id, uint64_t* out);
   bool opaque() const { return opaque_; }  // a function was met
   // Gives a symbol another value than the drawn one.
@@ -124,7 +125,8 @@ struct Sample {
 
 class BallEval {
  public:
-  BallEval(const Tree& tree, Budget* budget, slong prec) : tree_(tree), budget_(*budget), prec_(prec) {}
+  BallEval(const Tree& tree, Budget* budget, slong prec)
+      : tree_(tree), budget_(*budget), prec_(prec) {}
   Value Eval(NodeId id, Complex* out);
 
   // Symbols' values; a symbol without one ends the evaluation with kNo.

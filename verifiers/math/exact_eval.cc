@@ -20,7 +20,8 @@ Value ExactEval::Eval(NodeId id, Rational* out) {
       fmpz_set_si(out->num(), n.num);
       fmpz_set_si(out->den(), n.den);
       return Value::kOk;
-    case Op::kBig: return Big(id, out);
+    case Op::kBig:
+      return Big(id, out);
     case Op::kSym:
       for (size_t k = bound_.size(); k-- > 0;) {
         if (bound_[k].first == tree_.Name(id)) {
@@ -29,14 +30,17 @@ Value ExactEval::Eval(NodeId id, Rational* out) {
         }
       }
       return Value::kNo;
-    case Op::kAdd: return Sum(id, out);
-    case Op::kMul: return Product(id, out);
+    case Op::kAdd:
+      return Sum(id, out);
+    case Op::kMul:
+      return Product(id, out);
     case Op::kNeg: {
       const Value v = Eval(tree_.Kid(id, 0), out);
       if (v == Value::kOk) fmpq_neg(out->get(), out->get());
       return v;
     }
-    case Op::kDiv: case Op::kRatio: {
+    case Op::kDiv:
+    case Op::kRatio: {
       if (n.n != 2) return Value::kNo;
       Rational a;
       Rational b;
@@ -45,7 +49,8 @@ Value ExactEval::Eval(NodeId id, Rational* out) {
       v = Eval(tree_.Kid(id, 1), &b);
       return v != Value::kOk ? v : Divide(a, b, out);
     }
-    case Op::kPow: case Op::kRoot: {
+    case Op::kPow:
+    case Op::kRoot: {
       Rational a;
       Rational b;
       Value v = Eval(tree_.Kid(id, 0), &a);
@@ -58,29 +63,49 @@ Value ExactEval::Eval(NodeId id, Rational* out) {
       }
       return Power(a, b, out);
     }
-    case Op::kAbs: case Op::kNorm: {
+    case Op::kAbs:
+    case Op::kNorm: {
       const Value v = Eval(tree_.Kid(id, 0), out);
       if (v == Value::kOk) fmpq_abs(out->get(), out->get());
       return v;
     }
-    case Op::kFloor: return Floor(id, false, out);
-    case Op::kCeil: return Floor(id, true, out);
-    case Op::kFact: return Factorial(id, out);
-    case Op::kBinom: return Binomial(id, out);
-    case Op::kFunc: return Function(id, out);
-    case Op::kLog: return Logarithm(id, out);
-    case Op::kMod: return Modulo(id, out);
-    case Op::kGcd: case Op::kLcm: case Op::kMax: case Op::kMin: return Several(id, out);
-    case Op::kSum: case Op::kProd: return Series(id, out);
+    case Op::kFloor:
+      return Floor(id, false, out);
+    case Op::kCeil:
+      return Floor(id, true, out);
+    case Op::kFact:
+      return Factorial(id, out);
+    case Op::kBinom:
+      return Binomial(id, out);
+    case Op::kFunc:
+      return Function(id, out);
+    case Op::kLog:
+      return Logarithm(id, out);
+    case Op::kMod:
+      return Modulo(id, out);
+    case Op::kGcd:
+    case Op::kLcm:
+    case Op::kMax:
+    case Op::kMin:
+      return Several(id, out);
+    case Op::kSum:
+    case Op::kProd:
+      return Series(id, out);
     case Op::kPercent: {
       const Value v = Eval(tree_.Kid(id, 0), out);
       if (v == Value::kOk) fmpq_div_fmpz(out->get(), out->get(), Integer(100).get());
       return v;
     }
-    case Op::kQuantity: return Eval(tree_.Kid(id, 0), out);
-    case Op::kSet: case Op::kList: case Op::kSeq: return n.n == 1 ? Eval(tree_.Kid(id, 0), out) : Value::kNo;
-    case Op::kUndef: return Value::kUndefined;
-    default: return Value::kNo;
+    case Op::kQuantity:
+      return Eval(tree_.Kid(id, 0), out);
+    case Op::kSet:
+    case Op::kList:
+    case Op::kSeq:
+      return n.n == 1 ? Eval(tree_.Kid(id, 0), out) : Value::kNo;
+    case Op::kUndef:
+      return Value::kUndefined;
+    default:
+      return Value::kNo;
   }
 }
 
@@ -89,7 +114,8 @@ Value ExactEval::Big(NodeId id, Rational* out) {
   const std::string& digits = tree_.bigs[static_cast<size_t>(n.num)];
   constexpr int64_t kMaxScale = 60000;
   if (digits.size() > 70000 || n.den > kMaxScale || n.den < -kMaxScale) return Value::kLimit;
-  if (!budget_.Spend(static_cast<int64_t>(digits.size() / 8) + std::abs(n.den) / 8)) return Value::kLimit;
+  if (!budget_.Spend(static_cast<int64_t>(digits.size() / 8) + std::abs(n.den) / 8))
+    return Value::kLimit;
   fmpz_set_str(out->num(), digits.c_str(), 10);
   fmpz_one(out->den());
   Integer scale;
@@ -145,7 +171,9 @@ Value ExactEval::RootOf(const Rational& base, const fmpz* index, Rational* out) 
   fmpq_abs(magnitude.get(), base.get());
   Integer top;
   Integer bottom;
-  if (fmpz_root(top.get(), magnitude.num(), n) == 0 || fmpz_root(bottom.get(), magnitude.den(), n) == 0) return Value::kNo;
+  if (fmpz_root(top.get(), magnitude.num(), n) == 0 ||
+      fmpz_root(bottom.get(), magnitude.den(), n) == 0)
+    return Value::kNo;
   fmpz_set(out->num(), top.get());
   fmpz_set(out->den(), bottom.get());
   if (negative) fmpq_neg(out->get(), out->get());
@@ -212,7 +240,9 @@ Value ExactEval::Binomial(NodeId id, Rational* out) {
   }
   ulong j = fmpz_get_ui(k.num());
   j = std::min(j, m - j);
-  if (static_cast<slong>(j) * FLINT_BIT_COUNT(m) > kMaxBits || !budget_.Spend(static_cast<int64_t>(j))) return Value::kLimit;
+  if (static_cast<slong>(j) * FLINT_BIT_COUNT(m) > kMaxBits ||
+      !budget_.Spend(static_cast<int64_t>(j)))
+    return Value::kLimit;
   fmpz_bin_uiui(out->num(), m, j);
   fmpz_one(out->den());
   return Spend(*out) ? Value::kOk : Value::kLimit;
@@ -348,26 +378,48 @@ Value ExactEval::Function(NodeId id, Rational* out) {
   const Value v = Eval(tree_.Kid(id, 0), &x);
   if (v != Value::kOk) return v;
   switch (static_cast<FuncId>(tree_[id].aux)) {
-    case FuncId::kSin: case FuncId::kTan: case FuncId::kAsin: case FuncId::kAtan: case FuncId::kSinh:
-    case FuncId::kTanh: case FuncId::kAsinh: case FuncId::kAtanh: case FuncId::kErf:
+    case FuncId::kSin:
+    case FuncId::kTan:
+    case FuncId::kAsin:
+    case FuncId::kAtan:
+    case FuncId::kSinh:
+    case FuncId::kTanh:
+    case FuncId::kAsinh:
+    case FuncId::kAtanh:
+    case FuncId::kErf:
       if (!x.IsZero()) return Value::kNo;
       out->Set(0);
       return Value::kOk;
-    case FuncId::kCos: case FuncId::kCosh: case FuncId::kExp: case FuncId::kSec: case FuncId::kSech:
+    case FuncId::kCos:
+    case FuncId::kCosh:
+    case FuncId::kExp:
+    case FuncId::kSec:
+    case FuncId::kSech:
       if (!x.IsZero()) return Value::kNo;
       out->Set(1);
       return Value::kOk;
-    case FuncId::kCot: case FuncId::kCsc: case FuncId::kCoth: case FuncId::kCsch:
+    case FuncId::kCot:
+    case FuncId::kCsc:
+    case FuncId::kCoth:
+    case FuncId::kCsch:
       return x.IsZero() ? Value::kUndefined : Value::kNo;
     case FuncId::kLn:
       if (x.IsZero()) return Value::kUndefined;
       if (fmpq_is_one(x.get()) == 0) return Value::kNo;
       out->Set(0);
       return Value::kOk;
-    case FuncId::kSign: out->Set(x.Sign()); return Value::kOk;
-    case FuncId::kRe: case FuncId::kConj: *out = x; return Value::kOk;
-    case FuncId::kIm: out->Set(0); return Value::kOk;
-    default: return Value::kNo;
+    case FuncId::kSign:
+      out->Set(x.Sign());
+      return Value::kOk;
+    case FuncId::kRe:
+    case FuncId::kConj:
+      *out = x;
+      return Value::kOk;
+    case FuncId::kIm:
+      out->Set(0);
+      return Value::kOk;
+    default:
+      return Value::kNo;
   }
 }
 

@@ -13,8 +13,28 @@ constexpr ulong kMaxFactorial = 5000;
 
 // Tags of opaque values; functions use kFuncTag + FuncId.
 enum Tag : uint64_t {
-  kNameTag = 1, kPowTag, kRootTag, kAbsTag, kFloorTag, kFactTag, kBinomTag, kModTag, kGcdTag, kLcmTag, kMaxTag, kMinTag,
-  kApplyTag, kSumTag, kProdTag, kIntTag, kLimTag, kDerivTag, kConstTag, kBoundTag, kNormTag, kFuncTag = 64,
+  kNameTag = 1,
+  kPowTag,
+  kRootTag,
+  kAbsTag,
+  kFloorTag,
+  kFactTag,
+  kBinomTag,
+  kModTag,
+  kGcdTag,
+  kLcmTag,
+  kMaxTag,
+  kMinTag,
+  kApplyTag,
+  kSumTag,
+  kProdTag,
+  kIntTag,
+  kLimTag,
+  kDerivTag,
+  kConstTag,
+  kBoundTag,
+  kNormTag,
+  kFuncTag = 64,
 };
 
 }  // namespace
@@ -59,12 +79,14 @@ Value FieldEval::Inverse(uint64_t a, uint64_t* out) {
 }
 
 Value FieldEval::Number(const Node& n, uint64_t* out) {
-  const uint64_t magnitude = n.num < 0 ? -static_cast<uint64_t>(n.num) : static_cast<uint64_t>(n.num);
+  const uint64_t magnitude =
+      n.num < 0 ? -static_cast<uint64_t>(n.num) : static_cast<uint64_t>(n.num);
   uint64_t v = n_mod2_preinv(magnitude, f_.p, f_.p_inverse);
   if (n.num < 0) v = f_.Negate(v);
   if (n.den != 1) {
     uint64_t inverse = 0;
-    const Value ok = Inverse(n_mod2_preinv(static_cast<uint64_t>(n.den), f_.p, f_.p_inverse), &inverse);
+    const Value ok =
+        Inverse(n_mod2_preinv(static_cast<uint64_t>(n.den), f_.p, f_.p_inverse), &inverse);
     if (ok != Value::kOk) return ok;
     v = f_.Mul(v, inverse);
   }
@@ -92,8 +114,10 @@ Value FieldEval::Eval(NodeId id, uint64_t* out) {
   if (!budget_.Spend(1)) return Value::kLimit;
   const Node& n = tree_[id];
   switch (n.op) {
-    case Op::kNum: return Number(n, out);
-    case Op::kBig: return BigNumber(id, out);
+    case Op::kNum:
+      return Number(n, out);
+    case Op::kBig:
+      return BigNumber(id, out);
     case Op::kSym: {
       const std::string& name = tree_.Name(id);
       for (size_t k = bound_.size(); k-- > 0;) {
@@ -141,7 +165,8 @@ Value FieldEval::Eval(NodeId id, uint64_t* out) {
       if (ok == Value::kOk) *out = f_.Negate(*out);
       return ok;
     }
-    case Op::kDiv: case Op::kRatio: {
+    case Op::kDiv:
+    case Op::kRatio: {
       if (n.n != 2) return Value::kNo;
       uint64_t a = 0;
       uint64_t b = 0;
@@ -153,7 +178,8 @@ Value FieldEval::Eval(NodeId id, uint64_t* out) {
       if (ok == Value::kOk) *out = f_.Mul(a, b);
       return ok;
     }
-    case Op::kPow: return Power(tree_.Kid(id, 0), tree_.Kid(id, 1), out);
+    case Op::kPow:
+      return Power(tree_.Kid(id, 0), tree_.Kid(id, 1), out);
     case Op::kRoot: {
       // The n-th root is the power 1/n.
       uint64_t base = 0;
@@ -168,13 +194,26 @@ Value FieldEval::Eval(NodeId id, uint64_t* out) {
       *out = base <= 1 ? base : f_.Random(kPowTag, base, index);
       return Value::kOk;
     }
-    case Op::kAbs: return Absolute(id, out);
-    case Op::kFloor: case Op::kCeil: return Rounded(id, out);
-    case Op::kFunc: return Function(id, out);
-    case Op::kBinom: return Binomial(id, out);
-    case Op::kSum: case Op::kProd: return Series(id, out);
-    case Op::kInt: case Op::kLim: return Binder(id, out);
-    case Op::kMax: case Op::kMin: case Op::kGcd: case Op::kLcm: return Commutative(id, out);
+    case Op::kAbs:
+      return Absolute(id, out);
+    case Op::kFloor:
+    case Op::kCeil:
+      return Rounded(id, out);
+    case Op::kFunc:
+      return Function(id, out);
+    case Op::kBinom:
+      return Binomial(id, out);
+    case Op::kSum:
+    case Op::kProd:
+      return Series(id, out);
+    case Op::kInt:
+    case Op::kLim:
+      return Binder(id, out);
+    case Op::kMax:
+    case Op::kMin:
+    case Op::kGcd:
+    case Op::kLcm:
+      return Commutative(id, out);
     case Op::kPercent: {
       Value ok = Eval(tree_.Kid(id, 0), out);
       uint64_t hundredth = 0;
@@ -206,16 +245,29 @@ Value FieldEval::Eval(NodeId id, uint64_t* out) {
       if (ok == Value::kOk) *out = a == 1 ? 0 : f_.Mul(f_.Random(tag, a), below);
       return ok;
     }
-    case Op::kFact: return Opaque(kFactTag, id, out);
-    case Op::kMod: return Opaque(kModTag, id, out);
-    case Op::kNorm: return Opaque(kNormTag, id, out);
-    case Op::kApply: return Opaque(kApplyTag + (HashBytes64(tree_.Name(id)) << 8), id, out);
-    case Op::kDeriv: return Opaque(kDerivTag + (HashBytes64(tree_.Name(id)) << 8), id, out);
-    case Op::kDiff: *out = 1; return Value::kOk;
-    case Op::kQuantity: return Eval(tree_.Kid(id, 0), out);
-    case Op::kSet: case Op::kList: case Op::kSeq: return n.n == 1 ? Eval(tree_.Kid(id, 0), out) : Value::kNo;
-    case Op::kUndef: return Value::kUndefined;
-    default: return Value::kNo;
+    case Op::kFact:
+      return Opaque(kFactTag, id, out);
+    case Op::kMod:
+      return Opaque(kModTag, id, out);
+    case Op::kNorm:
+      return Opaque(kNormTag, id, out);
+    case Op::kApply:
+      return Opaque(kApplyTag + (HashBytes64(tree_.Name(id)) << 8), id, out);
+    case Op::kDeriv:
+      return Opaque(kDerivTag + (HashBytes64(tree_.Name(id)) << 8), id, out);
+    case Op::kDiff:
+      *out = 1;
+      return Value::kOk;
+    case Op::kQuantity:
+      return Eval(tree_.Kid(id, 0), out);
+    case Op::kSet:
+    case Op::kList:
+    case Op::kSeq:
+      return n.n == 1 ? Eval(tree_.Kid(id, 0), out) : Value::kNo;
+    case Op::kUndef:
+      return Value::kUndefined;
+    default:
+      return Value::kNo;
   }
 }
 
@@ -289,7 +341,8 @@ Value FieldEval::PowerOf(uint64_t base, NodeId exponent, uint64_t* out) {
     *out = product;
     return Value::kOk;
   }
-  if (e.op == Op::kMul && e.n == 2 && tree_[tree_.Kid(exponent, 0)].op == Op::kNum && tree_[tree_.Kid(exponent, 0)].den == 1) {
+  if (e.op == Op::kMul && e.n == 2 && tree_[tree_.Kid(exponent, 0)].op == Op::kNum &&
+      tree_[tree_.Kid(exponent, 0)].den == 1) {
     uint64_t v = 0;
     const Value ok = PowerOf(base, tree_.Kid(exponent, 1), &v);
     if (ok != Value::kOk) return ok;
@@ -306,7 +359,9 @@ Value FieldEval::PowerOf(uint64_t base, NodeId exponent, uint64_t* out) {
 }
 
 // |u| has one value for u and -u; the absolute value of a product is the product of absolute values.
-Value FieldEval::Absolute(NodeId id, uint64_t* out) { return AbsoluteProduct(tree_.Kid(id, 0), out); }
+Value FieldEval::Absolute(NodeId id, uint64_t* out) {
+  return AbsoluteProduct(tree_.Kid(id, 0), out);
+}
 
 Value FieldEval::AbsoluteProduct(NodeId id, uint64_t* out) {
   if (!budget_.Spend(1)) return Value::kLimit;
@@ -317,9 +372,13 @@ Value FieldEval::AbsoluteProduct(NodeId id, uint64_t* out) {
       positive.num = n.num < 0 ? -n.num : n.num;
       return Number(positive, out);
     }
-    case Op::kBig: return BigNumber(id, out);
-    case Op::kNeg: case Op::kAbs: return AbsoluteProduct(tree_.Kid(id, 0), out);
-    case Op::kMul: case Op::kDiv: {
+    case Op::kBig:
+      return BigNumber(id, out);
+    case Op::kNeg:
+    case Op::kAbs:
+      return AbsoluteProduct(tree_.Kid(id, 0), out);
+    case Op::kMul:
+    case Op::kDiv: {
       uint64_t product = 1;
       for (uint32_t k = 0; k < n.n; ++k) {
         uint64_t v = 0;
@@ -332,9 +391,11 @@ Value FieldEval::AbsoluteProduct(NodeId id, uint64_t* out) {
       return Value::kOk;
     }
     case Op::kConst:
-      if (n.aux == static_cast<uint8_t>(ConstId::kPi) || n.aux == static_cast<uint8_t>(ConstId::kE)) return Eval(id, out);
+      if (n.aux == static_cast<uint8_t>(ConstId::kPi) || n.aux == static_cast<uint8_t>(ConstId::kE))
+        return Eval(id, out);
       break;
-    default: break;
+    default:
+      break;
   }
   uint64_t v = 0;
   const Value ok = Eval(id, &v);
@@ -365,12 +426,15 @@ Value FieldEval::Rounded(NodeId id, uint64_t* out) {
 Value FieldEval::Function(NodeId id, uint64_t* out) {
   const Node& n = tree_[id];
   auto f = static_cast<FuncId>(n.aux);
-  if (f == FuncId::kExp) return PowerOf(f_.Random(kConstTag, static_cast<uint64_t>(ConstId::kE)), tree_.Kid(id, 0), out);
+  if (f == FuncId::kExp)
+    return PowerOf(f_.Random(kConstTag, static_cast<uint64_t>(ConstId::kE)), tree_.Kid(id, 0), out);
   uint64_t x = 0;
   const Value ok = Eval(tree_.Kid(id, 0), &x);
   if (ok != Value::kOk) return ok;
   opaque_ = true;
-  const auto value = [this](FuncId g, uint64_t v) { return f_.Random(kFuncTag + static_cast<uint64_t>(g), v); };
+  const auto value = [this](FuncId g, uint64_t v) {
+    return f_.Random(kFuncTag + static_cast<uint64_t>(g), v);
+  };
   const auto odd = [this, &value](FuncId g, uint64_t v) -> uint64_t {
     if (v == 0) return 0;
     return IsNegatedHalf(v) ? f_.Negate(value(g, f_.Negate(v))) : value(g, v);
@@ -386,19 +450,36 @@ Value FieldEval::Function(NodeId id, uint64_t* out) {
     return v;
   };
   switch (f) {
-    case FuncId::kSin: case FuncId::kSinh: case FuncId::kAsin: case FuncId::kAtan: case FuncId::kAsinh:
-    case FuncId::kAtanh: case FuncId::kErf: case FuncId::kSign:
+    case FuncId::kSin:
+    case FuncId::kSinh:
+    case FuncId::kAsin:
+    case FuncId::kAtan:
+    case FuncId::kAsinh:
+    case FuncId::kAtanh:
+    case FuncId::kErf:
+    case FuncId::kSign:
       *out = odd(f, x);
       return Value::kOk;
-    case FuncId::kCos: case FuncId::kCosh: *out = even(f, x); return Value::kOk;
-    case FuncId::kTan: return quotient(odd(FuncId::kSin, x), even(FuncId::kCos, x));
-    case FuncId::kCot: return quotient(even(FuncId::kCos, x), odd(FuncId::kSin, x));
-    case FuncId::kSec: return quotient(1, even(FuncId::kCos, x));
-    case FuncId::kCsc: return quotient(1, odd(FuncId::kSin, x));
-    case FuncId::kTanh: return quotient(odd(FuncId::kSinh, x), even(FuncId::kCosh, x));
-    case FuncId::kCoth: return quotient(even(FuncId::kCosh, x), odd(FuncId::kSinh, x));
-    case FuncId::kSech: return quotient(1, even(FuncId::kCosh, x));
-    case FuncId::kCsch: return quotient(1, odd(FuncId::kSinh, x));
+    case FuncId::kCos:
+    case FuncId::kCosh:
+      *out = even(f, x);
+      return Value::kOk;
+    case FuncId::kTan:
+      return quotient(odd(FuncId::kSin, x), even(FuncId::kCos, x));
+    case FuncId::kCot:
+      return quotient(even(FuncId::kCos, x), odd(FuncId::kSin, x));
+    case FuncId::kSec:
+      return quotient(1, even(FuncId::kCos, x));
+    case FuncId::kCsc:
+      return quotient(1, odd(FuncId::kSin, x));
+    case FuncId::kTanh:
+      return quotient(odd(FuncId::kSinh, x), even(FuncId::kCosh, x));
+    case FuncId::kCoth:
+      return quotient(even(FuncId::kCosh, x), odd(FuncId::kSinh, x));
+    case FuncId::kSech:
+      return quotient(1, even(FuncId::kCosh, x));
+    case FuncId::kCsch:
+      return quotient(1, odd(FuncId::kSinh, x));
     case FuncId::kLn:
       if (x == 0) return Value::kUndefined;
       if (x == f_.Random(kConstTag, static_cast<uint64_t>(ConstId::kE))) {
@@ -407,7 +488,9 @@ Value FieldEval::Function(NodeId id, uint64_t* out) {
       }
       *out = x == 1 ? 0 : value(f, x);
       return Value::kOk;
-    default: *out = value(f, x); return Value::kOk;
+    default:
+      *out = value(f, x);
+      return Value::kOk;
   }
 }
 
@@ -444,7 +527,8 @@ Value FieldEval::Series(NodeId id, uint64_t* out) {
   Rational to;
   ExactEval exact(tree_, &budget_);
   const bool constant = binders_ == 0 && exact.Eval(tree_.Kid(id, 1), &from) == Value::kOk &&
-                        exact.Eval(tree_.Kid(id, 2), &to) == Value::kOk && from.IsInteger() && to.IsInteger();
+                        exact.Eval(tree_.Kid(id, 2), &to) == Value::kOk && from.IsInteger() &&
+                        to.IsInteger();
   if (!constant) return Binder(id, out);
   Integer count;
   fmpz_sub(count.get(), to.num(), from.num());
@@ -481,9 +565,11 @@ Value FieldEval::Binder(NodeId id, uint64_t* out) {
   for (uint32_t k = 0; k < n.n; ++k) {
     if (tree_.Kid(id, k) == body || tree_.Kid(id, k) == variable) continue;
     uint64_t v = 0;
-    if (tree_[tree_.Kid(id, k)].op == Op::kConst && tree_[tree_.Kid(id, k)].aux == static_cast<uint8_t>(ConstId::kInf)) {
+    if (tree_[tree_.Kid(id, k)].op == Op::kConst &&
+        tree_[tree_.Kid(id, k)].aux == static_cast<uint8_t>(ConstId::kInf)) {
       v = f_.Random(kConstTag, 99);
-    } else if (tree_[tree_.Kid(id, k)].op == Op::kNeg && tree_[tree_.Kid(tree_.Kid(id, k), 0)].op == Op::kConst &&
+    } else if (tree_[tree_.Kid(id, k)].op == Op::kNeg &&
+               tree_[tree_.Kid(tree_.Kid(id, k), 0)].op == Op::kConst &&
                tree_[tree_.Kid(tree_.Kid(id, k), 0)].aux == static_cast<uint8_t>(ConstId::kInf)) {
       v = f_.Random(kConstTag, 98);
     } else {
@@ -499,7 +585,8 @@ Value FieldEval::Binder(NodeId id, uint64_t* out) {
     if (ok != Value::kOk) return ok;
     h = f_.Random(kBoundTag, h, v, 77);
   } else {
-    bound_.emplace_back(tree_.Name(variable), f_.Random(kBoundTag, static_cast<uint64_t>(binders_)));
+    bound_.emplace_back(tree_.Name(variable),
+                        f_.Random(kBoundTag, static_cast<uint64_t>(binders_)));
   }
   ++binders_;
   const Value ok = Eval(body, &v);

@@ -15,7 +15,9 @@ constexpr double kMostAlgebraicBits = 60000;
 
 double Log2Sum(double a, double b) { return std::max(a, b) + 1; }
 
-Decision Make(Outcome outcome, Method method, int bits = 0) { return {outcome, method, bits, false}; }
+Decision Make(Outcome outcome, Method method, int bits = 0) {
+  return {outcome, method, bits, false};
+}
 Decision Unequal(Method method = Method::kExact) { return Make(Outcome::kUnequal, method); }
 
 double MagLog2(const mag_t m) {
@@ -48,7 +50,8 @@ bool IsWholeLiteral(const Node& n) { return n.op == Op::kNum && n.den == 1; }
 }  // namespace
 
 const Field& Scalars::GetField(int index) {
-  while (static_cast<int>(fields_.size()) <= index) fields_.emplace_back(seed_, static_cast<int>(fields_.size()));
+  while (static_cast<int>(fields_.size()) <= index)
+    fields_.emplace_back(seed_, static_cast<int>(fields_.size()));
   return fields_[static_cast<size_t>(index)];
 }
 
@@ -60,10 +63,16 @@ Value Scalars::Exact(NodeId id, Rational* out) {
 int Scalars::InfinitySign(NodeId id) const {
   const Node& n = tree_[id];
   switch (n.op) {
-    case Op::kConst: return n.aux == static_cast<uint8_t>(ConstId::kInf) ? 1 : 0;
-    case Op::kNeg: return -InfinitySign(tree_.Kid(id, 0));
-    case Op::kPercent: case Op::kQuantity: case Op::kDegree: return InfinitySign(tree_.Kid(id, 0));
-    default: return 0;
+    case Op::kConst:
+      return n.aux == static_cast<uint8_t>(ConstId::kInf) ? 1 : 0;
+    case Op::kNeg:
+      return -InfinitySign(tree_.Kid(id, 0));
+    case Op::kPercent:
+    case Op::kQuantity:
+    case Op::kDegree:
+      return InfinitySign(tree_.Kid(id, 0));
+    default:
+      return 0;
   }
 }
 
@@ -76,7 +85,8 @@ void Scalars::Collect(NodeId id, std::vector<std::string_view>* bound, Traits* o
     case Op::kSym: {
       const std::string_view name = tree_.Name(id);
       if (std::find(bound->begin(), bound->end(), name) != bound->end()) return;
-      if (out->symbols.size() < 64 && std::find(out->symbols.begin(), out->symbols.end(), name) == out->symbols.end()) {
+      if (out->symbols.size() < 64 &&
+          std::find(out->symbols.begin(), out->symbols.end(), name) == out->symbols.end()) {
         out->symbols.push_back(name);
       }
       return;
@@ -85,7 +95,8 @@ void Scalars::Collect(NodeId id, std::vector<std::string_view>* bound, Traits* o
       if (n.aux == static_cast<uint8_t>(ConstId::kI)) out->imaginary = true;
       if (n.aux == static_cast<uint8_t>(ConstId::kInf)) out->opaque = true;
       return;
-    case Op::kSum: case Op::kProd: {
+    case Op::kSum:
+    case Op::kProd: {
       Traits bounds;
       for (const uint32_t k : {1u, 2u}) Collect(tree_.Kid(id, k), bound, &bounds);
       if (!bounds.symbols.empty()) out->open_sum = true;
@@ -94,13 +105,32 @@ void Scalars::Collect(NodeId id, std::vector<std::string_view>* bound, Traits* o
       bound->pop_back();
       return;
     }
-    case Op::kApply: case Op::kLim: case Op::kInt: case Op::kDeriv: case Op::kDiff: out->opaque = true; break;
-    case Op::kText: case Op::kRel: case Op::kCongruent: case Op::kTuple: case Op::kInterval: case Op::kUnion:
-    case Op::kIntersect: case Op::kMinus: case Op::kNamedSet: case Op::kBuilder: case Op::kMatrix: case Op::kTime:
-    case Op::kDet: case Op::kPm:
+    case Op::kApply:
+    case Op::kLim:
+    case Op::kInt:
+    case Op::kDeriv:
+    case Op::kDiff:
+      out->opaque = true;
+      break;
+    case Op::kText:
+    case Op::kRel:
+    case Op::kCongruent:
+    case Op::kTuple:
+    case Op::kInterval:
+    case Op::kUnion:
+    case Op::kIntersect:
+    case Op::kMinus:
+    case Op::kNamedSet:
+    case Op::kBuilder:
+    case Op::kMatrix:
+    case Op::kTime:
+    case Op::kDet:
+    case Op::kPm:
       out->not_scalar = true;
       break;
-    case Op::kList: case Op::kSet: case Op::kSeq:
+    case Op::kList:
+    case Op::kSet:
+    case Op::kSeq:
       if (n.n != 1) out->not_scalar = true;
       break;
     case Op::kPow: {
@@ -109,19 +139,29 @@ void Scalars::Collect(NodeId id, std::vector<std::string_view>* bound, Traits* o
       if (!exponent.symbols.empty()) out->symbolic_power = true;
       break;
     }
-    case Op::kFloor: case Op::kCeil: case Op::kMod: case Op::kGcd: case Op::kLcm: case Op::kAbs: case Op::kMax:
-    case Op::kMin: case Op::kNorm: {
+    case Op::kFloor:
+    case Op::kCeil:
+    case Op::kMod:
+    case Op::kGcd:
+    case Op::kLcm:
+    case Op::kAbs:
+    case Op::kMax:
+    case Op::kMin:
+    case Op::kNorm: {
       Traits inner;
       for (uint32_t k = 0; k < n.n; ++k) Collect(tree_.Kid(id, k), bound, &inner);
       if (inner.symbols.empty() && !inner.opaque) break;
-      const bool steps = n.op == Op::kFloor || n.op == Op::kCeil || n.op == Op::kMod || n.op == Op::kGcd || n.op == Op::kLcm;
+      const bool steps = n.op == Op::kFloor || n.op == Op::kCeil || n.op == Op::kMod ||
+                         n.op == Op::kGcd || n.op == Op::kLcm;
       (steps ? out->steps : out->pieces) = true;
       break;
     }
     case Op::kFunc:
-      if (static_cast<FuncId>(n.aux) == FuncId::kSign || static_cast<FuncId>(n.aux) == FuncId::kArg) out->pieces = true;
+      if (static_cast<FuncId>(n.aux) == FuncId::kSign || static_cast<FuncId>(n.aux) == FuncId::kArg)
+        out->pieces = true;
       break;
-    default: break;
+    default:
+      break;
   }
   for (uint32_t k = 0; k < n.n; ++k) Collect(tree_.Kid(id, k), bound, out);
 }
@@ -196,7 +236,8 @@ Decision Scalars::BallEqual(NodeId a, NodeId b) {
     Bound bb;
     Radicals radicals;
     if (AlgebraicBound(a, &ba, &radicals) && AlgebraicBound(b, &bb, &radicals)) {
-      const double need = (radicals.degree - 1) * Log2Sum(ba.u + bb.l, ba.l + bb.u) + ba.l + bb.l + 1;
+      const double need =
+          (radicals.degree - 1) * Log2Sum(ba.u + bb.l, ba.l + bb.u) + ba.l + bb.l + 1;
       const double prec = need + 2 * largest + size + 64;
       if (prec < kMostAlgebraicBits && evaluate(static_cast<slong>(prec)) == Value::kOk) {
         if (acb_contains_zero(z.get()) == 0) return Unequal();
@@ -207,12 +248,14 @@ Decision Scalars::BallEqual(NodeId a, NodeId b) {
   const Decision field = FieldEqual(a, b, &decided);
   if (decided) return field;
   if (v != Value::kOk) return Make(Outcome::kLimit, Method::kNone);
-  for (slong prec = static_cast<slong>(std::min(2 * largest + 320, 1e9)); prec <= 2 * kMostBits; prec *= 2) {
+  for (slong prec = static_cast<slong>(std::min(2 * largest + 320, 1e9)); prec <= 2 * kMostBits;
+       prec *= 2) {
     if (2 * largest + 256 > static_cast<double>(kMostBits) || evaluate(prec) != Value::kOk) break;
     if (acb_contains_zero(z.get()) == 0) return Unequal();
     const double wanted = 2 * largest + 256;
     if (static_cast<double>(prec) < wanted) continue;  // this look saw more than the last one
-    if (RadiusLog2(z) - size < -wanted * 0.75) return Make(Outcome::kEqual, Method::kBall, static_cast<int>(prec));
+    if (RadiusLog2(z) - size < -wanted * 0.75)
+      return Make(Outcome::kEqual, Method::kBall, static_cast<int>(prec));
   }
   return Make(Outcome::kLimit, Method::kNone);
 }
@@ -292,7 +335,8 @@ std::optional<int> Scalars::Order(NodeId a, NodeId b) {
     BallEval eb(tree_, &budget_, prec);
     Complex x;
     Complex y;
-    if (ea.Eval(a, &x) != Value::kOk || eb.Eval(b, &y) != Value::kOk || !x.IsReal() || !y.IsReal()) return std::nullopt;
+    if (ea.Eval(a, &x) != Value::kOk || eb.Eval(b, &y) != Value::kOk || !x.IsReal() || !y.IsReal())
+      return std::nullopt;
     if (arb_lt(x.re(), y.re())) return -1;
     if (arb_gt(x.re(), y.re())) return 1;
     if (prec == 64 && Equal(a, b).yes()) return 0;
@@ -312,8 +356,11 @@ uint64_t Scalars::StructureHash(NodeId id) {
   const Node& n = tree_[id];
   uint64_t h = MixHash(static_cast<uint64_t>(n.op) * 256 + n.aux);
   if (!budget_.Spend(1)) return h;
-  if (n.op == Op::kNum) h = MixHash(h ^ MixHash(static_cast<uint64_t>(n.num)) ^ static_cast<uint64_t>(n.den));
-  if (n.op == Op::kBig) h = MixHash(h ^ HashBytes64(tree_.bigs[static_cast<size_t>(n.num)]) ^ static_cast<uint64_t>(n.den));
+  if (n.op == Op::kNum)
+    h = MixHash(h ^ MixHash(static_cast<uint64_t>(n.num)) ^ static_cast<uint64_t>(n.den));
+  if (n.op == Op::kBig)
+    h = MixHash(h ^ HashBytes64(tree_.bigs[static_cast<size_t>(n.num)]) ^
+                static_cast<uint64_t>(n.den));
   if (n.op == Op::kSym || n.op == Op::kApply) h = MixHash(h ^ HashBytes64(tree_.Name(id)));
   for (uint32_t k = 0; k < n.n; ++k) h = MixHash(h * 31 + StructureHash(tree_.Kid(id, k)));
   return h;
@@ -328,7 +375,8 @@ bool Scalars::AlgebraicBound(NodeId id, Bound* out, Radicals* radicals) {
               std::log2(static_cast<double>(n.den)) + 0.01};
       return true;
     case Op::kBig: {
-      const double digits = 3.33 * static_cast<double>(tree_.bigs[static_cast<size_t>(n.num)].size()) + 1;
+      const double digits =
+          3.33 * static_cast<double>(tree_.bigs[static_cast<size_t>(n.num)].size()) + 1;
       const double scale = 3.33 * static_cast<double>(std::abs(n.den));
       *out = {digits + (n.den > 0 ? scale : 0), n.den < 0 ? scale : 0};
       return true;
@@ -338,12 +386,15 @@ bool Scalars::AlgebraicBound(NodeId id, Bound* out, Radicals* radicals) {
       radicals->Add(1, 2);
       *out = {0, 0};
       return true;
-    case Op::kNeg: case Op::kQuantity: return AlgebraicBound(tree_.Kid(id, 0), out, radicals);
+    case Op::kNeg:
+    case Op::kQuantity:
+      return AlgebraicBound(tree_.Kid(id, 0), out, radicals);
     case Op::kPercent:
       if (!AlgebraicBound(tree_.Kid(id, 0), out, radicals)) return false;
       out->l += 6.65;
       return true;
-    case Op::kAdd: case Op::kMul: {
+    case Op::kAdd:
+    case Op::kMul: {
       Bound total;
       for (uint32_t k = 0; k < n.n; ++k) {
         Bound b;
@@ -362,25 +413,42 @@ bool Scalars::AlgebraicBound(NodeId id, Bound* out, Radicals* radicals) {
     case Op::kDiv: {
       Bound a;
       Bound b;
-      if (n.n != 2 || !AlgebraicBound(tree_.Kid(id, 0), &a, radicals) || !AlgebraicBound(tree_.Kid(id, 1), &b, radicals)) {
+      if (n.n != 2 || !AlgebraicBound(tree_.Kid(id, 0), &a, radicals) ||
+          !AlgebraicBound(tree_.Kid(id, 1), &b, radicals)) {
         return false;
       }
       *out = {a.u + b.l, a.l + b.u};
       return true;
     }
-    case Op::kPow: case Op::kRoot: return PowerBound(id, out, radicals);
-    case Op::kFunc: return TrigonometricBound(id, out, radicals);
-    case Op::kFact: case Op::kBinom: case Op::kSum: case Op::kProd: case Op::kGcd: case Op::kLcm: case Op::kFloor:
-    case Op::kCeil: case Op::kMod: case Op::kAbs: case Op::kLog: case Op::kMax: case Op::kMin: {
+    case Op::kPow:
+    case Op::kRoot:
+      return PowerBound(id, out, radicals);
+    case Op::kFunc:
+      return TrigonometricBound(id, out, radicals);
+    case Op::kFact:
+    case Op::kBinom:
+    case Op::kSum:
+    case Op::kProd:
+    case Op::kGcd:
+    case Op::kLcm:
+    case Op::kFloor:
+    case Op::kCeil:
+    case Op::kMod:
+    case Op::kAbs:
+    case Op::kLog:
+    case Op::kMax:
+    case Op::kMin: {
       Rational q;
       if (Exact(id, &q) == Value::kOk) {
         *out = {static_cast<double>(fmpz_bits(q.num())), static_cast<double>(fmpz_bits(q.den()))};
         return true;
       }
       // |x| of a real number is x or -x.
-      return n.op == Op::kAbs && !TraitsOf(tree_.Kid(id, 0)).imaginary && AlgebraicBound(tree_.Kid(id, 0), out, radicals);
+      return n.op == Op::kAbs && !TraitsOf(tree_.Kid(id, 0)).imaginary &&
+             AlgebraicBound(tree_.Kid(id, 0), out, radicals);
     }
-    default: return false;
+    default:
+      return false;
   }
 }
 
@@ -439,10 +507,15 @@ bool Scalars::PiMultiple(NodeId id, Rational* out) {
       return true;
     case Op::kDegree:
       if (Exact(tree_.Kid(id, 0), out) != Value::kOk) return false;
-      fmpq_div_fmpz(out->get(), out->get(), Integer(n.aux == 0 ? 180 : n.aux == 1 ? 10800 : 648000).get());
+      fmpq_div_fmpz(out->get(), out->get(),
+                    Integer(n.aux == 0   ? 180
+                            : n.aux == 1 ? 10800
+                                         : 648000)
+                        .get());
       return true;
     case Op::kDiv:
-      if (n.n != 2 || !PiMultiple(tree_.Kid(id, 0), out) || Exact(tree_.Kid(id, 1), &a) != Value::kOk || a.IsZero()) {
+      if (n.n != 2 || !PiMultiple(tree_.Kid(id, 0), out) ||
+          Exact(tree_.Kid(id, 1), &a) != Value::kOk || a.IsZero()) {
         return false;
       }
       fmpq_div(out->get(), out->get(), a.get());
@@ -592,10 +665,12 @@ void Scalars::Literals(NodeId id, std::vector<double>* out) {
   if (!budget_.Spend(1) || out->size() >= 6) return;
   if (n.op == Op::kNum) {
     const double v = std::abs(static_cast<double>(n.num) / static_cast<double>(n.den));
-    if ((v > 4 || (v < 0.2 && v > 0)) && std::find(out->begin(), out->end(), v) == out->end()) out->push_back(v);
+    if ((v > 4 || (v < 0.2 && v > 0)) && std::find(out->begin(), out->end(), v) == out->end())
+      out->push_back(v);
   }
   if (n.op == Op::kBig) {
-    const double v = static_cast<double>(tree_.bigs[static_cast<size_t>(n.num)].size()) + static_cast<double>(n.den);
+    const double v = static_cast<double>(tree_.bigs[static_cast<size_t>(n.num)].size()) +
+                     static_cast<double>(n.den);
     if (std::abs(v) < 60) out->push_back(std::pow(10, v));
   }
   for (uint32_t k = 0; k < n.n; ++k) Literals(tree_.Kid(id, k), out);
@@ -647,7 +722,8 @@ bool Scalars::PieceBreaks(NodeId id, std::string_view symbol, std::vector<double
   return true;
 }
 
-bool Scalars::CollectPoints(NodeId a, NodeId b, const Traits& ta, const Traits& tb, Points* points) {
+bool Scalars::CollectPoints(NodeId a, NodeId b, const Traits& ta, const Traits& tb,
+                            Points* points) {
   std::vector<std::string_view> names = ta.symbols;
   for (const std::string_view s : tb.symbols) {
     if (std::find(names.begin(), names.end(), s) == names.end()) names.push_back(s);
@@ -667,7 +743,8 @@ bool Scalars::CollectPoints(NodeId a, NodeId b, const Traits& ta, const Traits& 
     }
     points->real.push_back(std::move(at));
   };
-  static constexpr double kPositive[][2] = {{0.5, 2.7}, {5, 19}, {0.05, 0.9}, {1.1, 3.3}, {0.001, 0.01}};
+  static constexpr double kPositive[][2] = {
+      {0.5, 2.7}, {5, 19}, {0.05, 0.9}, {1.1, 3.3}, {0.001, 0.01}};
   static constexpr double kNegative[][2] = {{-2.7, -0.5}, {-0.9, -0.1}, {-19, -5}};
   for (const auto& [low, high] : kPositive) add(low, high, false);
   if (!positive && !whole) {
@@ -714,7 +791,8 @@ bool Scalars::CollectPoints(NodeId a, NodeId b, const Traits& ta, const Traits& 
 }
 
 // Both values at one point. `valid`: both are defined there (as reals, if the domain is real).
-Decision Scalars::CompareAt(NodeId a, NodeId b, const std::vector<Sample>& at, bool real_domain, bool* valid) {
+Decision Scalars::CompareAt(NodeId a, NodeId b, const std::vector<Sample>& at, bool real_domain,
+                            bool* valid) {
   *valid = false;
   slong prec = kFirstBits;
   for (int round = 0; round < 4; ++round) {
@@ -729,8 +807,9 @@ Decision Scalars::CompareAt(NodeId a, NodeId b, const std::vector<Sample>& at, b
     if (va == Value::kLimit || vb == Value::kLimit || va == Value::kNo || vb == Value::kNo) break;
     const bool da = va == Value::kOk && !(real_domain && (ea.left_reals || !x.IsReal()));
     const bool db = vb == Value::kOk && !(real_domain && (eb.left_reals || !y.IsReal()));
-    if (!da && !db) return Make(Outcome::kEqual, Method::kNone);  // neither is defined: says nothing
-    if (da != db) return Unequal();                               // the domains differ
+    if (!da && !db)
+      return Make(Outcome::kEqual, Method::kNone);  // neither is defined: says nothing
+    if (da != db) return Unequal();                 // the domains differ
     Complex z;
     acb_sub(z.get(), x.get(), y.get(), prec);
     if (acb_contains_zero(z.get()) == 0) {

@@ -80,7 +80,8 @@ class Scalars {
   bool PieceBreaks(NodeId id, std::string_view symbol, std::vector<double>* breaks);
   bool Zeros(NodeId id, std::string_view symbol, std::vector<double>* breaks);
   void Literals(NodeId id, std::vector<double>* out);
-  Decision CompareAt(NodeId a, NodeId b, const std::vector<Sample>& at, bool real_domain, bool* valid);
+  Decision CompareAt(NodeId a, NodeId b, const std::vector<Sample>& at, bool real_domain,
+                     bool* valid);
   bool AlgebraicBound(NodeId id, Bound* out, Radicals* radicals);
   bool PowerBound(NodeId id, Bound* out, Radicals* radicals);
   bool TrigonometricBound(NodeId id, Bound* out, Radicals* radicals);
