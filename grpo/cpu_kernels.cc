@@ -117,6 +117,38 @@ inline __attribute__((always_inline)) void SwigluBackwardRange(const T* __restri
 }
 
 template <typename T>
+inline __attribute__((always_inline)) RowStats LogitStatsRow(const T* x, int64_t count, float scale) {
+  float top = -std::numeric_limits<float>::infinity();
+#pragma omp simd reduction(max : top)
+  for (int64_t i = 0; i < count; ++i) {
+    const float z = Load(x[i]) * scale;
+    top = z > top ? z : top;
+  }
+  float sum = 0;
+  float weighted = 0;
+#pragma omp simd reduction(+ : sum, weighted)
+  for (int64_t i = 0; i < count; ++i) {
+    const float z = Load(x[i]) * scale;
+    const float p = z - top > -87.0f ? Exp(z - top) : 0.0f;
+    sum += p;
+    weighted += p > 0 ? p * z : 0.0f;
+  }
+  return {top, sum, weighted};
+}
+
+template <typename T>
+inline __attribute__((always_inline)) void LogitGradRow(T* x, int64_t count, float scale, float lse, float a, float b,
+                                                        float entropy) {
+#pragma omp simd
+  for (int64_t i = 0; i < count; ++i) {
+    const float log_p = Load(x[i]) * scale - lse;
+    const float p = log_p > -87.0f ? Exp(log_p) : 0.0f;
+    const float factor = b == 0.0f ? a : a + b * (log_p + entropy);
+    Store(p > 0 ? -scale * p * factor : 0.0f, x + i);
+  }
+}
+
+template <typename T>
 inline __attribute__((always_inline)) void RopeRows(const T* __restrict x, int64_t row_stride,
                                                     const float* __restrict cosine, const float* __restrict sine,
                                                     int64_t rows, int64_t heads, int64_t half, float direction,
@@ -161,6 +193,20 @@ inline __attribute__((always_inline)) void RopeRows(const T* __restrict x, int64
   ASSAY_CLONES void Rope##Suffix(const T* x, int64_t row_stride, const float* cosine, const float* sine,              \
                                  int64_t rows, int64_t heads, int64_t half, float direction, T* out) {                \
     RopeRows<T>(x, row_stride, cosine, sine, rows, heads, half, direction, out);                                      \
+  }                                                                                                                   \
+  ASSAY_CLONES RowStats LogitStats##Suffix(const T* x, int64_t count, float scale) {                                  \
+    return LogitStatsRow<T>(x, count, scale);                                                                         \
+  }                                                                                                                   \
+  ASSAY_CLONES void LogitGrad##Suffix(T* x, int64_t count, float scale, float lse, float a, float b, float entropy) { \
+    LogitGradRow<T>(x, count, scale, lse, a, b, entropy);                                                             \
+  }                                                                                                                   \
+  template <>                                                                                                         \
+  RowStats LogitStats<T>(const T* x, int64_t count, float scale) {                                                    \
+    return LogitStats##Suffix(x, count, scale);                                                                       \
+  }                                                                                                                   \
+  template <>                                                                                                         \
+  void LogitGrad<T>(T* x, int64_t count, float scale, float lse, float a, float b, float entropy) {                   \
+    LogitGrad##Suffix(x, count, scale, lse, a, b, entropy);                                                           \
   }                                                                                                                   \
   template <>                                                                                                         \
   void RmsNorm<T>(const float* x, const float* w, double eps, int64_t rows, int64_t width, T* out, float* rstd) {     \

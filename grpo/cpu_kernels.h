@@ -35,4 +35,18 @@ float Max(const float* x, int64_t count);
 double Sum(const float* x, int64_t count);
 double ExpSum(const float* x, int64_t count, float shift, float scale, float* out);
 
+// A piece of a row of logits z = x * scale: its maximum, sum of exp(z - max) and sum of exp(z - max) * z. Pieces of one row
+// are joined by the caller.
+struct RowStats {
+  float max;
+  float sum;
+  float weighted;
+};
+template <typename T>
+RowStats LogitStats(const T* x, int64_t count, float scale);
+// In place: the gradient with respect to x of a*log p_target + b*H for the piece, without the target's own a*scale, given
+// p = exp(z - lse): -scale * p * (a + b * (z - lse + entropy)).
+template <typename T>
+void LogitGrad(T* x, int64_t count, float scale, float lse, float a, float b, float entropy);
+
 }  // namespace assay::cpu

@@ -137,7 +137,7 @@ at::Tensor Logits(const Model& model, const at::Tensor& hidden);
 
 struct LogprobOptions {
   double temperature = 1.0;  // > 0; logits are divided by it before the log-softmax over the whole vocabulary
-  int64_t chunk = 256;       // tokens whose logits exist at one time: chunk * V floats
+  int64_t chunk = 256;       // at most chunk * V logits exist at one time
   bool entropy = true;       // also compute entropies (else undefined)
   bool entropy_grad = false; // entropies take part in backward (an entropy bonus)
   bool top1 = false;         // also tell which targets have the highest logit (else undefined)
@@ -147,7 +147,7 @@ struct TokenLogprobs {
   at::Tensor entropy_M;  // float32: logsumexp(z) - sum softmax(z) z
   at::Tensor top1_M;     // float32: 1 where the target's logit is the highest, else 0
 };
-// Never holds [M,V]: logits of `chunk` tokens at a time, computed again in the backward pass.
+// Never holds [M,V]: a slice of the vocabulary at a time, computed again in the backward pass.
 TokenLogprobs ComputeTokenLogprobs(const at::Tensor& hidden_MH, const at::Tensor& head_VH, const at::Tensor& targets_M,
                                    const LogprobOptions& options);
 // Forward, gather and score: log-probs and entropies of every completion token of the batch.

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -172,19 +173,35 @@ void SiluMulBackward(const at::Tensor& dout, const at::Tensor& gate, const at::T
 // Autograd functions take an input that may be missing as an optional, never as an undefined tensor.
 using MaybeTensor = std::optional<at::Tensor>;
 MaybeTensor Maybe(const at::Tensor& tensor) { return tensor.defined() ? MaybeTensor(tensor) : std::nullopt; }
+// mkldnn::_linear_pointwise of this LibTorch; absent in builds without oneDNN.
+using LinearPointwise = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&, std::string_view,
+                                   c10::List<std::optional<at::Scalar>>, std::optional<std::string_view>);
+const std::optional<c10::TypedOperatorHandle<LinearPointwise>>& OneDnnLinear() {
+  static const auto* const handle = [] {
+    auto* found = new std::optional<c10::TypedOperatorHandle<LinearPointwise>>();
+    try {
+      const auto schema = c10::Dispatcher::singleton().findSchema({"mkldnn::_linear_pointwise", ""});
+      if (schema && at::hasMKLDNN()) *found = schema->typed<LinearPointwise>();
+    } catch (const c10::Error&) {  // another signature in this version: the BLAS does it
+    }
+    return found;
+  }();
+  return *handle;
+}
+
 at::Tensor AddBias(at::Tensor y, const MaybeTensor& bias) { return bias ? y.add_(*bias) : y; }
 
 struct MlpFunction : torch::autograd::Function<MlpFunction> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& gate_weight,
                             const at::Tensor& up_weight, const at::Tensor& down_weight, const MaybeTensor& gate_bias,
                             const MaybeTensor& up_bias, const MaybeTensor& down_bias) {
-    const at::Tensor gate = AddBias(at::mm(x, gate_weight.t()), gate_bias);
-    const at::Tensor up = AddBias(at::mm(x, up_weight.t()), up_bias);
+    const at::Tensor gate = AddBias(MatmulNt(x, gate_weight), gate_bias);
+    const at::Tensor up = AddBias(MatmulNt(x, up_weight), up_bias);
     ctx->save_for_backward({x, gate, up, gate_weight, up_weight, down_weight});
     ctx->saved_data["gate_bias"] = gate_bias.has_value();
     ctx->saved_data["up_bias"] = up_bias.has_value();
     ctx->saved_data["down_bias"] = down_bias.has_value();
-    return AddBias(at::mm(SiluMul(gate, up), down_weight.t()), down_bias);
+    return AddBias(MatmulNt(SiluMul(gate, up), down_weight), down_bias);
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
@@ -197,15 +214,15 @@ struct MlpFunction : torch::autograd::Function<MlpFunction> {
     at::Tensor dgate;
     at::Tensor dup;
     at::Tensor product;
-    SiluMulBackward(at::mm(dy, down_weight), saved[1], saved[2], &dgate, &dup, &product);
+    SiluMulBackward(MatmulNt(dy, down_weight.t()), saved[1], saved[2], &dgate, &dup, &product);
     auto weight_grad = [&](size_t input, const at::Tensor& d, const at::Tensor& in) {
-      return ctx->needs_input_grad(input) ? at::mm(d.t(), in) : at::Tensor();
+      return ctx->needs_input_grad(input) ? MatmulNt(d.t(), in.t()) : at::Tensor();
     };
     auto bias_grad = [&](const char* key, const at::Tensor& d) {
       return ctx->saved_data[key].toBool() ? d.sum(0) : at::Tensor();
     };
     at::Tensor dx;
-    if (ctx->needs_input_grad(0)) dx = at::mm(dgate, gate_weight).addmm_(dup, up_weight);
+    if (ctx->needs_input_grad(0)) dx = MatmulNt(dgate, gate_weight.t()).add_(MatmulNt(dup, up_weight.t()));
     return {dx,
             weight_grad(1, dgate, x),
             weight_grad(2, dup, x),
@@ -213,6 +230,22 @@ struct MlpFunction : torch::autograd::Function<MlpFunction> {
             bias_grad("gate_bias", dgate),
             bias_grad("up_bias", dup),
             bias_grad("down_bias", dy)};
+  }
+};
+
+struct LinearFunction : torch::autograd::Function<LinearFunction> {
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& weight,
+                            const MaybeTensor& bias) {
+    ctx->save_for_backward({x, weight});
+    ctx->saved_data["bias"] = bias.has_value();
+    return AddBias(MatmulNt(x, weight), bias);
+  }
+  static variable_list backward(AutogradContext* ctx, variable_list grads) {
+    const variable_list saved = ctx->get_saved_variables();
+    const at::Tensor& dy = grads[0];
+    return {ctx->needs_input_grad(0) ? MatmulNt(dy, saved[1].t()) : at::Tensor(),
+            ctx->needs_input_grad(1) ? MatmulNt(dy.t(), saved[0].t()) : at::Tensor(),
+            ctx->saved_data["bias"].toBool() ? dy.sum(0) : at::Tensor()};
   }
 };
 
@@ -253,8 +286,8 @@ struct CheckpointFunction : torch::autograd::Function<CheckpointFunction> {
     std::vector<at::Tensor> inputs;
     variable_list wanted;
     for (size_t i = 0; i < saved.size(); ++i) {
-      at::Tensor leaf = saved[i].defined() ? saved[i].detach() : at::Tensor();
-      if (leaf.defined() && ctx->needs_input_grad(i)) {
+      at::Tensor leaf = saved[i].detach();
+      if (ctx->needs_input_grad(i)) {
         leaf.requires_grad_(true);
         wanted.push_back(leaf);
       }
@@ -267,7 +300,7 @@ struct CheckpointFunction : torch::autograd::Function<CheckpointFunction> {
     variable_list result;
     size_t next = 0;
     for (const at::Tensor& input : inputs) {
-      result.push_back(input.defined() && input.requires_grad() ? found[next++] : Variable());
+      result.push_back(input.requires_grad() ? found[next++] : Variable());
     }
     result.push_back(Variable());  // the body
     return result;
@@ -289,20 +322,21 @@ at::Tensor GatedMlp(const at::Tensor& x_NH, const MlpWeights& weights) {
                             Maybe(weights.up_bias), Maybe(weights.down_bias));
 }
 
-at::Tensor Linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-  const bool tracked = at::GradMode::is_enabled() && (x.requires_grad() || weight.requires_grad());
-  // MKL is a third faster on (W x^T)^T than on x W^T for a decode step's few rows.
-  if (!tracked && x.is_cpu() && x.scalar_type() == at::kFloat && x.dim() == 2 && x.size(0) > 1) {
-    const at::Tensor y = at::mm(weight, x.t()).t();
-    return bias.defined() ? y + bias : y;
+at::Tensor MatmulNt(const at::Tensor& a, const at::Tensor& b) {
+  const auto& one_dnn = OneDnnLinear();
+  if (one_dnn && a.is_cpu() && a.scalar_type() == at::kFloat && a.size(0) > 0 && a.size(1) > 0 && b.size(0) > 0) {
+    return one_dnn->call(a, b, std::nullopt, "none", c10::List<std::optional<at::Scalar>>(), "");
   }
-  return bias.defined() ? at::linear(x, weight, bias) : at::linear(x, weight);
+  return at::mm(a, b.t());
+}
+
+at::Tensor Linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  return LinearFunction::apply(x, weight, Maybe(bias));
 }
 
 at::Tensor SiluMul(const at::Tensor& gate, const at::Tensor& up) {
   if (!HasKernel(gate)) return at::silu(gate) * up;
-  // Decoding has both as parts of one product, in either layout: what counts is a dense inner dimension.
-  if (gate.dim() == 2 && gate.size(0) > 1 && gate.stride(0) == 1 && up.stride(0) == 1) return SiluMul(gate.t(), up.t()).t();
+  // Decoding has both as parts of one product: what counts is a dense inner dimension.
   if (gate.dim() != 2 || gate.stride(1) != 1 || up.stride(1) != 1) return at::silu(gate) * up;
   const int64_t width = gate.size(1);
   const at::Tensor out = at::empty({gate.size(0), width}, gate.options());
@@ -324,8 +358,19 @@ at::Tensor GatherRows(const at::Tensor& x, const at::Tensor& index, const at::Te
 
 at::Tensor Checkpoint(const at::Tensor& x, const std::vector<at::Tensor>& weights, CheckpointBody body) {
   std::vector<at::Tensor> inputs = {x};
-  inputs.insert(inputs.end(), weights.begin(), weights.end());
-  return CheckpointFunction::apply(inputs, &body);
+  std::vector<bool> present;
+  for (const at::Tensor& weight : weights) {
+    present.push_back(weight.defined());
+    if (weight.defined()) inputs.push_back(weight);
+  }
+  const CheckpointBody with_gaps = [body = std::move(body), present](const at::Tensor& in,
+                                                                     const std::vector<at::Tensor>& given) {
+    std::vector<at::Tensor> all;
+    size_t next = 0;
+    for (bool there : present) all.push_back(there ? given[next++] : at::Tensor());
+    return body(in, all);
+  };
+  return CheckpointFunction::apply(inputs, &with_gaps);
 }
 
 }  // namespace assay
