@@ -96,7 +96,24 @@ Result<std::unique_ptr<Worker>> Worker::Start(const std::string& jail_path,
   return worker;
 }
 
+namespace {
+
+// The group of a worker that was killed before it could remove it.
+void RemoveGroup(const WorkerHello& hello) {
+  constexpr std::string_view kOn = "memory control group=on: ";
+  for (const std::string& layer : hello.layers) {
+    if (StartsWith(layer, kOn)) rmdir(layer.substr(kOn.size()).c_str());
+  }
+}
+
+}  // namespace
+
 Worker::~Worker() {
+  End();
+  RemoveGroup(hello_);
+}
+
+void Worker::End() {
   socket_.Reset();
   if (pid_ <= 0) return;
   // The end of its socket ends it. One that does not is killed; its zygote and all boxes die with it.

@@ -27,6 +27,7 @@ class Worker {
 
  private:
   Worker() = default;
+  void End();
   Fd socket_;
   pid_t pid_ = -1;
   WorkerHello hello_;

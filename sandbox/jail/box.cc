@@ -11,17 +11,18 @@
 //    user and cgroup namespaces can only be changed with capabilities, and the box has none.
 //  - The box (this file), for each job, in the child that will run it. The order of its steps is the argument:
 //     1 own session         no terminal, no process group shared with the zygote
-//     2 Landlock            only in the tier that has no mounts of its own: needs its descriptor, which the next step closes
-//     3 descriptors         exactly 0, 1, 2 and, for a judge, 3; all others are closed before any id changes
-//     4 signals             default dispositions, nothing blocked: no inherited immunity
-//     5 limits              while still privileged: afterwards hard limits can only fall
-//     6 box user            a user id that owns nothing: not the zygote's, not a tester's
-//     7 no capabilities     after the change of user (which keeps them: neither id is 0); the bounding set is empty already
-//     8 no new privileges   inherited from the zygote; asserted, because the next step stands on it
-//     9 dumpable            so that a job can read its own /proc/self (its own only: hidepid and the user see to that);
+//     2 out of memory       of a memory group's members the box is killed first, not its zygote; needs the zygote's /proc
+//     3 Landlock            only in the tier that has no mounts of its own: needs its descriptor, which the next step closes
+//     4 descriptors         exactly 0, 1, 2 and, for a judge, 3; all others are closed before any id changes
+//     5 signals             default dispositions, nothing blocked: no inherited immunity
+//     6 limits              while still privileged: afterwards hard limits can only fall
+//     7 box user            a user id that owns nothing: not the zygote's, not a tester's
+//     8 no capabilities     after the change of user (which keeps them: neither id is 0); the bounding set is empty already
+//     9 no new privileges   inherited from the zygote; asserted, because the next step stands on it
+//    10 dumpable            so that a job can read its own /proc/self (its own only: hidepid and the user see to that);
 //                           a tester stays undumpable
-//    10 working folder      the tmpfs
-//    11 filter              last, because every step above needs calls that it forbids; from here on nothing can be regained
+//    11 working folder      the tmpfs
+//    12 filter              last, because every step above needs calls that it forbids; from here on nothing can be regained
 //
 // Whatever fails ends the child with kBoxFailedExit before untrusted code: a fault of ours, never a verdict.
 #include "sandbox/jail/box.h"
@@ -37,11 +38,19 @@
 #include <algorithm>
 
 #include "sandbox/jail/landlock.h"
+#include "sandbox/jail/measure.h"
 
 namespace assay::jail {
 namespace {
 
 bool OwnSession(const BoxSpec&) { return setsid() >= 0; }
+
+// The zygote is in the same memory group and must not be the one that is killed for a box's memory. A process that nobody may
+// look into cannot write its own score, so it is dumpable for that moment; the change of user takes it away again.
+bool OomVictim(const BoxSpec& spec) {
+  if (!spec.world->memory->on() || spec.trusted) return true;
+  return prctl(PR_SET_DUMPABLE, 1) == 0 && BecomeOomVictim() && prctl(PR_SET_DUMPABLE, 0) == 0;
+}
 
 bool Landlock(const BoxSpec& spec) {
   return !spec.world->landlock || EnterRuleset(spec.ruleset_fd);
@@ -128,6 +137,7 @@ struct Step {
 
 constexpr Step kSteps[] = {
     {"own session", OwnSession},
+    {"out of memory", OomVictim},
     {"Landlock", Landlock},
     {"descriptors", PlaceDescriptors},
     {"signals", DefaultSignals},

@@ -137,6 +137,15 @@ double RunDelayMs(pid_t pid) {
   return second != nullptr ? static_cast<double>(atoll(second)) / 1e6 : 0;
 }
 
+bool BecomeOomVictim() {
+  int fd = openat(g_proc, g_proc == AT_FDCWD ? "/proc/self/oom_score_adj" : "self/oom_score_adj",
+                  O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  bool ok = write(fd, "1000", 4) == 4;
+  close(fd);
+  return ok;
+}
+
 void KillDescendants() {
   for (const Stat& stat : Descendants(AllProcesses())) kill(stat.pid, SIGKILL);
 }

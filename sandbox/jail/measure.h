@@ -25,6 +25,8 @@ void SetOwnPids(bool own);
 Sample MeasureAll(bool proportional);
 // SIGKILL to every descendant of the caller, once.
 void KillDescendants();
+// The caller becomes the first to be killed when memory runs out; needs SetProcFolder. False with errno.
+bool BecomeOomVictim();
 // Resident memory of one process, KiB; the caller's own with pid 0.
 int64_t ResidentKib(pid_t pid);
 // The time that the scheduler kept the process waiting while it could have run, ms.

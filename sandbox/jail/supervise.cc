@@ -218,7 +218,8 @@ bool Supervisor::CheckLimits(const Limits& limits, State* state) {
   if (sample.memory_kib > limit_kib && sample.tasks > 1)
     sample.memory_kib = MeasureAll(true).memory_kib;
   state->peak_kib = std::max(state->peak_kib, sample.memory_kib);
-  if (state->cause == Cause::kOk && sample.memory_kib > limit_kib)
+  if (state->cause == Cause::kOk &&
+      (sample.memory_kib > limit_kib || world_.memory->KilledForMemory()))
     state->cause = Cause::kMemoryLimit;
   if (state->cause == Cause::kOk && wall >= static_cast<double>(limits.wall_ms)) {
     state->cause = Cause::kWallLimit;
@@ -256,6 +257,9 @@ void Supervisor::Finish(const BoxSpec& spec, State* state, RunReport* report) {
       if (report->exit_code != 0) cause = Cause::kNonzeroExit;
     }
   }
+  // One process of the box was killed for memory: that is the first cause, however the others ended.
+  bool no_limit_yet = state->cause == Cause::kOk && cause != Cause::kFault;
+  if (no_limit_yet && world_.memory->KilledForMemory()) cause = Cause::kMemoryLimit;
   // What the samples were too slow to see.
   bool own_end = cause == Cause::kOk || cause == Cause::kNonzeroExit || cause == Cause::kSignal;
   if (own_end && report->cpu_ms > static_cast<double>(limits.cpu_ms)) cause = Cause::kCpuLimit;

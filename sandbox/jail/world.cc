@@ -391,6 +391,10 @@ Result<StartedZygote> StartInNamespaces(const sandbox::WorkerConfig& config,
       "ipc, uts, cgroup namespaces=on",
       StrCat("separate users=",
              as_root ? "on" : "off: not started as root; the namespaces keep them apart")};
+  world.memory->Create();
+  world.layers.push_back(world.memory->on()
+                             ? StrCat("memory control group=on: ", world.memory->folder())
+                             : StrCat("memory control group=off: ", world.memory->why_not()));
   Result<Sockets> sockets = MakeSockets();
   if (!sockets.ok()) return sockets.error();
   pid_t middle = fork();
@@ -414,6 +418,7 @@ Result<StartedZygote> StartInNamespaces(const sandbox::WorkerConfig& config,
   waitpid(middle, nullptr, 0);
   if (!StartsWith(said, "pid ")) return FromChild(said);
   started.pid = static_cast<pid_t>(atoi(said.c_str() + 4));
+  if (!world.memory->Add(started.pid)) return Refused("control group");
   Tell(down, "start");
   said = Hear(down);
   if (said != "ready") {

@@ -5,10 +5,12 @@
 #include <sys/types.h>
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "core/result.h"
+#include "sandbox/jail/cgroup.h"
 #include "sandbox/proto.h"
 #include "sandbox/sandbox.h"
 
@@ -22,9 +24,10 @@ struct World {
   bool has_proc = false;
   // Where a job may write: "/tmp", a tmpfs of its own; without namespaces a folder of this machine, made for each job.
   std::string scratch = "/tmp";
-  bool private_tmp = false;         // it is the tmpfs
-  bool landlock = false;            // the box is held by Landlock rules instead of mounts
-  std::vector<std::string> layers;  // "name=state"
+  bool private_tmp = false;  // it is the tmpfs
+  bool landlock = false;     // the box is held by Landlock rules instead of mounts
+  std::shared_ptr<MemoryGroup> memory = std::make_shared<MemoryGroup>();  // may be off
+  std::vector<std::string> layers;                                        // "name=state"
 };
 
 // The folders and files that every box may read and execute, in either tier.

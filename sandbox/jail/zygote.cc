@@ -176,6 +176,8 @@ bool RunJob(const World& world, const Filters& filters, Frame* frame, Scratch* s
   size_t fds_wanted = decoded && request.kind == RunKind::kPythonJudge ? 5 : 3;
   if (!decoded || frame->fds.size() != fds_wanted) {
     report.fault = "a malformed request";
+  } else if (!world.memory->SetLimit(request.limits.memory_mib)) {
+    report.fault = StrCat("the memory limit: ", strerror(errno));
   } else if (!scratch->Prepare(request.limits)) {
     report.fault = StrCat("an empty folder: ", strerror(errno));
   } else {
@@ -283,7 +285,8 @@ void TesterProcess::TesterMain() {
 
 bool TesterProcess::Start(std::string* fault) {
   int pair[2];
-  if (!scratch_.Prepare(limits_) || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+  if (!world_.memory->SetLimit(limits_.memory_mib) || !scratch_.Prepare(limits_) ||
+      socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
     *fault = StrCat("starting a tester: ", strerror(errno));
     return false;
   }
