@@ -7,7 +7,6 @@ if anything is missed. Figures of time depend on the machine and on what else ru
 """
 
 import argparse
-import gzip
 import json
 import os
 import pathlib
@@ -218,25 +217,17 @@ GROUP_OPTIONS = {
 # --- sandbox
 
 
-def canonical_rows(evidence, name):
-    """HumanEval's or MBPP's own solutions as rows of `assay score`: the file, and how many there are."""
-    with gzip.open(evidence.file(f"sets/{name}.jsonl.gz"), "rt", encoding="utf-8") as lines:
-        problems = [json.loads(line) for line in lines]
-    rows = evidence.scratch / f"{name}_canonical.jsonl"
-    with open(rows, "w", encoding="utf-8") as out:
-        for problem in problems:
-            solution = problem.get("canonical_solution") or problem.get("code")
-            row = {key: problem[key] for key in ("entry_point", "test", "test_list", "test_setup_code") if key in problem}
-            row.update(id=str(problem["task_id"]), prompt=problem.get("prompt") or problem["text"], completions=[solution])
-            out.write(json.dumps(row) + "\n")
-    return rows, len(problems)
-
-
-def canonical_row(evidence, name):
-    rows, count = canonical_rows(evidence, name)
-    scored = evidence.run(evidence.program("assay"), "score", rows, "--verifier", "code", "-q", ok=(0, 3))
-    failed = [line["id"] for line in map(json.loads, scored.splitlines()) if line["rewards"] != [1.0]]
-    return f"{count - len(failed)} of {count}" + (f", not: {', '.join(failed[:5])}" if failed else ""), not failed
+def code_set_row(evidence, name, file):
+    """A problem set as rows with completions whose labels are known (scripts/code_sets.py), scored and compared."""
+    rows = evidence.scratch / f"{name}.jsonl"
+    rows.write_text(evidence.run("/usr/bin/python3", ROOT / "scripts/code_sets.py", name, evidence.file(f"sets/{file}.jsonl.gz")))
+    assay, scored = evidence.program("assay"), evidence.scratch / "scored.jsonl"
+    evidence.run(assay, "score", rows, "--verifier", "code", "-q", "-o", scored, ok=(0, 3))
+    found = json.loads(evidence.run(assay, "agree", "--output-format", "json", scored))
+    wrong = found["disagreements"]
+    return (f"{found['compared'] - len(wrong)} of {found['compared']} as labelled, {found['not_scored']} not scored"
+            + (f"; not: {', '.join(str(one['id']) for one in wrong[:4])}" if wrong else ""),
+            not wrong and found["not_scored"] == 0)
 
 
 def attacks_row(evidence):
@@ -246,11 +237,22 @@ def attacks_row(evidence):
     return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in summary.items()), summary["asked"] > 0 and bad == 0
 
 
+CODE_SETS = [
+    ("humaneval", "humaneval", "HumanEval's own solutions pass (164)"),
+    ("mbpp", "mbpp", "MBPP's own solutions pass (974)"),
+    ("helpers", "humaneval", "HumanEval/32, 38, 50 with helpers redefined fail"),
+    ("leetcode_rllm", "leetcode_rllm", "LeetCode, own solutions pass"),
+    ("leetcode180", "leetcode180", "LeetCode contests, looked-up answers pass, one changed fails"),
+    ("codeforces", "codeforces_rllm", "Codeforces, looked-up answers pass, one changed fails"),
+    ("code_contests", "code_contests_rllm", "CodeContests, looked-up answers pass, one changed fails"),
+]
+
+
 def sandbox_section(evidence):
     evidence.measure("attacks.jsonl, function tasks in three shapes", "no false pass, breach or leftover, no honest one failed",
                      lambda: attacks_row(evidence))
-    evidence.measure("HumanEval's own solutions pass", "164 of 164", lambda: canonical_row(evidence, "humaneval"))
-    evidence.measure("MBPP's own solutions pass", "974 of 974", lambda: canonical_row(evidence, "mbpp"))
+    for name, file, what in CODE_SETS:
+        evidence.measure(what, "all as labelled", lambda name=name, file=file: code_set_row(evidence, name, file))
     evidence.measure("code on groups_humaneval_codegen16b_100, agreement with 16,400 measured labels",
                      "no unexplained disagreement", lambda: agreement_row(
                          evidence, "sets/groups_humaneval_codegen16b_100.jsonl.gz", ["--verifier", "code"], 0.999))
