@@ -19,12 +19,12 @@ constexpr int64_t kCommitRows = 65'536;
 constexpr int64_t kCommitBytes = int64_t{32} << 20;
 constexpr size_t kProblemCacheSize = 1 << 18;
 
-// Reading through a memory map would turn an I/O error into SIGBUS, so mmap_size stays 0. Pages of 16 KiB hold most
+// Reading through a memory map would turn an I/O error into SIGBUS, so mmap_size stays 0. Pages of 8 KiB hold most
 // completions without overflow chains. journal_size_limit keeps one large transaction from leaving a large WAL behind.
-constexpr char kNewFilePragmas[] = "PRAGMA page_size=16384; PRAGMA journal_mode=WAL;";
+constexpr char kNewFilePragmas[] = "PRAGMA page_size=8192; PRAGMA journal_mode=WAL;";
 constexpr char kPragmas[] =
     "PRAGMA foreign_keys=ON; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY;"
-    "PRAGMA mmap_size=0; PRAGMA wal_autocheckpoint=4000; PRAGMA journal_size_limit=67108864;";
+    "PRAGMA mmap_size=0; PRAGMA wal_autocheckpoint=8000; PRAGMA journal_size_limit=67108864;";
 
 Error UsageError(std::string message, std::string hint) {
   return {ErrorCode::kUsage, std::move(message), std::move(hint)};
