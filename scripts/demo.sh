@@ -31,7 +31,12 @@ run $assay export --store $out/demo.sqlite --dataset code-sft --format trl-sft -
 step "4. One task and its four replies"
 /usr/bin/python3 scripts/demo_show.py replies datasets/demo_code.jsonl $out/code.scored.jsonl
 
-step "5. What came of it"
+if [ -x ${assay}-train ]; then
+  step "5. A small model learns from such rewards (a cut of \`make demo-train\`)"
+  scripts/demo_train.sh --short
+fi
+
+step "6. What came of it"
 $assay stats --store $out/demo.sqlite > $out/stats.txt
 $assay stats --store $out/demo.sqlite --output-format json | /usr/bin/python3 scripts/demo_show.py summary
 cat <<EOF
