@@ -173,6 +173,9 @@ void SiluMulBackward(const at::Tensor& dout, const at::Tensor& gate, const at::T
 // Autograd functions take an input that may be missing as an optional, never as an undefined tensor.
 using MaybeTensor = std::optional<at::Tensor>;
 MaybeTensor Maybe(const at::Tensor& tensor) { return tensor.defined() ? MaybeTensor(tensor) : std::nullopt; }
+// Multiplications from which oneDNN's fixed cost is worth it.
+constexpr int64_t kOneDnnWork = int64_t{1} << 20;
+
 // mkldnn::_linear_pointwise of this LibTorch; absent in builds without oneDNN.
 using LinearPointwise = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&, std::string_view,
                                    c10::List<std::optional<at::Scalar>>, std::optional<std::string_view>);
@@ -324,7 +327,8 @@ at::Tensor GatedMlp(const at::Tensor& x_NH, const MlpWeights& weights) {
 
 at::Tensor MatmulNt(const at::Tensor& a, const at::Tensor& b) {
   const auto& one_dnn = OneDnnLinear();
-  if (one_dnn && a.is_cpu() && a.scalar_type() == at::kFloat && a.size(0) > 0 && a.size(1) > 0 && b.size(0) > 0) {
+  const bool large = a.size(0) * a.size(1) * b.size(0) >= kOneDnnWork;
+  if (large && one_dnn && a.is_cpu() && a.scalar_type() == at::kFloat) {
     return one_dnn->call(a, b, std::nullopt, "none", c10::List<std::optional<at::Scalar>>(), "");
   }
   return at::mm(a, b.t());
