@@ -1,5 +1,7 @@
 #include "sandbox/languages.h"
 
+// Every file of the project says so: toml++ with and without exceptions does not mix in one program.
+#define TOML_EXCEPTIONS 0
 #include <toml++/toml.h>
 
 #include <algorithm>
@@ -102,24 +104,23 @@ Result<LanguageTable> LanguageTable::Make(const std::string& toml_text) {
   LanguageTable table;
   table.languages_ = BuiltIn();
   if (toml_text.empty()) return table;
-  try {
-    toml::table parsed = toml::parse(toml_text);
-    const toml::table* languages = parsed["language"].as_table();
-    if (languages == nullptr) return table;
-    for (const auto& [key, value] : *languages) {
-      std::string name(key.str());
-      if (value.as_table() == nullptr)
-        return Error{ErrorCode::kUsage, StrCat("language.", name, " is not a table"), ""};
-      Result<Language> language = FromTable(name, *value.as_table());
-      if (!language.ok()) return language.error();
-      std::erase_if(table.languages_, [&](const Language& old) { return old.name == name; });
-      table.languages_.push_back(std::move(language).value());
-    }
-  } catch (const toml::parse_error& error) {
+  const toml::parse_result parsed = toml::parse(toml_text);
+  if (!parsed) {
     return Error{ErrorCode::kUsage,
-                 StrCat("languages: line ", static_cast<int64_t>(error.source().begin.line), ": ",
-                        error.description()),
+                 StrCat("languages: line ", static_cast<int64_t>(parsed.error().source().begin.line), ": ",
+                        std::string(parsed.error().description())),
                  ""};
+  }
+  const toml::table* languages = parsed.table()["language"].as_table();
+  if (languages == nullptr) return table;
+  for (const auto& [key, value] : *languages) {
+    std::string name(key.str());
+    if (value.as_table() == nullptr)
+      return Error{ErrorCode::kUsage, StrCat("language.", name, " is not a table"), ""};
+    Result<Language> language = FromTable(name, *value.as_table());
+    if (!language.ok()) return language.error();
+    std::erase_if(table.languages_, [&](const Language& old) { return old.name == name; });
+    table.languages_.push_back(std::move(language).value());
   }
   return table;
 }
