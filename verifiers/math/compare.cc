@@ -7,6 +7,7 @@
 #include "core/hash.h"
 #include "verifiers/math/math.h"
 #include "verifiers/math/matrix.h"
+#include "verifiers/math/polynomial.h"
 #include "verifiers/math/region.h"
 #include "verifiers/math/rewrite.h"
 #include "verifiers/math/scalar.h"
@@ -173,6 +174,7 @@ class Comparer {
   // Matrices computed, plus-minus written out, chains of relations brought to their end.
   NodeId Shell(NodeId id) {
     id = EvaluateMatrices(&tree_, &budget_, id);
+    id = EvaluatePolynomials(&tree_, &budget_, id);
     if (ContainsOp(tree_, id, Op::kPm)) id = ExpandSigns(&tree_, id);
     if (id != kNoNode && tree_[id].op == Op::kRel) id = ReduceChain(id);
     return id;
@@ -189,6 +191,14 @@ class Comparer {
   }
 
   // ---- relations
+
+  // f(1) + f(2): unknown functions at constants, and no other unknown.
+  bool IsFunctionValues(NodeId id) {
+    const Op op = tree_[id].op;
+    if (op != Op::kAdd && op != Op::kMul && op != Op::kDiv && op != Op::kNeg) return false;
+    const Traits t = scalars_.TraitsOf(id);
+    return t.symbols.empty() && t.opaque && !t.not_scalar && ContainsOp(tree_, id, Op::kApply);
+  }
 
   // What a value may be assigned to: x, f(x), I(0), (x, y), AB, |AB|, NO/BO, S_1 : S_2, words.
   bool IsName(NodeId id) const {
@@ -246,7 +256,7 @@ class Comparer {
     if (op != kEq && op != kIn) return {};
     const NodeId name = tree_.Kid(id, 0);
     const NodeId value = tree_.Kid(id, 1);
-    if (!IsName(name) ||
+    if ((!IsName(name) && !IsFunctionValues(name)) ||
         (tree_[name].op == Op::kSym && ContainsSymbol(tree_, value, tree_.Name(name))))
       return {};
     return {name, value};
@@ -266,6 +276,7 @@ class Comparer {
       parts.erase(parts.begin(), parts.begin() + static_cast<int64_t>(implied) + 1);
       ops.erase(0, implied + 1);
     }
+    const bool cut = implied != std::string::npos;
     const size_t about = ops.find(static_cast<char>(kApprox));
     if (about != std::string::npos) {
       if (about == 0 && IsName(parts[0])) {
@@ -279,29 +290,26 @@ class Comparer {
     }
     if (ops.empty()) return Shell(parts[0]);
     if (ops.find_first_not_of(static_cast<char>(kEq)) != std::string::npos) {
-      if (ops.size() + 1 == tree_[id].n) return id;
+      if (!cut && about == std::string::npos) return id;
       const NodeId shorter = tree_.Add(Op::kRel, parts.data(), static_cast<uint32_t>(parts.size()));
       tree_.nodes[shorter].num = tree_.Intern(ops);
       return shorter;
     }
-    return ReduceEqualities(id, parts);
+    return ReduceEqualities(parts);
   }
 
-  NodeId ReduceEqualities(NodeId id, const Ids& parts) {
+  NodeId ReduceEqualities(const Ids& parts) {
     const NodeId last = parts.back();
     bool constants = true;
     for (const NodeId p : parts) constants = constants && scalars_.TraitsOf(p).constant();
     if (constants) {
       for (size_t k = 0; k + 1 < parts.size(); ++k) {
-        if (!scalars_.Equal(parts[k], last).yes())
-          return parts.size() == 2 ? id : Relation(parts[k], last, kEq);
+        if (!scalars_.Equal(parts[k], last).yes()) return Relation(parts[k], last, kEq);
       }
       return last;
     }
-    if (parts.size() == 2) {
-      if (IsName(last) && !IsName(parts[0])) return Relation(last, parts[0], kEq);
-      return tree_[id].n == 2 ? id : Relation(parts[0], last, kEq);
-    }
+    if (parts.size() == 2 && IsName(last) && !IsName(parts[0]))
+      return Relation(last, parts[0], kEq);
     for (const NodeId p : parts) {
       if (p != last && IsName(p)) return Relation(p, last, kEq);
     }
@@ -372,6 +380,8 @@ class Comparer {
         return Same(x.value, renamed, depth + 1);
       }
     }
+    if (!options_.inequality_for_set && tree_.Name(g) == std::string(1, kIn) && IsInequality(a))
+      return No(Method::kNone);
     if (const Decision d = SameEquation(g, a); d.yes() || d.outcome == Outcome::kLimit) return d;
     if (const auto d = RegionsEqual(&tree_, &scalars_, &budget_, g, a)) return *d;
     return SameChain(g, a, depth);
@@ -395,7 +405,7 @@ class Comparer {
       return No(Method::kNone);
     const auto ratio = scalars_.ConstantRatio(h, k);
     if (ratio && !ratio->IsZero()) return Yes(Method::kField);
-    return No(Method::kField);
+    return SameZeros(&tree_, &budget_, h, k) ? Yes() : No(Method::kField);
   }
 
   static char Flip(char op) {
@@ -524,10 +534,17 @@ class Comparer {
   // ---- sets of numbers
 
   Decision SameRegion(NodeId g, NodeId a, int depth) {
+    if (options_.float_digits) {
+      if (const Decision d = SameForm(g, a, depth); d.yes()) return d;  // ends may be rounded
+    }
     if (const auto d = RegionsEqual(&tree_, &scalars_, &budget_, g, a)) return *d;
+    return SameForm(g, a, depth);
+  }
+
+  // Without numbers at the ends: part by part.
+  Decision SameForm(NodeId g, NodeId a, int depth) {
     const Node x = tree_[g];
     const Node y = tree_[a];
-    // Without numbers at the ends: the same form.
     const auto pair = [](const Node& n) {
       return n.op == Op::kInterval || (n.op == Op::kTuple && n.n == 2);
     };
@@ -595,7 +612,11 @@ class Comparer {
                        [this](NodeId id) { return static_cast<bool>(AsAssignment(id)); });
   }
 
-  // The repeated name of x = 2, x = -3: values of one unknown.
+  bool AllTuples(const Ids& items) const {
+    return std::all_of(items.begin(), items.end(),
+                       [this](NodeId id) { return tree_[id].op == Op::kTuple; });
+  }
+
   bool NoRelations(const Ids& items) const {
     return std::none_of(items.begin(), items.end(),
                         [this](NodeId id) { return IsRelation(tree_[id].op); });
@@ -640,6 +661,13 @@ class Comparer {
   }
 
   Decision SameCollection(NodeId g, NodeId a, int depth) {
+    for (NodeId* side : {&g, &a}) {
+      // A set or list of one thing is that thing.
+      while ((tree_[*side].op == Op::kSet || tree_[*side].op == Op::kList) && tree_[*side].n == 1) {
+        *side = Shell(tree_.Kid(*side, 0));
+        if (*side == kNoNode) return Limit();
+      }
+    }
     const bool mg = tree_[g].op == Op::kMatrix;
     const bool ma = tree_[a].op == Op::kMatrix;
     if (mg && ma) return SameMatrix(g, a, depth);
@@ -652,12 +680,8 @@ class Comparer {
     Shape x = ShapeOf(g);
     Shape y = ShapeOf(a);
     if (x.items.size() > kMaxItems || y.items.size() > kMaxItems) return Limit();
-    if (!x.collection || !y.collection) {
-      // A set or list of one element and the element.
-      if (x.items.size() != 1 || y.items.size() != 1 || x.ordered || y.ordered)
-        return No(Method::kNone);
-      return Same(x.items[0], y.items[0], depth + 1);
-    }
+    if (!x.collection && !y.collection) return Same(g, a, depth + 1);
+    if (!x.collection || !y.collection) return No(Method::kNone);
     const bool in_order = x.ordered || y.ordered || (options_.ordered_lists && x.loose && y.loose);
     if (AllAssignments(x.items) != AllAssignments(y.items)) {
       if (AllAssignments(x.items) && NoRelations(y.items)) DropNames(&x.items, y.ordered);
@@ -667,8 +691,9 @@ class Comparer {
       if ((x.set && !x.loose) || (y.set && !y.loose)) return No(Method::kNone);
       return Ordered(x.items, y.items, depth);
     }
-    if (x.set && !x.loose) Distinct(&x.items, depth);
-    if (y.set && !y.loose) Distinct(&y.items, depth);
+    // Sets hold an element once; so do lists of tuples, which are lists of solutions. Lists of numbers keep repetitions.
+    if ((x.set && !x.loose) || AllTuples(x.items)) Distinct(&x.items, depth);
+    if ((y.set && !y.loose) || AllTuples(y.items)) Distinct(&y.items, depth);
     return Unordered(x.items, y.items, depth);
   }
 

@@ -106,6 +106,7 @@ class FieldEval {
   Value Series(NodeId id, uint64_t* out);
   Value Binder(NodeId id, uint64_t* out);
   Value Rounded(NodeId id, uint64_t* out);
+  uint64_t WholeTerms(NodeId id) const;
   Value Commutative(NodeId id, uint64_t* out);
   bool IsNegatedHalf(uint64_t v) const { return v > f_.p - v; }
 

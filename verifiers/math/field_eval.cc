@@ -405,6 +405,21 @@ Value FieldEval::AbsoluteProduct(NodeId id, uint64_t* out) {
   return Value::kOk;
 }
 
+// The sum of the whole numbers among the terms: they may leave a floor.
+uint64_t FieldEval::WholeTerms(NodeId id) const {
+  const Node& n = tree_[id];
+  uint64_t sum = 0;
+  for (uint32_t k = 0; n.op == Op::kAdd && k < n.n; ++k) {
+    const NodeId kid = tree_.Kid(id, k);
+    const bool negative = tree_[kid].op == Op::kNeg;
+    const Node& term = tree_[negative ? tree_.Kid(kid, 0) : kid];
+    if (term.op != Op::kNum || term.den != 1 || term.num < 0) continue;
+    const uint64_t v = n_mod2_preinv(static_cast<uint64_t>(term.num), f_.p, f_.p_inverse);
+    sum = f_.AddMod(sum, negative ? f_.Negate(v) : v);
+  }
+  return sum;
+}
+
 // The ceiling of u is minus the floor of -u.
 Value FieldEval::Rounded(NodeId id, uint64_t* out) {
   Rational exact;
@@ -416,10 +431,18 @@ Value FieldEval::Rounded(NodeId id, uint64_t* out) {
   uint64_t v = 0;
   const Value ok = Eval(tree_.Kid(id, 0), &v);
   if (ok != Value::kOk) return ok;
+  // A small whole residue at a random point: the argument is that constant (2y - y - y).
+  constexpr uint64_t kSmall = uint64_t{1} << 20;
+  if (v < kSmall || f_.p - v < kSmall) {
+    *out = v;
+    return Value::kOk;
+  }
   opaque_ = true;
+  const uint64_t whole_part = WholeTerms(tree_.Kid(id, 0));
+  v = f_.AddMod(v, f_.Negate(whole_part));
   const bool ceil = tree_[id].op == Op::kCeil;
   const uint64_t f = f_.Random(kFloorTag, ceil ? f_.Negate(v) : v);
-  *out = ceil ? f_.Negate(f) : f;
+  *out = f_.AddMod(whole_part, ceil ? f_.Negate(f) : f);
   return Value::kOk;
 }
 

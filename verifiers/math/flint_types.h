@@ -5,6 +5,8 @@
 #include <flint/flint.h>
 #include <flint/fmpq.h>
 #include <flint/fmpz.h>
+#include <flint/fmpz_mpoly.h>
+#include <flint/fmpz_mpoly_factor.h>
 #include <flint/ulong_extras.h>
 #if __has_include(<flint/arb.h>)
 #include <flint/acb.h>

@@ -634,9 +634,8 @@ class Parser {
       } else if (!first) {
         break;
       }
-      NodeId term = ParseTerm();
+      NodeId term = ParseTerm(sign < 0);
       if (failed_) return kNoNode;
-      if (sign < 0) term = tree_.Neg(term);
       if (pm >= 0) term = tree_.Add(Op::kPm, {term}, static_cast<uint8_t>(pm));
       terms.push_back(term);
       first = false;
@@ -650,11 +649,17 @@ class Parser {
 
   // Products and quotients, left to right; a product without signs binds tighter than a slash. Chains stay flat: the tree
   // does not get deeper with every sign.
-  NodeId ParseTerm() {
+  NodeId ParseTerm(bool negate = false) {
     Ids above;
     Ids below;
     int mods = 0;
     above.push_back(ParseJuxtaposed(false));
+    if (failed_) return kNoNode;
+    if (negate && (Is(Tok::kMod) || Is(Tok::kSlash) || Is(Tok::kStar))) {
+      // -7 mod 3 is (-7) mod 3.
+      above[0] = tree_.Neg(above[0]);
+      negate = false;
+    }
     while (!Dead()) {
       if (Is(Tok::kStar)) {
         Next();
@@ -674,7 +679,9 @@ class Parser {
         break;
       }
     }
-    return failed_ ? kNoNode : Quotient(above, below);
+    if (failed_) return kNoNode;
+    const NodeId value = Quotient(above, below);
+    return negate ? tree_.Neg(value) : value;
   }
 
   NodeId Product(const Ids& factors) {
@@ -742,7 +749,8 @@ class Parser {
     if (IsHigh(t.text[0]) || IsConjunction(NormalizeWords(t.text)) || IsEqualsWord(t.text) ||
         t.text == "in")
       return false;
-    const bool after_number = p_ > 0 && (t_[p_ - 1].kind == Tok::kNumber);
+    const bool after_number =
+        p_ > 0 && (t_[p_ - 1].kind == Tok::kNumber || t_[p_ - 1].kind == Tok::kGroupClose);
     if (integrals_ > 0 && t.text.size() <= 3) return true;
     if (IsUnitWord(t.text) && (after_number || t.space)) return false;
     if (IsCondition(t.text)) return false;
@@ -916,7 +924,13 @@ class Parser {
       return x;
     }
     if (Is(Tok::kText)) return Fail();
-    const NodeId x = ParsePrimary();
+    NodeId x = kNoNode;
+    if (Is(Tok::kNumber)) {
+      x = LiteralNode(T().text);  // an underscore behind it belongs to the base, not to the number
+      Next();
+    } else {
+      x = ParsePrimary();
+    }
     if (failed_) return kNoNode;
     if (Is(Tok::kCaret)) {
       Next();
@@ -959,8 +973,7 @@ class Parser {
       case Tok::kBinom:
         return ParseBinomial();
       case Tok::kBoxed:
-        Next();
-        return ParseArgument();
+        return ParseBoxed();
       case Tok::kStyled:
         return ParseStyled();
       case Tok::kOpen:
@@ -995,6 +1008,14 @@ class Parser {
       default:
         return Fail();
     }
+  }
+
+  // Commas in a box part the items of a list, not of a set.
+  NodeId ParseBoxed() {
+    Next();
+    const NodeId x = ParseArgument();
+    if (!failed_ && tree_[x].op == Op::kSet && box_braces_ == x) tree_.nodes[x].op = Op::kList;
+    return x;
   }
 
   NodeId ParseUnknown() {
@@ -1354,13 +1375,19 @@ class Parser {
 
   // A name in front of brackets: f(x), P(A), x(0) are applications; n(n+1) is a product.
   NodeId ApplyOrSymbol(const std::string& name, bool primed) {
-    if (!IsA(Tok::kOpen, '(') || T().space) return tree_.Symbol(name);
-    if (!primed && !IsApplication(name)) return tree_.Symbol(name);
+    const bool braces = Is(Tok::kGroupOpen) && IsA2(Tok::kOpen, '(') && !T().space;
+    if (!braces && (!IsA(Tok::kOpen, '(') || T().space)) return tree_.Symbol(name);
+    if (braces) Next();
+    if (!primed && !IsApplication(name)) {
+      if (braces) --p_;
+      return tree_.Symbol(name);
+    }
     Next();
     Ids args;
     ParseItems(&args);
     if (failed_ || !IsA(Tok::kClose, ')') || args.empty()) return Fail();
     Next();
+    if (braces && !Accept(Tok::kGroupClose)) return Fail();
     const NodeId id = tree_.Add(Op::kApply, args.data(), static_cast<uint32_t>(args.size()));
     tree_.nodes[id].num = tree_.Intern(name);
     return id;
@@ -1824,6 +1851,7 @@ class Parser {
     }
     const NodeId set = MakeList(Op::kSet, items);
     if (loose_braces_) tree_.nodes[set].flags |= kLoose;
+    box_braces_ = set;
     return set;
   }
 
@@ -2034,6 +2062,7 @@ class Parser {
   int diff_seen_ = 0;
   int bound_i_ = 0;  // i is an index, not the imaginary unit
   NodeId diff_variable_ = kNoNode;
+  NodeId box_braces_ = kNoNode;  // the last set written with bare braces
 };
 
 }  // namespace

@@ -189,6 +189,8 @@ Decision Scalars::Equal(NodeId a, NodeId b) {
   const Traits tb = TraitsOf(b);
   if (budget_.Exhausted()) return Make(Outcome::kLimit, Method::kNone);
   if (ta.not_scalar || tb.not_scalar) return Unequal(Method::kNone);
+  if ((x.op == Op::kLim) != (y.op == Op::kLim))
+    return x.op == Op::kLim ? LimitEqual(a, b) : LimitEqual(b, a);
   Decision d = ta.constant() && tb.constant() ? ConstantEqual(a, b) : SymbolicEqual(a, b);
   if (!d.yes() && budget_.Exhausted()) d = Make(Outcome::kLimit, Method::kNone);
   return d;
@@ -258,6 +260,57 @@ Decision Scalars::BallEqual(NodeId a, NodeId b) {
       return Make(Outcome::kEqual, Method::kBall, static_cast<int>(prec));
   }
   return Make(Outcome::kLimit, Method::kNone);
+}
+
+// ---- limits
+
+// lim f = value, from f at points that close in on the target from the sides that count: at distances 2^-P and 2^-2P the
+// difference has to fall below 2^-P/2 and 2^-P, where P is what the value's size asks for. Agreement is no proof.
+Decision Scalars::LimitEqual(NodeId limit, NodeId value) {
+  const NodeId variable = tree_.Kid(limit, 0);
+  const NodeId target = tree_.Kid(limit, 1);
+  const NodeId body = tree_.Kid(limit, 2);
+  const int direction = tree_[limit].aux;
+  if (tree_[variable].op != Op::kSym) return Unequal(Method::kNone);
+  const std::string name = tree_.Name(variable);
+  const Traits t = TraitsOf(body);
+  if (t.opaque || t.not_scalar || !TraitsOf(value).constant() || !TraitsOf(target).symbols.empty())
+    return Unequal(Method::kNone);
+  if (t.symbols.size() > 1 || (t.symbols.size() == 1 && t.symbols[0] != name))
+    return Unequal(Method::kNone);
+  BallEval first(tree_, &budget_, 256);
+  Complex v;
+  if (first.Eval(value, &v) != Value::kOk) return Unequal(Method::kNone);
+  const slong bits = static_cast<slong>(std::min(2 * first.largest_log2 + 256, 1e6));
+  if (bits > 4096) return Make(Outcome::kLimit, Method::kNone);
+  const int infinity = InfinitySign(target);
+  for (int side = 0; side < 2; ++side) {
+    if ((direction == 1 && side == 1) || (direction == 2 && side == 0) ||
+        (infinity != 0 && side == 1))
+      continue;
+    for (int step = 1; step <= 2; ++step) {
+      const slong prec = 8 * bits;
+      Complex at;
+      if (infinity == 0) {
+        BallEval e(tree_, &budget_, prec);
+        if (e.Eval(target, &at) != Value::kOk) return Unequal(Method::kNone);
+      }
+      Real distance;
+      arb_one(distance.get());
+      arb_mul_2exp_si(distance.get(), distance.get(), infinity == 0 ? -bits * step : bits * step);
+      if (side == 1 || infinity < 0) arb_neg(distance.get(), distance.get());
+      acb_add_arb(at.get(), at.get(), distance.get(), prec);
+      BallEval ef(tree_, &budget_, prec);
+      ef.samples.push_back({name, at});
+      BallEval ev(tree_, &budget_, prec);
+      Complex f;
+      if (ef.Eval(body, &f) != Value::kOk || ev.Eval(value, &v) != Value::kOk)
+        return Unequal(Method::kNone);
+      acb_sub(f.get(), f.get(), v.get(), prec);
+      if (!(SizeLog2(f) < -static_cast<double>(bits * step) / 2)) return Unequal(Method::kBall);
+    }
+  }
+  return Make(Outcome::kEqual, Method::kBall, static_cast<int>(bits));
 }
 
 // ---- rounding, where it was asked for

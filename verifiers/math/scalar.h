@@ -72,6 +72,7 @@ class Scalars {
   Decision ConstantEqual(NodeId a, NodeId b);
   Decision BallEqual(NodeId a, NodeId b);
   Decision Rounded(NodeId a, NodeId b);
+  Decision LimitEqual(NodeId limit, NodeId value);
   bool RoundTo(NodeId a, Integer* re, Integer* im);
   Decision SymbolicEqual(NodeId a, NodeId b);
   Decision FieldEqual(NodeId a, NodeId b, bool* decided);
