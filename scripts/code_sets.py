@@ -53,13 +53,15 @@ def changes(tree):
     return found
 
 
-def mutants(program, count, seed):
-    """Up to `count` programs, each with one change; documentation is left alone because it is no constant of the code's."""
+def mutants(program, entry, count, seed):
+    """Up to `count` programs, each with one change; in the entry point only, where there is one: what the prompt defines
+    besides is not the candidate's. Documentation is left alone because it is no constant of the code's."""
     tree = ast.parse(program)
     for node in ast.walk(tree):
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node) is not None and len(node.body) > 1:
             del node.body[0]
-    everything = changes(tree)
+    own = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == entry]
+    everything = changes(own[0] if own else tree)
     random.Random(seed).shuffle(everything)
     made = []
     for node, field, value in everything[:count]:
@@ -174,7 +176,7 @@ def main():
             print(json.dumps(dict(row, completions=[solution], labels=[True])))
             continue
         try:
-            made = mutants(program, arguments.mutants, f"{arguments.seed} {row['id']}")
+            made = mutants(program, row.get("entry_point", "").strip(), arguments.mutants, f"{arguments.seed} {row['id']}")
         except (SyntaxError, ValueError):
             continue  # a solution that does not parse has no mutants
         if made:

@@ -7,3 +7,6 @@ assay_test(code_verifier_test SOURCES code_verifier_test.cc LABELS sandbox LIBS 
 assay_test(judge_test SOURCES judge_test.cc LABELS sandbox LIBS assay_verifiers assay_sandbox)
 add_dependencies(code_verifier_test assay-jail)
 add_dependencies(judge_test assay-jail)
+add_executable(assay_code_compare code_compare.cc)
+target_link_libraries(assay_code_compare PRIVATE assay_verifiers assay_sandbox)
+add_dependencies(assay_code_compare assay-jail)

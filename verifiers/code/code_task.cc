@@ -206,6 +206,7 @@ Status ReadTester(const Json& info, const Problem& problem, Json tests, CodeTask
   if (const Json* texts = tests.Find("texts")) {
     for (const Json& text : *texts->AsArray()) StrAppend(&tests_text, text.ScalarText(), "\n");
   }
+  task->open_prompt = problem.prompt;
   bool is_check = tests.StringOr("kind", "") == "check";
   if (is_check) task->prompt = ReadCodePrompt(problem.prompt, task->entry_point);
   Json trusted = Json::MakeArray();
@@ -308,7 +309,10 @@ CodeProgram BuildProgram(const CodeTask& task, std::string_view reply) {
   if (task.options.cut_humaneval && !found.fenced) found.text = std::string(CutAtStopWords(found.text));
   if (Trim(found.text).empty()) return {};
   CodeProgram program;
-  program.text = JoinPromptAndCompletion(task.prompt, found, task.entry_point, &program.first_line);
+  CodePrompt prompt = task.prompt;
+  std::string_view start = std::string_view(found.text).substr(found.text.find_first_not_of("\r\n"));
+  if (prompt.code.empty() && !found.fenced && (start[0] == ' ' || start[0] == '\t')) prompt.code = task.open_prompt;
+  program.text = JoinPromptAndCompletion(prompt, found, task.entry_point, &program.first_line);
   std::string prelude = task.prelude;
   if (!task.by_stdio() && task.prompt.code.empty() && DefinesAtTopLevel(found.text, "Solution")) {
     prelude = std::string(kLeetCodeImports) + prelude;

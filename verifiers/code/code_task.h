@@ -46,6 +46,7 @@ struct CodeTask {
   std::string tester_key;
   std::string entry_point;
   CodePrompt prompt;
+  std::string open_prompt;           // the row's prompt, for text that goes on in a body which it opened
   std::string prelude;               // stands before every program
   std::vector<std::string> records;  // classes that cross as records
 
