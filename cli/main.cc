@@ -127,6 +127,7 @@ int Main(int argc, char** argv) {
   AddExportCommand(&app, &context);
   AddStatsCommand(&app, &context);
   AddTrainCommands(&app, &context);
+  AddRunCommand(&app, &context);
   AddDoctorCommand(&app, &context);
   AddVerifiersCommand(&app, &context);
   AddConfigCommand(&app, &context);

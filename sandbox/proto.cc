@@ -213,11 +213,8 @@ std::string WorkerConfig::Encode() const {
   out.U8(static_cast<uint8_t>(role));
   out.I64(slot);
   out.U8(isolation);
-  out.Bytes(python_home);
-  out.Strings(python_paths);
-  out.Strings(mounts);
+  out.Strings(packages);
   out.Strings(preimport);
-  out.Bytes(cgroup_folder);
   return out.bytes();
 }
 
@@ -227,11 +224,8 @@ bool WorkerConfig::Decode(std::string_view bytes, WorkerConfig* out) {
   out->role = static_cast<Role>(in.U8());
   out->slot = in.I64();
   out->isolation = in.U8();
-  out->python_home = in.Bytes();
-  out->python_paths = in.Strings();
-  out->mounts = in.Strings();
+  out->packages = in.Strings();
   out->preimport = in.Strings();
-  out->cgroup_folder = in.Bytes();
   return in.ok();
 }
 
@@ -241,7 +235,7 @@ std::string WorkerHello::Encode() const {
   out.U8(tier);
   out.Bytes(python_version);
   out.Strings(layers);
-  out.I64(zygote_pid);
+  out.Bytes(policy);
   return out.bytes();
 }
 
@@ -251,7 +245,7 @@ bool WorkerHello::Decode(std::string_view bytes, WorkerHello* out) {
   out->tier = in.U8();
   out->python_version = in.Bytes();
   out->layers = in.Strings();
-  out->zygote_pid = in.I64();
+  out->policy = in.Bytes();
   return in.ok();
 }
 

@@ -96,12 +96,10 @@ enum class Role : uint8_t { kCandidate = 1, kTester = 2 };
 struct WorkerConfig {
   Role role = Role::kCandidate;
   int64_t slot = 0;
-  uint8_t isolation = 0;                  // 0: best; else 1 + Tier
-  std::string python_home;                // "" or a venv's folder
-  std::vector<std::string> python_paths;  // further folders for sys.path, mounted read-only
-  std::vector<std::string> mounts;        // further folders mounted read-only
+  uint8_t isolation = 0;  // 0: best; else 1 + Tier
+  std::vector<std::string>
+      packages;  // folders of Python packages: readable in every box, on sys.path
   std::vector<std::string> preimport;
-  std::string cgroup_folder;  // "" or where this worker may make its own group
 
   std::string Encode() const;
   static bool Decode(std::string_view bytes, WorkerConfig* out);
@@ -112,7 +110,7 @@ struct WorkerHello {
   uint8_t tier = 0;
   std::string python_version;
   std::vector<std::string> layers;  // "name=state", for Describe()
-  int64_t zygote_pid = 0;           // as the host sees it
+  std::string policy;               // the policy as text
 
   std::string Encode() const;
   static bool Decode(std::string_view bytes, WorkerHello* out);

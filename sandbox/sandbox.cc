@@ -1,6 +1,7 @@
 #include "sandbox/sandbox.h"
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <map>
 #include <mutex>
@@ -9,6 +10,7 @@
 #include "core/hash.h"
 #include "core/text.h"
 #include "sandbox/exchange.h"
+#include "sandbox/interpreter.h"
 #include "sandbox/languages.h"
 #include "sandbox/worker.h"
 
@@ -25,50 +27,6 @@ using sandbox::RunKind;
 using sandbox::RunRequest;
 using sandbox::Worker;
 using sandbox::WorkerConfig;
-
-const char* CauseName(Cause cause) {
-  switch (cause) {
-    case Cause::kOk:
-      return "ok";
-    case Cause::kNonzeroExit:
-      return "nonzero_exit";
-    case Cause::kSignal:
-      return "signal";
-    case Cause::kCpuLimit:
-      return "cpu_limit";
-    case Cause::kWallLimit:
-      return "wall_limit";
-    case Cause::kMemoryLimit:
-      return "memory_limit";
-    case Cause::kProcessLimit:
-      return "process_limit";
-    case Cause::kOutputLimit:
-      return "output_limit";
-    case Cause::kDiskLimit:
-      return "disk_limit";
-    case Cause::kPolicy:
-      return "policy";
-    case Cause::kCompileError:
-      return "compile_error";
-    case Cause::kWorkerLost:
-      return "worker_lost";
-    case Cause::kFault:
-      return "fault";
-  }
-  return "fault";
-}
-
-const char* TierName(Tier tier) {
-  switch (tier) {
-    case Tier::kNone:
-      return "none";
-    case Tier::kLandlock:
-      return "landlock";
-    case Tier::kNamespaces:
-      return "namespaces";
-  }
-  return "none";
-}
 
 Json RunResult::ToJson() const {
   Json json = Json::MakeObject();
@@ -91,6 +49,8 @@ Json RunResult::ToJson() const {
 }
 
 namespace {
+
+constexpr double kRunDelayShareMax = 0.3;
 
 struct Slot {
   int64_t index = 0;
@@ -135,13 +95,18 @@ struct Sandbox::Impl {
   std::string jail_path;
   LanguageTable languages;
   uint8_t isolation = 0;
-  sandbox::WorkerHello hello;  // of the first worker
+  std::vector<std::string> packages;  // of the interpreter that the user named
+  sandbox::WorkerHello hello;         // of the first worker
 
   std::mutex mutex;
   std::condition_variable freed;
   std::vector<std::unique_ptr<Slot>> slots;
   std::map<Hash128, std::vector<std::string>> compiled;  // guarded by mutex
 
+  std::atomic<int64_t> jobs_done{0};
+  std::atomic<int64_t> wall_reruns{0};
+
+  bool MayRunAgain(const RunResult& result);
   Slot* Take(const std::string& tester_key);
   void Give(Slot* slot);
   Result<std::unique_ptr<Worker>> StartWorker(Role role, int64_t index) const;
@@ -152,6 +117,7 @@ struct Sandbox::Impl {
   RunExchange RunWithRetry(const RunRequest& request, std::string_view stdin_bytes);
   bool ControlJobSucceeds(Slot* slot);
   RunResult Compile(const Language& language, const Job& job, std::vector<std::string>* artifacts);
+  JudgeResult JudgeWithRetry(const JudgeJob& job);
   JudgeResult JudgeOnce(const JudgeJob& job, bool last_try, bool* lost);
 };
 
@@ -189,6 +155,7 @@ Result<std::unique_ptr<Worker>> Sandbox::Impl::StartWorker(Role role, int64_t in
   worker.slot = index;
   worker.isolation = isolation;
   worker.preimport = config.preimport;
+  worker.packages = packages;
   return Worker::Start(jail_path, worker);
 }
 
@@ -231,6 +198,16 @@ bool Sandbox::Impl::ControlJobSucceeds(Slot* slot) {
   RunExchange exchange = ExchangeRun(slot->candidate->socket(), control, "");
   if (exchange.lost) slot->Drop();
   return !exchange.lost && exchange.result.ok() && exchange.result.stdout_bytes == "42\n";
+}
+
+// The wall clock ran out while the scheduler kept the program waiting: that says something of this machine and nothing of the
+// program. Only a few are run again, so that a batch cannot take twice its time.
+bool Sandbox::Impl::MayRunAgain(const RunResult& result) {
+  int64_t jobs = jobs_done.fetch_add(1) + 1;
+  if (result.cause != Cause::kWallLimit || result.run_delay_share <= kRunDelayShareMax)
+    return false;
+  int64_t allowed = std::max<int64_t>(1, jobs / 100);
+  return wall_reruns.load() < allowed && wall_reruns.fetch_add(1) < allowed;
 }
 
 RunExchange Sandbox::Impl::RunWithRetry(const RunRequest& request, std::string_view stdin_bytes) {
@@ -319,6 +296,16 @@ JudgeResult Sandbox::Impl::JudgeOnce(const JudgeJob& job, bool last_try, bool* l
   return result;
 }
 
+JudgeResult Sandbox::Impl::JudgeWithRetry(const JudgeJob& job) {
+  JudgeResult result;
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    bool lost = false;
+    result = JudgeOnce(job, attempt == 1, &lost);
+    if (!lost) break;
+  }
+  return result;
+}
+
 Sandbox::Sandbox() : impl_(std::make_unique<Impl>()) {}
 Sandbox::~Sandbox() = default;
 
@@ -338,6 +325,13 @@ Result<std::unique_ptr<Sandbox>> Sandbox::Create(const SandboxConfig& config) {
     return Error{ErrorCode::kUsage, StrCat("unknown isolation '", config.isolation, "'"),
                  DidYouMean(config.isolation, {"namespaces", "landlock", "none"})};
   }
+  std::optional<sandbox::Interpreter> named;
+  if (!config.python.empty()) {
+    Result<sandbox::Interpreter> asked = sandbox::AskInterpreter(config.python);
+    if (!asked.ok()) return asked.error();
+    named = std::move(asked).value();
+    impl.packages = named->packages;
+  }
   Result<std::string> jail = sandbox::FindJail(config.jail_path);
   if (!jail.ok()) return jail.error();
   impl.jail_path = *jail;
@@ -351,6 +345,10 @@ Result<std::unique_ptr<Sandbox>> Sandbox::Create(const SandboxConfig& config) {
   if (Status started = impl.EnsureCandidate(impl.slots[0].get()); !started.ok())
     return started.error();
   impl.hello = impl.slots[0]->candidate->hello();
+  if (named.has_value()) {
+    if (Status same = sandbox::CheckSameMinor(*named, impl.hello.python_version); !same.ok())
+      return same.error();
+  }
   return made;
 }
 
@@ -387,24 +385,66 @@ RunResult Sandbox::Run(const Job& job) {
     }
   }
   result = std::move(impl_->RunWithRetry(request, job.stdin_bytes).result);
+  if (impl_->MayRunAgain(result))
+    result = std::move(impl_->RunWithRetry(request, job.stdin_bytes).result);
   result.tier = tier();
   return result;
 }
 
 JudgeResult Sandbox::Judge(const JudgeJob& job) {
-  JudgeResult result;
-  for (int attempt = 0; attempt < 2; ++attempt) {
-    bool lost = false;
-    result = impl_->JudgeOnce(job, attempt == 1, &lost);
-    if (!lost) break;
-  }
+  JudgeResult result = impl_->JudgeWithRetry(job);
+  if (impl_->MayRunAgain(result.candidate)) result = impl_->JudgeWithRetry(job);
   result.candidate.tier = tier();
   return result;
+}
+
+Status Sandbox::CheckLanguage(std::string_view name) const {
+  if (impl_->languages.Find(name) != nullptr) return {};
+  return Error{ErrorCode::kUsage, StrCat("unknown language '", name, "'"), DidYouMean(name, impl_->languages.Names())};
 }
 
 Tier Sandbox::tier() const { return static_cast<Tier>(impl_->hello.tier); }
 
 int Sandbox::slots() const { return static_cast<int>(impl_->slots.size()); }
+
+namespace {
+
+// What would give more isolation than is in force, by what is off.
+std::vector<std::string> Advice(Tier tier,
+                                const std::vector<std::pair<std::string, std::string>>& layers) {
+  std::vector<std::string> advice;
+  if (tier != Tier::kNamespaces) {
+    advice.push_back(
+        "User namespaces are blocked here. On Ubuntu 24.04: `sudo sysctl "
+        "kernel.apparmor_restrict_unprivileged_userns=0`, or an "
+        "AppArmor profile with `userns` for assay-jail. In a container: run it with "
+        "`--security-opt seccomp=unconfined "
+        "--cap-add SYS_ADMIN`, or on a host that lets containers make user namespaces.");
+  }
+  if (tier == Tier::kNone)
+    advice.push_back(
+        "Nothing but the system call filter and limits holds programs: leave out `--isolation "
+        "none`.");
+  for (const auto& [name, state] : layers) {
+    bool off = StartsWith(state, "off");
+    if (off && name == "separate users") {
+      advice.push_back(
+          "Candidates and testers share your user; started as root, each worker runs as users of "
+          "its own.");
+    }
+    if (off && name == "memory control group") {
+      advice.push_back(
+          "Memory is watched by sampling; for a limit by the kernel start assay with `systemd-run "
+          "--user --scope -p Delegate=yes`, or as root.");
+    }
+    if (off && name == "proc")
+      advice.push_back(
+          "This machine masks /proc, so boxes have none: some programs miss /proc/self.");
+  }
+  return advice;
+}
+
+}  // namespace
 
 SandboxReport Sandbox::Describe() {
   SandboxReport report;
@@ -415,6 +455,9 @@ SandboxReport Sandbox::Describe() {
     report.layers.emplace_back(layer.substr(0, equals),
                                equals == std::string::npos ? "" : layer.substr(equals + 1));
   }
+  report.layers.emplace_back("system call filter",
+                             "on: an allow-list, foreign architectures killed");
+  report.advice = Advice(report.tier, report.layers);
   return report;
 }
 
@@ -442,8 +485,6 @@ std::vector<LanguageInfo> Sandbox::Languages() {
   return list;
 }
 
-Result<std::string> Sandbox::ShowPolicy() {
-  return Error{ErrorCode::kUnavailable, "the policy cannot be shown yet", ""};
-}
+Result<std::string> Sandbox::ShowPolicy() { return impl_->hello.policy; }
 
 }  // namespace assay

@@ -117,7 +117,6 @@ struct SandboxConfig {
       python;  // an interpreter or venv whose packages are offered read-only; "" = the built-in one's
   std::vector<std::string> preimport;  // further modules imported before the fork ("numpy")
   std::string languages_toml;  // text of a TOML file that declares further languages; may be empty
-  std::string cache_folder;    // compile cache; "" = none
 };
 
 struct LanguageInfo {
@@ -147,6 +146,8 @@ class Sandbox {
   RunResult Run(const Job& job);
   JudgeResult Judge(const JudgeJob& job);
 
+  // kUsage with "did you mean" for a language that there is not.
+  Status CheckLanguage(std::string_view name) const;
   Tier tier() const;
   int slots() const;
   SandboxReport Describe();

@@ -94,7 +94,7 @@ bool Scratch::PrepareFolder() {
   if (world_.separate_user && chown(folder.c_str(), world_.box_uid, world_.box_uid) != 0)
     return false;
   if (!world_.landlock) return true;
-  Result<sandbox::Fd> ruleset = BuildRuleset(ReadOnlyPaths(), folder);
+  Result<sandbox::Fd> ruleset = BuildRuleset(ReadOnlyPaths(world_), folder);
   if (!ruleset.ok()) return false;
   ruleset_ = std::move(ruleset).value();
   return true;

@@ -98,13 +98,24 @@ void AddSource(const std::string& path, std::vector<Source>* sources) {
   sources->push_back(std::move(source));
 }
 
-std::vector<Source> OpenSources(const sandbox::WorkerConfig& config) {
+// Packages of a Python that the user named lie anywhere, also below what the new root covers: they are shown elsewhere.
+constexpr char kPackages[] = "/opt/packages/";
+
+std::vector<Source> OpenSources(const sandbox::WorkerConfig& config, World* world) {
   std::vector<Source> sources;
   for (const char* path : kSystemFolders) AddSource(path, &sources);
   for (const char* path : kEtc) AddSource(path, &sources);
   for (const char* path : kDevices) AddSource(path, &sources);
-  for (const std::string& path : config.mounts) {
-    if (!StartsWith(path, "/usr/")) AddSource(path, &sources);
+  for (const std::string& path : config.packages) {
+    if (StartsWith(path, "/usr/")) {
+      world->packages.push_back(path);
+      continue;
+    }
+    size_t before = sources.size();
+    AddSource(path, &sources);
+    if (sources.size() == before) continue;
+    sources.back().path = StrCat(kPackages, world->packages.size());
+    world->packages.push_back(sources.back().path);
   }
   return sources;
 }
@@ -258,7 +269,7 @@ Status BecomeZygoteUser(uid_t id) {
 // In the zygote, already in its namespaces.
 Status EnterNamespaceWorld(const sandbox::WorkerConfig& config, World* world) {
   // Still as the user who started us, who may read what the zygote's may not; and only mounts of this namespace can be bound.
-  std::vector<Source> sources = OpenSources(config);
+  std::vector<Source> sources = OpenSources(config, world);
   if (world->separate_user) {
     if (Status user = BecomeZygoteUser(kZygoteUid); !user.ok()) return user;
   }
@@ -429,13 +440,15 @@ Result<StartedZygote> StartInNamespaces(const sandbox::WorkerConfig& config,
 }
 
 // Landlock, or with `bare` not even that.
-Result<StartedZygote> StartPlain(bool bare, const std::function<int(const World&)>& body) {
+Result<StartedZygote> StartPlain(bool bare, const sandbox::WorkerConfig& config,
+                                 const std::function<int(const World&)>& body) {
   StartedZygote started;
   World& world = started.world;
   bool as_root = geteuid() == 0;
   int abi = LandlockAbi();
   world.tier = bare ? Tier::kNone : Tier::kLandlock;
   world.landlock = !bare;
+  world.packages = config.packages;
   world.separate_user = as_root;
   world.box_uid = as_root ? kHostUidBase + static_cast<uid_t>(getpid()) * 2 + 1 : geteuid();
   if (!bare && abi == 0)
@@ -474,23 +487,36 @@ Result<StartedZygote> StartPlain(bool bare, const std::function<int(const World&
 
 }  // namespace
 
-const std::vector<std::string>& ReadOnlyPaths() {
-  static const std::vector<std::string> paths = [] {
-    std::vector<std::string> list(std::begin(kSystemFolders), std::end(kSystemFolders));
-    list.insert(list.end(), std::begin(kEtc), std::end(kEtc));
-    return list;
-  }();
-  return paths;
+std::vector<std::string> ReadOnlyPaths(const World& world) {
+  std::vector<std::string> list(std::begin(kSystemFolders), std::end(kSystemFolders));
+  list.insert(list.end(), std::begin(kEtc), std::end(kEtc));
+  list.insert(list.end(), world.packages.begin(), world.packages.end());
+  return list;
+}
+
+std::string WorldText(const World& world) {
+  std::string text = StrCat("isolation: ", TierName(world.tier), "\nread-only:");
+  for (const std::string& path : ReadOnlyPaths(world)) {
+    if (access(path.c_str(), F_OK) == 0) StrAppend(&text, " ", path);
+  }
+  text += "\ndevices:";
+  for (const char* path : kDevices) StrAppend(&text, " ", path);
+  StrAppend(&text, "\nwritable: ", world.scratch,
+            world.private_tmp ? " (a tmpfs, empty before each job)"
+                              : " (a folder, empty before each job)",
+            "\nlayers:\n");
+  for (const std::string& layer : world.layers) StrAppend(&text, "  ", layer, "\n");
+  return text + "system calls:\n";
 }
 
 Result<StartedZygote> StartZygote(const sandbox::WorkerConfig& config,
                                   const std::function<int(const World&)>& body) {
   auto wants = [&](Tier tier) { return config.isolation == 1 + static_cast<uint8_t>(tier); };
-  if (wants(Tier::kNone)) return StartPlain(true, body);
-  if (wants(Tier::kLandlock)) return StartPlain(false, body);
+  if (wants(Tier::kNone)) return StartPlain(true, config, body);
+  if (wants(Tier::kLandlock)) return StartPlain(false, config, body);
   Result<StartedZygote> best = StartInNamespaces(config, body);
   if (best.ok() || wants(Tier::kNamespaces)) return best;
-  Result<StartedZygote> second = StartPlain(false, body);
+  Result<StartedZygote> second = StartPlain(false, config, body);
   if (second.ok()) return second;
   return Error{ErrorCode::kUnavailable, StrCat(best.error().message, "; ", second.error().message),
                ""};

@@ -27,11 +27,14 @@ struct World {
   bool private_tmp = false;  // it is the tmpfs
   bool landlock = false;     // the box is held by Landlock rules instead of mounts
   std::shared_ptr<MemoryGroup> memory = std::make_shared<MemoryGroup>();  // may be off
-  std::vector<std::string> layers;                                        // "name=state"
+  std::vector<std::string> packages;  // folders of Python packages, as seen inside
+  std::vector<std::string> layers;    // "name=state"
 };
 
-// The folders and files that every box may read and execute, in either tier.
-const std::vector<std::string>& ReadOnlyPaths();
+// The folders and files that a box may read and execute.
+std::vector<std::string> ReadOnlyPaths(const World& world);
+// What a box can see and write, as text.
+std::string WorldText(const World& world);
 
 struct StartedZygote {
   pid_t pid = -1;  // as this process sees it

@@ -64,8 +64,9 @@ Result<Filters> Begin(const World& world, const sandbox::WorkerConfig& config, b
   hello.layers = world.layers;
   hello.layers.push_back(world.has_proc ? "proc=own processes only"
                                         : "proc=off: the kernel refuses a new one here");
-  Result<std::string> version = StartPython(PythonConfig{config.python_paths, config.preimport});
+  Result<std::string> version = StartPython(PythonConfig{world.packages, config.preimport});
   Result<Filters> filters = BuildFilters();
+  hello.policy = WorldText(world) + PolicyText();
   if (!version.ok()) {
     hello.error = version.error().message;
   } else if (!filters.ok()) {
