@@ -31,6 +31,21 @@ def score(assay, path, *options):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+def exported(assay, path, scratch):
+    """The lines of a data set made of `path`, flat and by group."""
+    store = str(pathlib.Path(scratch) / "s.sqlite")
+    steps = [["score", path, "--store", store, "-o", str(pathlib.Path(scratch) / "scored.jsonl")],
+             ["select", "--store", store, "--strategy", "all-correct", "--dataset", "d", "-o", str(pathlib.Path(scratch) / "s.txt")]]
+    lines = []
+    for step in steps:
+        subprocess.run([assay, *map(str, step), "-q"], check=True)
+    for more in ([], ["--group"]):
+        done = subprocess.run([assay, "export", "--store", store, "--dataset", "d", "--format", "jsonl", "-q", *more],
+                              capture_output=True, text=True, check=True)
+        lines += [json.loads(line) for line in done.stdout.splitlines()]
+    return lines
+
+
 def schema_of(line):
     if "error" in line:
         return "score_error.schema.json"
@@ -61,13 +76,23 @@ def main():
             path = source / "datasets" / name
             inputs += [json.loads(row) for row in path.read_text().splitlines()]
             lines += score(assay, path)
+        report = pathlib.Path(scratch) / "report.json"
+        subprocess.run([assay, "run", "--language", "python", "-q", "--report", report, "-"], input="print(1)", text=True,
+                       capture_output=True, check=True)
+        misfits += checker.errors(json.loads(report.read_text()), "run_result.schema.json")
+        kept = exported(assay, source / "datasets" / "demo_math.jsonl", scratch)
+        if not kept:
+            misfits.append("nothing was selected from demo_math.jsonl")
 
+    for line in kept:
+        for schema in ("dataset.schema.json", "input.schema.json"):
+            misfits += [f"exported {line.get('id')}: {error}" for error in checker.errors(line, schema)]
     for row in inputs:
         misfits += [f"input {row.get('id')}: {error}" for error in checker.errors(row, "input.schema.json")]
     for line in lines:
         misfits += [f"output {line.get('id', line.get('line'))}: {error}" for error in checker.errors(line, schema_of(line))]
         misfits += [f"reason '{reason}' is not in docs/reasons.md" for reason in reasons_in(line) if reason not in documented]
-    print("\n".join(misfits[:20]) or f"{len(inputs)} input rows and {len(lines)} output lines fit")
+    print("\n".join(misfits[:20]) or f"{len(inputs)} input rows and {len(lines) + len(kept)} output lines fit")
     sys.exit(1 if misfits else 0)
 
 
