@@ -177,7 +177,7 @@ std::string PolicyText() {
       "\nallow with conditions: clone (no namespace flag), socketpair (AF_UNIX), mknod (pipes), "
       "prlimit64 (own), "
       "personality (read), ioctl (TCGETS FIONREAD FIONBIO FIOCLEX FIONCLEX TIOCGWINSZ), prctl "
-      "(names, dumpable, "
+      "(names, "
       "death signal, reads)\nENOSYS: clone3\nallow where programs may be started: execve "
       "execveat\n";
   return text;

@@ -1,0 +1,152 @@
+// Programs of other languages in the same box; compile errors, the compile cache, several files, languages declared in TOML.
+#include "sandbox/languages.h"
+
+#include "tests/sandbox/sandbox_fixture.h"
+
+namespace assay {
+namespace {
+
+class LanguagesTest : public SandboxTest {
+ protected:
+  static bool Has(const std::string& name) {
+    static const std::vector<LanguageInfo> list = sandbox_->Languages();
+    for (const LanguageInfo& info : list) {
+      if (info.name == name) return info.available;
+    }
+    return false;
+  }
+};
+
+TEST_F(LanguagesTest, C) {
+  if (!Has("c")) GTEST_SKIP() << "gcc is not installed";
+  RunResult result = In("c",
+                        "#include <stdio.h>\nint main(void) { int x; return scanf(\"%d\", &x) == 1 "
+                        "? printf(\"%d\\n\", x + 1) < 0 : 1; }",
+                        {}, "41");
+  EXPECT_EQ(result.cause, Cause::kOk) << Show(result);
+  EXPECT_EQ(result.stdout_bytes, "42\n");
+}
+
+TEST_F(LanguagesTest, CPlusPlusIsOptimisedAndCached) {
+  if (!Has("c++")) GTEST_SKIP() << "g++ is not installed";
+  const std::string source =
+      "#include <iostream>\nint main() {\n#ifdef __OPTIMIZE__\n  std::cout << "
+      "\"fast\\n\";\n#endif\n}";
+  RunResult first = In("c++", source);
+  EXPECT_EQ(first.stdout_bytes, "fast\n") << Show(first);
+  RunResult again = In("cpp", source);
+  EXPECT_EQ(again.stdout_bytes, "fast\n") << Show(again);
+  // What is measured is the program, not its compiler.
+  EXPECT_LT(again.cpu_ms, 200);
+}
+
+TEST_F(LanguagesTest, CompileErrorsAreTheirOwnCause) {
+  if (!Has("c++")) GTEST_SKIP() << "g++ is not installed";
+  RunResult result = In("c++", "int main() { return undeclared_name; }");
+  EXPECT_EQ(result.cause, Cause::kCompileError) << Show(result);
+  EXPECT_NE(result.stderr_bytes.find("undeclared_name"), std::string::npos);
+}
+
+TEST_F(LanguagesTest, CompilersAreLimitedToo) {
+  if (!Has("c++")) GTEST_SKIP() << "g++ is not installed";
+  Limits limits;
+  limits.compile_cpu_ms = 1000;
+  RunResult endless =
+      In("c++",
+         "template <int N> struct F { static constexpr long v = F<N - 1>::v + F<N - 2>::v; };\n"
+         "template <int A, int B> struct G { using t = typename G<A - 1, B>::t; using u = typename "
+         "G<A, B - 1>::t; };\n"
+         "template <int B> struct G<0, B> { using t = int; };\ntemplate <int A> struct G<A, 0> { "
+         "using t = int; };\n"
+         "constexpr long f(long n) { long s = 0; for (long i = 0; i < n; ++i) s += i; return s; }\n"
+         "static_assert(f(30000000) > 0);\nint main() {}",
+         limits);
+  EXPECT_NE(endless.cause, Cause::kOk) << Show(endless);
+  EXPECT_NE(endless.cause, Cause::kFault) << Show(endless);
+  RunResult host =
+      In("c++", "#include \"/etc/shadow\"\n#include \"/proc/1/environ\"\nint main() {}");
+  EXPECT_EQ(host.cause, Cause::kCompileError) << Show(host);
+}
+
+TEST_F(LanguagesTest, JavaScript) {
+  if (!Has("javascript")) GTEST_SKIP() << "node is not installed";
+  RunResult result =
+      In("node", "const x = require('fs').readFileSync(0, 'utf8'); console.log(parseInt(x) + 1)",
+         {}, "41\n");
+  EXPECT_EQ(result.cause, Cause::kOk) << Show(result);
+  EXPECT_EQ(result.stdout_bytes, "42\n");
+  Limits limits;
+  limits.memory_mib = 256;
+  RunResult bomb =
+      In("javascript", "const a = []; for (;;) a.push(new Array(1e6).fill(1.5))", limits);
+  EXPECT_EQ(bomb.cause, Cause::kMemoryLimit) << Show(bomb);
+}
+
+TEST_F(LanguagesTest, BashWithSeveralFiles) {
+  if (!Has("bash")) GTEST_SKIP() << "bash is not installed";
+  Job job;
+  job.language = "bash";
+  job.source = "read x; cat data/one.txt; echo $((x + 1)) $1";
+  job.args = {"arg"};
+  job.stdin_bytes = "41\n";
+  job.files = {{"data/one.txt", "one\n"}};
+  RunResult result = sandbox_->Run(job);
+  EXPECT_EQ(result.stdout_bytes, "one\n42 arg\n") << Show(result);
+  job.files = {{"../escape.txt", "x"}};
+  EXPECT_NE(sandbox_->Run(job).cause, Cause::kOk);
+}
+
+TEST_F(LanguagesTest, PythonWithModulesBesideIt) {
+  Job job;
+  job.source = "import helper, sys\nprint(helper.f(2), sys.argv[1:])";
+  job.files = {{"helper.py", "def f(x): return x * 21\n"}};
+  job.args = {"a", "b"};
+  RunResult result = sandbox_->Run(job);
+  EXPECT_EQ(result.stdout_bytes, "42 ['a', 'b']\n") << Show(result);
+}
+
+TEST_F(LanguagesTest, AnUnknownLanguageIsToldBeforeItRuns) {
+  EXPECT_FALSE(sandbox_->CheckLanguage("pyhton").ok());
+  EXPECT_EQ(sandbox_->CheckLanguage("pyhton").error().hint, "did you mean 'python'?");
+  EXPECT_TRUE(sandbox_->CheckLanguage("C++").ok());
+}
+
+TEST_F(LanguagesTest, DeclaredInToml) {
+  SandboxConfig config;
+  config.jail_path = std::string(std::getenv("ASSAY_BUILD_DIR")) + "/assay-jail";
+  config.languages_toml =
+      "[language.upper]\nsource = \"text\"\ncompile = [\"sh\", \"-c\", \"tr a-z A-Z < text > big; "
+      "wc -l < text > count\"]\n"
+      "artifacts = [\"big\", \"count\"]\nrun = [\"cat\", \"big\", \"count\"]\nversion = [\"tr\", "
+      "\"--version\"]\n";
+  auto pool = Sandbox::Create(config);
+  ASSERT_TRUE(pool.ok()) << pool.error().message;
+  Job job;
+  job.language = "upper";
+  job.source = "hello\n";
+  RunResult result = (*pool)->Run(job);
+  EXPECT_EQ(result.stdout_bytes, "HELLO\n1\n") << Show(result);
+}
+
+TEST(LanguageTable, BadTomlIsToldWithItsPlace) {
+  auto missing = sandbox::LanguageTable::Make("[language.x]\nrun = [\"x\"]\n");
+  ASSERT_FALSE(missing.ok());
+  EXPECT_NE(missing.error().message.find("language.x"), std::string::npos);
+  auto typo =
+      sandbox::LanguageTable::Make("[language.x]\nsource = \"x\"\nrunn = [\"x\"]\nrun = [\"x\"]\n");
+  ASSERT_FALSE(typo.ok());
+  EXPECT_EQ(typo.error().hint, "did you mean 'run'?");
+  EXPECT_FALSE(sandbox::LanguageTable::Make("[language.x\n").ok());
+}
+
+TEST(Interpreters, AMismatchNamesBoth) {
+  SandboxConfig config;
+  config.python = "/no/such/python";
+  auto none = Sandbox::Create(config);
+  ASSERT_FALSE(none.ok());
+  EXPECT_EQ(none.error().code, ErrorCode::kUsage);
+  EXPECT_NE(none.error().message.find("/no/such/python"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace assay
