@@ -6,7 +6,8 @@ A Session holds one problem's trusted text and judges its completions one after 
   entry_point  the name under test, or ""
   records      classes whose instances cross as records
   tests        {"kind": "check", "text"}: defines check(candidate)
-               {"kind": "asserts", "texts": [..]}: statements, run one after the other
+               {"kind": "asserts", "texts": [..]}: statements, run one after the other, then unittest classes and
+               functions named test_* that they define; `solution` can be imported and is the candidate's program
                {"kind": "calls", "cases": [{"fn_name", "input": [..], "output"}]}
                {"kind": "checker", "text", "cases": [{"input", "output", "got"}]}: a special judge, no candidate
   partial      run every test and count
@@ -383,6 +384,7 @@ class Session:
     def serve(self):
         self.state.restore()
         self.held, self.failures = 0, []
+        self.fetched = {}
         self.namespace = {"__name__": "tests", "__builtins__": builtins}
         if self.kind == "checker":
             return self.run_checker()
@@ -432,6 +434,9 @@ class Session:
                 self.namespace.setdefault(name, __import__(name))
             except ImportError:
                 pass
+        solution = types.ModuleType("solution")
+        solution.__getattr__ = self.fetch_attribute
+        sys.modules["solution"] = solution
         missing = self.fetch_names()
         if self.entry and self.entry in missing:
             return failure("entry_point_missing", f"the program does not define {self.entry}")
@@ -441,11 +446,21 @@ class Session:
             return failure("entry_point_missing", "the program does not define " + ", ".join(sorted(missing)[:5]))
         return self.run_tests()
 
+    def fetch_attribute(self, name):
+        """`from solution import name`, `solution.name`."""
+        if not name.startswith("__") and not self.fetch((name,)):
+            return self.fetched[name]
+        raise AttributeError(name)
+
     def fetch_names(self):
         wanted = tuple(n for n in self.wanted if n not in self.namespace or n == self.entry)
+        missing = self.fetch(wanted) if wanted else set()
+        self.namespace.update(self.fetched)
+        return missing
+
+    def fetch(self, wanted):
+        """Puts the candidate's globals of these names into self.fetched; returns the ones it does not have."""
         missing = set()
-        if not wanted:
-            return missing
         answer = channel.ask(GLOBALS, 0, "", wanted, None)
         if type(answer) is not tuple or len(answer) != len(wanted):
             channel.break_off("the names' answer is odd")
@@ -455,7 +470,7 @@ class Session:
             if not pair[0]:
                 missing.add(name)
                 continue
-            self.namespace[name] = pair[1]
+            self.fetched[name] = pair[1]
             if isinstance(pair[1], Handle):
                 object.__setattr__(pair[1], "_assay_label", name)
         return missing
@@ -474,6 +489,8 @@ class Session:
                     self.failures.append(self.explain(error))
             if self.kind == "check":
                 self.run_check()
+            else:
+                self.run_defined()
         except (Broken, CandidateExit, Unsupported):
             raise
         except BaseException as error:
@@ -488,6 +505,29 @@ class Session:
         if not callable(check):
             raise GoldError("the tests define no check()")
         check(self.namespace[self.entry])
+
+    def run_defined(self):
+        """What the tests define to be run by a test runner."""
+        unittest = sys.modules.get("unittest")
+        for name, value in list(self.namespace.items()):
+            if unittest and isinstance(value, type) and issubclass(value, unittest.TestCase) and value.__module__ == "tests":
+                value.setUpClass()
+                for method in unittest.defaultTestLoader.getTestCaseNames(value):
+                    self.run_one(value(method).debug)
+                value.tearDownClass()
+            elif name.startswith("test_") and isinstance(value, types.FunctionType) and not value.__code__.co_argcount:
+                self.run_one(value)
+
+    def run_one(self, test):
+        counted = self.held + len(self.failures)  # its asserts may have been counted one by one
+        try:
+            test()
+            if counted == self.held + len(self.failures):
+                self.held += 1
+        except Exception as error:
+            if not self.partial or self.blames_gold(error):
+                raise
+            self.failures.append(self.explain(error))
 
     def count_held(self, line):
         self.held += 1
@@ -507,7 +547,7 @@ class Session:
             return str(error)
         if channel.is_candidates(error):
             return ""
-        if isinstance(error, ImportError) and any(self.tests_frames(error)):
+        if isinstance(error, ImportError) and error.name != "solution" and any(self.tests_frames(error)):
             return f"the tests cannot import what they need: {error}"
         if channel.asked() == 0 and isinstance(error, NameError) and error.name not in self.wanted:
             return f"the tests use a name that nothing defines: {error}"
@@ -524,6 +564,8 @@ class Session:
 
     def verdict(self):
         total = self.held + len(self.failures)
+        if not self.failures and self.kind != "checker" and not channel.asked() and all(isinstance(v, Handle) for v in self.fetched.values()):
+            return fault("gold_tests", "the tests ask nothing of the program")
         if not self.failures:
             return {"outcome": "pass", "reason": "ok", "passed": self.held, "total": total}
         first = self.failures[0]
@@ -572,6 +614,8 @@ class Session:
                 report["program_line"] = line
             return report
         report["reason"] = "wrong_answer"
+        if isinstance(error, ImportError) and error.name == "solution":
+            report["reason"] = "entry_point_missing"
         if isinstance(error, AssertionError):
             report["detail"] = f"test failed: {report.get('test', error)}"
             if "input" in report and "got" in report:

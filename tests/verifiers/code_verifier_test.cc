@@ -27,6 +27,7 @@ void ExpectMore(const Json& expect, const Verdict& verdict) {
     int64_t line = verdict.evidence.IntOr("program_line", first.IntOr("program_line", 0));
     EXPECT_EQ(line, want->NumberOr(-1)) << verdict.detail;
   }
+  if (expect.Find("forgeable") != nullptr) EXPECT_TRUE(verdict.evidence.BoolOr("forgeable", false));
   if (const Json* want = expect.Find("exception")) {
     EXPECT_EQ(verdict.evidence.StringOr("exception", first.StringOr("exception", "")), *want->AsString());
   }
@@ -74,6 +75,7 @@ TEST_F(CodeTest, EqualProgramsAreJudgedOnce) {
 TEST_F(CodeTest, BadOptionsBlameTheRowOrTheCaller) {
   EXPECT_FALSE(MakeCodeVerifier(Json::MakeObject().Set("partail", true), Env()).ok());
   EXPECT_FALSE(MakeCodeVerifier(Json::MakeObject().Set("limits", Json::MakeObject().Set("cpu", 3)), Env()).ok());
+  EXPECT_FALSE(MakeCodeVerifier(Json::MakeObject().Set("judge", "inprocess"), Env()).ok());
   auto verifier = MakeCodeVerifier(Json(), Env());
   ASSERT_TRUE(verifier.ok());
   Group group;
@@ -82,6 +84,9 @@ TEST_F(CodeTest, BadOptionsBlameTheRowOrTheCaller) {
   std::vector<Verdict> verdicts = (*verifier)->Verify(group, &odd);
   ASSERT_EQ(verdicts.size(), 3U);
   for (const Verdict& verdict : verdicts) EXPECT_EQ(verdict.reason, "gold_bad_options");
+  // A row cannot ask for verdicts that its program could forge.
+  Json sly = Json::MakeObject().Set("judge", "inprocess").Set("accept_forgeable", true);
+  for (const Verdict& verdict : (*verifier)->Verify(group, &sly)) EXPECT_EQ(verdict.reason, "gold_bad_options");
 }
 
 }  // namespace

@@ -207,6 +207,7 @@ Status ReadTester(const Json& info, const Problem& problem, Json tests, CodeTask
     for (const Json& text : *texts->AsArray()) StrAppend(&tests_text, text.ScalarText(), "\n");
   }
   task->open_prompt = problem.prompt;
+  task->inprocess_tests = StrCat(info.StringOr("setup", ""), "\n", tests_text);
   bool is_check = tests.StringOr("kind", "") == "check";
   if (is_check) task->prompt = ReadCodePrompt(problem.prompt, task->entry_point);
   Json trusted = Json::MakeArray();
@@ -224,13 +225,67 @@ Status ReadTester(const Json& info, const Problem& problem, Json tests, CodeTask
   return {};
 }
 
+constexpr size_t kShownBytes = 400;
+
+// The sentence for a limit that ended a program.
+std::string LimitSentence(Cause cause, const Limits& limits) {
+  switch (cause) {
+    case Cause::kCpuLimit:
+      return StrCat("used more than ", limits.cpu_ms, " ms of CPU");
+    case Cause::kWallLimit:
+      return StrCat("took longer than ", limits.wall_ms, " ms");
+    case Cause::kMemoryLimit:
+      return StrCat("used more than ", limits.memory_mib, " MiB of memory");
+    case Cause::kProcessLimit:
+      return StrCat("started more than ", limits.processes, " processes");
+    case Cause::kOutputLimit:
+      return StrCat("wrote more than ", limits.output_bytes, " bytes");
+    case Cause::kDiskLimit:
+      return StrCat("filled its ", limits.disk_mib, " MiB of disk");
+    case Cause::kPolicy:
+      return "made a system call that is not allowed";
+    case Cause::kSignal:
+      return "was killed by a signal";
+    case Cause::kWorkerLost:
+      return "took the worker down";
+    default:
+      return "ended before it was tested";
+  }
+}
+
 }  // namespace
+
+std::string Shown(std::string_view bytes) { return Shorten(SanitizeUtf8(bytes.substr(0, 4 * kShownBytes)), kShownBytes); }
+
+LastWords ReadTraceback(std::string_view text) {
+  LastWords words;
+  constexpr std::string_view kFile = "File \"main.py\", line ";
+  if (size_t at = text.rfind(kFile); at != std::string_view::npos) {
+    words.line = std::strtoll(std::string(text.substr(at + kFile.size(), 12)).c_str(), nullptr, 10);
+  }
+  words.traceback = text.find("Traceback (most recent call last)") != std::string_view::npos;
+  std::string_view trimmed = Trim(text);
+  size_t start = trimmed.rfind('\n');
+  std::string_view last = start == std::string_view::npos ? trimmed : trimmed.substr(start + 1);
+  words.sentence = Shown(last);
+  words.type = std::string(last.substr(0, last.find_first_of(": ")));
+  return words;
+}
+
+bool IsSyntaxErrorName(std::string_view type) {
+  return type == "SyntaxError" || type == "IndentationError" || type == "TabError";
+}
+
+Verdict FailByCause(Cause cause, const Limits& limits) {
+  return Verdict::Fail(CauseName(cause), StrCat("the program ", LimitSentence(cause, limits)));
+}
 
 Result<CodeOptions> ReadCodeOptions(const Json& json, const CodeOptions& base) {
   CodeOptions options = base;
-  Status names = CheckOptionNames(json, "code", {"partial", "cut", "judge", "float_tol", "unordered", "match", "limits"});
+  Status names = CheckOptionNames(json, "code", {"partial", "cut", "judge", "accept_forgeable", "float_tol", "unordered", "match", "limits"});
   if (!names.ok()) return names.error();
-  for (auto [name, field] : {std::pair{"partial", &options.partial}, std::pair{"unordered", &options.unordered}}) {
+  for (auto [name, field] : {std::pair{"partial", &options.partial}, std::pair{"unordered", &options.unordered},
+                             std::pair{"accept_forgeable", &options.accept_forgeable}}) {
     const Json* value = json.Find(name);
     if (value == nullptr || value->IsNull()) continue;
     if (!value->IsBool()) return BadOption(name, "true or false");
@@ -297,6 +352,9 @@ Result<CodeTask> ReadCodeTask(const Problem& problem, const CodeOptions& options
   }
   Result<Json> tests = ReadTests(info, &task);
   if (!tests.ok()) return tests.error();
+  if (task.options.inprocess && (tests->IsNull() || tests->StringOr("kind", "") == "calls")) {
+    return Bad("judge = inprocess is for tests that are Python text ('test' or 'asserts')");
+  }
   if (!tests->IsNull()) {
     Status read = ReadTester(info, problem, std::move(tests).value(), &task);
     if (!read.ok()) return read.error();

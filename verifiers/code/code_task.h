@@ -10,6 +10,7 @@
 #include "core/result.h"
 #include "core/types.h"
 #include "sandbox/limits.h"
+#include "sandbox/sandbox.h"
 #include "verifiers/code/extract_program.h"
 #include "verifiers/code/stdio_compare.h"
 
@@ -19,7 +20,8 @@ namespace assay {
 struct CodeOptions {
   bool partial = false;         // the fraction of tests passed is the score
   bool cut_humaneval = false;   // cut base-model text at stop words
-  bool inprocess = false;       // tests and candidate in one process: forgeable
+  bool inprocess = false;         // tests and candidate in one process: forgeable
+  bool accept_forgeable = false;  // without it, `inprocess` is refused; a row cannot say it
   std::optional<double> float_tol;
   bool unordered = false;
   OutputMatch match = OutputMatch::kLines;
@@ -44,6 +46,7 @@ struct CodeTask {
   // For a tester: the JSON text of py_tester.py, and its key.
   std::string tester_spec;
   std::string tester_key;
+  std::string inprocess_tests;  // setup and tests as one text, for running beside the program
   std::string entry_point;
   CodePrompt prompt;
   std::string open_prompt;           // the row's prompt, for text that goes on in a body which it opened
@@ -62,5 +65,20 @@ struct CodeProgram {
   int64_t first_line = 0;
 };
 CodeProgram BuildProgram(const CodeTask& task, std::string_view reply);
+
+// What Python wrote last to stderr: "ValueError: bad", and the last line of main.py that its traceback names (0: none).
+struct LastWords {
+  std::string type;
+  std::string sentence;
+  int64_t line = 0;
+  bool traceback = false;
+};
+LastWords ReadTraceback(std::string_view text);
+bool IsSyntaxErrorName(std::string_view type);
+
+// A failure by the cause that ended a program, in words.
+Verdict FailByCause(Cause cause, const Limits& limits);
+// `bytes` for people: UTF-8, a few hundred bytes at most.
+std::string Shown(std::string_view bytes);
 
 }  // namespace assay

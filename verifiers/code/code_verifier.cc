@@ -8,6 +8,7 @@
 #include "sandbox/jail/judge_spec.h"
 #include "sandbox/sandbox.h"
 #include "verifiers/code/code_task.h"
+#include "verifiers/code/inprocess.h"
 
 namespace assay {
 
@@ -18,68 +19,12 @@ const char* const kCodeOptionsHelp =
     "float_tol: number (default none): how far numbers may differ\n"
     "unordered: true | false (default false): lists match in any order\n"
     "limits: {cpu_ms, wall_ms, memory_mib, ..}\n"
-    "judge: split | inprocess (default split): tests apart from the program, or forgeable beside it";
+    "judge: split | inprocess (default split): tests apart from the program, or forgeable beside it\n"
+    "accept_forgeable: true | false (default false): needed for judge = inprocess";
 
 namespace {
 
 constexpr size_t kMaxProgramBytes = size_t{4} << 20;
-constexpr size_t kShownBytes = 400;
-
-std::string Shown(std::string_view bytes) { return Shorten(SanitizeUtf8(bytes.substr(0, 4 * kShownBytes)), kShownBytes); }
-
-// What Python wrote last to stderr: "ValueError: bad", and the line of main.py that it names.
-struct LastWords {
-  std::string type;
-  std::string sentence;
-  int64_t line = 0;
-  bool traceback = false;
-};
-
-LastWords ReadTraceback(std::string_view text) {
-  LastWords words;
-  constexpr std::string_view kFile = "File \"main.py\", line ";
-  if (size_t at = text.rfind(kFile); at != std::string_view::npos) {
-    words.line = std::strtoll(std::string(text.substr(at + kFile.size(), 12)).c_str(), nullptr, 10);
-  }
-  words.traceback = text.find("Traceback (most recent call last)") != std::string_view::npos;
-  std::string_view trimmed = Trim(text);
-  size_t start = trimmed.rfind('\n');
-  std::string_view last = start == std::string_view::npos ? trimmed : trimmed.substr(start + 1);
-  words.sentence = Shown(last);
-  words.type = std::string(last.substr(0, last.find_first_of(": ")));
-  return words;
-}
-
-bool IsSyntaxError(const LastWords& words) {
-  return !words.traceback && (words.type == "SyntaxError" || words.type == "IndentationError" || words.type == "TabError");
-}
-
-// The sentence for a limit that ended a program.
-std::string LimitSentence(Cause cause, const Limits& limits) {
-  switch (cause) {
-    case Cause::kCpuLimit:
-      return StrCat("used more than ", limits.cpu_ms, " ms of CPU");
-    case Cause::kWallLimit:
-      return StrCat("took longer than ", limits.wall_ms, " ms");
-    case Cause::kMemoryLimit:
-      return StrCat("used more than ", limits.memory_mib, " MiB of memory");
-    case Cause::kProcessLimit:
-      return StrCat("started more than ", limits.processes, " processes");
-    case Cause::kOutputLimit:
-      return StrCat("wrote more than ", limits.output_bytes, " bytes");
-    case Cause::kDiskLimit:
-      return StrCat("filled its ", limits.disk_mib, " MiB of disk");
-    case Cause::kPolicy:
-      return "made a system call that is not allowed";
-    case Cause::kSignal:
-      return "was killed by a signal";
-    case Cause::kWorkerLost:
-      return "took the worker down";
-    default:
-      return "ended before it was tested";
-  }
-}
-
 bool EndedByItsOwnFault(Cause cause) {
   switch (cause) {
     case Cause::kOk:
@@ -90,10 +35,6 @@ bool EndedByItsOwnFault(Cause cause) {
     default:
       return true;
   }
-}
-
-Verdict FailWith(Cause cause, const Limits& limits) {
-  return Verdict::Fail(CauseName(cause), StrCat("the program ", LimitSentence(cause, limits)));
 }
 
 // ------------------------------------------------------------------------------------------------------- standard streams
@@ -112,7 +53,7 @@ CaseResult JudgeRun(const CodeTask& task, const CodeProgram& program, const Stdi
   if (run.cause == Cause::kNonzeroExit) {
     LastWords words = ReadTraceback(run.stderr_bytes);
     bool python = task.language == "python";
-    bool syntax = python && IsSyntaxError(words);
+    bool syntax = python && !words.traceback && IsSyntaxErrorName(words.type);
     bool raised = python && words.traceback;
     Verdict verdict = Verdict::Fail(syntax ? "syntax_error" : words.type == "MemoryError" && raised ? "memory_limit"
                                                           : raised ? "exception" : "nonzero_exit",
@@ -125,8 +66,8 @@ CaseResult JudgeRun(const CodeTask& task, const CodeProgram& program, const Stdi
     }
     return {false, std::move(verdict)};
   }
-  if (run.cause != Cause::kOk) return {false, FailWith(run.cause, task.limits)};
-  if (run.stdout_truncated) return {false, FailWith(Cause::kOutputLimit, task.limits)};
+  if (run.cause != Cause::kOk) return {false, FailByCause(run.cause, task.limits)};
+  if (run.stdout_truncated) return {false, FailByCause(Cause::kOutputLimit, task.limits)};
   if (!task.checker.empty() || OutputMatches(run.stdout_bytes, test.output, task.options.match, task.options.float_tol)) {
     return {true, Verdict::Pass()};
   }
@@ -258,7 +199,7 @@ Verdict ReadJudgeResult(const JudgeResult& judged, const CodeTask& task) {
   if (cause == Cause::kFault) return Verdict::Fault("sandbox_fault", judged.candidate.fault);
   bool box_at_fault = EndedByItsOwnFault(cause) && !judged.ended_by_us;
   if (judged.tester_cause != Cause::kOk) {
-    if (box_at_fault) return FailWith(cause, task.limits);
+    if (box_at_fault) return FailByCause(cause, task.limits);
     if (judged.tester_cause == Cause::kFault) return Verdict::Fault("sandbox_fault", "the tester did not report");
     // The tester is ours, but what it choked on was handed to it.
     bool limit = judged.tester_cause != Cause::kSignal && judged.tester_cause != Cause::kNonzeroExit;
@@ -266,11 +207,11 @@ Verdict ReadJudgeResult(const JudgeResult& judged, const CodeTask& task) {
                          StrCat("testing what the program returned ", limit ? "ran over a limit" : "broke the tester"));
   }
   Result<Json> said = ParseJson(judged.result);
-  if (!said.ok()) return box_at_fault ? FailWith(cause, task.limits) : Verdict::Fail("protocol_error", "no verdict");
+  if (!said.ok()) return box_at_fault ? FailByCause(cause, task.limits) : Verdict::Fail("protocol_error", "no verdict");
   Verdict verdict = FromTester(*said, task.options.partial);
   // A program that was ended says so by a closed channel: the first cause is the limit that ended it.
   if (box_at_fault && (verdict.outcome == Outcome::kPass || verdict.reason == "early_exit")) {
-    return FailWith(cause, task.limits);
+    return FailByCause(cause, task.limits);
   }
   return verdict;
 }
@@ -301,6 +242,9 @@ class CodeVerifier : public Verifier {
       if (!merged.ok()) return All(group, Verdict::Fault("gold_bad_options", merged.error().message));
       options = *merged;
     }
+    if (options.inprocess && !options_.accept_forgeable) {
+      return All(group, Verdict::Fault("gold_bad_options", "the row wants judge = inprocess, which the rubric does not accept"));
+    }
     Result<CodeTask> task = ReadCodeTask(group.problem, options);
     if (!task.ok()) return All(group, Verdict::Fault("gold_bad_tests", task.error().message));
     std::vector<Verdict> verdicts;
@@ -323,7 +267,9 @@ class CodeVerifier : public Verifier {
     if (program.text.empty()) return Verdict::Fail("no_code", "the reply holds no program");
     if (program.text.size() > kMaxProgramBytes) return Verdict::Fail("output_limit", "the program is too long");
     const auto start = std::chrono::steady_clock::now();
-    Verdict verdict = task.by_stdio() ? StdioJudge(task, sandbox_).Judge(program) : JudgeByTester(task, program, sandbox_);
+    Verdict verdict = task.by_stdio()           ? StdioJudge(task, sandbox_).Judge(program)
+                      : task.options.inprocess ? JudgeInProcess(task, program, sandbox_)
+                                               : JudgeByTester(task, program, sandbox_);
     verdict.ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
     return verdict;
   }
@@ -337,8 +283,9 @@ class CodeVerifier : public Verifier {
 Result<std::unique_ptr<Verifier>> MakeCodeVerifier(const Json& options, const VerifierEnv& env) {
   Result<CodeOptions> read = ReadCodeOptions(options, CodeOptions());
   if (!read.ok()) return read.error();
-  if (read->inprocess) {
-    return Error{ErrorCode::kUnavailable, "option 'judge' of verifier 'code': inprocess is not built yet", ""};
+  if (read->inprocess && !read->accept_forgeable) {
+    return Error{ErrorCode::kUsage, "verifier 'code': verdicts of judge = inprocess can be forged by the program",
+                 "say accept_forgeable = true if that is acceptable, or leave the tests apart (judge = split)"};
   }
   if (env.sandbox == nullptr) {
     return Error{ErrorCode::kUnavailable, "verifier 'code' needs the sandbox", "run `assay doctor`: it says what is missing"};
