@@ -65,6 +65,11 @@ Value BallEval::Note(const Complex& z, Value v) {
   if (acb_is_finite(z.get()) == 0) return Value::kUndefined;
   if (acb_is_zero(z.get()) != 0) return v;
   const double up = UpperLog2(z);
+  if (acb_contains_zero(z.get()) != 0) {
+    // Perhaps zero, so small only as far as this precision sees: no size of its own.
+    if (std::isfinite(up)) largest_log2 = std::max(largest_log2, up);
+    return v;
+  }
   const double low = LowerLog2(z);
   if (std::isfinite(up)) largest_log2 = std::max(largest_log2, std::abs(up));
   if (std::isfinite(low)) largest_log2 = std::max(largest_log2, std::abs(low));

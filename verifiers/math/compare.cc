@@ -122,8 +122,6 @@ class Comparer {
   }
 
   bool Admitted(const Reading& g, const Reading& a) const {
-    if (g.when == Reading::When::kAnswerOnly) return false;
-    if (a.when == Reading::When::kAnswerOnly && gold_.kind != AnswerKind::kNumber) return false;
     if (g.when == Reading::When::kVersusList &&
         !(IsCollection(answer_.tree[a.root].op) && a.when == Reading::When::kAlways))
       return false;
@@ -304,8 +302,11 @@ class Comparer {
     for (const NodeId p : parts) constants = constants && scalars_.TraitsOf(p).constant();
     if (constants) {
       for (size_t k = 0; k + 1 < parts.size(); ++k) {
-        if (!scalars_.Equal(parts[k], last).yes()) return Relation(parts[k], last, kEq);
+        // 4 = 5 is false; 1 ft = 12 in, and other sides of which one has a unit that the other lacks, convert.
+        const bool units = Peel(parts[k]).unit.Empty() == Peel(last).unit.Empty();
+        if (units && !SameScalar(parts[k], last).yes()) return Relation(parts[k], last, kEq);
       }
+      detail_ = nullptr;
       return last;
     }
     if (parts.size() == 2 && IsName(last) && !IsName(parts[0]))
@@ -612,6 +613,30 @@ class Comparer {
                        [this](NodeId id) { return static_cast<bool>(AsAssignment(id)); });
   }
 
+  // p = 5, q = 2, p = 7, q = 2: a name that comes again begins a new tuple.
+  void Regroup(Ids* items) {
+    std::vector<std::string> seen;
+    Ids group;
+    Ids groups;
+    const auto close = [&] {
+      groups.push_back(tree_.Add(Op::kTuple, group.data(), static_cast<uint32_t>(group.size())));
+      group.clear();
+      seen.clear();
+    };
+    for (const NodeId id : *items) {
+      std::string name;
+      PrintNode(tree_, AsAssignment(id).name, &name);
+      if (std::find(seen.begin(), seen.end(), name) != seen.end()) close();
+      seen.push_back(name);
+      group.push_back(id);
+    }
+    close();
+    const uint32_t width = tree_[groups[0]].n;
+    const bool even = std::all_of(groups.begin(), groups.end(),
+                                  [this, width](NodeId id) { return tree_[id].n == width; });
+    if (groups.size() > 1 && width > 1 && even) *items = groups;
+  }
+
   bool AllTuples(const Ids& items) const {
     return std::all_of(items.begin(), items.end(),
                        [this](NodeId id) { return tree_[id].op == Op::kTuple; });
@@ -686,6 +711,10 @@ class Comparer {
     if (AllAssignments(x.items) != AllAssignments(y.items)) {
       if (AllAssignments(x.items) && NoRelations(y.items)) DropNames(&x.items, y.ordered);
       if (AllAssignments(y.items) && NoRelations(x.items)) DropNames(&y.items, x.ordered);
+    }
+    if (AllTuples(x.items) != AllTuples(y.items)) {
+      if (AllAssignments(x.items)) Regroup(&x.items);
+      if (AllAssignments(y.items)) Regroup(&y.items);
     }
     if (in_order) {
       if ((x.set && !x.loose) || (y.set && !y.loose)) return No(Method::kNone);
@@ -808,6 +837,12 @@ class Comparer {
     Peeled x = Peel(g);
     Peeled y = Peel(a);
     if (!UnitsAgree(&x, &y)) {
+      detail_ = "units differ";
+      return No();
+    }
+    // 20% is neither 20 degrees nor 20 dollars.
+    if ((x.percent && !y.percent && (y.degree || y.unit.known)) ||
+        (y.percent && !x.percent && (x.degree || x.unit.known))) {
       detail_ = "units differ";
       return No();
     }

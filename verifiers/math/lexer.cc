@@ -550,7 +550,10 @@ class Lexer {
   }
 
   void PushWord(std::string_view word, size_t letters) {
-    if (letters == 1) {
+    // One letter is a symbol; one ideograph is a word.
+    const auto lead = static_cast<unsigned char>(word[0]);
+    const bool ideograph = lead >= 0xE3 && lead <= 0xED;
+    if (letters == 1 && !ideograph) {
       Push(Tok::kLetter, 0, word);
       return;
     }

@@ -177,10 +177,9 @@ class Reader {
     }
     if (main.slash_ambiguous) Attempt(lexed, true, Reading::When::kAlways);
     if (lexed.thousands_comma) Again(normal, CommaStyle::kList, Reading::When::kVersusList);
-    if (lexed.digit_commas == 1 && !lexed.thousands_comma) {
-      Again(normal, CommaStyle::kDecimal,
-            options_.grammar == Grammar::kPlain ? Reading::When::kAlways
-                                                : Reading::When::kAnswerOnly);
+    // A decimal comma only where plain text was asked for: elsewhere `0,5` is a list.
+    if (options_.grammar == Grammar::kPlain && lexed.digit_commas == 1 && !lexed.thousands_comma) {
+      Again(normal, CommaStyle::kDecimal, Reading::When::kAlways);
     }
     if (impl_.readings.empty()) Words(normal);
     if (impl_.readings.empty()) {

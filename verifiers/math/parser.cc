@@ -21,6 +21,7 @@ class Parser {
       : t_(lexed.tokens),
         loose_braces_(lexed.had_dollar || grammar == Grammar::kLatex),
         slash_left_(slash_left),
+        plain_(grammar == Grammar::kPlain),
         tree_(*tree) {
     // What lies under a bracket, for the reading of bars.
     CountBars();
@@ -537,6 +538,11 @@ class Parser {
       return tree_.Add(Op::kTime, parts.data(), static_cast<uint32_t>(parts.size()),
                        static_cast<uint8_t>(half));
     }
+    if (Is(Tok::kMoney) && (IsItemEnd(Ahead(1)) || Ahead(1).kind == Tok::kRel)) {
+      const char* unit = MoneyName(static_cast<char>(T().aux));
+      Next();
+      return tree_.Named(Op::kQuantity, unit, {value}, 1);
+    }
     if (!Is(Tok::kText) && !Is(Tok::kWord)) return value;
     if (AtConjunction() || (Is(Tok::kWord) && (IsEqualsWord(T().text) || T().text == "in" ||
                                                IsCondition(NormalizeWords(T().text))))) {
@@ -714,7 +720,6 @@ class Parser {
       case Tok::kGroupOpen:
       case Tok::kBarOpen:
       case Tok::kNumber:
-      case Tok::kMoney:
       case Tok::kIgnored:
         return !(t.kind == Tok::kOpen && Ahead(1).kind == Tok::kMod);
       case Tok::kNormBar:
@@ -895,13 +900,13 @@ class Parser {
   }
 
   // The argument of ^: a group, or one token with its sign.
-  NodeId ParseScript() {
+  NodeId ParseScript(bool chain = true) {
     Deeper deeper(this);
     if (Dead()) return kNoNode;
     if (Is(Tok::kPlus) || Is(Tok::kMinus)) {
       const bool minus = Is(Tok::kMinus);
       Next();
-      const NodeId x = ParseScript();
+      const NodeId x = ParseScript(chain);
       return failed_ || !minus ? x : tree_.Neg(x);
     }
     if (Is(Tok::kGroupOpen)) return ParseGroup();
@@ -909,7 +914,7 @@ class Parser {
       const NodeId x = LetterNode(T().text);
       Next();
       // Plain text: 2**x**2 and e^x^2 group from the right.
-      if (Is(Tok::kCaret) && !in_word_) {
+      if (chain && Is(Tok::kCaret) && !in_word_) {
         Next();
         const NodeId e = ParseScript();
         return failed_ ? kNoNode : tree_.Add(Op::kPow, {x, e});
@@ -932,7 +937,7 @@ class Parser {
       x = ParsePrimary();
     }
     if (failed_) return kNoNode;
-    if (Is(Tok::kCaret)) {
+    if (chain && Is(Tok::kCaret)) {
       Next();
       const NodeId e = ParseScript();
       return failed_ ? kNoNode : tree_.Add(Op::kPow, {x, e});
@@ -1032,14 +1037,17 @@ class Parser {
     return id;
   }
 
+  static const char* MoneyName(char sign) {
+    return sign == 'e' ? "euro" : sign == 'p' ? "gbp" : sign == 'y' ? "yen" : "dollars";
+  }
+
   NodeId ParseMoney() {
     const char sign = static_cast<char>(T().aux);
     Next();
     if (AtListEnd() || AtSeparator()) return Fail();
     const NodeId value = ParsePower();
     if (failed_) return kNoNode;
-    const char* unit = sign == 'e' ? "euro" : sign == 'p' ? "gbp" : sign == 'y' ? "yen" : "dollars";
-    return tree_.Named(Op::kQuantity, unit, {value}, 1);
+    return tree_.Named(Op::kQuantity, MoneyName(sign), {value}, 1);
   }
 
   // ---- numbers
@@ -1050,11 +1058,32 @@ class Parser {
     Next();
     const NodeId n = LiteralNode(token.text);
     if (failed_) return kNoNode;
-    if (token.aux != 0) {
-      tree_.nodes[n].flags |= kDecimal;
-      return n;
+    if (token.aux != 0) tree_.nodes[n].flags |= kDecimal;
+    if (plain_) {
+      if (const NodeId quantity = TryLetterUnit(n); quantity != kNoNode) return quantity;
     }
-    return TryMixed(n);
+    return token.aux != 0 ? n : TryMixed(n);
+  }
+
+  // Plain text only: 79 g and 12 m^2 at the end of an item, where LaTeX would have said \text.
+  NodeId TryLetterUnit(NodeId value) {
+    if (!Is(Tok::kLetter) || std::strchr("mgshlLNJWVA", T().text[0]) == nullptr ||
+        T().text.size() != 1)
+      return kNoNode;
+    std::string unit(T().text);
+    size_t k = 1;
+    if (Ahead(1).kind == Tok::kCaret) {
+      const bool group = Ahead(2).kind == Tok::kGroupOpen;
+      const Token& power = Ahead(group ? 3 : 2);
+      if (power.kind != Tok::kNumber) return kNoNode;
+      unit += "^" + std::string(power.text);
+      k = group ? 5 : 3;
+    } else if (!T().space) {
+      return kNoNode;  // 3m is a product
+    }
+    if (!IsItemEnd(Ahead(k))) return kNoNode;
+    p_ = std::min(p_ + k, t_.size() - 1);
+    return tree_.Named(Op::kQuantity, unit, {value});
   }
 
   // 3\frac12, 3 1/2: whole part and proper fraction.
@@ -1401,7 +1430,9 @@ class Parser {
     }
     const Tok first = Ahead(1).kind;
     const bool one = Ahead(2).kind == Tok::kClose;
-    if (first == Tok::kNumber && one) return true;
+    // x(0), y(1) and P(2) are values of functions; x(1.2) and n(5) are products.
+    if (first == Tok::kNumber && one)
+      return IsUpper(name[0]) || Ahead(1).text == "0" || Ahead(1).text == "1";
     const bool letter = (first == Tok::kLetter || first == Tok::kGreek) && one;
     return letter && (IsUpper(name[0]) || name == "p" || name == "q" || name == "u" ||
                       name == "delta" || name == "phi" || name == "psi");
@@ -1434,10 +1465,10 @@ class Parser {
     for (int k = 0; k < 2; ++k) {
       if (Is(Tok::kCaret) && power == kNoNode) {
         Next();
-        power = ParseScript();
+        power = ParseScript(false);
       } else if (Is(Tok::kUnder) && base == kNoNode) {
         Next();
-        base = ParseScript();
+        base = ParseScript(false);
       }
       if (failed_) return kNoNode;
     }
@@ -1731,7 +1762,7 @@ class Parser {
       Next();
       return kNoNode;
     }
-    if (!Is(Tok::kGroupOpen)) return ParseScript();
+    if (!Is(Tok::kGroupOpen)) return ParseScript(false);
     Next();
     Ids operands = {ParseAdditive()};
     std::string ops;
@@ -2041,6 +2072,7 @@ class Parser {
   const std::vector<Token>& t_;
   const bool loose_braces_;
   const bool slash_left_;
+  const bool plain_;
   Tree& tree_;
   std::vector<int> bars_after_;
   size_t p_ = 0;

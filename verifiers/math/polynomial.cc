@@ -72,8 +72,6 @@ class Forms {
       case Op::kNum:
       case Op::kDiff:
         return true;
-      case Op::kBig:
-        return false;
       case Op::kAdd:
       case Op::kMul:
       case Op::kNeg:

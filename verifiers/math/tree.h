@@ -178,7 +178,6 @@ struct Tree {
 struct Reading {
   enum class When : uint8_t {
     kAlways,      // a full alternative
-    kAnswerOnly,  // decimal comma: only an answer, only against a gold that is a single number
     kVersusList,  // `1,234` as a list: only against a list
   };
   NodeId root = kNoNode;
