@@ -20,9 +20,9 @@ CAUSES_ONLY_IN_RESULTS = {"fault"}  # of a RunResult; a verdict says sandbox_fau
 
 def given(source):
     found = {}
-    causes = (source / "sandbox" / "sandbox.cc").read_text()
-    causes = causes[causes.index("CauseName(Cause"):causes.index("TierName(Tier")]
-    found.update((reason, "CauseName") for reason in re.findall(CAUSE, causes))
+    for path in source.glob("sandbox/*.cc"):
+        names = re.search(r"CauseName\(Cause .*?\n}", path.read_text(), re.DOTALL)
+        found.update((reason, "CauseName") for reason in re.findall(CAUSE, names.group() if names else ""))
     for path in [*source.glob("verifiers/**/*.cc"), *source.glob("sandbox/jail/*.py")]:
         text = path.read_text()
         for pattern in PATTERNS:
