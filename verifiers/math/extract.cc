@@ -188,7 +188,7 @@ class Extractor {
   size_t ContentBegin(const PhraseHit& hit);
   bool ReadContent(size_t at, Candidate* out, int depth);
   bool ReadProse(size_t at, size_t end, Candidate* out, int depth);
-  bool TakeSpan(Rule rule, size_t begin, size_t end, Candidate* out) const;
+  bool TakeSpan(Rule rule, size_t begin, size_t end, Candidate* out, size_t unit = 0) const;
 
   bool LastFormula(size_t from, Candidate* out) const;
   bool LastBold(size_t from, Candidate* out) const;
@@ -510,6 +510,7 @@ int Extractor::RetractionAt(size_t at, bool continued, size_t* next) const {
 }
 
 bool Extractor::Retracted(size_t after) const {
+  if (options_.trusted) return false;
   size_t at = after;
   // The rest of the candidate's own sentence counts as one.
   while (at < hi_ && !IsLetter(text_[at]) && text_[at] != '.' && text_[at] != '\n' &&
@@ -537,11 +538,15 @@ bool Extractor::Accept(const Candidate& candidate, Extraction* out) const {
   return !out->text.empty();
 }
 
-bool Extractor::TakeSpan(Rule rule, size_t begin, size_t end, Candidate* out) const {
+bool Extractor::TakeSpan(Rule rule, size_t begin, size_t end, Candidate* out, size_t unit) const {
   out->rule = rule;
   out->begin = begin;
   out->end = end;
-  out->text.assign(text_.substr(begin, end - begin));
+  if (unit > begin && unit < end) {
+    out->text = StrCat(text_.substr(begin, unit - begin), "\\text{ ", text_.substr(unit, end - unit), "}");
+  } else {
+    out->text.assign(text_.substr(begin, end - begin));
+  }
   return end > begin && !CleanAnswer(out->text).empty();
 }
 
@@ -699,7 +704,7 @@ bool Extractor::ReadProse(size_t at, size_t end, Candidate* out, int depth) {
     if (first_value > at && (text_[first_value - 1] == '-' || text_[first_value - 1] == '$'))
       --first_value;
     const DirectSpan span = ReadDirect(text_, first_value, end);
-    return span.end > first_value && TakeSpan(Rule::kAnchor, first_value, span.end, out);
+    return span.end > first_value && TakeSpan(Rule::kAnchor, first_value, span.end, out, span.unit);
   }
   if (values == 0 && words > 0 && words <= 6 && !(spoken && denied))
     return TakeSpan(Rule::kAnchor, at, end, out);
@@ -757,7 +762,7 @@ bool Extractor::ReadContent(size_t at, Candidate* out, int depth) {
     refusal_ = "negated";
     return false;
   }
-  return TakeSpan(Rule::kAnchor, i, span.end, out);
+  return TakeSpan(Rule::kAnchor, i, span.end, out, span.unit);
 }
 
 // "[..] is the answer", "[..] is our answer".
@@ -794,7 +799,7 @@ bool Extractor::AnchorBehind(const PhraseHit& hit, Candidate* out) {
   const size_t number = LastNumberBegin(text_, begin, stop);
   if (number == kNone) return false;
   const DirectSpan span = ReadDirect(text_, number, stop);
-  return span.end == stop && TakeSpan(Rule::kAnchor, number, span.end, out);
+  return span.end == stop && TakeSpan(Rule::kAnchor, number, span.end, out, span.unit);
 }
 
 bool Extractor::AnchorAt(const PhraseHit& hit, Candidate* out) {
@@ -838,6 +843,7 @@ bool Extractor::ByAnchor(size_t from, Extraction* out, bool final_only) {
     if (!found) continue;
     if (IsPlaceholder(candidate.text)) continue;
     behind = hit->begin;
+    out->language = hit->language;
     if (!Retracted(candidate.end)) return Accept(candidate, out);
     refusal_ = "retracted";
     if (!final_only) lo_ = std::max(lo_, candidate.end);
@@ -864,7 +870,7 @@ bool Extractor::ByHash(Extraction* out) {
     const DirectSpan span = ReadDirect(text_, begin, line_end);
     Candidate candidate;
     // A heading ("#### Step 2") is none.
-    if (span.end > begin ? !TakeSpan(Rule::kHash, begin, span.end, &candidate)
+    if (span.end > begin ? !TakeSpan(Rule::kHash, begin, span.end, &candidate, span.unit)
                          : (CountWords(text_.substr(begin, line_end - begin)) > 2 ||
                             !TakeSpan(Rule::kHash, begin, line_end, &candidate))) {
       continue;
@@ -939,7 +945,7 @@ bool Extractor::LastBold(size_t from, Candidate* out) const {
     const size_t begin = open + mark.size();
     const DirectSpan span = ReadDirect(text_, SkipSpace(text_, begin, close), close);
     if (span.end == 0 || !TrimView(text_.substr(span.end, close - span.end)).empty()) continue;
-    return TakeSpan(Rule::kBold, begin, close, out);
+    return TakeSpan(Rule::kBold, begin, span.end, out, span.unit);
   }
   return false;
 }
@@ -971,7 +977,7 @@ bool Extractor::FinalEquals(size_t from, Candidate* out) const {
     value = SkipFillers(value, end);
     const DirectSpan span = ReadDirect(text_, value, end);
     if (span.end == 0 || !TrimView(text_.substr(span.end, end - span.end)).empty()) continue;
-    return TakeSpan(Rule::kEquals, value, span.end, out);
+    return TakeSpan(Rule::kEquals, value, span.end, out, span.unit);
   }
   return false;
 }
@@ -1040,7 +1046,7 @@ bool Extractor::ByNumber(Extraction* out) {
   if (begin == kNone) return false;
   const DirectSpan span = ReadDirect(text_, begin, ClauseEnd(text_, begin, hi_));
   Candidate candidate;
-  return span.end > begin && TakeSpan(Rule::kNumber, begin, span.end, &candidate) &&
+  return span.end > begin && TakeSpan(Rule::kNumber, begin, span.end, &candidate, span.unit) &&
          Accept(candidate, out);
 }
 
@@ -1070,7 +1076,8 @@ bool Extractor::ByWhole(Extraction* out) {
     if (IsNegation(word) || IsHedge(word) || (words && count > 3)) return false;
   }
   Candidate candidate;
-  return TakeSpan(Rule::kWhole, begin, end, &candidate) && Accept(candidate, out);
+  return TakeSpan(Rule::kWhole, begin, end, &candidate, direct ? span.unit : 0) &&
+         Accept(candidate, out);
 }
 
 Extraction Extractor::Run() {

@@ -34,6 +34,7 @@ struct ExtractOptions {
       language;  // "": anchors of every language; "french" or "fr": of that one and of English
   bool last_number = false;
   bool truncated = false;  // the reply was cut off: what its end cuts is no answer
+  bool trusted = false;    // a gold: what it says last is not searched for retractions
 };
 
 enum class Rule {
@@ -61,6 +62,8 @@ struct Extraction {
   // Why there is none: "empty", "unclosed_think", "no_think", "no_box", "negated", "hedged", "question", "retracted",
   // "quoted", "not_found"; "" if found.
   const char* refusal = "";
+  const char* language = "";  // of the anchor ("en", "fr", ..), if one was used
+
 
   bool found() const { return rule != Rule::kNone; }
 };

@@ -32,6 +32,9 @@ const char* const kMathOptionsHelp =
 
 namespace {
 
+// A gold longer than this without a frame is a worked solution, where the mode allows one.
+constexpr size_t kProseBytes = 400;
+
 struct MathOptions {
   math::ExtractOptions extract;
   std::optional<math::Mode> gold_mode;  // empty: auto
@@ -127,8 +130,16 @@ Status ReadOptions(const Json& options, MathOptions* out) {
   return {};
 }
 
-math::ParseOptions ParseOptionsFor(const MathOptions& options) {
+// Languages that write 0,5.
+bool DecimalComma(std::string_view language) {
+  static constexpr std::string_view kLanguages[] = {"fr", "de", "es", "ru", "pt", "it", "french", "german", "spanish", "russian", "portuguese", "italian"};
+  return std::find(std::begin(kLanguages), std::end(kLanguages), language) != std::end(kLanguages);
+}
+
+math::ParseOptions ParseOptionsFor(const MathOptions& options, std::string_view language = "") {
   math::ParseOptions parse;
+  const bool comma = DecimalComma(language) || DecimalComma(options.extract.language);
+  if (options.extract.mode == math::Mode::kExpr || comma) parse.grammar = math::Grammar::kPlain;
   parse.choices = options.extract.choices;
   if (options.extract.mode == math::Mode::kString && parse.choices.empty())
     parse.choices = {"A", "B", "C", "D"};
@@ -139,12 +150,16 @@ math::ParseOptions ParseOptionsFor(const MathOptions& options) {
 std::string GoldText(const std::string& gold, const MathOptions& options) {
   math::ExtractOptions extract = options.extract;
   extract.truncated = false;
+  extract.trusted = true;
   if (options.gold_mode) {
     extract.mode = *options.gold_mode;
   } else if (options.extract.mode == math::Mode::kString) {
     extract.mode = math::Mode::kString;
   } else {
     extract.mode = math::HasAnswerFrame(gold) ? math::Mode::kLatexExpr : math::Mode::kBare;
+    // The modes that read both sides alike also take prose as a gold.
+    const bool alike = options.extract.mode == math::Mode::kLatex || options.extract.mode == math::Mode::kLatexExpr;
+    if (alike && gold.size() > kProseBytes) extract.mode = options.extract.mode;
   }
   const math::Extraction found = math::ExtractAnswer(gold, extract);
   if (found.found()) return found.text;
@@ -242,7 +257,7 @@ Verdict JudgeSample(const Group& group, const Sample& sample, const Golds& golds
   evidence.Set("rule", math::RuleName(found.rule));
   evidence.Set("begin", static_cast<int64_t>(found.begin + skipped));
   evidence.Set("end", static_cast<int64_t>(found.end + skipped));
-  const math::ParsedAnswer answer = math::Parse(found.text, ParseOptionsFor(options));
+  const math::ParsedAnswer answer = math::Parse(found.text, ParseOptionsFor(options, found.language));
   Verdict verdict;
   if (std::find(golds.oversized.begin(), golds.oversized.end(), found.text) !=
       golds.oversized.end()) {

@@ -320,6 +320,7 @@ class DirectWalk {
   bool Take(size_t size, bool good) {
     at_ += size;
     if (good) {
+      span_.unit = 0;
       good_ = at_;
       unit_words_ = 0;
       pending_connector_ = false;
@@ -394,12 +395,33 @@ class DirectWalk {
       const std::string next = WordAt(text_, word_end + 1, end_, &next_end);
       if (next.size() >= 2 && !IsStopWord(next) && !IsConnector(next)) return false;
     }
+    if (IsUnitLetter(word_end)) {
+      const size_t unit = at_;
+      const bool raised = HasAt(text_, word_end, "²") || HasAt(text_, word_end, "³");
+      Take((raised ? word_end + 2 : word_end) - at_, true);
+      span_.unit = unit;
+      return true;
+    }
     return Take(word_end - at_, true);
+  }
+
+  // "79 g", "5 m²", "5m²": a letter behind a number that prose, not algebra, has set there.
+  bool IsUnitLetter(size_t word_end) const {
+    if (at_ < 2 || std::string_view("gmsLhNJWV").find(text_[at_]) == kNone) return false;
+    const bool raised = text_[at_] == 'm' && (HasAt(text_, word_end, "²") || HasAt(text_, word_end, "³"));
+    if (IsDigit(text_[at_ - 1])) return raised;
+    if (text_[at_ - 1] != ' ' || !IsDigit(text_[at_ - 2])) return false;
+    size_t next = word_end;
+    while (next < end_ && text_[next] == ' ') ++next;
+    const bool over = next >= end_ || text_[next] == '.' || text_[next] == ',' || text_[next] == ';' || text_[next] == ')';
+    return raised || over || (next > word_end && IsAsciiLetter(text_[next]) && next + 1 < end_ && IsAsciiLetter(text_[next + 1]));
   }
 
   // Up to three words right behind a value.
   bool StepUnit(const std::string& word, size_t word_end) {
     if (good_ == 0 || pending_connector_ || IsStopWord(word) || ++unit_words_ > 3) return false;
+    const bool foreign = static_cast<unsigned char>(word[0]) >= 0x80;
+    if (foreign && unit_words_ == 1) span_.unit = at_;
     at_ = word_end;
     good_ = at_;
     return true;
@@ -472,6 +494,17 @@ size_t LastNumberBegin(std::string_view text, size_t begin, size_t end) {
   return kNone;
 }
 
+namespace {
+
+// True if a digit stands before `begin` or at `end`, spaces aside.
+bool TouchesDigit(std::string_view text, size_t begin, size_t end) {
+  while (begin > 0 && text[begin - 1] == ' ') --begin;
+  while (end < text.size() && text[end] == ' ') ++end;
+  return (begin > 0 && IsDigit(text[begin - 1])) || (end < text.size() && (IsDigit(text[end]) || text[end] == '.'));
+}
+
+}  // namespace
+
 std::string CleanAnswer(std::string_view text) {
   std::string out;
   out.reserve(text.size());
@@ -495,6 +528,10 @@ std::string CleanAnswer(std::string_view text) {
       continue;
     }
     if (text[i] == '`') continue;
+    if (HasAt(text, i, "\\$") && !TouchesDigit(text, i, i + 2)) {
+      ++i;
+      continue;
+    }
     out.push_back(text[i]);
   }
   size_t begin = 0;
