@@ -181,10 +181,8 @@ class BpeTokenizer : public Tokenizer {
     for (int64_t id : ids) {
       if (skip_special && IsSpecial(id)) continue;
       std::string_view piece = TokenBytes(id);
-      if (first && !IsSpecial(id)) {
-        if (StartsWith(piece, " ")) piece.remove_prefix(1);
-        first = false;
-      }
+      if (first && !IsSpecial(id) && StartsWith(piece, " ")) piece.remove_prefix(1);
+      first = false;
       text += piece;
     }
     return text;

@@ -245,9 +245,12 @@ class Generation {
   // Appends the token's text and hands on what is safe; true if a stop string is complete (the text is cut then).
   bool TakeText(Row* row, int64_t id) {
     if (tokenizer_->IsSpecial(id)) return false;
-    const std::string_view bytes = tokenizer_->TokenBytes(id);
     const size_t before = row->text.size();
-    row->text += bytes;
+    if (before == 0) {
+      row->text = tokenizer_->Decode({id});  // without a leading space that the tokenizer's family adds
+    } else {
+      row->text += tokenizer_->TokenBytes(id);
+    }
     size_t first = std::string::npos;
     for (const std::string& stop : sampling_.stop) {
       const size_t from = before + 1 > stop.size() ? before + 1 - stop.size() : 0;

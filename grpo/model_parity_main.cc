@@ -1,5 +1,6 @@
-// model_parity GGUF|FOLDER FILE..: compares this model and tokenizer with recorded values of a reference implementation.
-// FILE is JSON with any of: tokenizer_cases, prompts, weights, hidden_states_plain_en. Prints one JSON line a section
+// model_parity [--save FOLDER] GGUF|FOLDER FILE..: compares this model and tokenizer with recorded values of a reference
+// implementation, and saves the model again if asked (for the way back). FILE is JSON with any of: tokenizer_cases, prompts
+// (texts, ids, logits, log-probs, greedy continuations), weights, hidden_states_plain_en. Prints one JSON line a section
 // (section, cases, max_error, failed) and exits 1 if a section is out of tolerance, 2 if nothing could be compared. Calls what
 // the trainer calls: LoadModel, Forward, ComputeTokenLogprobs, Generate.
 #include <ATen/ATen.h>
@@ -109,13 +110,17 @@ bool CheckTokenizer(const LoadedModel& loaded, const Json& file, int64_t* sectio
   auto one = [&](const Json& item) {
     const std::string text(item.StringOr("text", ""));
     const std::vector<int64_t> ids = Ids(item.Find("ids"));
+    if (loaded.tokenizer == nullptr) return section.Fail("the model has no tokenizer"), section.EndCase();
     section.Equal(StrCat("'", Shorten(text, 40), "'"), loaded.tokenizer->Encode(text), ids);
     const std::string decoded = loaded.tokenizer->Decode(ids);
     section.Text("decoded", decoded, item.StringOr("decoded", text));
     section.EndCase();
   };
-  for (const Json& item : Items(file, "tokenizer_cases")) one(item);
-  for (const Json& item : Items(file, "prompts")) one(item);
+  for (const char* key : {"tokenizer_cases", "prompts"}) {
+    for (const Json& item : Items(file, key)) {
+      if (item.Find("text") != nullptr) one(item);
+    }
+  }
   return section.Finish(sections);
 }
 
@@ -210,6 +215,7 @@ std::vector<double> LogprobsOf(const Model& model, const std::vector<int64_t>& b
 
 bool CheckPrompts(const Model& model, const Json& file, int64_t* sections) {
   Section logits("last_logits");
+  Section all_logits("all_logits");
   Section prompt_logps("prompt_logprobs");
   Section completion_logps("completion_logprobs");
   for (const Json& item : Items(file, "prompts")) {
@@ -219,6 +225,12 @@ bool CheckPrompts(const Model& model, const Json& file, int64_t* sections) {
     const at::Tensor hidden = Forward(model, PackRows({ids}, model.device()));
     CheckLastLogits(&logits, name, Logits(model, hidden[-1]).to(at::kCPU), item);
     logits.EndCase();
+    const Json::Array& rows = Items(item, "logits");
+    for (size_t t = 0; t < rows.size() && t < ids.size(); ++t) {
+      const at::Tensor row = Logits(model, hidden[static_cast<int64_t>(t)]);
+      NearAll(&all_logits, StrCat(name, " ", t), Doubles(row), Numbers(&rows[t]), kLogitTolerance);
+      all_logits.EndCase();
+    }
     const std::vector<double> want = Numbers(item.Find("prompt_token_logps"));
     if (!want.empty() && ids.size() > 1) {
       NearAll(&prompt_logps, name, LogprobsOf(model, {ids[0]}, {ids.begin() + 1, ids.end()}), want, kLogitTolerance);
@@ -232,7 +244,7 @@ bool CheckPrompts(const Model& model, const Json& file, int64_t* sections) {
     }
   }
   const bool a = logits.Finish(sections);
-  const bool b = prompt_logps.Finish(sections);
+  const bool b = all_logits.Finish(sections) & prompt_logps.Finish(sections);
   return completion_logps.Finish(sections) && a && b;
 }
 
@@ -262,10 +274,12 @@ Result<bool> CheckGreedy(const LoadedModel& loaded, const Json& file, int64_t* s
 }
 
 // 0, 1 or an error.
-Result<int> Run(const std::string& model_path, const std::vector<std::string>& files) {
+Result<int> Run(const std::string& model_path, const std::string& save_folder, const std::vector<std::string>& files) {
   Result<LoadedModel> loaded = LoadModel(model_path);
   if (!loaded.ok()) return loaded.error();
-  if (loaded->tokenizer == nullptr) return Error{ErrorCode::kInput, StrCat(model_path, " has no tokenizer"), ""};
+  if (!save_folder.empty()) {
+    if (Status s = SaveModel(loaded->model, loaded->tokenizer.get(), save_folder); !s.ok()) return s.error();
+  }
   at::NoGradGuard no_grad;
   bool good = true;
   int64_t sections = 0;
@@ -290,12 +304,20 @@ Result<int> Run(const std::string& model_path, const std::vector<std::string>& f
 }  // namespace assay
 
 int main(int argc, char** argv) {
-  if (argc < 3) {
-    std::fprintf(stderr, "usage: model_parity MODEL.gguf|FOLDER FILE.json..\n");
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  std::string save_folder;
+  if (arguments.size() > 2 && arguments[0] == "--save") {
+    save_folder = arguments[1];
+    arguments.erase(arguments.begin(), arguments.begin() + 2);
+  }
+  if (arguments.size() < 2) {
+    std::fprintf(stderr, "usage: model_parity [--save FOLDER] MODEL.gguf|FOLDER FILE.json..\n");
     return 2;
   }
+  const std::string model = arguments[0];
+  arguments.erase(arguments.begin());
   const assay::Result<int> result = assay::CatchTorch("comparing", [&]() -> assay::Result<int> {
-    return assay::Run(argv[1], std::vector<std::string>(argv + 2, argv + argc));
+    return assay::Run(model, save_folder, arguments);
   });
   if (result.ok()) return *result;
   std::fprintf(stderr, "error: %s\n\nhint: %s\n", result.error().message.c_str(), result.error().hint.c_str());

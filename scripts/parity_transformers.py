@@ -1,0 +1,302 @@
+#!/usr/bin/env python3
+"""Compares build/model_parity with transformers on random tiny models, element by element, and back: what we save is
+loaded by transformers. Needs torch, transformers, safetensors and gguf (a virtual environment).
+
+  python scripts/parity_transformers.py --binary build/model_parity [--only NAME] [--gguf MODEL.gguf]
+
+Families: Llama and Mistral and Qwen2 and Qwen3, with grouped queries, tied and untied heads, biases, q/k norms and every RoPE
+scaling; safetensors in one file and in shards, float32 and bfloat16; GGUF in F32, F16, BF16, Q8_0 and Q4_1; tokenizer.json with the
+families' pre-splits. Prints one line a case; exits 1 if one differs."""
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import torch
+from transformers import (AutoModelForCausalLM, LlamaConfig, MistralConfig, Qwen2Config, Qwen3Config)
+
+TOLERANCE = 2e-4
+BASE = dict(vocab_size=99, hidden_size=48, intermediate_size=80, num_hidden_layers=3, num_attention_heads=6,
+            num_key_value_heads=2, max_position_embeddings=64, initializer_range=0.3, bos_token_id=1, eos_token_id=2,
+            pad_token_id=0)
+
+
+def rope(kind, **more):
+    return dict(rope_parameters=dict(rope_type=kind, rope_theta=10000.0, **more))
+
+
+FAMILIES = {
+    "llama_gqa_tied": (LlamaConfig, dict(tie_word_embeddings=True)),
+    "llama_mha_untied": (LlamaConfig, dict(num_key_value_heads=6, tie_word_embeddings=False)),
+    "llama_biases": (LlamaConfig, dict(attention_bias=True, mlp_bias=True)),
+    "llama_wide_heads": (LlamaConfig, dict(head_dim=16)),
+    "llama_linear": (LlamaConfig, rope("linear", factor=2.5)),
+    "llama_dynamic": (LlamaConfig, dict(max_position_embeddings=16, **rope("dynamic", factor=2.0))),
+    "llama_llama3": (LlamaConfig, rope("llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+                                       original_max_position_embeddings=32)),
+    "llama_yarn": (LlamaConfig, rope("yarn", factor=4.0, original_max_position_embeddings=16)),
+    "mistral": (MistralConfig, dict(sliding_window=None)),
+    "qwen2_tied": (Qwen2Config, dict(tie_word_embeddings=True)),
+    "qwen2_untied_yarn": (Qwen2Config, dict(tie_word_embeddings=False,
+                                            **rope("yarn", factor=4.0, original_max_position_embeddings=16))),
+    "qwen3_tied": (Qwen3Config, dict(head_dim=16, tie_word_embeddings=True)),
+    "qwen3_untied_bias": (Qwen3Config, dict(head_dim=8, attention_bias=True, tie_word_embeddings=False)),
+}
+
+
+def make_model(cls, more):
+    torch.manual_seed(len(str(more)))
+    model = AutoModelForCausalLM.from_config(cls(**{**BASE, **more}), attn_implementation="eager").float().eval()
+    with torch.no_grad():  # norms and biases that a mix-up would show in
+        for name, weight in model.named_parameters():
+            if "norm" in name:
+                weight.copy_(1 + 0.3 * torch.randn_like(weight))
+            if name.endswith("bias"):
+                weight.copy_(0.3 * torch.randn_like(weight))
+    return model
+
+
+def reference(model, lengths=(3, 17, 40)):
+    """What model_parity compares: logits of every position, the log-probs of a continuation, a greedy continuation."""
+    prompts = []
+    for length in lengths:
+        if length > 16 and model.config.max_position_embeddings <= 16 and "dynamic" not in str(model.config.to_dict()):
+            continue
+        generator = torch.Generator().manual_seed(length)
+        ids = torch.randint(3, BASE["vocab_size"], (1, length), generator=generator)
+        with torch.no_grad():
+            logits = model(ids).logits[0].double()
+        logp = torch.log_softmax(logits, -1)
+        scored = [logp[t, ids[0, t + 1]].item() for t in range(length - 1)]
+        prompts.append(dict(name=f"len{length}", ids=ids[0].tolist(), logits=logits.tolist(), prompt_token_logps=scored,
+                            logits_first8_last_pos=logits[-1, :8].tolist()))
+    return dict(prompts=prompts)
+
+
+def compare(binary, path, golden, save=None):
+    """Runs model_parity; returns (good, worst error)."""
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(golden, file)
+        file.flush()
+        command = [binary] + (["--save", save] if save else []) + [path, file.name]
+        done = subprocess.run(command, capture_output=True, text=True)
+    worst = 0.0
+    for line in done.stdout.splitlines():
+        worst = max(worst, json.loads(line)["max_error"] or 0.0)
+    if done.returncode != 0:
+        print(done.stdout, done.stderr, file=sys.stderr)
+    return done.returncode == 0 and worst <= TOLERANCE and bool(done.stdout), worst
+
+
+def saved_again(folder, golden):
+    """Largest difference of logits when transformers loads what we saved."""
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    worst = 0.0
+    for prompt in golden["prompts"]:
+        with torch.no_grad():
+            logits = model(torch.tensor([prompt["ids"]])).logits[0].double()
+        worst = max(worst, (logits - torch.tensor(prompt["logits"], dtype=torch.float64)).abs().max().item())
+    return worst
+
+
+# ---- GGUF, written by the reference library ----
+
+NAMES = {"input_layernorm": "attn_norm", "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k",
+         "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output", "self_attn.q_norm": "attn_q_norm",
+         "self_attn.k_norm": "attn_k_norm", "post_attention_layernorm": "ffn_norm", "mlp.gate_proj": "ffn_gate",
+         "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down"}
+
+
+def gguf_name(name):
+    if name == "model.embed_tokens.weight":
+        return "token_embd.weight"
+    if name == "model.norm.weight":
+        return "output_norm.weight"
+    if name == "lm_head.weight":
+        return "output.weight"
+    layer, rest = name[len("model.layers."):].split(".", 1)
+    stem, kind = rest.rsplit(".", 1)
+    return f"blk.{layer}.{NAMES[stem]}.{kind}"
+
+
+def interleave(weight, heads):
+    """Rows of each head from halves to pairs, as converters store Llama's queries and keys."""
+    half = weight.reshape(heads, 2, weight.shape[0] // heads // 2, *weight.shape[1:])
+    return half.swapaxes(1, 2).reshape(weight.shape)
+
+
+def write_gguf(model, arch, kind, path):
+    """Writes the model; its own weights become what the file decodes to."""
+    import gguf
+    from gguf.quants import dequantize, quantize
+    config = model.config
+    writer = gguf.GGUFWriter(path, arch)
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_context_length(config.max_position_embeddings)
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_head_count(config.num_attention_heads)
+    writer.add_head_count_kv(config.num_key_value_heads)
+    head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    writer.add_key_length(head_dim)
+    writer.add_value_length(head_dim)
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_rope_freq_base(10000.0)
+    words = ["!", "#", "!#"] + [f"[{i}]" for i in range(3, config.vocab_size)]
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list(words)
+    writer.add_token_types([1] * len(words))
+    writer.add_token_merges(["! #"])
+    types = gguf.GGMLQuantizationType
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            array = weight.numpy().astype(np.float32)
+            quant = types[kind] if array.ndim == 2 else types.F32
+            if arch == "llama" and "q_proj" in name:
+                array = interleave(array, config.num_attention_heads)
+            if arch == "llama" and "k_proj" in name:
+                array = interleave(array, config.num_key_value_heads)
+            data = quantize(array, quant)
+            back = dequantize(data, quant).reshape(array.shape)
+            if arch == "llama" and ("q_proj" in name or "k_proj" in name):
+                heads = config.num_attention_heads if "q_proj" in name else config.num_key_value_heads
+                back = back.reshape(heads, -1, 2, *array.shape[1:]).swapaxes(1, 2).reshape(array.shape)
+            weight.copy_(torch.from_numpy(np.ascontiguousarray(back)))
+            writer.add_tensor(gguf_name(name), data, raw_dtype=quant)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+# ---- tokenizers ----
+
+TEXTS = ["", " ", "  two", "It's 12345 o'clock, I'LL go\n\n now", "naïve café\u0301 \u00bd \u0664\u0662", "日本語 テキスト", "a\r\n\tb  \n c ",
+         "x=1;y+=2 // done", "👩‍👩‍👧 🇫🇷", "<s>hi</s> <|end|>", "ZzZz    ", "\u200b\u00a0\u3000x", "don't DON'T", "1234567890" * 3]
+
+
+def tokenizers():
+    """Trained on a few lines with each family's pre-split, saved as tokenizer.json."""
+    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+    llama3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
+              r"|\s+(?!\S)|\s+")
+    level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    splits = {
+        "gpt2": pre_tokenizers.ByteLevel(add_prefix_space=False),
+        "smollm": pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True),
+                                           pre_tokenizers.ByteLevel(add_prefix_space=False)]),
+        "llama3": pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(llama3), "isolated"), level]),
+        "qwen2": pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(llama3.replace("{1,3}", "")), "isolated"), level]),
+    }
+    for name, split in splits.items():
+        tok = Tokenizer(models.BPE())
+        tok.pre_tokenizer = split
+        tok.decoder = decoders.ByteLevel()
+        if name == "qwen2":
+            tok.normalizer = normalizers.NFC()
+        trainer = trainers.BpeTrainer(vocab_size=600, special_tokens=["<s>", "</s>", "<|end|>"],
+                                      initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+        tok.train_from_iterator([__doc__, open(__file__, encoding="utf-8").read()] + TEXTS, trainer)
+        yield name, tok
+    tok = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
+    tok.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    tok.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(),
+                                     decoders.Strip(" ", 1, 0)])
+    specials = ["<unk>", "<s>", "</s>"] + [f"<0x{b:02X}>" for b in range(256)]
+    tok.train_from_iterator([__doc__] + TEXTS[:4], trainers.BpeTrainer(vocab_size=700, special_tokens=specials,
+                                                                       max_token_length=12))
+    data = json.loads(tok.to_str())  # the byte tokens are ordinary ones
+    data["added_tokens"] = data["added_tokens"][:3]
+    yield "llama2_fallback", Tokenizer.from_str(json.dumps(data))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--binary", default="build/model_parity")
+    parser.add_argument("--only", default="")
+    parser.add_argument("--gguf", default="", help="also: save this model and compare transformers' logits")
+    parser.add_argument("--golden", default="", help="the recorded values for --gguf")
+    args = parser.parse_args()
+    failures = 0
+
+    def report(name, good, **figures):
+        nonlocal failures
+        failures += not good
+        print(json.dumps(dict(case=name, ok=bool(good), **figures)), flush=True)
+
+    with tempfile.TemporaryDirectory() as base:
+        for name, (cls, more) in FAMILIES.items():
+            if args.only not in name:
+                continue
+            model = make_model(cls, more)
+            golden = reference(model)
+            for variant, options in (("", {}), ("_sharded", dict(max_shard_size="40KB"))):
+                folder, again = os.path.join(base, name + variant), os.path.join(base, name + variant + "_again")
+                model.save_pretrained(folder, **options)
+                good, worst = compare(args.binary, folder, golden, save=again)
+                back = saved_again(again, golden)
+                report(name + variant, good and back <= TOLERANCE, max_error=worst, saved_again=back)
+        if args.only in "bf16_safetensors":
+            model = make_model(LlamaConfig, {}).bfloat16()
+            folder = os.path.join(base, "bf16")
+            model.save_pretrained(folder)
+            # Loaded again: a cast of the whole model would also round its rotary frequencies.
+            model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+            good, worst = compare(args.binary, folder, reference(model))
+            report("bf16_safetensors", good, max_error=worst)
+        for arch, cls, more in (("llama", LlamaConfig, dict(hidden_size=64, intermediate_size=96, num_attention_heads=4)),
+                                ("qwen2", Qwen2Config, dict(hidden_size=64, intermediate_size=96, num_attention_heads=4,
+                                                            tie_word_embeddings=False)),
+                                ("qwen3", Qwen3Config, dict(hidden_size=64, intermediate_size=96, num_attention_heads=4,
+                                                            head_dim=32))):
+            for kind in ("F32", "F16", "BF16", "Q8_0", "Q4_1"):
+                name = f"gguf_{arch}_{kind}"
+                if args.only not in name:
+                    continue
+                model = make_model(cls, more)
+                path = os.path.join(base, name + ".gguf")
+                write_gguf(model, arch, kind, path)
+                good, worst = compare(args.binary, path, reference(model))
+                report(name, good, max_error=worst)
+        if args.only in "tokenizers":
+            model = make_model(LlamaConfig, dict(vocab_size=1000))
+            for name, tok in tokenizers():
+                folder = os.path.join(base, "tok_" + name)
+                model.save_pretrained(folder)
+                tok.save(os.path.join(folder, "tokenizer.json"))
+                with open(os.path.join(folder, "tokenizer_config.json"), "w", encoding="utf-8") as file:
+                    json.dump(dict(bos_token="<s>", eos_token="</s>"), file)
+                cases = []
+                for text in TEXTS:
+                    ids = tok.encode(text, add_special_tokens=False).ids
+                    cases.append(dict(text=text, ids=ids, decoded=tok.decode(ids, skip_special_tokens=False)))
+                good, worst = compare(args.binary, folder, dict(tokenizer_cases=cases))
+                report("tokenizer_" + name, good)
+        if args.gguf:
+            from transformers import AutoTokenizer
+            again = os.path.join(base, "gguf_again")
+            with open(args.golden, encoding="utf-8") as file:
+                golden = json.load(file)
+            done = subprocess.run([args.binary, "--save", again, args.gguf, args.golden], capture_output=True, text=True)
+            model = AutoModelForCausalLM.from_pretrained(again, dtype=torch.float32).eval()
+            tok = AutoTokenizer.from_pretrained(again)
+            worst, wrong = 0.0, 0
+            for prompt in golden["prompts"]:
+                with torch.no_grad():
+                    last = model(torch.tensor([prompt["ids"]])).logits[0, -1].double()
+                for token, value in prompt["last_top10"]:
+                    worst = max(worst, abs(last[token].item() - value))
+                wrong += tok(prompt["text"], add_special_tokens=False)["input_ids"] != prompt["ids"]
+            for case in golden["tokenizer_cases"]:
+                wrong += tok(case["text"], add_special_tokens=False)["input_ids"] != case["ids"]
+            report("saved_gguf_in_transformers", done.returncode == 0 and worst <= 2e-3 and wrong == 0, max_error=worst,
+                   tokenizer_wrong=wrong)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
