@@ -186,6 +186,7 @@ class Extractor {
   bool AnchorWanted(const PhraseHit& hit) const;
   bool PrefixRefuses(size_t at);
   size_t ContentBegin(const PhraseHit& hit);
+  bool StandsAlone(const PhraseHit& hit) const;
   bool ReadContent(size_t at, Candidate* out, int depth);
   bool ReadProse(size_t at, size_t end, Candidate* out, int depth);
   bool TakeSpan(Rule rule, size_t begin, size_t end, Candidate* out, size_t unit = 0) const;
@@ -471,7 +472,9 @@ int Extractor::RetractionAt(size_t at, bool continued, size_t* next) const {
   bool turn = false;
   bool subject = continued;
   bool negated = false;
-  bool answer = false;
+  bool answer = false;  // "is not the answer"
+  int since_negation = 99;
+  std::string before;
   bool wrong = false;
   bool right = false;
   bool copula = false;
@@ -494,7 +497,10 @@ int Extractor::RetractionAt(size_t at, bool continued, size_t* next) const {
     }
     if (OneOf(word, {"hope", "if", "check", "checking", "verify", "believe"})) return 0;
     negated = negated || IsNegation(word);
-    answer = answer || (negated && word == "answer");  // "is not the answer"
+    since_negation = IsNegation(word) ? 0 : since_negation + 1;
+    answer = answer || (word == "answer" && since_negation <= 3 &&
+                        OneOf(before, {"the", "my", "our", "an", "correct", "final", "right"}));
+    before = word;
     wrong = wrong || OneOf(word, {"wrong", "incorrect", "mistaken", "mistake", "error", "invalid",
                                   "falsch", "faux", "incorrecto", "неверно", "错", "retract"});
     right = right || (copula && OneOf(word, {"correct", "right", "confirmed"}));
@@ -543,7 +549,8 @@ bool Extractor::TakeSpan(Rule rule, size_t begin, size_t end, Candidate* out, si
   out->begin = begin;
   out->end = end;
   if (unit > begin && unit < end) {
-    out->text = StrCat(text_.substr(begin, unit - begin), "\\text{ ", text_.substr(unit, end - unit), "}");
+    out->text =
+        StrCat(text_.substr(begin, unit - begin), "\\text{ ", text_.substr(unit, end - unit), "}");
   } else {
     out->text.assign(text_.substr(begin, end - begin));
   }
@@ -602,6 +609,19 @@ bool Extractor::PrefixRefuses(size_t at) {
   return false;
 }
 
+// "Answer 9", "the answer $9$"; but not "they answer 9 questions".
+bool Extractor::StandsAlone(const PhraseHit& hit) const {
+  if (SkipMarkup(text_, ClauseBegin(text_, hit.begin, lo_), hit.begin) == hit.begin) return true;
+  std::string last;
+  for (size_t i = hit.begin > lo_ + 24 ? hit.begin - 24 : lo_; i < hit.begin;) {
+    size_t word_end = i;
+    const std::string word = WordAt(text_, i, hit.begin, &word_end);
+    i = std::max(i + 1, word_end);
+    if (!word.empty()) last = word;
+  }
+  return OneOf(last, {"the", "final", "our", "my", "therefore", "correct"});
+}
+
 // Where the answer of an anchor begins; npos if it announces none (refusal_ then says why, if there is more to say).
 size_t Extractor::ContentBegin(const PhraseHit& hit) {
   size_t i = size_t{hit.end};
@@ -624,7 +644,7 @@ size_t Extractor::ContentBegin(const PhraseHit& hit) {
       return heading ? i + 1 : kNone;
     }
     if (c == '.' || c == '?' || c == '!' || c == ';') return kNone;
-    if (c == '$' || c == '\\' || IsDigit(c)) return words <= 1 ? i : kNone;
+    if (c == '$' || c == '\\' || IsDigit(c)) return words == 0 && StandsAlone(hit) ? i : kNone;
     size_t word_end = i;
     const std::string word = WordAt(text_, i, end, &word_end);
     if (word.empty()) {

@@ -64,7 +64,6 @@ struct Extraction {
   const char* refusal = "";
   const char* language = "";  // of the anchor ("en", "fr", ..), if one was used
 
-
   bool found() const { return rule != Rule::kNone; }
 };
 

@@ -132,7 +132,9 @@ Status ReadOptions(const Json& options, MathOptions* out) {
 
 // Languages that write 0,5.
 bool DecimalComma(std::string_view language) {
-  static constexpr std::string_view kLanguages[] = {"fr", "de", "es", "ru", "pt", "it", "french", "german", "spanish", "russian", "portuguese", "italian"};
+  static constexpr std::string_view kLanguages[] = {"fr",      "de",      "es",         "ru",
+                                                    "pt",      "it",      "french",     "german",
+                                                    "spanish", "russian", "portuguese", "italian"};
   return std::find(std::begin(kLanguages), std::end(kLanguages), language) != std::end(kLanguages);
 }
 
@@ -158,7 +160,8 @@ std::string GoldText(const std::string& gold, const MathOptions& options) {
   } else {
     extract.mode = math::HasAnswerFrame(gold) ? math::Mode::kLatexExpr : math::Mode::kBare;
     // The modes that read both sides alike also take prose as a gold.
-    const bool alike = options.extract.mode == math::Mode::kLatex || options.extract.mode == math::Mode::kLatexExpr;
+    const bool alike = options.extract.mode == math::Mode::kLatex ||
+                       options.extract.mode == math::Mode::kLatexExpr;
     if (alike && gold.size() > kProseBytes) extract.mode = options.extract.mode;
   }
   const math::Extraction found = math::ExtractAnswer(gold, extract);
@@ -257,7 +260,8 @@ Verdict JudgeSample(const Group& group, const Sample& sample, const Golds& golds
   evidence.Set("rule", math::RuleName(found.rule));
   evidence.Set("begin", static_cast<int64_t>(found.begin + skipped));
   evidence.Set("end", static_cast<int64_t>(found.end + skipped));
-  const math::ParsedAnswer answer = math::Parse(found.text, ParseOptionsFor(options, found.language));
+  const math::ParsedAnswer answer =
+      math::Parse(found.text, ParseOptionsFor(options, found.language));
   Verdict verdict;
   if (std::find(golds.oversized.begin(), golds.oversized.end(), found.text) !=
       golds.oversized.end()) {

@@ -408,13 +408,17 @@ class DirectWalk {
   // "79 g", "5 m²", "5m²": a letter behind a number that prose, not algebra, has set there.
   bool IsUnitLetter(size_t word_end) const {
     if (at_ < 2 || std::string_view("gmsLhNJWV").find(text_[at_]) == kNone) return false;
-    const bool raised = text_[at_] == 'm' && (HasAt(text_, word_end, "²") || HasAt(text_, word_end, "³"));
+    const bool raised =
+        text_[at_] == 'm' && (HasAt(text_, word_end, "²") || HasAt(text_, word_end, "³"));
     if (IsDigit(text_[at_ - 1])) return raised;
     if (text_[at_ - 1] != ' ' || !IsDigit(text_[at_ - 2])) return false;
     size_t next = word_end;
     while (next < end_ && text_[next] == ' ') ++next;
-    const bool over = next >= end_ || text_[next] == '.' || text_[next] == ',' || text_[next] == ';' || text_[next] == ')';
-    return raised || over || (next > word_end && IsAsciiLetter(text_[next]) && next + 1 < end_ && IsAsciiLetter(text_[next + 1]));
+    const bool over = next >= end_ || text_[next] == '.' || text_[next] == ',' ||
+                      text_[next] == ';' || text_[next] == ')';
+    return raised || over ||
+           (next > word_end && IsAsciiLetter(text_[next]) && next + 1 < end_ &&
+            IsAsciiLetter(text_[next + 1]));
   }
 
   // Up to three words right behind a value.
@@ -500,7 +504,8 @@ namespace {
 bool TouchesDigit(std::string_view text, size_t begin, size_t end) {
   while (begin > 0 && text[begin - 1] == ' ') --begin;
   while (end < text.size() && text[end] == ' ') ++end;
-  return (begin > 0 && IsDigit(text[begin - 1])) || (end < text.size() && (IsDigit(text[end]) || text[end] == '.'));
+  return (begin > 0 && IsDigit(text[begin - 1])) ||
+         (end < text.size() && (IsDigit(text[end]) || text[end] == '.'));
 }
 
 }  // namespace
@@ -529,6 +534,9 @@ std::string CleanAnswer(std::string_view text) {
     }
     if (text[i] == '`') continue;
     if (HasAt(text, i, "\\$") && !TouchesDigit(text, i, i + 2)) {
+      // Behind a value it is a unit, elsewhere a stray sign.
+      const size_t before = out.find_last_not_of(' ');
+      if (before != kNone && (out[before] == '}' || out[before] == ')')) out += "\\text{ dollars}";
       ++i;
       continue;
     }

@@ -62,7 +62,7 @@ struct DirectSpan {
   bool doubted =
       false;          // ", or maybe ..", "if ..", "(wrong)" follows: what was found is not asserted
   size_t resume = 0;  // where the correction goes on, if corrected
-  size_t unit = 0;         // where a unit begins that only prose makes one (\"79 g\"); 0: none
+  size_t unit = 0;    // where a unit begins that only prose makes one (\"79 g\"); 0: none
 };
 // From `at`: formulas, numbers, operators, single letters and function names, joined by commas, "and" or "or", up to three words of
 // a unit behind them; ends before prose or at `end`.
