@@ -23,9 +23,9 @@ def own_files():
     return [ROOT / line for line in listing.stdout.splitlines() if (ROOT / line).exists()]
 
 
-def format_complaints(files):
-    result = subprocess.run(["clang-format", "--dry-run", "-Werror", *map(str, files)], check=False)
-    return result.returncode != 0
+def is_formatted(path):
+    result = subprocess.run(["clang-format", str(path)], capture_output=True, check=True)
+    return result.stdout == path.read_bytes()
 
 
 def write_tidy_database(build, folder):
@@ -83,7 +83,11 @@ def main():
     shared = headers_digest(files)
     if options.files:
         files = [path.resolve() for path in options.files]
-    failed = format_complaints(files)
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        unformatted = [path for path, fine in zip(files, pool.map(is_formatted, files)) if not fine]
+    for path in unformatted:
+        print(f"not formatted: {path.relative_to(ROOT)}")
+    failed = bool(unformatted)
     if failed:
         print("lint: `make format` rewrites these files", file=sys.stderr)
     if options.no_tidy:
