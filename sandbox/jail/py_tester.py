@@ -9,20 +9,24 @@ A Session holds one problem's trusted text and judges its completions one after 
                {"kind": "asserts", "texts": [..]}: statements, run one after the other, then unittest classes and
                functions named test_* that they define; `solution` can be imported and is the candidate's program
                {"kind": "calls", "cases": [{"fn_name", "input": [..], "output"}]}
-               {"kind": "checker", "text", "cases": [{"input", "output", "got"}]}: a special judge, no candidate
+               {"kind": "checker", "text"}: a special judge, no candidate: check(input, output, expected), or a program for
+               three files; the request holds the outputs, {"cases": [{"test", "input", "output", "got"}]}
   partial      run every test and count
   float_tol, unordered   for calls
 Nothing here trusts a value: what a candidate returns is plain data or a Handle (see Handle).
 """
 import ast
 import builtins
+import contextlib
 import decimal
+import io
 import json
 import os
 import random
 import reprlib
 import symtable
 import sys
+import tempfile
 import types
 import warnings
 
@@ -359,17 +363,11 @@ class Session:
         self.wanted = tuple(sorted(name for name in plain if not name.startswith("__")))
 
     def compile_tests(self, trees):
-        """self.steps: (code, text, line) one after the other; asserts are indexed for what is reported of a failure."""
+        """self.steps: code to run, one after the other."""
         self.steps = []
-        self.asserts = {}
-        for number, (text, tree) in enumerate(zip(self.texts, trees)):
+        self.trees = trees
+        for number, tree in enumerate(trees):
             name = f"<tests {number}>"
-            lines = text.splitlines()
-            for node in ast.walk(tree):
-                if isinstance(node, ast.stmt):
-                    for line in range(node.lineno, (node.end_lineno or node.lineno) + 1):
-                        # The smallest statement that covers the line.
-                        self.asserts[name, line] = (node, lines)
             if self.partial:
                 tree = CountAsserts().visit(tree)
             if self.kind == "asserts":
@@ -578,10 +576,19 @@ class Session:
 
     # -------------------------------------------------------------------------------------------- what is said of a failure
 
+    def statement_at(self, frame):
+        """The smallest statement of the tests that covers the line where they are, and their lines."""
+        number = int(frame.tb_frame.f_code.co_filename[len("<tests "):-1])
+        best = None
+        for node in ast.walk(self.trees[number]):
+            if isinstance(node, ast.stmt) and node.lineno <= frame.tb_lineno <= (node.end_lineno or node.lineno):
+                best = node  # deeper ones come later
+        return best, self.texts[number].splitlines()
+
     def explain(self, error):
         frames = [t for t in self.tests_frames(error) if t.tb_frame.f_code.co_filename.startswith("<tests")]
         frame = frames[-1] if frames else None
-        node, lines = self.asserts.get((frame.tb_frame.f_code.co_filename, frame.tb_lineno), (None, [])) if frame else (None, [])
+        node, lines = self.statement_at(frame) if frame else (None, [])
         report = {}
         if node is not None:
             source = "\n".join(lines[node.lineno - 1:node.end_lineno]).strip()
@@ -729,13 +736,15 @@ class Session:
 
     def run_checker(self):
         """No candidate: its output is data here."""
-        try:
-            exec(self.steps[0], self.namespace)
+        check = self.run_script
+        if "sys.argv" not in self.texts[0] or "def check(" in self.texts[0]:
+            try:
+                exec(self.steps[0], self.namespace)
+            except BaseException as error:
+                return fault("gold_checker", f"the checker raises {type(error).__name__}: {error}")
             check = self.namespace.get("check")
             if not callable(check):
-                return fault("gold_checker", "the checker defines no check(input, output, expected)")
-        except BaseException as error:
-            return fault("gold_checker", f"the checker raises {type(error).__name__}: {error}")
+                return fault("gold_checker", "the checker defines no check(input, output, expected) and reads no sys.argv")
         for number, case in enumerate(self.request["cases"]):
             try:
                 if check(case["input"], case["got"], case["output"]):
@@ -748,6 +757,25 @@ class Session:
             if not self.partial:
                 break
         return self.verdict()
+
+
+    def run_script(self, given, got, expected):
+        """A checker that is a program: called with the names of three files, it prints 1 (or more) for a right output."""
+        with tempfile.TemporaryDirectory() as folder:
+            paths = [os.path.join(folder, name) for name in ("input.txt", "correct_output.txt", "solution_output.txt")]
+            for path, text in zip(paths, (given, expected, got)):
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write(text)
+            printed = io.StringIO()
+            sys.argv = ["checker.py"] + paths
+            try:
+                with contextlib.redirect_stdout(printed):
+                    exec(self.steps[0], {"__name__": "__main__", "__builtins__": builtins})
+            except SystemExit as leave:
+                if leave.code not in (None, 0):
+                    return False
+        words = printed.getvalue().split()
+        return bool(words) and float(words[-1]) > 0
 
 
 def failure(reason, detail):

@@ -55,7 +55,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static Hooks* hooks = Start();
   const TransferLimits limits = SmallLimits();
   // The asker's own objects, which a message may change in place.
-  PyRef list(PyList_New(0)), dict(PyDict_New()), set(PySet_New(nullptr)), array(PyByteArray_FromStringAndSize("", 0));
+  PyRef list(PyList_New(0)), dict(PyDict_New()), set(PySet_New(nullptr)),
+      array(PyByteArray_FromStringAndSize("", 0));
   std::vector<PyObject*> origins = {list.get(), dict.get(), set.get(), array.get()};
   Decoder decoder({reinterpret_cast<const char*>(data), size}, hooks, limits);
   decoder.SetOrigins(&origins);

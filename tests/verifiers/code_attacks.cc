@@ -42,7 +42,8 @@ std::map<int, int> Parents() {
     size_t close = text.rfind(')');
     int parent = 0;
     char state = 0;
-    if (close != std::string::npos && sscanf(text.c_str() + close + 1, " %c %d", &state, &parent) == 2 && state != 'Z') {
+    if (close != std::string::npos &&
+        sscanf(text.c_str() + close + 1, " %c %d", &state, &parent) == 2 && state != 'Z') {
       parents[pid] = parent;
     }
   }
@@ -79,7 +80,8 @@ struct Surroundings {
     constexpr char kName[] = "\0assay-canary";
     memcpy(address.sun_path, kName, sizeof kName - 1);
     socklen_t size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + sizeof kName - 1);
-    if (bind(listener, reinterpret_cast<sockaddr*>(&address), size) != 0 || listen(listener, 8) != 0) {
+    if (bind(listener, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
+        listen(listener, 8) != 0) {
       close(listener);
       listener = -1;
     }
@@ -96,8 +98,10 @@ struct Surroundings {
   }
   // What is missing for an item, or "".
   std::string Missing(std::string_view needs) const {
-    if (needs.find("file") != std::string_view::npos && !canary_file) return "cannot write /canary on this machine";
-    if (needs.find("socket") != std::string_view::npos && listener < 0) return "cannot listen on the abstract socket";
+    if (needs.find("file") != std::string_view::npos && !canary_file)
+      return "cannot write /canary on this machine";
+    if (needs.find("socket") != std::string_view::npos && listener < 0)
+      return "cannot listen on the abstract socket";
 #ifndef __x86_64__
     if (needs == "x86-64") return "not an x86-64 machine";
 #endif
@@ -129,14 +133,20 @@ std::vector<std::pair<std::string, Problem>> Shapes(const Json& item) {
   if (const Json* stdio = tests.Find("stdio")) {
     Json cases = Json::MakeArray();
     for (const Json& test : *stdio->AsArray()) {
-      cases.Append(Json::MakeObject().Set("type", "stdin_stdout").Set("input", *test.Find("in")).Set("output", *test.Find("out")));
+      cases.Append(Json::MakeObject()
+                       .Set("type", "stdin_stdout")
+                       .Set("input", *test.Find("in"))
+                       .Set("output", *test.Find("out")));
     }
     add("stdio", Json::MakeObject().Set("test_cases", std::move(cases)));
   }
   if (const Json* given = tests.Find("cases")) {
     Json cases = Json::MakeArray();
     for (const Json& test : *given->AsArray()) {
-      cases.Append(Json::MakeObject().Set("fn_name", name).Set("input", *test.Find("args")).Set("output", *test.Find("expected")));
+      cases.Append(Json::MakeObject()
+                       .Set("fn_name", name)
+                       .Set("input", *test.Find("args"))
+                       .Set("output", *test.Find("expected")));
     }
     add("calls", Json::MakeObject().Set("test_cases", std::move(cases)));
   }
@@ -152,13 +162,14 @@ std::vector<std::pair<std::string, Problem>> Shapes(const Json& item) {
 }
 
 struct Counts {
-  int64_t items = 0, asked = 0, false_passes = 0, breaches = 0, leftovers = 0, honest_failed = 0, kept_from_tests = 0, faults = 0,
-          skipped = 0;
+  int64_t items = 0, asked = 0, false_passes = 0, breaches = 0, leftovers = 0, honest_failed = 0,
+          kept_from_tests = 0, faults = 0, skipped = 0;
 };
 
 class Runner {
  public:
-  Runner(const Verifier* verifier, const Surroundings* around) : verifier_(verifier), around_(around) {}
+  Runner(const Verifier* verifier, const Surroundings* around)
+      : verifier_(verifier), around_(around) {}
 
   void Run(const Json& item) {
     std::string id(item.StringOr("id", ""));
@@ -175,7 +186,8 @@ class Runner {
   }
 
   bool HasNumpy() {
-    if (numpy_ < 0) numpy_ = Judge("import numpy\ndef f():\n    return 1\n").outcome == Outcome::kPass;
+    if (numpy_ < 0)
+      numpy_ = Judge("import numpy\ndef f():\n    return 1\n").outcome == Outcome::kPass;
     return numpy_ == 1;
   }
   void WarmUp() {
@@ -193,14 +205,20 @@ class Runner {
     return verifier_->Verify(group, nullptr)[0];
   }
 
-  void Ask(const Json& item, const std::string& id, const std::string& shape, const Problem& problem) {
+  void Ask(const Json& item, const std::string& id, const std::string& shape,
+           const Problem& problem) {
     ++counts.asked;
     Group group;
     group.problem = problem;
     group.samples.push_back({std::string(item.StringOr("code", ""))});
     Verdict verdict = verifier_->Verify(group, nullptr)[0];
-    Json line = Json::MakeObject().Set("id", id).Set("shape", shape).Set("expect", item.StringOr("expect", ""));
-    line.Set("outcome", OutcomeName(verdict.outcome)).Set("reason", verdict.reason).Set("detail", verdict.detail);
+    Json line = Json::MakeObject()
+                    .Set("id", id)
+                    .Set("shape", shape)
+                    .Set("expect", item.StringOr("expect", ""));
+    line.Set("outcome", OutcomeName(verdict.outcome))
+        .Set("reason", verdict.reason)
+        .Set("detail", verdict.detail);
     line.Set("ms", verdict.ms);
     bool must_pass = item.StringOr("expect", "") == "pass";
     bool passed = verdict.outcome == Outcome::kPass;
@@ -212,11 +230,13 @@ class Runner {
     count(passed && item.StringOr("expect", "") == "fail", "false pass", &counts.false_passes);
     // A daemon's program may answer right; what counts is what it leaves behind.
     bool tells = item.StringOr("oracle", "") == "pass_is_breach";
-    count(passed && tells && item.StringOr("expect", "") == "contained", "breach", &counts.breaches);
+    count(passed && tells && item.StringOr("expect", "") == "contained", "breach",
+          &counts.breaches);
     // A program that reads its answers off its caller's constants is right only where the tests are within its reach.
     bool reads_tests = item.StringOr("category", "") == "read_tests";
     count(!passed && must_pass && !reads_tests, "honest program failed", &counts.honest_failed);
-    count(!passed && must_pass && reads_tests, "reads the tests: kept from it", &counts.kept_from_tests);
+    count(!passed && must_pass && reads_tests, "reads the tests: kept from it",
+          &counts.kept_from_tests);
     count(verdict.outcome == Outcome::kFault, "fault", &counts.faults);
     count(!Unharmed(item), "host touched", &counts.breaches);
     count(!Quiet(), "leftover process", &counts.leftovers);
@@ -225,8 +245,10 @@ class Runner {
 
   bool Unharmed(const Json& item) const {
     std::string left(item.StringOr("leftover", ""));
-    if (StartsWith(left, "~")) left = StrCat(getenv("HOME") == nullptr ? "/root" : getenv("HOME"), left.substr(1));
-    return around_->Intact() == around_->canary_file && (left.empty() || access(left.c_str(), F_OK) != 0) &&
+    if (StartsWith(left, "~"))
+      left = StrCat(getenv("HOME") == nullptr ? "/root" : getenv("HOME"), left.substr(1));
+    return around_->Intact() == around_->canary_file &&
+           (left.empty() || access(left.c_str(), F_OK) != 0) &&
            access("/dev/shm/assay_mark", F_OK) != 0;
   }
 
@@ -275,10 +297,19 @@ Result<int> Main(const std::string& file, const std::string& only) {
     if (StartsWith(item->StringOr("id", ""), only)) runner.Run(*item);
   }
   const Counts& c = runner.counts;
-  double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-  Json summary = Json::MakeObject().Set("items", c.items).Set("asked", c.asked).Set("false_passes", c.false_passes);
-  summary.Set("breaches", c.breaches).Set("leftovers", c.leftovers).Set("honest_failed", c.honest_failed);
-  summary.Set("kept_from_tests", c.kept_from_tests).Set("faults", c.faults).Set("skipped", c.skipped).Set("seconds", seconds);
+  double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  Json summary = Json::MakeObject()
+                     .Set("items", c.items)
+                     .Set("asked", c.asked)
+                     .Set("false_passes", c.false_passes);
+  summary.Set("breaches", c.breaches)
+      .Set("leftovers", c.leftovers)
+      .Set("honest_failed", c.honest_failed);
+  summary.Set("kept_from_tests", c.kept_from_tests)
+      .Set("faults", c.faults)
+      .Set("skipped", c.skipped)
+      .Set("seconds", seconds);
   summary.Set("isolation", TierName((*sandbox)->tier()));
   printf("%s\n", Json::MakeObject().Set("summary", std::move(summary)).Dump().c_str());
   return c.false_passes + c.breaches + c.leftovers + c.honest_failed + c.faults == 0 ? 0 : 1;

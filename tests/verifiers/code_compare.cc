@@ -22,13 +22,17 @@ namespace assay {
 namespace {
 
 struct Totals {
-  int64_t completions = 0, passed = 0, in_process_passed = 0, labelled = 0, differ_from_label = 0, faults = 0;
+  int64_t completions = 0, passed = 0, in_process_passed = 0, labelled = 0, differ_from_label = 0,
+          faults = 0;
   // The judge and in-process running differ. `stricter`: the judge fails what in-process running passes.
   int64_t stricter = 0, laxer = 0;
 };
 
 Json LimitsOf(const Limits& limits) {
-  return Json::MakeObject().Set("cpu_ms", limits.cpu_ms).Set("wall_ms", limits.wall_ms).Set("memory_mib", limits.memory_mib);
+  return Json::MakeObject()
+      .Set("cpu_ms", limits.cpu_ms)
+      .Set("wall_ms", limits.wall_ms)
+      .Set("memory_mib", limits.memory_mib);
 }
 
 // The program and its tests in one text, as HumanEval's own harness runs them; "" where the row is of another kind.
@@ -74,7 +78,8 @@ class Comparison {
   Limits limits;
 
  private:
-  void One(const Group& group, const CodeTask& task, size_t i, const Verdict& verdict, const bool* label) {
+  void One(const Group& group, const CodeTask& task, size_t i, const Verdict& verdict,
+           const bool* label) {
     bool passed = verdict.outcome == Outcome::kPass;
     {
       std::lock_guard<std::mutex> lock(mutex_);
@@ -86,7 +91,8 @@ class Comparison {
     }
     if (label != nullptr && *label == passed) return;
     Job job;
-    job.source = InOneProcess(group.problem.verification_info, BuildProgram(task, group.samples[i].text).text);
+    job.source = InOneProcess(group.problem.verification_info,
+                              BuildProgram(task, group.samples[i].text).text);
     job.limits = limits;
     if (job.source.empty()) return;
     RunResult run = sandbox_->Run(job);
@@ -94,12 +100,17 @@ class Comparison {
     totals.in_process_passed += run.ok() ? 1 : 0;
     if (run.ok() == passed && label == nullptr) return;
     (passed ? totals.laxer : totals.stricter) += run.ok() != passed ? 1 : 0;
-    Json line = Json::MakeObject().Set("id", group.problem.id).Set("completion", static_cast<int64_t>(i));
-    line.Set("verdict", OutcomeName(verdict.outcome)).Set("reason", verdict.reason).Set("detail", verdict.detail);
+    Json line =
+        Json::MakeObject().Set("id", group.problem.id).Set("completion", static_cast<int64_t>(i));
+    line.Set("verdict", OutcomeName(verdict.outcome))
+        .Set("reason", verdict.reason)
+        .Set("detail", verdict.detail);
     line.Set("in_process", CauseName(run.cause)).Set("differs", run.ok() != passed);
     std::string_view last = Trim(run.stderr_bytes);
     size_t start = last.rfind('\n');
-    line.Set("in_process_said", SanitizeUtf8(Shorten(start == std::string_view::npos ? last : last.substr(start + 1), 200)));
+    line.Set("in_process_said",
+             SanitizeUtf8(
+                 Shorten(start == std::string_view::npos ? last : last.substr(start + 1), 200)));
     if (label != nullptr) line.Set("label", *label);
     printf("%s\n", line.Dump().c_str());
     fflush(stdout);
@@ -146,11 +157,17 @@ Result<int> Main(const std::string& file, const std::string& labels) {
   }
   for (std::thread& thread : threads) thread.join();
   const Totals& t = comparison.totals;
-  double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-  Json summary = Json::MakeObject().Set("completions", t.completions).Set("passed", t.passed).Set("faults", t.faults);
+  double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  Json summary = Json::MakeObject()
+                     .Set("completions", t.completions)
+                     .Set("passed", t.passed)
+                     .Set("faults", t.faults);
   summary.Set("labelled", t.labelled).Set("differ_from_label", t.differ_from_label);
   summary.Set("in_process_passed", t.in_process_passed);
-  summary.Set("stricter_than_in_process", t.stricter).Set("laxer_than_in_process", t.laxer).Set("seconds", seconds);
+  summary.Set("stricter_than_in_process", t.stricter)
+      .Set("laxer_than_in_process", t.laxer)
+      .Set("seconds", seconds);
   printf("%s\n", Json::MakeObject().Set("summary", std::move(summary)).Dump().c_str());
   return t.stricter + t.laxer + t.faults == 0 ? 0 : 1;
 }

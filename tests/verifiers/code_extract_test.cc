@@ -19,7 +19,8 @@ TEST(ExtractProgram, TheLastBlockOfTheLanguage) {
   EXPECT_EQ(Python("```\nx = 1\n```\n```js\nlet x\n```"), "let x\n");
   EXPECT_EQ(Python("~~~python\nx = '```'\n~~~"), "x = '```'\n");
   EXPECT_EQ(Python("````python\nx = 1\n```\n````"), "x = 1\n```\n");
-  EXPECT_EQ(Python("1. so:\n   ```python\n   def f():\n       pass\n   ```\n"), "def f():\n    pass\n");
+  EXPECT_EQ(Python("1. so:\n   ```python\n   def f():\n       pass\n   ```\n"),
+            "def f():\n    pass\n");
   EXPECT_EQ(ExtractProgram("```cpp\nint x;\n```\n```python\ny\n```", "c++").text, "int x;\n");
   EXPECT_EQ(ExtractProgram("```c\nint x;\n```\n```c++\ny\n```", "c").text, "int x;\n");
 }
@@ -49,28 +50,34 @@ TEST(CodePrompt, ProseIsNoCode) {
   EXPECT_TRUE(ReadCodePrompt("Write this:\n\ndef add(a, b):\n    pass\n", "add").code.empty());
   EXPECT_EQ(ReadCodePrompt("import os\n\n\ndef add(a, b):\n", "add").before, "import os\n\n\n");
   EXPECT_EQ(ReadCodePrompt("import os\n@cache\n\ndef add(a, b):\n", "add").before, "import os\n");
-  EXPECT_EQ(ReadCodePrompt("\"\"\"\nThis is prose.\n\"\"\"\nX: int = 3\ndef add(a, b):\n", "add").before,
-            "\"\"\"\nThis is prose.\n\"\"\"\nX: int = 3\n");
-  EXPECT_EQ(ReadCodePrompt("Go:\n```python\nK = 1\ndef add(a, b):\n    ...\n```\n", "add").before, "K = 1\n");
+  EXPECT_EQ(
+      ReadCodePrompt("\"\"\"\nThis is prose.\n\"\"\"\nX: int = 3\ndef add(a, b):\n", "add").before,
+      "\"\"\"\nThis is prose.\n\"\"\"\nX: int = 3\n");
+  EXPECT_EQ(ReadCodePrompt("Go:\n```python\nK = 1\ndef add(a, b):\n    ...\n```\n", "add").before,
+            "K = 1\n");
   EXPECT_TRUE(ReadCodePrompt("def added(a):\n", "add").code.empty());
 }
 
 TEST(JoinPromptAndCompletion, BodyOrWhole) {
   CodePrompt prompt = ReadCodePrompt("import os\n\ndef f(x):\n    \"\"\"Doc.\"\"\"\n", "f");
   int64_t line = -1;
-  EXPECT_EQ(JoinPromptAndCompletion(prompt, {"    return x\n"}, "f", &line), prompt.code + "    return x\n");
+  EXPECT_EQ(JoinPromptAndCompletion(prompt, {"    return x\n"}, "f", &line),
+            prompt.code + "    return x\n");
   EXPECT_EQ(line, 4);
   EXPECT_EQ(JoinPromptAndCompletion(prompt, {"def f(x):\n    return x\n"}, "f", &line),
             "import os\n\ndef f(x):\n    return x\n");
   EXPECT_EQ(line, 2);
   // Goes on in the body first, whatever it defines later.
-  EXPECT_EQ(JoinPromptAndCompletion(prompt, {"\n    return x\n\ndef f(x):\n    return 0\n"}, "f", &line),
-            prompt.code + "\n    return x\n\ndef f(x):\n    return 0\n");
+  EXPECT_EQ(
+      JoinPromptAndCompletion(prompt, {"\n    return x\n\ndef f(x):\n    return 0\n"}, "f", &line),
+      prompt.code + "\n    return x\n\ndef f(x):\n    return 0\n");
 }
 
 TEST(TopLevelClasses, ClassesAndNamedTuples) {
-  EXPECT_EQ(TopLevelClasses("class A:\n  class B: pass\nclass  C(D):\n  x = 1\nP = namedtuple('P', 'x')\nx = 1\n"),
-            (std::vector<std::string>{"A", "C", "P"}));
+  EXPECT_EQ(
+      TopLevelClasses(
+          "class A:\n  class B: pass\nclass  C(D):\n  x = 1\nP = namedtuple('P', 'x')\nx = 1\n"),
+      (std::vector<std::string>{"A", "C", "P"}));
 }
 
 TEST(OutputMatches, LinesTokensExact) {

@@ -29,7 +29,8 @@ void ExpectMore(const Json& expect, const Verdict& verdict) {
   }
   if (expect.Find("forgeable") != nullptr) EXPECT_TRUE(verdict.evidence.BoolOr("forgeable", false));
   if (const Json* want = expect.Find("exception")) {
-    EXPECT_EQ(verdict.evidence.StringOr("exception", first.StringOr("exception", "")), *want->AsString());
+    EXPECT_EQ(verdict.evidence.StringOr("exception", first.StringOr("exception", "")),
+              *want->AsString());
   }
 }
 
@@ -44,11 +45,13 @@ TEST_F(CodeTest, Cases) {
     Result<Json> item = ParseJson(line.text);
     ASSERT_TRUE(item.ok()) << "line " << line.number << ": " << item.error().message;
     const Json* options = item->Find("options");
-    std::vector<Verdict> verdicts = Judge(*item->Find("row"), options == nullptr ? Json() : *options);
+    std::vector<Verdict> verdicts =
+        Judge(*item->Find("row"), options == nullptr ? Json() : *options);
     const Json::Array& expects = *item->Find("expect")->AsArray();
     ASSERT_EQ(verdicts.size(), expects.size());
     for (size_t i = 0; i < verdicts.size(); ++i, ++judged) {
-      SCOPED_TRACE(StrCat(item->StringOr("name", "?"), ", completion ", i, ": ", Show(verdicts[i])));
+      SCOPED_TRACE(
+          StrCat(item->StringOr("name", "?"), ", completion ", i, ": ", Show(verdicts[i])));
       EXPECT_EQ(OutcomeName(verdicts[i].outcome), expects[i].StringOr("outcome", ""));
       EXPECT_EQ(verdicts[i].reason, expects[i].StringOr("reason", ""));
       ExpectMore(expects[i], verdicts[i]);
@@ -60,7 +63,8 @@ TEST_F(CodeTest, Cases) {
 TEST_F(CodeTest, EqualProgramsAreJudgedOnce) {
   Json row = Row(Json::MakeObject().Set("asserts", "assert f() == 1"));
   Json completions = Json::MakeArray();
-  for (int i = 0; i < 50; ++i) completions.Append("import time\ntime.sleep(0.2)\ndef f(): return 1\n");
+  for (int i = 0; i < 50; ++i)
+    completions.Append("import time\ntime.sleep(0.2)\ndef f(): return 1\n");
   row.Set("completions", std::move(completions));
   std::vector<Verdict> verdicts = Judge(row);
   ASSERT_EQ(verdicts.size(), 50U);
@@ -74,7 +78,9 @@ TEST_F(CodeTest, EqualProgramsAreJudgedOnce) {
 
 TEST_F(CodeTest, BadOptionsBlameTheRowOrTheCaller) {
   EXPECT_FALSE(MakeCodeVerifier(Json::MakeObject().Set("partail", true), Env()).ok());
-  EXPECT_FALSE(MakeCodeVerifier(Json::MakeObject().Set("limits", Json::MakeObject().Set("cpu", 3)), Env()).ok());
+  EXPECT_FALSE(
+      MakeCodeVerifier(Json::MakeObject().Set("limits", Json::MakeObject().Set("cpu", 3)), Env())
+          .ok());
   EXPECT_FALSE(MakeCodeVerifier(Json::MakeObject().Set("judge", "inprocess"), Env()).ok());
   auto verifier = MakeCodeVerifier(Json(), Env());
   ASSERT_TRUE(verifier.ok());
@@ -86,7 +92,8 @@ TEST_F(CodeTest, BadOptionsBlameTheRowOrTheCaller) {
   for (const Verdict& verdict : verdicts) EXPECT_EQ(verdict.reason, "gold_bad_options");
   // A row cannot ask for verdicts that its program could forge.
   Json sly = Json::MakeObject().Set("judge", "inprocess").Set("accept_forgeable", true);
-  for (const Verdict& verdict : (*verifier)->Verify(group, &sly)) EXPECT_EQ(verdict.reason, "gold_bad_options");
+  for (const Verdict& verdict : (*verifier)->Verify(group, &sly))
+    EXPECT_EQ(verdict.reason, "gold_bad_options");
 }
 
 }  // namespace

@@ -12,29 +12,32 @@ namespace {
 // What one completion brings the tests to do with modules, random numbers, decimals, warnings or built-ins of the tester is
 // undone for the next.
 TEST_F(CodeTest, OrderDoesNotMatter) {
-  Json row = Row(Json::MakeObject().Set("asserts",
-                                        "import random, decimal, warnings, math, sys, builtins\n"
-                                        "seen = []\n"
-                                        "f(seen)\n"
-                                        "if kind() == 'rude':\n"
-                                        "    math.pi = 3\n"
-                                        "    decimal.getcontext().prec = 2\n"
-                                        "    random.seed(7)\n"
-                                        "    warnings.simplefilter('error')\n"
-                                        "    builtins.len = lambda x: 1\n"
-                                        "    sys.path.append('/nowhere')\n"
-                                        "else:\n"
-                                        "    assert len(seen) == 1 and math.pi > 3.1 and '/nowhere' not in sys.path\n"
-                                        "    assert str(decimal.Decimal(1) / 3) == '0.' + '3' * 28\n"
-                                        "    warnings.warn('only an error where someone made it one')\n"
-                                        "    assert random.random() == g(random.getstate()[1][-1])"));
+  Json row = Row(Json::MakeObject().Set(
+      "asserts",
+      "import random, decimal, warnings, math, sys, builtins\n"
+      "seen = []\n"
+      "f(seen)\n"
+      "if kind() == 'rude':\n"
+      "    math.pi = 3\n"
+      "    decimal.getcontext().prec = 2\n"
+      "    random.seed(7)\n"
+      "    warnings.simplefilter('error')\n"
+      "    builtins.len = lambda x: 1\n"
+      "    sys.path.append('/nowhere')\n"
+      "else:\n"
+      "    assert len(seen) == 1 and math.pi > 3.1 and '/nowhere' not in sys.path\n"
+      "    assert str(decimal.Decimal(1) / 3) == '0.' + '3' * 28\n"
+      "    warnings.warn('only an error where someone made it one')\n"
+      "    assert random.random() == g(random.getstate()[1][-1])"));
   const std::string polite =
       "import random\n"
       "def f(x): x.append(1)\ndef kind(): return 'polite'\n"
       "def g(at):\n    random.seed(0)\n    return random.random()\n";
   const std::string wrong = "def f(x): pass\ndef kind(): return 'polite'\ndef g(at): return 0.5\n";
-  const std::string rude = "def f(x): x.append(1)\ndef kind(): return 'rude'\ndef g(at): return 9\n";
-  std::vector<std::string> programs = {rude, polite, wrong, polite + "#1\n", rude + "#2\n", wrong + "#3\n"};
+  const std::string rude =
+      "def f(x): x.append(1)\ndef kind(): return 'rude'\ndef g(at): return 9\n";
+  std::vector<std::string> programs = {rude,          polite,        wrong, polite + "#1\n",
+                                       rude + "#2\n", wrong + "#3\n"};
   std::map<std::string, std::string> first;
   for (size_t round = 0; round < programs.size(); ++round) {
     std::rotate(programs.begin(), programs.begin() + 1, programs.end());
@@ -57,8 +60,10 @@ TEST_F(CodeTest, NothingPaysBetterThanAWrongAnswer) {
   const char* const kTricks[] = {
       "import os, signal\nos.kill(1, signal.SIGKILL)\nos.kill(os.getpid(), signal.SIGKILL)\n",
       "import os\nfor fd in range(3, 256):\n    try: os.close(fd)\n    except OSError: pass\n",
-      "import os\nfor fd in range(3, 256):\n    try: os.write(fd, b'\\xff' * 64)\n    except OSError: pass\n",
-      "import os\nfor fd in range(3, 256):\n    try: os.write(fd, b'\\x04\\x00\\x00\\x00=\\x01T\\x00')\n    except OSError: pass\n",
+      "import os\nfor fd in range(3, 256):\n    try: os.write(fd, b'\\xff' * 64)\n    except "
+      "OSError: pass\n",
+      "import os\nfor fd in range(3, 256):\n    try: os.write(fd, "
+      "b'\\x04\\x00\\x00\\x00=\\x01T\\x00')\n    except OSError: pass\n",
       "def f():\n    return 'x' * (200 << 20)\n",
       "def f():\n    a = [1]\n    for i in range(60): a = [a, a]\n    return a\n",
       "def f():\n    return {i * ((1 << 61) - 1): 0 for i in range(100000)}\n",
@@ -67,7 +72,8 @@ TEST_F(CodeTest, NothingPaysBetterThanAWrongAnswer) {
       "def f():\n    import sys\n    while True: sys.stdout.write('x' * 65536)\n",
       "class E(Exception):\n    def __str__(self): raise E\ndef f():\n    raise E\n",
       "import decimal\ndef f():\n    return decimal.Decimal('1e999999')\n",
-      "class A:\n    def __len__(self): return 10 ** 9\n    def __iter__(self):\n        while True: yield 1\ndef f():\n    return A()\n",
+      "class A:\n    def __len__(self): return 10 ** 9\n    def __iter__(self):\n        while "
+      "True: yield 1\ndef f():\n    return A()\n",
       "import os\ndef f():\n    if os.fork(): os._exit(0)\n    return [1]\n",
       "import ctypes\nctypes.string_at(0)\n",
       "def f():\n    raise SystemExit(0)\n",
@@ -76,10 +82,12 @@ TEST_F(CodeTest, NothingPaysBetterThanAWrongAnswer) {
   Json completions = Json::MakeArray();
   for (const char* trick : kTricks) completions.Append(trick);
   completions.Append("def f():\n    return [2]\n");
-  Json limits = Json::MakeObject().Set("cpu_ms", 2000).Set("wall_ms", 6000).Set("tester_cpu_ms", 2000);
-  Json row = Row(Json::MakeObject()
-                     .Set("asserts", "assert [x * 2 for x in f()] == [4] and f() == [2] and str(f()) == '[2]'")
-                     .Set("limits", std::move(limits)));
+  Json limits =
+      Json::MakeObject().Set("cpu_ms", 2000).Set("wall_ms", 6000).Set("tester_cpu_ms", 2000);
+  Json row = Row(
+      Json::MakeObject()
+          .Set("asserts", "assert [x * 2 for x in f()] == [4] and f() == [2] and str(f()) == '[2]'")
+          .Set("limits", std::move(limits)));
   row.Set("completions", std::move(completions));
   for (const char* partial : {"", "partial"}) {
     std::vector<Verdict> verdicts = Judge(row, Json::MakeObject().Set("partial", *partial != 0));
@@ -146,17 +154,24 @@ TEST_F(CodeTest, NothingOfTheTestsIsWithinReach) {
                      .Set("setup", "expected = ['QUOKKA-4714', b'QUOKKA-4715']")
                      .Set("limits", Json::MakeObject().Set("cpu_ms", 30000).Set("wall_ms", 60000)));
   std::string program = kScan;
-  row.Set("completions", Json::MakeArray().Append(program).Append(program + "# in a tester that has served before\n"));
-  for (const Verdict& verdict : Judge(row)) EXPECT_EQ(verdict.outcome, Outcome::kPass) << Show(verdict);
+  row.Set("completions", Json::MakeArray().Append(program).Append(
+                             program + "# in a tester that has served before\n"));
+  for (const Verdict& verdict : Judge(row))
+    EXPECT_EQ(verdict.outcome, Outcome::kPass) << Show(verdict);
   // Expected outputs of standard streams do not enter the sandbox at all.
   Json cases = Json::MakeArray();
   for (int i = 0; i < 2; ++i) {
-    cases.Append(Json::MakeObject().Set("type", "stdin_stdout").Set("input", "x\n").Set("output", "QUOKKA-4716 True []\n"));
+    cases.Append(Json::MakeObject()
+                     .Set("type", "stdin_stdout")
+                     .Set("input", "x\n")
+                     .Set("output", "QUOKKA-4716 True []\n"));
   }
   Json streams = Row(Json::MakeObject().Set("test_cases", std::move(cases)));
-  streams.Set("completions", Json::MakeArray().Append(program + "a, b = f(1)\nprint('QUOKKA' + '-' + str(4716), a, "
-                                                                "[h for h in b if not h[1].endswith('16')])\n"));
-  for (const Verdict& verdict : Judge(streams)) EXPECT_EQ(verdict.outcome, Outcome::kPass) << Show(verdict);
+  streams.Set("completions", Json::MakeArray().Append(
+                                 program + "a, b = f(1)\nprint('QUOKKA' + '-' + str(4716), a, "
+                                           "[h for h in b if not h[1].endswith('16')])\n"));
+  for (const Verdict& verdict : Judge(streams))
+    EXPECT_EQ(verdict.outcome, Outcome::kPass) << Show(verdict);
 }
 
 }  // namespace

@@ -80,7 +80,10 @@ class TransferTest : public ::testing::Test {
     if (!copy) return false;
     PyRef types(PyTuple_Pack(2, value.get(), copy.get()));
     PyDict_SetItemString(globals_.get(), "pair", types.get());
-    return Eval("type(pair[0]) is type(pair[1]) and pair[0] == pair[1] and repr(pair[0]) == repr(pair[1])").get() == Py_True;
+    return Eval(
+               "type(pair[0]) is type(pair[1]) and pair[0] == pair[1] and repr(pair[0]) == "
+               "repr(pair[1])")
+               .get() == Py_True;
   }
 
   Hooks hooks_;
@@ -89,34 +92,72 @@ class TransferTest : public ::testing::Test {
 };
 
 TEST_F(TransferTest, PlainDataComesOutAsItWentIn) {
-  Exec("from collections import deque\nfrom fractions import Fraction\nfrom decimal import Decimal\nimport datetime");
-  for (const char* code :
-       {"None", "True", "...", "0", "-1", "2 ** 63 - 1", "-2 ** 63", "2 ** 63", "-2 ** 200", "10 ** 3000", "1.5", "-0.0",
-        "float('inf')", "1e-320", "2 - 3j", "''", "'a' * 100", "'\\u00e9\\ud800\\U0001f600'", "b'\\x00\\xff'",
-        "bytearray(b'ab')", "[]", "[1, [2, [3]]]", "(1, (2,), ())", "[0] * 80", "tuple(range(80))", "{'a': [1], 2: None}",
-        "{1, 2, 3}", "frozenset([frozenset(), 'x'])", "deque([1, 2], maxlen=3)", "Fraction(-3, 7)", "Decimal('-1.10E+5')",
-        "Decimal('NaN').copy_sign(1) and 1", "range(1, 10, 3)", "slice(1, None, 2)", "datetime.date(2026, 1, 31)",
-        "datetime.datetime(2026, 1, 31, 12, 30, 5, 7)", "datetime.timedelta(-1, 2, 3)", "datetime.time(1, 2)", "int", "ValueError",
-        "type(None)", "{'k': 'v' * 70}.keys()", "{1: 2}.items()"}) {
+  Exec(
+      "from collections import deque\nfrom fractions import Fraction\nfrom decimal import "
+      "Decimal\nimport datetime");
+  for (const char* code : {"None",
+                           "True",
+                           "...",
+                           "0",
+                           "-1",
+                           "2 ** 63 - 1",
+                           "-2 ** 63",
+                           "2 ** 63",
+                           "-2 ** 200",
+                           "10 ** 3000",
+                           "1.5",
+                           "-0.0",
+                           "float('inf')",
+                           "1e-320",
+                           "2 - 3j",
+                           "''",
+                           "'a' * 100",
+                           "'\\u00e9\\ud800\\U0001f600'",
+                           "b'\\x00\\xff'",
+                           "bytearray(b'ab')",
+                           "[]",
+                           "[1, [2, [3]]]",
+                           "(1, (2,), ())",
+                           "[0] * 80",
+                           "tuple(range(80))",
+                           "{'a': [1], 2: None}",
+                           "{1, 2, 3}",
+                           "frozenset([frozenset(), 'x'])",
+                           "deque([1, 2], maxlen=3)",
+                           "Fraction(-3, 7)",
+                           "Decimal('-1.10E+5')",
+                           "Decimal('NaN').copy_sign(1) and 1",
+                           "range(1, 10, 3)",
+                           "slice(1, None, 2)",
+                           "datetime.date(2026, 1, 31)",
+                           "datetime.datetime(2026, 1, 31, 12, 30, 5, 7)",
+                           "datetime.timedelta(-1, 2, 3)",
+                           "datetime.time(1, 2)",
+                           "int",
+                           "ValueError",
+                           "type(None)",
+                           "{'k': 'v' * 70}.keys()",
+                           "{1: 2}.items()"}) {
     EXPECT_TRUE(Same(code)) << code << " " << error_;
   }
 }
 
 TEST_F(TransferTest, SubclassesAreTheirBasesData) {
-  Exec("class L(list):\n"
-       "    def __eq__(self, o): return True\n"
-       "    def __iter__(self): return iter('lies')\n"
-       "    def __len__(self): return 7\n"
-       "class D(dict):\n"
-       "    def items(self): return [('lies', 1)]\n"
-       "    def __getitem__(self, k): return 'lies'\n"
-       "class F(float):\n"
-       "    def __float__(self): return 9.0\n"
-       "class S(str):\n"
-       "    def __str__(self): return 'lies'\n"
-       "class Z(set):\n"
-       "    def __iter__(self): return iter('lies')\n"
-       "value = [L([1, 2]), D(a=1), F(2.5), S('x'), Z([1])]");
+  Exec(
+      "class L(list):\n"
+      "    def __eq__(self, o): return True\n"
+      "    def __iter__(self): return iter('lies')\n"
+      "    def __len__(self): return 7\n"
+      "class D(dict):\n"
+      "    def items(self): return [('lies', 1)]\n"
+      "    def __getitem__(self, k): return 'lies'\n"
+      "class F(float):\n"
+      "    def __float__(self): return 9.0\n"
+      "class S(str):\n"
+      "    def __str__(self): return 'lies'\n"
+      "class Z(set):\n"
+      "    def __iter__(self): return iter('lies')\n"
+      "value = [L([1, 2]), D(a=1), F(2.5), S('x'), Z([1])]");
   PyRef copy = Through(Eval("value").get());
   ASSERT_TRUE(copy) << error_;
   PyDict_SetItemString(globals_.get(), "copy", copy.get());
@@ -129,18 +170,24 @@ TEST_F(TransferTest, AliasingAndCyclesSurvive) {
   PyRef copy = Through(Eval("value").get());
   ASSERT_TRUE(copy) << error_;
   PyDict_SetItemString(globals_.get(), "copy", copy.get());
-  EXPECT_EQ(Eval("copy[0] is copy[1] and copy[0][1] is copy[0] and copy[2]['self'] is copy[2]").get(), Py_True);
+  EXPECT_EQ(
+      Eval("copy[0] is copy[1] and copy[0][1] is copy[0] and copy[2]['self'] is copy[2]").get(),
+      Py_True);
 }
 
 TEST_F(TransferTest, RecordsCrossByNameAndHoldLongChains) {
-  Exec("class Node:\n    def __init__(self, v, n=None): self.v, self.n = v, n\n"
-       "head = None\nfor i in range(50000): head = Node(i, head)\nring = Node(1)\nring.n = ring");
+  Exec(
+      "class Node:\n    def __init__(self, v, n=None): self.v, self.n = v, n\n"
+      "head = None\nfor i in range(50000): head = Node(i, head)\nring = Node(1)\nring.n = ring");
   hooks_.records["Node"] = PyDict_GetItemString(globals_.get(), "Node");
   PyRef copy = Through(Eval("[head, ring]").get());
   ASSERT_TRUE(copy) << error_;
   PyDict_SetItemString(globals_.get(), "copy", copy.get());
   Exec("count, at = 0, copy[0]\nwhile at: count, at = count + 1, at.n");
-  EXPECT_EQ(Eval("count == 50000 and type(copy[0]) is Node and copy[0].v == 49999 and copy[1].n is copy[1]").get(), Py_True);
+  EXPECT_EQ(Eval("count == 50000 and type(copy[0]) is Node and copy[0].v == 49999 and copy[1].n is "
+                 "copy[1]")
+                .get(),
+            Py_True);
   // Taken apart link by link: the interpreter itself would do it by recursion.
   Exec("del copy\nwhile head: head = head.n");
 }
@@ -157,14 +204,18 @@ TEST_F(TransferTest, ARepliesChangesLandInTheAskersObjects) {
   Exec("r[0].sort()\nr[1]['new'] = r[0]\nr[2].add(2)\nr[3].extend(b'yz')\nanswer = [r[0], 5]");
   Encoder reply(&hooks_, {});
   reply.SetOrigins(theirs.objects());
-  ASSERT_TRUE(reply.Put(Eval("answer").get()) && reply.Put(received.get()) && reply.Finish()) << reply.error();
+  ASSERT_TRUE(reply.Put(Eval("answer").get()) && reply.Put(received.get()) && reply.Finish())
+      << reply.error();
   Decoder mine(reply.bytes(), &hooks_, {});
   mine.SetOrigins(&request.objects());
   PyRef answer(mine.Get());
   PyRef again(answer ? mine.Get() : nullptr);
   ASSERT_TRUE(again && mine.Finish() && mine.AtEnd()) << mine.error();
   PyDict_SetItemString(globals_.get(), "got", answer.get());
-  EXPECT_EQ(Eval("got[0] is a and a == [1, 3] and b == {'k': [1, 3], 'new': [1, 3]} and b['new'] is a").get(), Py_True);
+  EXPECT_EQ(
+      Eval("got[0] is a and a == [1, 3] and b == {'k': [1, 3], 'new': [1, 3]} and b['new'] is a")
+          .get(),
+      Py_True);
   EXPECT_EQ(Eval("args[2] == {1, 2} and args[3] == b'xyz'").get(), Py_True);
 }
 
@@ -193,7 +244,9 @@ TEST_F(TransferTest, BoundsHold) {
 }
 
 TEST_F(TransferTest, NearestExceptions) {
-  Exec("class A(KeyError): pass\nclass B(SystemExit): pass\nclass C(Exception): pass\nclass D(BaseException): pass");
+  Exec(
+      "class A(KeyError): pass\nclass B(SystemExit): pass\nclass C(Exception): pass\nclass "
+      "D(BaseException): pass");
   auto nearest = [this](const char* code) {
     return NearestBuiltinException(reinterpret_cast<PyTypeObject*>(Eval(code).get()));
   };
@@ -203,17 +256,22 @@ TEST_F(TransferTest, NearestExceptions) {
   EXPECT_EQ(nearest("D"), "BaseException");
   EXPECT_EQ(nearest("StopIteration"), "RuntimeError");
   EXPECT_EQ(nearest("KeyboardInterrupt"), "RuntimeError");
-  for (const char* name : {"SystemExit", "KeyboardInterrupt", "StopIteration", "GeneratorExit", "int", "eval"}) {
+  for (const char* name :
+       {"SystemExit", "KeyboardInterrupt", "StopIteration", "GeneratorExit", "int", "eval"}) {
     EXPECT_EQ(BuiltinException(name), nullptr) << name;
   }
 }
 
 // Bytes that were damaged in every way: decoded or refused, never a crash, never a Python error left behind.
 TEST_F(TransferTest, DamagedBytesAreRefused) {
-  Exec("from fractions import Fraction\nfrom decimal import Decimal\nfrom collections import deque\nimport datetime\n"
-       "class Node:\n    pass\nn = Node()\nn.x = [n, {'a': (1, 2.5, 'text' * 30)}]\n"
-       "value = [n, {1: {2, 3}, 'k': frozenset('ab')}, deque([1]), Fraction(1, 3), Decimal('1.5'), range(4), slice(1),\n"
-       "    1 << 100, b'bytes', bytearray(b'more'), 3j, ValueError('no', 1), {1: 2}.keys(), datetime.date(2026, 1, 1), int, iter([1])]");
+  Exec(
+      "from fractions import Fraction\nfrom decimal import Decimal\nfrom collections import "
+      "deque\nimport datetime\n"
+      "class Node:\n    pass\nn = Node()\nn.x = [n, {'a': (1, 2.5, 'text' * 30)}]\n"
+      "value = [n, {1: {2, 3}, 'k': frozenset('ab')}, deque([1]), Fraction(1, 3), Decimal('1.5'), "
+      "range(4), slice(1),\n"
+      "    1 << 100, b'bytes', bytearray(b'more'), 3j, ValueError('no', 1), {1: 2}.keys(), "
+      "datetime.date(2026, 1, 1), int, iter([1])]");
   hooks_.records["Node"] = PyDict_GetItemString(globals_.get(), "Node");
   Encoder encoder(&hooks_, {});
   ASSERT_TRUE(encoder.Put(Eval("value").get()) && encoder.Finish()) << encoder.error();

@@ -12,15 +12,19 @@ namespace {
 
 // What LeetCode's own judge imports before a Solution class, by name: star imports would hide `pow` and the like.
 constexpr std::string_view kLeetCodeImports =
-    "import bisect, collections, copy, datetime, functools, heapq, itertools, math, operator, random, re, string, sys\n"
+    "import bisect, collections, copy, datetime, functools, heapq, itertools, math, operator, "
+    "random, re, string, sys\n"
     "from bisect import bisect, bisect_left, bisect_right, insort, insort_left, insort_right\n"
     "from collections import ChainMap, Counter, OrderedDict, defaultdict, deque, namedtuple\n"
     "from copy import deepcopy\n"
     "from functools import cache, cmp_to_key, lru_cache, partial, reduce\n"
-    "from heapq import heapify, heappop, heappush, heappushpop, heapreplace, merge, nlargest, nsmallest\n"
-    "from itertools import (accumulate, chain, combinations, combinations_with_replacement, count, cycle, groupby, islice,\n"
+    "from heapq import heapify, heappop, heappush, heappushpop, heapreplace, merge, nlargest, "
+    "nsmallest\n"
+    "from itertools import (accumulate, chain, combinations, combinations_with_replacement, count, "
+    "cycle, groupby, islice,\n"
     "    pairwise, permutations, product, repeat, starmap, takewhile, zip_longest)\n"
-    "from math import ceil, comb, factorial, floor, gcd, hypot, inf, isqrt, lcm, log, log2, perm, pi, prod, sqrt\n"
+    "from math import ceil, comb, factorial, floor, gcd, hypot, inf, isqrt, lcm, log, log10, log2, perm, "
+    "pi, prod, sqrt\n"
     "from operator import add, and_, itemgetter, mul, or_, sub, xor\n"
     "from string import ascii_letters, ascii_lowercase, ascii_uppercase, digits\n"
     "from typing import *\n";
@@ -68,7 +72,8 @@ Status ReadLimits(const Json& json, Limits* limits) {
       return Bad(StrCat("unknown limit '", member.key, "': ", DidYouMean(member.key, names)));
     }
     double value = member.value.NumberOr(0);
-    if (!(value >= 1) || value > 1e12) return Bad(StrCat("limit '", member.key, "' is not a positive number"));
+    if (!(value >= 1) || value > 1e12)
+      return Bad(StrCat("limit '", member.key, "' is not a positive number"));
     *field->second = static_cast<int64_t>(value);
   }
   return {};
@@ -108,19 +113,24 @@ Status ReadCase(const Json& test, std::string_view default_name, CodeTask* task,
     task->stdio.push_back({input == nullptr ? "" : StdioText(*input), StdioText(*output)});
     return {};
   }
-  if (type != "function_call" && type != "functional") return Bad(StrCat("unknown type of test case '", type, "'"));
+  if (type != "function_call" && type != "functional")
+    return Bad(StrCat("unknown type of test case '", type, "'"));
   if (name.empty()) return Bad("a function_call test has no 'fn_name'");
   Json args = input == nullptr ? Json::MakeArray() : *input;
   Json want = *output;
   if (args.IsString()) {  // LiveCodeBench: JSON text, one argument a line
-    if (!JsonLines(*input->AsString(), &args)) return Bad("the input of a function_call test is a string that is not JSON");
+    if (!JsonLines(*input->AsString(), &args))
+      return Bad("the input of a function_call test is a string that is not JSON");
     if (const std::string* text = output->AsString()) {
       Result<Json> value = ParseJson(*text);
       if (value.ok()) want = std::move(value).value();
     }
   }
   if (!args.IsArray()) return Bad("the input of a function_call test is not a list of arguments");
-  calls->Append(Json::MakeObject().Set("fn_name", name).Set("input", std::move(args)).Set("output", std::move(want)));
+  calls->Append(Json::MakeObject()
+                    .Set("fn_name", name)
+                    .Set("input", std::move(args))
+                    .Set("output", std::move(want)));
   return {};
 }
 
@@ -141,7 +151,10 @@ Result<Json> ZipCases(const Json& info) {
 
 // The tests' part of the tester's specification; null if the row is about standard streams.
 Result<Json> ReadTests(const Json& info, CodeTask* task) {
-  if (const Json* asserts = info.Find("asserts"); asserts != nullptr && !asserts->IsNull()) {
+  const Json* asserts = info.Find("asserts");
+  if (asserts == nullptr || asserts->IsNull())
+    asserts = info.Find("assert_case");  // verl's name for it
+  if (asserts != nullptr && !asserts->IsNull()) {
     Json texts = Json::MakeArray();
     if (asserts->IsString()) texts.Append(*asserts);
     if (asserts->IsArray()) texts = *asserts;
@@ -153,7 +166,9 @@ Result<Json> ReadTests(const Json& info, CodeTask* task) {
   }
   if (const Json* test = info.Find("test"); test != nullptr && test->IsString()) {
     if (task->entry_point.empty()) {
-      return Json::MakeObject().Set("kind", "asserts").Set("texts", Json::MakeArray().Append(*test));
+      return Json::MakeObject()
+          .Set("kind", "asserts")
+          .Set("texts", Json::MakeArray().Append(*test));
     }
     return Json::MakeObject().Set("kind", "check").Set("text", *test);
   }
@@ -180,16 +195,19 @@ Result<Json> ReadTests(const Json& info, CodeTask* task) {
 }
 
 // Classes whose instances cross by value, and the text that defines the well-known ones where the row only mentions them.
-void FindRecords(const Json& info, const Problem& problem, const std::string& tests_text, CodeTask* task,
-                 Json* trusted) {
+void FindRecords(const Json& info, const Problem& problem, const std::string& tests_text,
+                 CodeTask* task, Json* trusted) {
   if (!task->prompt.before.empty()) {
     trusted->Append(task->prompt.before);
     task->records = TopLevelClasses(task->prompt.before);
   }
   std::string setup(info.StringOr("setup", ""));
   for (auto [name, text] : {std::pair{"ListNode", kListNode}, std::pair{"TreeNode", kTreeNode}}) {
-    bool mentioned = MentionsWord(problem.prompt, name) || MentionsWord(tests_text, name) || MentionsWord(setup, name);
-    if (!mentioned || DefinesAtTopLevel(task->prompt.before, name) || DefinesAtTopLevel(setup, name)) continue;
+    bool mentioned = MentionsWord(problem.prompt, name) || MentionsWord(tests_text, name) ||
+                     MentionsWord(setup, name);
+    if (!mentioned || DefinesAtTopLevel(task->prompt.before, name) ||
+        DefinesAtTopLevel(setup, name))
+      continue;
     trusted->Append(text);
     task->prelude += text;
     task->records.push_back(name);
@@ -255,7 +273,9 @@ std::string LimitSentence(Cause cause, const Limits& limits) {
 
 }  // namespace
 
-std::string Shown(std::string_view bytes) { return Shorten(SanitizeUtf8(bytes.substr(0, 4 * kShownBytes)), kShownBytes); }
+std::string Shown(std::string_view bytes) {
+  return Shorten(SanitizeUtf8(bytes.substr(0, 4 * kShownBytes)), kShownBytes);
+}
 
 LastWords ReadTraceback(std::string_view text) {
   LastWords words;
@@ -282,10 +302,13 @@ Verdict FailByCause(Cause cause, const Limits& limits) {
 
 Result<CodeOptions> ReadCodeOptions(const Json& json, const CodeOptions& base) {
   CodeOptions options = base;
-  Status names = CheckOptionNames(json, "code", {"partial", "cut", "judge", "accept_forgeable", "float_tol", "unordered", "match", "limits"});
+  Status names = CheckOptionNames(
+      json, "code",
+      {"partial", "cut", "judge", "accept_forgeable", "float_tol", "unordered", "match", "limits"});
   if (!names.ok()) return names.error();
-  for (auto [name, field] : {std::pair{"partial", &options.partial}, std::pair{"unordered", &options.unordered},
-                             std::pair{"accept_forgeable", &options.accept_forgeable}}) {
+  for (auto [name, field] :
+       {std::pair{"partial", &options.partial}, std::pair{"unordered", &options.unordered},
+        std::pair{"accept_forgeable", &options.accept_forgeable}}) {
     const Json* value = json.Find(name);
     if (value == nullptr || value->IsNull()) continue;
     if (!value->IsBool()) return BadOption(name, "true or false");
@@ -298,15 +321,19 @@ Result<CodeOptions> ReadCodeOptions(const Json& json, const CodeOptions& base) {
     options.cut_humaneval = *value->AsString() == "humaneval";
   }
   if (const Json* value = json.Find("judge"); value != nullptr && !value->IsNull()) {
-    if (!value->IsString() || (*value->AsString() != "split" && *value->AsString() != "inprocess")) {
+    if (!value->IsString() ||
+        (*value->AsString() != "split" && *value->AsString() != "inprocess")) {
       return BadOption("judge", "split or inprocess");
     }
     options.inprocess = *value->AsString() == "inprocess";
   }
   if (const Json* value = json.Find("match"); value != nullptr && !value->IsNull()) {
     std::string_view text = value->IsString() ? std::string_view(*value->AsString()) : "";
-    if (text != "lines" && text != "tokens" && text != "exact") return BadOption("match", "lines, tokens or exact");
-    options.match = text == "lines" ? OutputMatch::kLines : text == "tokens" ? OutputMatch::kTokens : OutputMatch::kExact;
+    if (text != "lines" && text != "tokens" && text != "exact")
+      return BadOption("match", "lines, tokens or exact");
+    options.match = text == "lines"    ? OutputMatch::kLines
+                    : text == "tokens" ? OutputMatch::kTokens
+                                       : OutputMatch::kExact;
   }
   if (const Json* value = json.Find("float_tol"); value != nullptr && !value->IsNull()) {
     double tolerance = value->NumberOr(-1);
@@ -335,9 +362,10 @@ Result<CodeTask> ReadCodeTask(const Problem& problem, const CodeOptions& options
   if (!merged.ok()) return merged.error();
   task.options = *merged;
   task.language = AsciiLower(info.StringOr("language", "python"));
-  for (auto [alias, name] : {std::pair{"python3", "python"}, std::pair{"py", "python"}, std::pair{"cpp", "c++"},
-                             std::pair{"cc", "c++"}, std::pair{"cxx", "c++"}, std::pair{"js", "javascript"},
-                             std::pair{"node", "javascript"}, std::pair{"sh", "bash"}, std::pair{"shell", "bash"}}) {
+  for (auto [alias, name] :
+       {std::pair{"python3", "python"}, std::pair{"py", "python"}, std::pair{"cpp", "c++"},
+        std::pair{"cc", "c++"}, std::pair{"cxx", "c++"}, std::pair{"js", "javascript"},
+        std::pair{"node", "javascript"}, std::pair{"sh", "bash"}, std::pair{"shell", "bash"}}) {
     if (task.language == alias) task.language = name;
   }
   task.entry_point = std::string(Trim(info.StringOr("entry_point", "")));
@@ -364,12 +392,15 @@ Result<CodeTask> ReadCodeTask(const Problem& problem, const CodeOptions& options
 
 CodeProgram BuildProgram(const CodeTask& task, std::string_view reply) {
   ProgramText found = ExtractProgram(reply, task.language);
-  if (task.options.cut_humaneval && !found.fenced) found.text = std::string(CutAtStopWords(found.text));
+  if (task.options.cut_humaneval && !found.fenced)
+    found.text = std::string(CutAtStopWords(found.text));
   if (Trim(found.text).empty()) return {};
   CodeProgram program;
   CodePrompt prompt = task.prompt;
-  std::string_view start = std::string_view(found.text).substr(found.text.find_first_not_of("\r\n"));
-  if (prompt.code.empty() && !found.fenced && (start[0] == ' ' || start[0] == '\t')) prompt.code = task.open_prompt;
+  std::string_view start =
+      std::string_view(found.text).substr(found.text.find_first_not_of("\r\n"));
+  if (prompt.code.empty() && !found.fenced && (start[0] == ' ' || start[0] == '\t'))
+    prompt.code = task.open_prompt;
   program.text = JoinPromptAndCompletion(prompt, found, task.entry_point, &program.first_line);
   std::string prelude = task.prelude;
   if (!task.by_stdio() && task.prompt.code.empty() && DefinesAtTopLevel(found.text, "Solution")) {

@@ -18,8 +18,8 @@ namespace assay {
 
 // The verifier's options, those of the row laid over those it was made with.
 struct CodeOptions {
-  bool partial = false;         // the fraction of tests passed is the score
-  bool cut_humaneval = false;   // cut base-model text at stop words
+  bool partial = false;           // the fraction of tests passed is the score
+  bool cut_humaneval = false;     // cut base-model text at stop words
   bool inprocess = false;         // tests and candidate in one process: forgeable
   bool accept_forgeable = false;  // without it, `inprocess` is refused; a row cannot say it
   std::optional<double> float_tol;
@@ -49,8 +49,8 @@ struct CodeTask {
   std::string inprocess_tests;  // setup and tests as one text, for running beside the program
   std::string entry_point;
   CodePrompt prompt;
-  std::string open_prompt;           // the row's prompt, for text that goes on in a body which it opened
-  std::string prelude;               // stands before every program
+  std::string open_prompt;  // the row's prompt, for text that goes on in a body which it opened
+  std::string prelude;      // stands before every program
   std::vector<std::string> records;  // classes that cross as records
 
   bool by_stdio() const { return !stdio.empty(); }

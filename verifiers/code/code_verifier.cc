@@ -19,7 +19,8 @@ const char* const kCodeOptionsHelp =
     "float_tol: number (default none): how far numbers may differ\n"
     "unordered: true | false (default false): lists match in any order\n"
     "limits: {cpu_ms, wall_ms, memory_mib, ..}\n"
-    "judge: split | inprocess (default split): tests apart from the program, or forgeable beside it\n"
+    "judge: split | inprocess (default split): tests apart from the program, or forgeable beside "
+    "it\n"
     "accept_forgeable: true | false (default false): needed for judge = inprocess";
 
 namespace {
@@ -45,7 +46,8 @@ struct CaseResult {
   Verdict verdict;
 };
 
-CaseResult JudgeRun(const CodeTask& task, const CodeProgram& program, const StdioCase& test, const RunResult& run) {
+CaseResult JudgeRun(const CodeTask& task, const CodeProgram& program, const StdioCase& test,
+                    const RunResult& run) {
   if (run.cause == Cause::kFault) return {false, Verdict::Fault("sandbox_fault", run.fault)};
   if (run.cause == Cause::kCompileError) {
     return {false, Verdict::Fail("compile_error", Shown(Trim(run.stderr_bytes)))};
@@ -55,9 +57,12 @@ CaseResult JudgeRun(const CodeTask& task, const CodeProgram& program, const Stdi
     bool python = task.language == "python";
     bool syntax = python && !words.traceback && IsSyntaxErrorName(words.type);
     bool raised = python && words.traceback;
-    Verdict verdict = Verdict::Fail(syntax ? "syntax_error" : words.type == "MemoryError" && raised ? "memory_limit"
-                                                          : raised ? "exception" : "nonzero_exit",
-                                    syntax || raised ? words.sentence : StrCat("exit code ", run.exit_code));
+    Verdict verdict =
+        Verdict::Fail(syntax                                  ? "syntax_error"
+                      : words.type == "MemoryError" && raised ? "memory_limit"
+                      : raised                                ? "exception"
+                                                              : "nonzero_exit",
+                      syntax || raised ? words.sentence : StrCat("exit code ", run.exit_code));
     if (raised) verdict.evidence.Set("exception", words.type);
     int64_t own_line = words.line - program.first_line;
     if ((syntax || raised) && own_line > 0) {
@@ -68,7 +73,8 @@ CaseResult JudgeRun(const CodeTask& task, const CodeProgram& program, const Stdi
   }
   if (run.cause != Cause::kOk) return {false, FailByCause(run.cause, task.limits)};
   if (run.stdout_truncated) return {false, FailByCause(Cause::kOutputLimit, task.limits)};
-  if (!task.checker.empty() || OutputMatches(run.stdout_bytes, test.output, task.options.match, task.options.float_tol)) {
+  if (!task.checker.empty() ||
+      OutputMatches(run.stdout_bytes, test.output, task.options.match, task.options.float_tol)) {
     return {true, Verdict::Pass()};
   }
   return {false, Verdict::Fail("wrong_answer", "the output differs from what is expected")};
@@ -106,7 +112,9 @@ class StdioJudge {
         first_.evidence.Set("failing", DescribeCase(i, task_.stdio[i], run));
       }
       // What does not parse fails every test.
-      if (!task_.options.partial || first_.reason == "syntax_error" || first_.reason == "compile_error") break;
+      if (!task_.options.partial || first_.reason == "syntax_error" ||
+          first_.reason == "compile_error")
+        break;
     }
     if (!task_.checker.empty() && (failed_ == 0 || task_.options.partial)) {
       if (Verdict checked = RunChecker(); checked.outcome == Outcome::kFault) return checked;
@@ -118,7 +126,9 @@ class StdioJudge {
   void Keep(size_t number, const RunResult& run) {
     const StdioCase& test = task_.stdio[number];
     Json kept = Json::MakeObject();
-    kept.Set("test", static_cast<int64_t>(number)).Set("input", test.input).Set("output", test.output);
+    kept.Set("test", static_cast<int64_t>(number))
+        .Set("input", test.input)
+        .Set("output", test.output);
     outputs_.Append(kept.Set("got", SanitizeUtf8(run.stdout_bytes)));
   }
 
@@ -126,9 +136,13 @@ class StdioJudge {
   Verdict RunChecker() {
     Json tests = Json::MakeObject().Set("kind", "checker").Set("text", task_.checker);
     JudgeJob job;
-    job.tester_spec = Json::MakeObject().Set("tests", std::move(tests)).Set("partial", task_.options.partial).Dump();
+    job.tester_spec = Json::MakeObject()
+                          .Set("tests", std::move(tests))
+                          .Set("partial", task_.options.partial)
+                          .Dump();
     job.tester_key = StrCat("checker ", task_.checker);
-    job.tester_request = Json::MakeObject().Set("cases", outputs_.IsNull() ? Json::MakeArray() : outputs_).Dump();
+    job.tester_request =
+        Json::MakeObject().Set("cases", outputs_.IsNull() ? Json::MakeArray() : outputs_).Dump();
     jail::CandidateSpec nothing;
     nothing.module_name = "solution";
     job.candidate_spec = nothing.Encode();
@@ -141,14 +155,16 @@ class StdioJudge {
                  : Verdict::Fault("sandbox_fault", judged.candidate.fault);
     }
     if (said->StringOr("outcome", "") == "fault") {
-      return Verdict::Fault(std::string(said->StringOr("reason", "gold_checker")), std::string(said->StringOr("detail", "")));
+      return Verdict::Fault(std::string(said->StringOr("reason", "gold_checker")),
+                            std::string(said->StringOr("detail", "")));
     }
     if (said->StringOr("outcome", "") == "pass") return Verdict::Pass();
     int64_t held = task_.options.partial ? said->IntOr("passed", 0) : 0;
     failed_ += passed_ - held;
     passed_ = held;
     if (first_.reason.empty()) {
-      first_ = Verdict::Fail("wrong_answer", std::string(said->StringOr("detail", "the checker rejects the output")));
+      first_ = Verdict::Fail(
+          "wrong_answer", std::string(said->StringOr("detail", "the checker rejects the output")));
       if (const Json* failing = said->Find("failing")) first_.evidence.Set("failing", *failing);
     }
     return Verdict::Pass();
@@ -200,14 +216,19 @@ Verdict ReadJudgeResult(const JudgeResult& judged, const CodeTask& task) {
   bool box_at_fault = EndedByItsOwnFault(cause) && !judged.ended_by_us;
   if (judged.tester_cause != Cause::kOk) {
     if (box_at_fault) return FailByCause(cause, task.limits);
-    if (judged.tester_cause == Cause::kFault) return Verdict::Fault("sandbox_fault", "the tester did not report");
+    if (judged.tester_cause == Cause::kFault)
+      return Verdict::Fault("sandbox_fault", "the tester did not report");
     // The tester is ours, but what it choked on was handed to it.
-    bool limit = judged.tester_cause != Cause::kSignal && judged.tester_cause != Cause::kNonzeroExit;
+    bool limit =
+        judged.tester_cause != Cause::kSignal && judged.tester_cause != Cause::kNonzeroExit;
     return Verdict::Fail(limit ? CauseName(judged.tester_cause) : "protocol_error",
-                         StrCat("testing what the program returned ", limit ? "ran over a limit" : "broke the tester"));
+                         StrCat("testing what the program returned ",
+                                limit ? "ran over a limit" : "broke the tester"));
   }
   Result<Json> said = ParseJson(judged.result);
-  if (!said.ok()) return box_at_fault ? FailByCause(cause, task.limits) : Verdict::Fail("protocol_error", "no verdict");
+  if (!said.ok())
+    return box_at_fault ? FailByCause(cause, task.limits)
+                        : Verdict::Fail("protocol_error", "no verdict");
   Verdict verdict = FromTester(*said, task.options.partial);
   // A program that was ended says so by a closed channel: the first cause is the limit that ended it.
   if (box_at_fault && (verdict.outcome == Outcome::kPass || verdict.reason == "early_exit")) {
@@ -233,17 +254,21 @@ Verdict JudgeByTester(const CodeTask& task, const CodeProgram& program, Sandbox*
 
 class CodeVerifier : public Verifier {
  public:
-  CodeVerifier(CodeOptions options, Sandbox* sandbox) : options_(std::move(options)), sandbox_(sandbox) {}
+  CodeVerifier(CodeOptions options, Sandbox* sandbox)
+      : options_(std::move(options)), sandbox_(sandbox) {}
 
   std::vector<Verdict> Verify(const Group& group, const Json* row_options) const override {
     CodeOptions options = options_;
     if (row_options != nullptr) {
       Result<CodeOptions> merged = ReadCodeOptions(*row_options, options_);
-      if (!merged.ok()) return All(group, Verdict::Fault("gold_bad_options", merged.error().message));
+      if (!merged.ok())
+        return All(group, Verdict::Fault("gold_bad_options", merged.error().message));
       options = *merged;
     }
     if (options.inprocess && !options_.accept_forgeable) {
-      return All(group, Verdict::Fault("gold_bad_options", "the row wants judge = inprocess, which the rubric does not accept"));
+      return All(group, Verdict::Fault(
+                            "gold_bad_options",
+                            "the row wants judge = inprocess, which the rubric does not accept"));
     }
     Result<CodeTask> task = ReadCodeTask(group.problem, options);
     if (!task.ok()) return All(group, Verdict::Fault("gold_bad_tests", task.error().message));
@@ -265,12 +290,14 @@ class CodeVerifier : public Verifier {
 
   Verdict JudgeOne(const CodeTask& task, const CodeProgram& program) const {
     if (program.text.empty()) return Verdict::Fail("no_code", "the reply holds no program");
-    if (program.text.size() > kMaxProgramBytes) return Verdict::Fail("output_limit", "the program is too long");
+    if (program.text.size() > kMaxProgramBytes)
+      return Verdict::Fail("output_limit", "the program is too long");
     const auto start = std::chrono::steady_clock::now();
-    Verdict verdict = task.by_stdio()           ? StdioJudge(task, sandbox_).Judge(program)
+    Verdict verdict = task.by_stdio()          ? StdioJudge(task, sandbox_).Judge(program)
                       : task.options.inprocess ? JudgeInProcess(task, program, sandbox_)
                                                : JudgeByTester(task, program, sandbox_);
-    verdict.ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    verdict.ms =
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
     return verdict;
   }
 
@@ -284,13 +311,17 @@ Result<std::unique_ptr<Verifier>> MakeCodeVerifier(const Json& options, const Ve
   Result<CodeOptions> read = ReadCodeOptions(options, CodeOptions());
   if (!read.ok()) return read.error();
   if (read->inprocess && !read->accept_forgeable) {
-    return Error{ErrorCode::kUsage, "verifier 'code': verdicts of judge = inprocess can be forged by the program",
-                 "say accept_forgeable = true if that is acceptable, or leave the tests apart (judge = split)"};
+    return Error{ErrorCode::kUsage,
+                 "verifier 'code': verdicts of judge = inprocess can be forged by the program",
+                 "say accept_forgeable = true if that is acceptable, or leave the tests apart "
+                 "(judge = split)"};
   }
   if (env.sandbox == nullptr) {
-    return Error{ErrorCode::kUnavailable, "verifier 'code' needs the sandbox", "run `assay doctor`: it says what is missing"};
+    return Error{ErrorCode::kUnavailable, "verifier 'code' needs the sandbox",
+                 "run `assay doctor`: it says what is missing"};
   }
-  return std::unique_ptr<Verifier>(std::make_unique<CodeVerifier>(std::move(read).value(), env.sandbox));
+  return std::unique_ptr<Verifier>(
+      std::make_unique<CodeVerifier>(std::move(read).value(), env.sandbox));
 }
 
 }  // namespace assay

@@ -52,7 +52,8 @@ struct Fence {
 // A line that opens or closes a block: at least three marks; a backtick fence's info holds no backticks.
 bool ReadFence(std::string_view line, Fence* fence) {
   size_t indent = line.find_first_not_of(" \t");
-  if (indent == std::string_view::npos || (line[indent] != '`' && line[indent] != '~')) return false;
+  if (indent == std::string_view::npos || (line[indent] != '`' && line[indent] != '~'))
+    return false;
   fence->mark = line[indent];
   size_t end = indent;
   while (end < line.size() && line[end] == fence->mark) ++end;
@@ -92,7 +93,9 @@ std::vector<Block> FencedBlocks(std::string_view text) {
       }
       // A block in a list is indented as its fence is.
       size_t strip = 0;
-      while (strip < open.indent && strip < line.size() && (line[strip] == ' ' || line[strip] == '\t')) ++strip;
+      while (strip < open.indent && strip < line.size() &&
+             (line[strip] == ' ' || line[strip] == '\t'))
+        ++strip;
       block.text.append(line.substr(strip));
       block.text.push_back('\n');
     }
@@ -101,12 +104,15 @@ std::vector<Block> FencedBlocks(std::string_view text) {
   return blocks;
 }
 
-bool IsWordChar(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || (c & 0x80) != 0; }
+bool IsWordChar(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || (c & 0x80) != 0;
+}
 
 // "def name", "class name", "async def name" at the line's start, whatever the spaces.
 bool LineDefines(std::string_view line, std::string_view name) {
   auto eat = [&line](std::string_view word) {
-    if (!StartsWith(line, word) || line.size() == word.size() || IsWordChar(line[word.size()])) return false;
+    if (!StartsWith(line, word) || line.size() == word.size() || IsWordChar(line[word.size()]))
+      return false;
     line.remove_prefix(word.size());
     line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
     return true;
@@ -119,19 +125,23 @@ bool LineDefines(std::string_view line, std::string_view name) {
 // Whether an unindented line can stand in a program; prose mostly cannot.
 bool LooksLikeCode(std::string_view line) {
   static constexpr std::array<std::string_view, 20> kStarts = {
-      "import ", "from ", "def ",   "class ", "@",     "#",   "\"", "'",   "if ",  "else",
-      "elif ",   "try",   "except", "with ",  "for ",  "while ", "async ", ")", "]", "}"};
+      "import ", "from ", "def ",   "class ", "@",    "#",      "\"",     "'", "if ", "else",
+      "elif ",   "try",   "except", "with ",  "for ", "while ", "async ", ")", "]",   "}"};
   for (std::string_view start : kStarts) {
     if (!StartsWith(line, start)) continue;
     if (start == "from ") return line.find(" import") != std::string_view::npos;
-    if (start == "import ") return line.find('.') == std::string_view::npos || !EndsWith(Trim(line), ".");
+    if (start == "import ")
+      return line.find('.') == std::string_view::npos || !EndsWith(Trim(line), ".");
     return true;
   }
   size_t end = 0;
-  while (end < line.size() && (IsWordChar(line[end]) || line[end] == '.' || line[end] == '[' || line[end] == ']')) ++end;
+  while (end < line.size() &&
+         (IsWordChar(line[end]) || line[end] == '.' || line[end] == '[' || line[end] == ']'))
+    ++end;
   if (end == 0) return false;
   std::string_view rest = Trim(line.substr(end));
-  return StartsWith(rest, "=") || StartsWith(rest, "(") || StartsWith(rest, ",") || StartsWith(rest, "+=") ||
+  return StartsWith(rest, "=") || StartsWith(rest, "(") || StartsWith(rest, ",") ||
+         StartsWith(rest, "+=") ||
          (StartsWith(rest, ":") && rest.find('=') != std::string_view::npos);
 }
 
@@ -163,7 +173,8 @@ size_t FindDefinition(std::string_view code, std::string_view name, bool code_on
 std::string_view DropDecorators(std::string_view before) {
   while (true) {
     std::string_view trimmed = before;
-    while (!trimmed.empty() && (trimmed.back() == '\n' || trimmed.back() == '\r')) trimmed.remove_suffix(1);
+    while (!trimmed.empty() && (trimmed.back() == '\n' || trimmed.back() == '\r'))
+      trimmed.remove_suffix(1);
     size_t start = trimmed.rfind('\n');
     start = start == std::string_view::npos ? 0 : start + 1;
     if (start >= trimmed.size() || trimmed[start] != '@') return before;
@@ -201,7 +212,8 @@ CodePrompt ReadCodePrompt(std::string_view prompt, std::string_view entry_point)
   if (entry_point.empty()) return {};
   std::string code;
   for (Block& block : FencedBlocks(prompt)) {
-    if (FindDefinition(block.text, entry_point, false) != std::string_view::npos) code = std::move(block.text);
+    if (FindDefinition(block.text, entry_point, false) != std::string_view::npos)
+      code = std::move(block.text);
   }
   if (code.empty()) {
     if (FindDefinition(prompt, entry_point, true) == std::string_view::npos) return {};
@@ -229,7 +241,8 @@ std::vector<std::string> TopLevelClasses(std::string_view code) {
     size_t end = 0;
     while (end < line.size() && IsWordChar(line[end])) ++end;
     std::string_view rest = Trim(line.substr(end));
-    bool is_tuple = !is_class && StartsWith(rest, "=") && rest.find("namedtuple(") != std::string_view::npos;
+    bool is_tuple =
+        !is_class && StartsWith(rest, "=") && rest.find("namedtuple(") != std::string_view::npos;
     if (end > 0 && (is_class || is_tuple)) names.emplace_back(line.substr(0, end));
   }
   return names;

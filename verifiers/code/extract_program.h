@@ -9,8 +9,8 @@
 namespace assay {
 
 struct ProgramText {
-  std::string text;      // empty: there is no program
-  bool fenced = false;   // it stood in a fenced block
+  std::string text;     // empty: there is no program
+  bool fenced = false;  // it stood in a fenced block
 };
 
 // The last fenced block of `language` in the answer part (what follows the last </think>), else the answer part's last fenced
@@ -23,8 +23,10 @@ std::string_view CutAtStopWords(std::string_view text);
 
 // What a HumanEval-style prompt consists of. `code` empty: the prompt is prose (or does not show the entry point).
 struct CodePrompt {
-  std::string code;    // the prompt's code: the whole prompt, or the block in it that defines the entry point
-  std::string before;  // the part of `code` before the definition of the entry point (and its decorators)
+  std::string
+      code;  // the prompt's code: the whole prompt, or the block in it that defines the entry point
+  std::string
+      before;  // the part of `code` before the definition of the entry point (and its decorators)
 };
 CodePrompt ReadCodePrompt(std::string_view prompt, std::string_view entry_point);
 

@@ -47,7 +47,8 @@ std::string Marker(const CodeProgram& program) {
   return HashBytes128(program.text, (uint64_t{device()} << 32) | device()).Hex();
 }
 
-Verdict FromRun(const CodeTask& task, const CodeProgram& program, const RunResult& run, const std::string& marker) {
+Verdict FromRun(const CodeTask& task, const CodeProgram& program, const RunResult& run,
+                const std::string& marker) {
   if (run.cause == Cause::kFault) return Verdict::Fault("sandbox_fault", run.fault);
   if (run.ok()) {
     if (EndsWith(Trim(run.stdout_bytes), marker)) return Verdict::Pass();
@@ -55,15 +56,18 @@ Verdict FromRun(const CodeTask& task, const CodeProgram& program, const RunResul
   }
   if (run.cause != Cause::kNonzeroExit) return FailByCause(run.cause, task.limits);
   LastWords words = ReadTraceback(run.stderr_bytes);
-  if (words.traceback && words.type == "ModuleNotFoundError" && run.stderr_bytes.find("File \"tests.py\"") != std::string::npos) {
-    return Verdict::Fault("gold_tests", StrCat("the tests cannot import what they need: ", words.sentence));
+  if (words.traceback && words.type == "ModuleNotFoundError" &&
+      run.stderr_bytes.find("File \"tests.py\"") != std::string::npos) {
+    return Verdict::Fault("gold_tests",
+                          StrCat("the tests cannot import what they need: ", words.sentence));
   }
   int64_t line = words.line - program.first_line;
   bool in_program = words.line > 0 && line > 0;
-  Verdict verdict = Verdict::Fail(!words.traceback ? "wrong_answer" : words.type == "AssertionError" ? "wrong_answer"
-                                                   : words.type == "MemoryError"                     ? "memory_limit"
-                                                   : IsSyntaxErrorName(words.type)                   ? "syntax_error"
-                                                                                                     : "exception",
+  Verdict verdict = Verdict::Fail(!words.traceback                 ? "wrong_answer"
+                                  : words.type == "AssertionError" ? "wrong_answer"
+                                  : words.type == "MemoryError"    ? "memory_limit"
+                                  : IsSyntaxErrorName(words.type)  ? "syntax_error"
+                                                                   : "exception",
                                   words.sentence);
   if (in_program && words.traceback && words.type != "AssertionError") {
     verdict.evidence.Set("program_line", line);

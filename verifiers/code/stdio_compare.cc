@@ -41,7 +41,8 @@ std::optional<double> Number(std::string_view word) {
   if (!word.empty() && word[0] == '+') word.remove_prefix(1);
   double value = 0;
   auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
-  if (error != std::errc() || end != word.data() + word.size() || !std::isfinite(value)) return std::nullopt;
+  if (error != std::errc() || end != word.data() + word.size() || !std::isfinite(value))
+    return std::nullopt;
   return value;
 }
 
