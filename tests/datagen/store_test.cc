@@ -347,7 +347,7 @@ TEST_F(StoreTest, FilesThatAreNoStoreAreRefused) {
 TEST_F(StoreTest, FullDiskKeepsWhatWasCommitted) {
   OpenStore().reset();
   const int64_t pages = RawInt("PRAGMA page_count");
-  auto store = OpenStore(OpenMode::kCreate, {.max_pages = pages + 12});
+  auto store = OpenStore(OpenMode::kCreate, {.max_pages = pages + 24});
   RunId run = *store->BeginRun(Info(), false);
   int64_t committed = 0;
   Status status;
