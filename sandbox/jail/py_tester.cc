@@ -69,8 +69,8 @@ class TesterHooks : public TransferHooks {
     if (kind != Foreign::kHandle) return nullptr;
     auto found = handles_.find(id);
     if (found != handles_.end()) return Py_NewRef(found->second);
-    PyObject* made = PyObject_CallFunction(g_classes.make_handle, "Ki", static_cast<unsigned long long>(id),
-                                           static_cast<int>(flags));
+    PyObject* made = PyObject_CallFunction(
+        g_classes.make_handle, "Ki", static_cast<unsigned long long>(id), static_cast<int>(flags));
     if (made == nullptr) return nullptr;
     handles_.emplace(id, Py_NewRef(made));
     return made;
@@ -113,7 +113,8 @@ std::string Printable(std::string_view bytes) {
 
 class Conversation {
  public:
-  Conversation(int answers_fd, int requests_fd) : answers_fd_(answers_fd), requests_fd_(requests_fd) {}
+  Conversation(int answers_fd, int requests_fd)
+      : answers_fd_(answers_fd), requests_fd_(requests_fd) {}
 
   // (status, type, message, line of the whole program, line of the completion); null: broken off.
   PyObject* Loaded() {
@@ -133,7 +134,8 @@ class Conversation {
                          static_cast<unsigned long long>(own_line));
   }
 
-  PyObject* Ask(int operation, uint64_t handle, const char* name, PyObject* args, PyObject* kwargs) {
+  PyObject* Ask(int operation, uint64_t handle, const char* name, PyObject* args,
+                PyObject* kwargs) {
     if (!broken_reason_.empty()) return RaiseBroken();
     uint64_t number = ++number_;
     Encoder request(&hooks_, limits_);
@@ -154,7 +156,8 @@ class Conversation {
       last_handle_ = handle;
       last_value_ = PyRef();
     }
-    if (!WriteFrame(requests_fd_, bytes)) return BreakOff("early_exit", "the program ended while it was tested");
+    if (!WriteFrame(requests_fd_, bytes))
+      return BreakOff("early_exit", "the program ended while it was tested");
     PyObject* value = Await(number, request);
     if (value != nullptr && operation == static_cast<int>(Operation::kCall)) {
       last_handle_ = handle;
@@ -176,11 +179,13 @@ class Conversation {
     if (!ok) Py_RETURN_NONE;
     PyRef empty(PyDict_New());
     PyObject* handle = hooks_.Handle(last_handle_);
-    PyRef label(handle != nullptr ? PyObject_GetAttrString(handle, "_assay_label") : PyUnicode_FromString(""));
+    PyRef label(handle != nullptr ? PyObject_GetAttrString(handle, "_assay_label")
+                                  : PyUnicode_FromString(""));
     PyErr_Clear();
     return PyTuple_Pack(5, label ? label.get() : Py_None, args.get(),
                         kwargs.get() == Py_None ? empty.get() : kwargs.get(),
-                        last_value_ ? last_value_.get() : Py_None, last_value_ ? Py_True : Py_False);
+                        last_value_ ? last_value_.get() : Py_None,
+                        last_value_ ? Py_True : Py_False);
   }
 
   // (type, message, line) if `error` came out of the box, else False.
@@ -241,7 +246,8 @@ class Conversation {
   }
 
   PyObject* Malformed(const Decoder& decoder) {
-    return BreakOff("protocol_error", decoder.error().empty() ? "a message is malformed" : decoder.error());
+    return BreakOff("protocol_error",
+                    decoder.error().empty() ? "a message is malformed" : decoder.error());
   }
 
   PyObject* TakeAnswer(uint64_t number, const Encoder& request, const std::string& frame) {
@@ -273,7 +279,8 @@ class Conversation {
     // What follows are the exception's arguments, as a message of their own: their references count from there.
     Decoder inner(std::string_view(frame).substr(decoder.position()), &hooks_, limits_);
     PyRef args(inner.Get());
-    if (!args || !inner.Finish() || !inner.AtEnd() || !PyTuple_CheckExact(args.get())) return Malformed(inner);
+    if (!args || !inner.Finish() || !inner.AtEnd() || !PyTuple_CheckExact(args.get()))
+      return Malformed(inner);
     if (exit != 0) {
       PyErr_SetString(g_classes.exit, "the program tried to end itself");
       return nullptr;
@@ -308,10 +315,12 @@ class Conversation {
     PyRef kwargs(args ? decoder.Get() : nullptr);
     PyObject* function = hooks_.Callback(id);
     if (!kwargs || !decoder.Finish() || !decoder.AtEnd() || function == nullptr ||
-        !PyTuple_CheckExact(args.get()) || (kwargs.get() != Py_None && !PyDict_CheckExact(kwargs.get()))) {
+        !PyTuple_CheckExact(args.get()) ||
+        (kwargs.get() != Py_None && !PyDict_CheckExact(kwargs.get()))) {
       return Malformed(decoder) != nullptr;
     }
-    PyRef value(PyObject_Call(function, args.get(), kwargs.get() == Py_None ? nullptr : kwargs.get()));
+    PyRef value(
+        PyObject_Call(function, args.get(), kwargs.get() == Py_None ? nullptr : kwargs.get()));
     if (!value) {
       if (PyErr_ExceptionMatches(g_classes.broken) || PyErr_ExceptionMatches(g_classes.exit) ||
           PyErr_ExceptionMatches(g_classes.unsupported)) {
@@ -384,8 +393,8 @@ PyObject* ModuleSetup(PyObject*, PyObject* args) {
                         &g_classes.exit, &g_classes.unsupported)) {
     return nullptr;
   }
-  for (PyObject* object : {g_classes.handle, g_classes.make_handle, g_classes.broken, g_classes.exit,
-                           g_classes.unsupported}) {
+  for (PyObject* object : {g_classes.handle, g_classes.make_handle, g_classes.broken,
+                           g_classes.exit, g_classes.unsupported}) {
     Py_INCREF(object);
   }
   Py_RETURN_NONE;
@@ -396,12 +405,14 @@ PyObject* ModuleAsk(PyObject*, PyObject* args) {
   unsigned long long handle;
   const char* name;
   PyObject *call_args, *call_kwargs;
-  if (!PyArg_ParseTuple(args, "iKsO!O", &operation, &handle, &name, &PyTuple_Type, &call_args, &call_kwargs)) {
+  if (!PyArg_ParseTuple(args, "iKsO!O", &operation, &handle, &name, &PyTuple_Type, &call_args,
+                        &call_kwargs)) {
     return nullptr;
   }
   Conversation* conversation = Current();
   if (conversation == nullptr) return nullptr;
-  if (call_kwargs != Py_None && PyDict_Check(call_kwargs) && PyDict_Size(call_kwargs) == 0) call_kwargs = Py_None;
+  if (call_kwargs != Py_None && PyDict_Check(call_kwargs) && PyDict_Size(call_kwargs) == 0)
+    call_kwargs = Py_None;
   return conversation->Ask(operation, handle, name, call_args, call_kwargs);
 }
 
@@ -431,26 +442,31 @@ PyObject* ModuleRecords(PyObject*, PyObject* dict) {
   Py_RETURN_NONE;
 }
 
-bool SameEntries(PyObject* dict, PyObject* copy) {
-  if (PyDict_Size(dict) != PyDict_Size(copy)) return false;
+// Makes `dict` what it was when `copy` was taken, save for submodules that were imported since: those are not imported twice.
+// Compares by identity, so that what is unchanged costs little.
+bool RestoreDict(PyObject* dict, PyObject* copy) {
   PyObject *key, *value;
   Py_ssize_t at = 0;
   while (PyDict_Next(copy, &at, &key, &value)) {
-    if (PyDict_GetItemWithError(dict, key) != value) return false;
+    if (PyDict_GetItemWithError(dict, key) != value && PyDict_SetItem(dict, key, value) != 0) return false;
   }
-  return true;
+  if (PyDict_Size(dict) == PyDict_Size(copy)) return true;
+  PyRef keys(PyDict_Keys(dict));
+  for (Py_ssize_t i = 0; keys && i < PyList_GET_SIZE(keys.get()); ++i) {
+    key = PyList_GET_ITEM(keys.get(), i);
+    value = PyDict_GetItemWithError(dict, key);
+    bool keep = PyDict_Contains(copy, key) != 0 || (value != nullptr && PyModule_Check(value));
+    if (!keep && PyDict_DelItem(dict, key) != 0) return false;
+  }
+  return keys && PyErr_Occurred() == nullptr;
 }
 
-// restore([(dict, copy), ..]): every dict as its copy again; compares by identity, so that what is unchanged costs little.
+// restore([(dict, copy), ..])
 PyObject* ModuleRestore(PyObject*, PyObject* pairs) {
   if (!PyList_Check(pairs)) return nullptr;
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(pairs); ++i) {
     PyObject* pair = PyList_GET_ITEM(pairs, i);
-    PyObject* dict = PyTuple_GET_ITEM(pair, 0);
-    PyObject* copy = PyTuple_GET_ITEM(pair, 1);
-    if (SameEntries(dict, copy)) continue;
-    PyDict_Clear(dict);
-    if (PyDict_Update(dict, copy) != 0) return nullptr;
+    if (!RestoreDict(PyTuple_GET_ITEM(pair, 0), PyTuple_GET_ITEM(pair, 1))) return nullptr;
   }
   Py_RETURN_NONE;
 }
@@ -466,15 +482,23 @@ PyMethodDef g_methods[] = {{"setup", ModuleSetup, METH_VARARGS, nullptr},
                            {"records", ModuleRecords, METH_O, nullptr},
                            {"restore", ModuleRestore, METH_O, nullptr},
                            {nullptr, nullptr, 0, nullptr}};
-PyModuleDef g_module = {PyModuleDef_HEAD_INIT, "_assay_judge", nullptr, -1, g_methods,
-                        nullptr,               nullptr,        nullptr, nullptr};
+PyModuleDef g_module = {PyModuleDef_HEAD_INIT,
+                        "_assay_judge",
+                        nullptr,
+                        -1,
+                        g_methods,
+                        nullptr,
+                        nullptr,
+                        nullptr,
+                        nullptr};
 
 PyObject* g_tester_module = nullptr;
 
 bool LoadTesterModule() {
   PyObject* channel = PyModule_Create(&g_module);
   PyObject* modules = PyImport_GetModuleDict();
-  if (channel == nullptr || PyDict_SetItemString(modules, "_assay_judge", channel) != 0) return false;
+  if (channel == nullptr || PyDict_SetItemString(modules, "_assay_judge", channel) != 0)
+    return false;
   PyRef code(Py_CompileString(kPyTesterSource, "<assay tester>", Py_file_input));
   if (!code) return false;
   g_tester_module = PyImport_ExecCodeModule("_assay_tester", code.get());
@@ -509,7 +533,8 @@ void TesterPrepare(std::string_view spec) {
 bool TesterServe(int answers_fd, int requests_fd, int result_fd, std::string_view request) {
   Conversation conversation(answers_fd, requests_fd);
   g_conversation = &conversation;
-  PyRef text(PyUnicode_DecodeUTF8(request.data(), static_cast<Py_ssize_t>(request.size()), "replace"));
+  PyRef text(
+      PyUnicode_DecodeUTF8(request.data(), static_cast<Py_ssize_t>(request.size()), "replace"));
   PyRef result(text ? PyObject_CallMethod(g_tester_module, "serve", "O", text.get()) : nullptr);
   g_conversation = nullptr;
   Py_ssize_t size = 0;
@@ -522,7 +547,9 @@ bool TesterServe(int answers_fd, int requests_fd, int result_fd, std::string_vie
   if (json == nullptr) {
     // Out of memory at the very end: what the program returned brought it about.
     PyErr_Clear();
-    WriteWhole(result_fd, R"({"outcome":"fail","reason":"memory_limit","detail":"the tester ran out of memory"})");
+    WriteWhole(
+        result_fd,
+        R"({"outcome":"fail","reason":"memory_limit","detail":"the tester ran out of memory"})");
     return false;
   }
   return WriteWhole(result_fd, {json, static_cast<size_t>(size)}) && go_on;

@@ -167,6 +167,9 @@ class Brief(reprlib.Repr):
         if isinstance(value, (float, complex, bytes, type, range, decimal.Decimal, types.BuiltinFunctionType)):
             text = value[:200] if isinstance(value, bytes) else value
             return repr(text)[:self.maxother]
+        if type(value).__module__ == "numpy":
+            small = getattr(value, "size", 0) <= 1000
+            return f"{type(value).__name__}({self.repr1(value.tolist(), level - 1) if small else value.shape})"
         if isinstance(value, (Handle, type(None), bool, BaseException)):
             return repr(value)[:self.maxother]
         fields = getattr(value, "__dict__", None)
@@ -269,7 +272,7 @@ def parse(text, what):
         return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None)
-        raise GoldError(f"gold_{what}_syntax", f"the row's {what} does not parse (line {line}): {error}") from None
+        raise GoldError(f"gold_{what}", f"the row's {what} does not parse (line {line}): {error}") from None
 
 
 def import_modules(trees):
@@ -332,9 +335,9 @@ class Session:
         self.served = 0
         self.trusted = [(text, parse(text, "prompt")) for text in spec.get("trusted", [])]
         self.setup = spec.get("setup") or ""
-        setup_tree = parse(self.setup, "setup")
+        setup_tree = parse(self.setup, "tests")
         self.texts = self.tests["texts"] if self.kind == "asserts" else [self.tests.get("text") or ""]
-        test_trees = [parse(text, "tests") for text in self.texts]
+        test_trees = [parse(text, "checker" if self.kind == "checker" else "tests") for text in self.texts]
         self.find_names([t for t, _ in self.trusted], [t for _, t in self.trusted], setup_tree, test_trees)
         import_modules([t for _, t in self.trusted] + [setup_tree] + test_trees)
         self.trusted_code = [compile(tree, "<prompt>", "exec", dont_inherit=True) for _, tree in self.trusted]
