@@ -159,6 +159,13 @@ Value BallEval::Eval(NodeId id, Complex* out) {
     case Op::kMod:
       return Note(*out, Rounded(id, out));
     case Op::kFact: {
+      if (n.aux != 1) {
+        ExactEval exact(tree_, &budget_);
+        Rational q;
+        const Value v = exact.Eval(id, &q);
+        if (v == Value::kOk) acb_set_fmpq(out->get(), q.get(), prec_);
+        return Note(*out, v);
+      }
       Complex x;
       const Value v = Eval(tree_.Kid(id, 0), &x);
       return v == Value::kOk ? Note(*out, Factorial(x, out)) : v;

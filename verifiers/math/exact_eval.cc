@@ -214,8 +214,14 @@ Value ExactEval::Factorial(NodeId id, Rational* out) {
   if (fmpz_cmp_ui(x.num(), kMaxFactorial) > 0) return Value::kLimit;
   const ulong m = fmpz_get_ui(x.num());
   if (!budget_.Spend(static_cast<int64_t>(m) / 4)) return Value::kLimit;
-  fmpz_fac_ui(out->num(), m);
   fmpz_one(out->den());
+  if (tree_[id].aux == 2) {
+    if (m > 4000) return Value::kLimit;
+    fmpz_one(out->num());
+    for (ulong k = m; k > 1; k -= 2) fmpz_mul_ui(out->num(), out->num(), k);
+    return Spend(*out) ? Value::kOk : Value::kLimit;
+  }
+  fmpz_fac_ui(out->num(), m);
   return Spend(*out) ? Value::kOk : Value::kLimit;
 }
 

@@ -246,7 +246,7 @@ Value FieldEval::Eval(NodeId id, uint64_t* out) {
       return ok;
     }
     case Op::kFact:
-      return Opaque(kFactTag, id, out);
+      return Opaque(kFactTag + 32 * n.aux, id, out);
     case Op::kMod:
       return Opaque(kModTag, id, out);
     case Op::kNorm:
@@ -280,8 +280,9 @@ Value FieldEval::Opaque(uint64_t tag, NodeId id, uint64_t* out) {
     const Value ok = Eval(tree_.Kid(id, k), &v);
     if (ok != Value::kOk) return ok;
     if (n.op == Op::kFact && v <= kMaxFactorial) {
+      const uint64_t step = n.aux;
       uint64_t f = 1;
-      for (uint64_t j = 2; j <= v; ++j) f = f_.Mul(f, j);
+      for (uint64_t j = v; j > 1; j = j > step ? j - step : 0) f = f_.Mul(f, j);
       *out = f;
       return budget_.Spend(static_cast<int64_t>(v / 4)) ? Value::kOk : Value::kLimit;
     }

@@ -844,8 +844,8 @@ class Lexer {
 
   void TextContent(std::string_view content, size_t at, int kind, std::string_view name,
                    int nested) {
-    // An upright m, s, g.. behind a number is a unit; an upright e or E is what the letter is.
-    if (name == "mathrm" && content.size() == 1 &&
+    // An upright m, s, g.. behind a number is a unit; another upright letter is what the letter is.
+    if ((name == "mathrm" || kind == 1) && content.size() == 1 &&
         std::strchr("msgLJNWVAKhTFHl", content[0]) != nullptr &&
         (Last() == Tok::kNumber || Last() == Tok::kGroupClose || Last() == Tok::kClose)) {
       Push(Tok::kText, 0, content);

@@ -325,7 +325,7 @@ class Parser {
       Next();
       return kEq;
     }
-    if (Is(Tok::kWord) && T().text == "in") {
+    if (Is(Tok::kWord) && T().text == "in" && !IsItemEnd(Ahead(1))) {
       Next();
       return kIn;
     }
@@ -385,7 +385,8 @@ class Parser {
 
   // Words where an expression could stand: a number spelled out, the name on the left of a relation, or a text answer.
   NodeId TryWords() {
-    if (Is(Tok::kWord) && IsLetterProduct(T(), false) && !WordAlone()) return kNoNode;
+    if (Is(Tok::kWord) && IsLetterProduct(T(), false) && !WordAlone() && !WordAhead())
+      return kNoNode;
     if (!Is(Tok::kText) && !Is(Tok::kWord)) return kNoNode;
     size_t end = p_;
     const std::string phrase = Phrase(&end);
@@ -416,6 +417,7 @@ class Parser {
     return kNoNode;
   }
 
+  bool WordAhead() const { return Ahead(1).kind == Tok::kWord && Ahead(1).space; }
   bool WordAlone() const { return IsItemEnd(Ahead(1)); }
 
   NodeId WordsNode(const std::string& phrase) {
@@ -544,8 +546,9 @@ class Parser {
       return tree_.Named(Op::kQuantity, unit, {value}, 1);
     }
     if (!Is(Tok::kText) && !Is(Tok::kWord)) return value;
-    if (AtConjunction() || (Is(Tok::kWord) && (IsEqualsWord(T().text) || T().text == "in" ||
-                                               IsCondition(NormalizeWords(T().text))))) {
+    if (AtConjunction() ||
+        (Is(Tok::kWord) && (IsEqualsWord(T().text) || (T().text == "in" && !IsItemEnd(Ahead(1))) ||
+                            IsCondition(NormalizeWords(T().text))))) {
       return value;
     }
     return TrailingWords(value);
@@ -759,6 +762,7 @@ class Parser {
     if (integrals_ > 0 && t.text.size() <= 3) return true;
     if (IsUnitWord(t.text) && (after_number || t.space)) return false;
     if (IsCondition(t.text)) return false;
+    if (t.space && after_number && Ahead(1).kind == Tok::kWord) return false;  // 18 sq units
     if (t.text == "am" || t.text == "pm") return false;
     if (t.space && t.text.size() >= 3) return t.text.size() == 3 && IsLetterProduct(t, true);
     if (t.text.size() > 6) return false;
@@ -851,7 +855,10 @@ class Parser {
             ++n;
             Next();
           }
-          // x!!! is ((x!)!)! here, as x!! is two factorials in a row.
+          if (n == 2) {
+            base = tree_.Add(Op::kFact, {base}, 2);  // the double factorial
+            break;
+          }
           if (n > kMaxPostfix) return Fail();
           for (int k = 0; k < n && !Dead(); ++k) base = tree_.Add(Op::kFact, {base}, 1);
           break;
@@ -1417,13 +1424,15 @@ class Parser {
     if (failed_ || !IsA(Tok::kClose, ')') || args.empty()) return Fail();
     Next();
     if (braces && !Accept(Tok::kGroupClose)) return Fail();
+    if (name == "Gamma" && args.size() == 1) return tree_.Func(FuncId::kGamma, args[0]);
     const NodeId id = tree_.Add(Op::kApply, args.data(), static_cast<uint32_t>(args.size()));
     tree_.nodes[id].num = tree_.Intern(name);
     return id;
   }
 
   bool IsApplication(const std::string& name) const {
-    static constexpr std::string_view kFunctions[] = {"f", "g", "h", "F", "G", "H"};
+    static constexpr std::string_view kFunctions[] = {"f", "g", "h",     "F",
+                                                      "G", "H", "Gamma", "zeta"};
     const std::string_view stem = std::string_view(name).substr(0, name.find('_'));
     for (const std::string_view f : kFunctions) {
       if (stem == f) return true;

@@ -81,6 +81,26 @@ class Printer {
     out_ += ')';
   }
 
+  // As a fraction; what was written with a point, with a point.
+  void Number(const Node& n) {
+    if ((n.flags & kDecimal) != 0 && n.den != 1) {
+      int64_t scale = 1;
+      int places = 0;
+      while (scale % n.den != 0 && places < 18) scale *= 10, ++places;
+      const __int128 shifted = static_cast<__int128>(n.num) * (scale / n.den);
+      if (scale % n.den == 0 && n.num >= 0 && shifted < INT64_MAX) {
+        std::string digits = std::to_string(static_cast<int64_t>(shifted));
+        if (digits.size() <= static_cast<size_t>(places))
+          digits.insert(0, static_cast<size_t>(places) + 1 - digits.size(), '0');
+        digits.insert(digits.size() - static_cast<size_t>(places), ".");
+        out_ += digits;
+        return;
+      }
+    }
+    out_ += std::to_string(n.num);
+    if (n.den != 1) out_ += "/" + std::to_string(n.den);
+  }
+
   static const char* RelText(char op) {
     switch (op) {
       case kNe:
@@ -134,8 +154,7 @@ class Printer {
   void Body(NodeId id, const Node& n, int inner) {
     switch (n.op) {
       case Op::kNum:
-        out_ += std::to_string(n.num);
-        if (n.den != 1) out_ += "/" + std::to_string(n.den);
+        Number(n);
         return;
       case Op::kBig:
         out_ += tree_.bigs[static_cast<size_t>(n.num)].substr(0, 100);
@@ -172,7 +191,7 @@ class Printer {
         return;
       case Op::kFact:
         Print(tree_.Kid(id, 0), 7);
-        out_ += '!';
+        out_ += n.aux == 2 ? "!!" : "!";
         return;
       case Op::kPm:
         out_ += n.aux == 0 ? "+-" : "-+";
