@@ -17,6 +17,8 @@ class Scratch {
   explicit Scratch(const World& world) : world_(world) {}
   // Empty and within these limits; false with errno. Cheap when the last job left nothing.
   bool Prepare(const Limits& limits);
+  // True if nothing was written there since Prepare (of the tmpfs only).
+  bool LeftNothing() const;
   // True if it is full (bytes or files).
   bool IsFull() const;
   // Of the Landlock tier, made with the folder; -1 in the other.
@@ -25,7 +27,6 @@ class Scratch {
  private:
   bool PrepareMount(const Limits& limits);
   bool PrepareFolder();
-  bool LeftNothing() const;
   const World& world_;
   bool mounted_ = false;
   int64_t disk_mib_ = 0;

@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "core/text.h"
 #include "sandbox/jail/box.h"
 #include "sandbox/jail/measure.h"
@@ -227,10 +229,21 @@ int CandidateZygoteMain(const World& world, const sandbox::WorkerConfig& config)
 
 namespace {
 
-// One tester process: serves the completions of one problem, one after the other.
-class TesterProcess {
+// A tester process, boxed. Blank until it is given a problem's text; then it serves that problem's completions, one after the other.
+struct Tester {
+  pid_t pid = -1;
+  Fd pidfd;
+  Fd control;
+  int64_t first_rss_kib = 0;
+  int served = 0;
+
+  bool valid() const { return pid > 0; }
+};
+
+// The current tester, and a blank one made while nobody waits, so that the next problem need not.
+class Testers {
  public:
-  TesterProcess(const World& world, const Filters& filters)
+  Testers(const World& world, const Filters& filters)
       : world_(world), filters_(filters), scratch_(world) {
     limits_.cpu_ms = 3'600'000;  // its own CPU is watched for each completion
     limits_.processes = 16;
@@ -239,11 +252,15 @@ class TesterProcess {
 
   // False: the parent is gone.
   bool Serve(const ServeRequest& request, Frame* frame, ServeReport* report);
+  // Between requests.
+  void MakeSpare();
 
  private:
   bool Ready(const ServeRequest& request, ServeReport* report);
-  bool Start(std::string* fault);
-  void Stop();
+  bool TakeNew(std::string* fault);
+  bool Fork(Tester* tester);
+  void StopCurrent();
+  void StopAll();
   bool Watch(const ServeRequest& request, ServeReport* report);
   [[noreturn]] void TesterMain();
 
@@ -254,27 +271,44 @@ class TesterProcess {
   BoxProgress progress_ = {};
   std::string key_;
   std::string spec_;
-  pid_t pid_ = -1;
-  Fd pidfd_;
-  Fd control_;  // to the tester process
-  int64_t first_rss_kib_ = 0;
-  int served_ = 0;
+  Tester current_;
+  Tester spare_;
 };
 
 constexpr int kTesterJobsMax = 1000;
 constexpr int64_t kTesterGrowthMaxKib = 128 << 10;
+// Makes a blank tester touch what every problem needs, before anybody waits for it.
+constexpr char kWarmUpSpec[] =
+    R"({"entry_point": "f", "trusted": ["def f(x):\n    return x\n"], "setup": "", )"
+    R"("tests": {"kind": "check", "text": "def check(candidate):\n    assert candidate(1) == [1, 2.5]\n"}})";
 
-void TesterProcess::Stop() {
-  if (pid_ > 0) EndEverything(world_);
-  pid_ = -1;
-  pidfd_.Reset();
-  control_.Reset();
+void Testers::StopAll() {
+  if (current_.valid() || spare_.valid()) EndEverything(world_);
+  current_ = Tester();
+  spare_ = Tester();
 }
 
-void TesterProcess::TesterMain() {
-  TesterPrepare(spec_);
+// The spare lives on, unless the tests left more than their own process behind.
+void Testers::StopCurrent() {
+  if (!current_.valid()) return;
+  if (!spare_.valid()) return StopAll();
+  kill(-current_.pid, SIGKILL);
+  waitpid(current_.pid, nullptr, 0);
+  current_ = Tester();
+  while (waitpid(-1, nullptr, WNOHANG) > 0) {
+  }
+  if (MeasureAll(false).tasks > 1) StopAll();
+}
+
+void Testers::TesterMain() {
+  TesterPrepare(kWarmUpSpec);
   Frame frame;
-  while (ReceiveFrame(kChannelFd, &frame) && frame.fds.size() == 3) {
+  while (ReceiveFrame(kChannelFd, &frame)) {
+    if (frame.type == FrameType::kConfig) {
+      TesterPrepare(frame.payload);
+      continue;
+    }
+    if (frame.fds.size() != 3) break;
     bool keep =
         TesterServe(frame.fds[0].get(), frame.fds[1].get(), frame.fds[2].get(), frame.payload);
     frame.fds.clear();
@@ -284,18 +318,14 @@ void TesterProcess::TesterMain() {
   _exit(0);
 }
 
-bool TesterProcess::Start(std::string* fault) {
+bool Testers::Fork(Tester* tester) {
   int pair[2];
-  if (!world_.memory->SetLimit(limits_.memory_mib) || !scratch_.Prepare(limits_) ||
-      socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
-    *fault = StrCat("starting a tester: ", strerror(errno));
-    return false;
-  }
-  control_ = Fd(pair[0]);
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return false;
+  tester->control = Fd(pair[0]);
   Fd inner(pair[1]);
   Fd nothing(open("/dev/null", O_RDWR | O_CLOEXEC));
-  pid_ = ForkWithPython();
-  if (pid_ == 0) {
+  tester->pid = ForkWithPython();
+  if (tester->pid == 0) {
     BoxSpec spec;
     spec.world = &world_;
     spec.limits = &limits_;
@@ -307,18 +337,35 @@ bool TesterProcess::Start(std::string* fault) {
     EnterBox(spec, &progress_);
     TesterMain();
   }
-  pidfd_ = Fd(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
-  served_ = 0;
-  first_rss_kib_ = 0;
-  if (pid_ < 0) *fault = StrCat("starting a tester: ", strerror(errno));
-  return pid_ > 0;
+  if (tester->pid < 0) return false;
+  tester->pidfd = Fd(static_cast<int>(syscall(SYS_pidfd_open, tester->pid, 0)));
+  return true;
 }
 
-bool TesterProcess::Ready(const ServeRequest& request, ServeReport* report) {
-  bool same =
-      pid_ > 0 && key_ == request.key && limits_.memory_mib == request.limits.tester_memory_mib;
-  if (same) return true;
-  Stop();
+void Testers::MakeSpare() {
+  // Where /tmp is not a mount of our own, it is made anew for each tester: a spare would lose its own.
+  if (!world_.private_tmp || spare_.valid() || !current_.valid()) return;
+  if (!Fork(&spare_)) spare_ = Tester();
+}
+
+// A tester that knows nothing yet, with an empty /tmp.
+bool Testers::TakeNew(std::string* fault) {
+  StopCurrent();
+  if (spare_.valid() && scratch_.LeftNothing()) {
+    current_ = std::move(spare_);
+    spare_ = Tester();
+    return true;
+  }
+  StopAll();
+  bool made =
+      world_.memory->SetLimit(limits_.memory_mib) && scratch_.Prepare(limits_) && Fork(&current_);
+  if (!made) *fault = StrCat("starting a tester: ", strerror(errno));
+  return made;
+}
+
+bool Testers::Ready(const ServeRequest& request, ServeReport* report) {
+  bool same_limits = limits_.memory_mib == request.limits.tester_memory_mib;
+  if (current_.valid() && key_ == request.key && same_limits) return true;
   if (key_ != request.key) {
     if (!request.has_spec) {
       report->needs_spec = true;
@@ -327,27 +374,38 @@ bool TesterProcess::Ready(const ServeRequest& request, ServeReport* report) {
     key_ = request.key;
     spec_ = request.spec;
   }
+  if (!same_limits) StopAll();
   limits_.memory_mib = request.limits.tester_memory_mib;
-  return Start(&report->fault);
+  // A spare may have died while it waited: once more without.
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    if (!TakeNew(&report->fault)) return false;
+    if (SendFrame(current_.control.get(), FrameType::kConfig, spec_)) return true;
+    StopAll();
+  }
+  report->fault = "the tester does not start";
+  return false;
 }
 
-bool TesterProcess::Serve(const ServeRequest& request, Frame* frame, ServeReport* report) {
+bool Testers::Serve(const ServeRequest& request, Frame* frame, ServeReport* report) {
   report->cause = static_cast<uint8_t>(Cause::kFault);
-  if (!Ready(request, report)) return true;
   int fds[3] = {frame->fds[0].get(), frame->fds[1].get(), frame->fds[2].get()};
-  bool sent = SendFrame(control_.get(), FrameType::kServe, request.request, fds, 3);
+  bool sent = false;
+  for (int attempt = 0; attempt < 2 && !sent; ++attempt) {
+    if (!Ready(request, report)) return true;
+    sent = SendFrame(current_.control.get(), FrameType::kServe, request.request, fds, 3);
+    if (!sent) StopAll();
+  }
   frame->fds.clear();
   if (!sent) {
     report->fault = "the tester is gone";
-    Stop();
     return true;
   }
   return Watch(request, report);
 }
 
 // Until the tester says that it is done, ends, or is over a limit.
-bool TesterProcess::Watch(const ServeRequest& request, ServeReport* report) {
-  const double start_cpu = ProcessCpuMs(pid_);
+bool Testers::Watch(const ServeRequest& request, ServeReport* report) {
+  const double start_cpu = ProcessCpuMs(current_.pid);
   const double start = NowMs();
   // A tester that waits for its candidate uses no CPU; the candidate's own wall clock ends that long before this.
   const double wall_max =
@@ -356,13 +414,14 @@ bool TesterProcess::Watch(const ServeRequest& request, ServeReport* report) {
   double tick = 5;
   bool keep = false;
   while (cause == Cause::kOk) {
-    pollfd waits[3] = {
-        {control_.get(), POLLIN, 0}, {kControlFd, POLLIN, 0}, {pidfd_.get(), POLLIN, 0}};
+    pollfd waits[3] = {{current_.control.get(), POLLIN, 0},
+                       {kControlFd, POLLIN, 0},
+                       {current_.pidfd.get(), POLLIN, 0}};
     int ready = poll(waits, 3, static_cast<int>(tick));
-    report->cpu_ms = ProcessCpuMs(pid_) - start_cpu;
+    report->cpu_ms = ProcessCpuMs(current_.pid) - start_cpu;
     if (ready > 0 && waits[0].revents != 0) {
       Frame done;
-      if (!ReceiveFrame(control_.get(), &done)) {
+      if (!ReceiveFrame(current_.control.get(), &done)) {
         cause = Cause::kSignal;
         break;
       }
@@ -378,15 +437,17 @@ bool TesterProcess::Watch(const ServeRequest& request, ServeReport* report) {
     if (report->cpu_ms > static_cast<double>(request.limits.tester_cpu_ms))
       cause = Cause::kCpuLimit;
     if (NowMs() - start > wall_max) cause = Cause::kWallLimit;
-    if (ResidentKib(pid_) > request.limits.tester_memory_mib << 10) cause = Cause::kMemoryLimit;
+    if (ResidentKib(current_.pid) > request.limits.tester_memory_mib << 10)
+      cause = Cause::kMemoryLimit;
     tick = std::min(tick * 1.5, 20.0);
   }
+  if (cause == Cause::kSignal && world_.memory->KilledForMemory()) cause = Cause::kMemoryLimit;
   report->cause = static_cast<uint8_t>(cause);
-  int64_t rss = cause == Cause::kOk ? ResidentKib(pid_) : 0;
-  if (served_++ == 0) first_rss_kib_ = rss;
-  if (cause != Cause::kOk || !keep || served_ >= kTesterJobsMax ||
-      rss > first_rss_kib_ + kTesterGrowthMaxKib)
-    Stop();
+  int64_t rss = cause == Cause::kOk ? ResidentKib(current_.pid) : 0;
+  if (current_.served++ == 0) current_.first_rss_kib = rss;
+  bool worn =
+      current_.served >= kTesterJobsMax || rss > current_.first_rss_kib + kTesterGrowthMaxKib;
+  if (cause != Cause::kOk || !keep || worn) StopAll();
   return true;
 }
 
@@ -395,7 +456,7 @@ bool TesterProcess::Watch(const ServeRequest& request, ServeReport* report) {
 int TesterZygoteMain(const World& world, const sandbox::WorkerConfig& config) {
   Result<Filters> filters = Begin(world, config, PrepareTesterZygote);
   if (!filters.ok()) return 1;
-  TesterProcess tester(world, *filters);
+  Testers testers(world, *filters);
   Frame frame;
   while (ReceiveFrame(kControlFd, &frame)) {
     if (frame.type != FrameType::kServe) continue;
@@ -403,11 +464,12 @@ int TesterZygoteMain(const World& world, const sandbox::WorkerConfig& config) {
     ServeReport report;
     if (!ServeRequest::Decode(frame.payload, &request) || frame.fds.size() != 3) {
       report.fault = "a malformed request";
-    } else if (!tester.Serve(request, &frame, &report)) {
+    } else if (!testers.Serve(request, &frame, &report)) {
       break;
     }
     frame.fds.clear();
     if (!SendFrame(kControlFd, FrameType::kServeDone, report.Encode())) break;
+    testers.MakeSpare();
   }
   return 0;
 }

