@@ -3,6 +3,7 @@
 #include <Python.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "sandbox/jail/judge_spec.h"
@@ -18,6 +19,7 @@ constexpr const char* kFileName = "<solution>";
 constexpr size_t kMaxRequestBytes = size_t{256} << 20;
 constexpr size_t kMaxMessageBytes = 2000;
 constexpr int kProtocolExit = 3;
+constexpr size_t kMaxClasses = 8;
 
 class Box;
 Box* g_box = nullptr;
@@ -25,15 +27,16 @@ Box* g_box = nullptr;
 // ------------------------------------------------------------------------------- functions of the tester's, seen from the box
 
 struct CallbackObject {
-  PyObject_HEAD
-  uint64_t id;
+  PyObject_HEAD uint64_t id;
 };
 
 PyObject* CallCallback(PyObject* self, PyObject* args, PyObject* kwargs);
 
-PyType_Slot g_callback_slots[] = {{Py_tp_call, reinterpret_cast<void*>(CallCallback)}, {0, nullptr}};
+PyType_Slot g_callback_slots[] = {{Py_tp_call, reinterpret_cast<void*>(CallCallback)},
+                                  {0, nullptr}};
 PyType_Spec g_callback_spec = {"function", sizeof(CallbackObject), 0,
-                               Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, g_callback_slots};
+                               Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                               g_callback_slots};
 PyTypeObject* g_callback_type = nullptr;
 
 class BoxHooks : public TransferHooks {
@@ -48,7 +51,8 @@ class BoxHooks : public TransferHooks {
     }
     *flags = static_cast<uint8_t>((PyCallable_Check(value) ? kHandleCallable : 0) |
                                   (PyIter_Check(value) ? kHandleIterator : 0) |
-                                  (PyType_Check(value) ? kHandleClass : 0));
+                                  (PyType_Check(value) ? kHandleClass : 0) |
+                                  (PyExceptionClass_Check(value) ? kHandleException : 0));
     auto found = ids_.find(value);
     if (found == ids_.end()) {
       Py_INCREF(value);
@@ -76,11 +80,15 @@ class BoxHooks : public TransferHooks {
   }
 
   PyObject* RecordClass(const std::string& name) override {
+    // What came as a record goes back as one.
+    if (std::find(records.begin(), records.end(), name) == records.end()) records.push_back(name);
     PyObject* found = PyDict_GetItemString(globals, name.c_str());
     if (found != nullptr && PyType_Check(found)) return found;
     // A class that only the tests know: something to hold its fields.
-    PyRef made(PyObject_CallFunction(reinterpret_cast<PyObject*>(&PyType_Type), "s(){}", name.c_str()));
+    PyRef made(
+        PyObject_CallFunction(reinterpret_cast<PyObject*>(&PyType_Type), "s(){}", name.c_str()));
     if (!made) return nullptr;
+    if (auto known = made_classes_.find(name); known != made_classes_.end()) return known->second;
     return made_classes_.emplace(name, made.release()).first->second;
   }
 
@@ -109,7 +117,8 @@ std::string Text(PyObject* text) {
 // The last line of the program itself that the exception went through; 0 if there is none.
 int64_t LineOf(PyObject* traceback) {
   int64_t line = 0;
-  for (auto* at = reinterpret_cast<PyTracebackObject*>(traceback); at != nullptr; at = at->tb_next) {
+  for (auto* at = reinterpret_cast<PyTracebackObject*>(traceback); at != nullptr;
+       at = at->tb_next) {
     PyRef code(reinterpret_cast<PyObject*>(PyFrame_GetCode(at->tb_frame)));
     PyObject* file = reinterpret_cast<PyCodeObject*>(code.get())->co_filename;
     if (file == nullptr || PyUnicode_CompareWithASCIIString(file, kFileName) != 0) continue;
@@ -180,7 +189,8 @@ class Box {
     encoder.bytes().push_back(static_cast<char>(Frame::kCallback));
     PutVarint(number, &encoder.bytes());
     PutVarint(id, &encoder.bytes());
-    if (!encoder.Put(args) || !encoder.Put(kwargs == nullptr ? Py_None : kwargs) || !encoder.Finish()) {
+    if (!encoder.Put(args) || !encoder.Put(kwargs == nullptr ? Py_None : kwargs) ||
+        !encoder.Finish()) {
       PyErr_SetString(PyExc_TypeError, encoder.error().c_str());
       return nullptr;
     }
@@ -268,7 +278,8 @@ class Box {
     PyCompilerFlags flags = _PyCompilerFlags_INIT;
     flags.cf_flags = PyCF_SOURCE_IS_UTF8 | PyCF_IGNORE_COOKIE;
     flags.cf_feature_version = PY_MINOR_VERSION;
-    return PyRef(Py_CompileStringExFlags(spec_.program.c_str(), kFileName, Py_file_input, &flags, -1));
+    return PyRef(
+        Py_CompileStringExFlags(spec_.program.c_str(), kFileName, Py_file_input, &flags, -1));
   }
 
   // One request, answered. False: the channel is broken or the tester is done.
@@ -293,25 +304,28 @@ class Box {
       Answer(number, none.get(), nullptr, nullptr, nullptr);
       return false;
     }
-    PyRef value(Do(static_cast<Operation>(operation), handle, std::string(name), args.get(), kwargs.get()));
+    PyRef value(
+        Do(static_cast<Operation>(operation), handle, std::string(name), args.get(), kwargs.get()));
     EndIfForked();
     if (!value) return SendRaised(number, TakeException());
     // The arguments are sent back only if they no longer read as they came.
     Encoder again(&hooks_, TransferLimits());
     bool same = again.Put(args.get()) && again.Put(kwargs.get()) && again.Finish() &&
                 std::string_view(frame).substr(head) == again.bytes();
-    if (same) return Answer(number, value.get(), nullptr, nullptr, nullptr);
+    // What is returned may be an argument itself, and is that very object for the tests too.
+    if (same) return Answer(number, value.get(), &decoder, nullptr, nullptr);
     return Answer(number, value.get(), &decoder, args.get(), kwargs.get());
   }
 
-  bool Answer(uint64_t number, PyObject* value, Decoder* request, PyObject* args, PyObject* kwargs) {
+  bool Answer(uint64_t number, PyObject* value, Decoder* request, PyObject* args,
+              PyObject* kwargs) {
     Encoder encoder(&hooks_, TransferLimits());
     encoder.bytes().push_back(static_cast<char>(Frame::kAnswer));
     PutVarint(number, &encoder.bytes());
     if (request != nullptr) encoder.SetOrigins(request->objects());
     bool ok = encoder.Put(value);
-    encoder.bytes().push_back(request != nullptr ? 1 : 0);
-    if (ok && request != nullptr) ok = encoder.Put(args) && encoder.Put(kwargs);
+    encoder.bytes().push_back(args != nullptr ? 1 : 0);
+    if (ok && args != nullptr) ok = encoder.Put(args) && encoder.Put(kwargs);
     if (ok && encoder.Finish()) return Write(encoder.bytes());
     Raised raised;
     raised.type = encoder.too_large() ? "ValueTooLarge" : "ValueError";
@@ -325,9 +339,12 @@ class Box {
     body.push_back(raised.exit ? 1 : 0);
     PutBytes(raised.type, &body);
     PutBytes(raised.message, &body);
-    PutVarint(raised.line > spec_.first_line ? static_cast<uint64_t>(raised.line - spec_.first_line) : 0,
-              &body);
-    PutBytes(raised.value ? NearestBuiltinException(Py_TYPE(raised.value.get())) : "ValueError", &body);
+    PutVarint(
+        raised.line > spec_.first_line ? static_cast<uint64_t>(raised.line - spec_.first_line) : 0,
+        &body);
+    PutBytes(raised.value ? NearestBuiltinException(Py_TYPE(raised.value.get())) : "ValueError",
+             &body);
+    PutClasses(raised.value.get(), &body);
     // The exception's arguments where they can cross, else its text.
     Encoder arguments(&hooks_, TransferLimits());
     PyObject* own = raised.value && PyExceptionInstance_Check(raised.value.get())
@@ -339,6 +356,21 @@ class Box {
     PyRef message(PyUnicode_DecodeUTF8(raised.message.data(), raised.message.size(), "replace"));
     PyRef tuple(PyTuple_Pack(1, message.get()));
     return tuple && text.Put(tuple.get()) && text.Finish() && Write(body + text.bytes());
+  }
+
+  // The numbers of the program's own classes of an exception, so that a test can catch it by their names.
+  void PutClasses(PyObject* exception, std::string* body) {
+    std::vector<uint64_t> ids;
+    PyObject* mro = exception != nullptr ? Py_TYPE(exception)->tp_mro : nullptr;
+    for (Py_ssize_t i = 0; mro != nullptr && i < PyTuple_GET_SIZE(mro) && ids.size() < kMaxClasses; ++i) {
+      PyObject* base = PyTuple_GET_ITEM(mro, i);
+      bool own = PyExceptionClass_Check(base) && (reinterpret_cast<PyTypeObject*>(base)->tp_flags & Py_TPFLAGS_HEAPTYPE);
+      uint64_t id = 0;
+      uint8_t flags = 0;
+      if (own && hooks_.Export(base, &id, &flags) == Foreign::kHandle) ids.push_back(id);
+    }
+    PutVarint(ids.size(), body);
+    for (uint64_t id : ids) PutVarint(id, body);
   }
 
   // The answer to a callback.
@@ -359,7 +391,8 @@ class Box {
       _exit(kProtocolExit);
     }
     PyObject* exception = BuiltinException(std::string(nearest));
-    PyErr_SetString(exception != nullptr ? exception : PyExc_Exception, std::string(message).c_str());
+    PyErr_SetString(exception != nullptr ? exception : PyExc_Exception,
+                    std::string(message).c_str());
     return nullptr;
   }
 
@@ -382,8 +415,8 @@ PyObject* Box::Globals(PyObject* names) {
   PyRef result(PyTuple_New(count));
   for (Py_ssize_t i = 0; i < count && result; ++i) {
     PyObject* found = PyDict_GetItemWithError(hooks_.globals, PyTuple_GET_ITEM(names, i));
-    PyObject* pair = PyTuple_Pack(2, found != nullptr ? Py_True : Py_False,
-                                  found != nullptr ? found : Py_None);
+    PyObject* pair =
+        PyTuple_Pack(2, found != nullptr ? Py_True : Py_False, found != nullptr ? found : Py_None);
     if (pair == nullptr) return nullptr;
     PyTuple_SET_ITEM(result.get(), i, pair);
   }

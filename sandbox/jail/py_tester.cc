@@ -24,6 +24,7 @@ struct Classes {
   PyObject* broken = nullptr;
   PyObject* exit = nullptr;
   PyObject* unsupported = nullptr;
+  PyObject* make_exception = nullptr;
 };
 Classes g_classes;
 
@@ -56,6 +57,7 @@ class TesterHooks : public TransferHooks {
       *id = number ? PyLong_AsUnsignedLongLong(number.get()) : 0;
       return PyErr_Occurred() ? Foreign::kNone : Foreign::kReturned;
     }
+    if (PyExceptionClass_Check(value) && OwnNumber(value, id)) return Foreign::kReturned;
     if (!PyCallable_Check(value)) return Foreign::kNone;
     Py_INCREF(value);
     callbacks_.push_back(value);
@@ -78,7 +80,14 @@ class TesterHooks : public TransferHooks {
 
   std::string RecordName(PyTypeObject* type) override {
     auto found = record_names_.find(type);
-    return found == record_names_.end() ? "" : found->second;
+    if (found != record_names_.end()) return found->second;
+    if (!(type->tp_flags & Py_TPFLAGS_HEAPTYPE)) return "";
+    // A class of the tests' own: its instances cross from the moment that a test hands one over.
+    PyObject* module = PyDict_GetItemString(type->tp_dict, "__module__");
+    bool own = module != nullptr && PyUnicode_Check(module) && PyUnicode_CompareWithASCIIString(module, "tests") == 0;
+    if (!own || records_.count(type->tp_name) != 0) return "";
+    records_[type->tp_name] = Py_NewRef(reinterpret_cast<PyObject*>(type));
+    return record_names_[type] = type->tp_name;
   }
   PyObject* RecordClass(const std::string& name) override {
     auto found = records_.find(name);
@@ -96,6 +105,14 @@ class TesterHooks : public TransferHooks {
   }
 
  private:
+  // The number of a class that stands for one of the candidate's exceptions.
+  static bool OwnNumber(PyObject* value, uint64_t* id) {
+    PyObject* number = PyDict_GetItemString(reinterpret_cast<PyTypeObject*>(value)->tp_dict, "_assay_id");
+    if (number == nullptr || !PyLong_Check(number)) return false;
+    *id = PyLong_AsUnsignedLongLong(number);
+    return PyErr_Occurred() == nullptr;
+  }
+
   std::unordered_map<uint64_t, PyObject*> handles_;
   std::vector<PyObject*> callbacks_;
   std::unordered_map<std::string, PyObject*> records_;
@@ -276,6 +293,8 @@ class Conversation {
         !decoder.GetVarint(&line) || !decoder.GetBytes(&nearest)) {
       return Malformed(decoder);
     }
+    PyRef classes(PyTuple_New(0));
+    if (!TakeClasses(&decoder, &classes)) return Malformed(decoder);
     // What follows are the exception's arguments, as a message of their own: their references count from there.
     Decoder inner(std::string_view(frame).substr(decoder.position()), &hooks_, limits_);
     PyRef args(inner.Get());
@@ -287,6 +306,12 @@ class Conversation {
     }
     PyObject* exception = BuiltinException(std::string(nearest));
     if (exception == nullptr) return BreakOff("protocol_error", "an exception of an unknown kind");
+    PyRef own_class(PyObject_CallFunctionObjArgs(g_classes.make_exception, exception, classes.get(), nullptr));
+    if (!own_class || !PyExceptionClass_Check(own_class.get())) {
+      PyErr_Clear();
+      return BreakOff("protocol_error", "an exception's classes are odd");
+    }
+    exception = own_class.get();
     PyRef value(PyObject_Call(exception, args.get(), nullptr));
     if (!value) {  // some classes want other arguments than the ones they keep
       PyErr_Clear();
@@ -301,6 +326,25 @@ class Conversation {
     last_error_ = PyRef::Borrow(value.get());
     PyErr_SetObject(exception, value.get());
     return nullptr;
+  }
+
+  // The local classes that stand for the candidate's own classes of an exception.
+  bool TakeClasses(Decoder* decoder, PyRef* classes) {
+    uint64_t count;
+    if (!decoder->GetVarint(&count) || count > 8) return false;
+    PyRef tuple(PyTuple_New(static_cast<Py_ssize_t>(count)));
+    for (uint64_t i = 0; i < count; ++i) {
+      uint64_t id;
+      if (!decoder->GetVarint(&id)) return false;
+      PyRef local(hooks_.Import(Foreign::kHandle, id, kHandleClass | kHandleException));
+      if (!local || !PyExceptionClass_Check(local.get())) {
+        PyErr_Clear();
+        return false;
+      }
+      PyTuple_SET_ITEM(tuple.get(), i, local.release());
+    }
+    *classes = std::move(tuple);
+    return true;
   }
 
   // The box calls a function that a test handed over. False with a Python error: broken off.
@@ -389,12 +433,12 @@ Conversation* Current() {
 }
 
 PyObject* ModuleSetup(PyObject*, PyObject* args) {
-  if (!PyArg_ParseTuple(args, "OOOOO", &g_classes.handle, &g_classes.make_handle, &g_classes.broken,
-                        &g_classes.exit, &g_classes.unsupported)) {
+  if (!PyArg_ParseTuple(args, "OOOOOO", &g_classes.handle, &g_classes.make_handle, &g_classes.broken,
+                        &g_classes.exit, &g_classes.unsupported, &g_classes.make_exception)) {
     return nullptr;
   }
   for (PyObject* object : {g_classes.handle, g_classes.make_handle, g_classes.broken,
-                           g_classes.exit, g_classes.unsupported}) {
+                           g_classes.exit, g_classes.unsupported, g_classes.make_exception}) {
     Py_INCREF(object);
   }
   Py_RETURN_NONE;

@@ -33,7 +33,7 @@ import warnings
 import _assay_judge as channel
 
 GLOBALS, CALL, GETATTR, SETATTR, ITER, NEXT, LEN, BOOL, GETITEM, SETITEM, DELITEM, ISINSTANCE, EXIT = range(1, 14)
-CALLABLE, ITERATOR, CLASS = 1, 2, 4
+ITERATOR, EXCEPTION = 2, 8
 MAX_TEXT = 400
 MAX_REPORTED = 200
 RETIRE_AFTER = 500
@@ -136,13 +136,28 @@ def checked(value, kind):
 
 
 def make_handle(number, flags):
+    if flags & EXCEPTION:  # a class of exceptions: `except` and assertRaises want a class of this process
+        return type("CandidateError", (Exception,), {"_assay_id": number})
     handle = object.__new__(HandleIterator if flags & ITERATOR else Handle)
     object.__setattr__(handle, "_assay_id", number)
     object.__setattr__(handle, "_assay_label", "")
     return handle
 
 
-channel.setup(Handle, make_handle, Broken, CandidateExit, Unsupported)
+exception_classes = {}
+
+
+def make_exception(nearest, own):
+    """The class of an exception that a call raised: a built-in one, and the candidate's own ones by their local stand-ins."""
+    if not own or not issubclass(nearest, Exception):
+        return nearest
+    if (nearest, own) not in exception_classes:
+        bases = tuple(own) if nearest is Exception else tuple(own) + (nearest,)
+        exception_classes[nearest, own] = type("CandidateError", bases, {})
+    return exception_classes[nearest, own]
+
+
+channel.setup(Handle, make_handle, Broken, CandidateExit, Unsupported, make_exception)
 
 
 # ------------------------------------------------------------------------------------------------------ short descriptions
@@ -386,6 +401,7 @@ class Session:
         self.state.restore()
         self.held, self.failures = 0, []
         self.fetched = {}
+        exception_classes.clear()
         self.namespace = {"__name__": "tests", "__builtins__": builtins}
         if self.kind == "checker":
             return self.run_checker()
@@ -428,8 +444,7 @@ class Session:
             raise
         except BaseException as error:
             return fault("gold_prompt", f"the prompt's own code raises {type(error).__name__}: {error}")
-        channel.records({name: self.namespace[name] for name in self.spec.get("records", ())
-                         if isinstance(self.namespace.get(name), type)})
+        self.register_records()
         for name in self.modules:
             try:
                 self.namespace.setdefault(name, __import__(name))
@@ -446,6 +461,10 @@ class Session:
         if missing and len(missing) == len(self.wanted):
             return failure("entry_point_missing", "the program does not define " + ", ".join(sorted(missing)[:5]))
         return self.run_tests()
+
+    def register_records(self):
+        channel.records({name: self.namespace[name] for name in self.spec.get("records", ())
+                         if isinstance(self.namespace.get(name), type)})
 
     def fetch_attribute(self, name):
         """`from solution import name`, `solution.name`."""
@@ -481,6 +500,7 @@ class Session:
         self.namespace["__assay_failed__"] = self.count_failed
         try:
             exec(self.setup_code, self.namespace)
+            self.register_records()
             for code in self.steps:
                 try:
                     exec(code, self.namespace)

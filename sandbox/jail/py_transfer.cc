@@ -43,13 +43,13 @@ enum Tag : char {
   kNumpyScalar = 'G',
   kIterator = 'L',  // the elements that are left
   kException = 'x',
-  kRecord = 'M',         // name; the body follows after the last value
-  kInlineRecord = 'm',   // name, body
-  kEnum = 'e',           // class, member
-  kNamed = 'y',          // a built-in type or function
-  kForeign = 'H',        // kind, number, properties
-  kReference = 'R',      // number
-  kOrigin = 'O',         // number in the request; a value that replaces its contents
+  kRecord = 'M',        // name; the body follows after the last value
+  kInlineRecord = 'm',  // name, body
+  kEnum = 'e',          // class, member
+  kNamed = 'y',         // a built-in type or function
+  kForeign = 'H',       // kind, number, properties
+  kReference = 'R',     // number
+  kOrigin = 'O',        // number in the request; a value that replaces its contents
 };
 
 constexpr size_t kMemoStringBytes = 64;
@@ -68,8 +68,9 @@ struct Known {
 Known* g_known = nullptr;
 
 bool IsNearestExcluded(PyObject* type) {
-  return type == PyExc_SystemExit || type == PyExc_KeyboardInterrupt || type == PyExc_GeneratorExit ||
-         type == PyExc_StopIteration || type == PyExc_StopAsyncIteration;
+  return type == PyExc_SystemExit || type == PyExc_KeyboardInterrupt ||
+         type == PyExc_GeneratorExit || type == PyExc_StopIteration ||
+         type == PyExc_StopAsyncIteration;
 }
 
 // Python's integer functions for raw bytes lost or gained an argument over the versions.
@@ -91,9 +92,11 @@ bool IsPlainClass(PyTypeObject* type) {
     if (!PyType_Check(base)) return false;
     if (!(reinterpret_cast<PyTypeObject*>(base)->tp_flags & Py_TPFLAGS_HEAPTYPE)) return false;
     // Classes of extension modules may be heap types too; those written in Python share one deallocator.
-    if (reinterpret_cast<PyTypeObject*>(base)->tp_dealloc != g_known->fraction->tp_dealloc) return false;
+    if (reinterpret_cast<PyTypeObject*>(base)->tp_dealloc != g_known->fraction->tp_dealloc)
+      return false;
   }
-  return count > 1 && PyTuple_GET_ITEM(mro, count - 1) == reinterpret_cast<PyObject*>(&PyBaseObject_Type);
+  return count > 1 &&
+         PyTuple_GET_ITEM(mro, count - 1) == reinterpret_cast<PyObject*>(&PyBaseObject_Type);
 }
 
 bool HasBaseNamed(PyTypeObject* type, const char* name) {
@@ -101,7 +104,8 @@ bool HasBaseNamed(PyTypeObject* type, const char* name) {
   if (mro == nullptr || !PyTuple_Check(mro)) return false;
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(mro); ++i) {
     PyObject* base = PyTuple_GET_ITEM(mro, i);
-    if (PyType_Check(base) && !(reinterpret_cast<PyTypeObject*>(base)->tp_flags & Py_TPFLAGS_HEAPTYPE) &&
+    if (PyType_Check(base) &&
+        !(reinterpret_cast<PyTypeObject*>(base)->tp_flags & Py_TPFLAGS_HEAPTYPE) &&
         std::strcmp(reinterpret_cast<PyTypeObject*>(base)->tp_name, name) == 0) {
       return true;
     }
@@ -217,8 +221,8 @@ bool Encoder::Grow(size_t size) {
 void Encoder::SetOrigins(const std::vector<PyObject*>& request_objects) {
   for (size_t i = 0; i < request_objects.size(); ++i) {
     PyObject* object = request_objects[i];
-    if (object == nullptr || PyTuple_Check(object) || PyUnicode_Check(object) || PyBytes_Check(object) ||
-        PyFrozenSet_Check(object) || PyExceptionInstance_Check(object)) {
+    if (object == nullptr || PyTuple_Check(object) || PyUnicode_Check(object) ||
+        PyBytes_Check(object) || PyFrozenSet_Check(object) || PyExceptionInstance_Check(object)) {
       continue;
     }
     origins_.emplace(object, i);
@@ -524,16 +528,18 @@ bool Encoder::PutDeep(PyObject* value, int depth_and_key) {
     PutVarint(origin->second, &out_);
   }
   PyTypeObject* type = Py_TYPE(value);
-  bool builtin_exact = PyFloat_CheckExact(value) || PyList_CheckExact(value) || PyTuple_CheckExact(value) ||
-                       PyDict_CheckExact(value);
+  bool builtin_exact = PyFloat_CheckExact(value) || PyList_CheckExact(value) ||
+                       PyTuple_CheckExact(value) || PyDict_CheckExact(value);
   std::string record;
   if (!builtin_exact) {
     bool done = false;
     if (!PutNumpy(value, depth, &done) || done) return error_.empty();
     record = hooks_->RecordName(type);
-    if (PyObject_TypeCheck(reinterpret_cast<PyObject*>(type), g_known->enum_meta) && !record.empty()) {
+    if (PyObject_TypeCheck(reinterpret_cast<PyObject*>(type), g_known->enum_meta) &&
+        !record.empty()) {
       PyRef name(PyObject_GetAttrString(value, "_name_"));
-      const char* text = name && PyUnicode_Check(name.get()) ? PyUnicode_AsUTF8(name.get()) : nullptr;
+      const char* text =
+          name && PyUnicode_Check(name.get()) ? PyUnicode_AsUTF8(name.get()) : nullptr;
       if (text == nullptr) return Fail("an enum member has no name");
       out_.push_back(kEnum);
       PutBytes(record, &out_);
@@ -557,7 +563,8 @@ bool Encoder::PutDeep(PyObject* value, int depth_and_key) {
   }
   if (PyBytes_Check(value)) {
     size_t size = static_cast<size_t>(PyBytes_GET_SIZE(value));
-    return PutRaw(kBytes, PyBytes_AS_STRING(value), size, size >= kMemoStringBytes ? value : nullptr);
+    return PutRaw(kBytes, PyBytes_AS_STRING(value), size,
+                  size >= kMemoStringBytes ? value : nullptr);
   }
   if (PyByteArray_Check(value)) {
     return PutRaw(kByteArray, PyByteArray_AS_STRING(value),
@@ -808,8 +815,8 @@ PyObject* Decoder::GetBigInt() {
   if (!GetBytes(&bytes)) return nullptr;
   if (bytes.size() > limits_.int_bits / 8 + 1) return Fail("an integer is too large");
   if (!Charge(bytes.size() * 2 + 32)) return nullptr;
-  return _PyLong_FromByteArray(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), 1,
-                               1);
+  return _PyLong_FromByteArray(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
+                               1, 1);
 }
 
 PyObject* Decoder::GetStr() {
@@ -831,7 +838,8 @@ PyObject* Decoder::GetRawBytes(bool array, PyObject* into) {
     if (value != nullptr && bytes.size() >= kMemoStringBytes) Set(Reserve(), value);
     return value;
   }
-  PyRef value = into != nullptr ? PyRef::Borrow(into) : PyRef(PyByteArray_FromStringAndSize(nullptr, 0));
+  PyRef value =
+      into != nullptr ? PyRef::Borrow(into) : PyRef(PyByteArray_FromStringAndSize(nullptr, 0));
   if (!value || !PyByteArray_Check(value.get())) return nullptr;
   if (PyByteArray_Resize(value.get(), size) != 0) return nullptr;
   std::memcpy(PyByteArray_AS_STRING(value.get()), bytes.data(), bytes.size());
@@ -885,7 +893,8 @@ PyObject* Decoder::GetTuple(bool named, int depth) {
       PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(record_class), &PyTuple_Type)) {
     PyRef args(PyTuple_Pack(1, tuple.get()));
     if (!args) return nullptr;
-    tuple = PyRef(PyTuple_Type.tp_new(reinterpret_cast<PyTypeObject*>(record_class), args.get(), nullptr));
+    tuple = PyRef(
+        PyTuple_Type.tp_new(reinterpret_cast<PyTypeObject*>(record_class), args.get(), nullptr));
     if (!tuple) return nullptr;
   }
   Set(slot, tuple.get());
@@ -937,7 +946,8 @@ PyObject* Decoder::GetDict(PyObject* into, int depth) {
 PyObject* Decoder::GetSet(bool frozen, PyObject* into, int depth) {
   size_t slot = Reserve();
   PyRef set = into != nullptr ? PyRef::Borrow(into) : PyRef();
-  if (into != nullptr && (!PySet_Check(into) || frozen)) return Fail("a set replaces something else");
+  if (into != nullptr && (!PySet_Check(into) || frozen))
+    return Fail("a set replaces something else");
   if (!set) set = PyRef(frozen ? PyFrozenSet_New(nullptr) : PySet_New(nullptr));
   if (!set) return nullptr;
   if (!frozen) Set(slot, set.get());
@@ -966,15 +976,16 @@ PyObject* Decoder::GetDeque(PyObject* into, int depth) {
   size_t slot = Reserve();
   PyRef maxlen(GetDeep(depth + 1));
   if (!maxlen) return nullptr;
-  if (maxlen.get() != Py_None && !PyLong_CheckExact(maxlen.get())) return Fail("a deque's bound is odd");
+  if (maxlen.get() != Py_None && !PyLong_CheckExact(maxlen.get()))
+    return Fail("a deque's bound is odd");
   PyRef empty(PyTuple_New(0));
   PyRef deque;
   if (into != nullptr) {
     if (!PyObject_TypeCheck(into, g_known->deque)) return Fail("a deque replaces something else");
     deque = PyRef::Borrow(into);
   } else {
-    deque = PyRef(PyObject_CallFunctionObjArgs(reinterpret_cast<PyObject*>(g_known->deque), empty.get(),
-                                               maxlen.get(), nullptr));
+    deque = PyRef(PyObject_CallFunctionObjArgs(reinterpret_cast<PyObject*>(g_known->deque),
+                                               empty.get(), maxlen.get(), nullptr));
   }
   if (!deque) return Fail("a deque cannot be built");
   Set(slot, deque.get());
@@ -1025,7 +1036,8 @@ PyObject* Decoder::GetRange(bool slice, int depth) {
   PyRef step(stop ? GetDeep(depth + 1) : nullptr);
   if (!step || !Charge(80)) return nullptr;
   if (slice) return PySlice_New(start.get(), stop.get(), step.get());
-  if (!PyLong_CheckExact(start.get()) || !PyLong_CheckExact(stop.get()) || !PyLong_CheckExact(step.get())) {
+  if (!PyLong_CheckExact(start.get()) || !PyLong_CheckExact(stop.get()) ||
+      !PyLong_CheckExact(step.get())) {
     return Fail("a range has odd bounds");
   }
   return PyObject_CallFunctionObjArgs(reinterpret_cast<PyObject*>(&PyRange_Type), start.get(),
@@ -1044,7 +1056,8 @@ PyObject* Decoder::GetNumber(uint8_t tag, int depth) {
   PyRef second(GetDeep(depth + 1));
   if (!second) return nullptr;
   if (!PyLong_CheckExact(first.get()) || !PyLong_CheckExact(second.get()) ||
-      _PyLong_NumBits(first.get()) > kFractionBits || _PyLong_NumBits(second.get()) > kFractionBits) {
+      _PyLong_NumBits(first.get()) > kFractionBits ||
+      _PyLong_NumBits(second.get()) > kFractionBits) {
     return Fail("a Fraction's parts are odd");
   }
   return PyObject_CallFunctionObjArgs(reinterpret_cast<PyObject*>(g_known->fraction), first.get(),
@@ -1058,8 +1071,10 @@ PyObject* Decoder::GetDate(uint8_t tag, int depth) {
     PyRef part(GetDeep(depth + 1));
     if (!part) return nullptr;
     int overflow = 0;
-    long value = PyLong_CheckExact(part.get()) ? PyLong_AsLongAndOverflow(part.get(), &overflow) : -1;
-    if (!PyLong_CheckExact(part.get()) || overflow != 0 || value > 1'000'000'000 || value < -1'000'000'000) {
+    long value =
+        PyLong_CheckExact(part.get()) ? PyLong_AsLongAndOverflow(part.get(), &overflow) : -1;
+    if (!PyLong_CheckExact(part.get()) || overflow != 0 || value > 1'000'000'000 ||
+        value < -1'000'000'000) {
       return Fail("a date's part is odd");
     }
     parts[i] = static_cast<int>(value);
@@ -1106,7 +1121,8 @@ PyObject* Decoder::GetNumpy(bool scalar, PyObject* into) {
   if (!numpy) return Fail("numpy is not installed");
   PyRef data(PyBytes_FromStringAndSize(bytes.data(), static_cast<Py_ssize_t>(bytes.size())));
   PyRef name(PyUnicode_FromStringAndSize(dtype.data(), static_cast<Py_ssize_t>(dtype.size())));
-  PyRef view(PyObject_CallMethod(numpy.get(), "ndarray", "OOO", shape.get(), name.get(), data.get()));
+  PyRef view(
+      PyObject_CallMethod(numpy.get(), "ndarray", "OOO", shape.get(), name.get(), data.get()));
   PyRef value(view ? PyObject_CallMethod(view.get(), "copy", nullptr) : nullptr);
   if (!value) return Fail("a numpy value cannot be built");
   if (scalar) {
@@ -1114,7 +1130,8 @@ PyObject* Decoder::GetNumpy(bool scalar, PyObject* into) {
     return PyObject_GetItem(value.get(), empty.get());
   }
   if (into != nullptr) {
-    if (!HasBaseNamed(Py_TYPE(into), "numpy.ndarray")) return Fail("an array replaces something else");
+    if (!HasBaseNamed(Py_TYPE(into), "numpy.ndarray"))
+      return Fail("an array replaces something else");
     PyRef copied(PyObject_CallMethod(numpy.get(), "copyto", "OO", into, value.get()));
     if (!copied) return Fail("an array changed its shape");
     value = PyRef::Borrow(into);
@@ -1134,8 +1151,9 @@ PyObject* Decoder::GetException(int depth) {
   PyRef value(PyObject_Call(type, args.get(), nullptr));
   if (!value) {  // some want other arguments than the ones they keep
     PyErr_Clear();
-    value = PyRef(reinterpret_cast<PyTypeObject*>(PyExc_Exception)
-                      ->tp_new(reinterpret_cast<PyTypeObject*>(PyExc_Exception), args.get(), nullptr));
+    value =
+        PyRef(reinterpret_cast<PyTypeObject*>(PyExc_Exception)
+                  ->tp_new(reinterpret_cast<PyTypeObject*>(PyExc_Exception), args.get(), nullptr));
   }
   if (!value) return nullptr;
   Set(slot, value.get());
@@ -1147,16 +1165,19 @@ PyObject* Decoder::GetRecord(PyObject* into) {
   std::string_view name;
   if (!GetBytes(&name) || !Charge(160)) return nullptr;
   PyObject* type = hooks_->RecordClass(std::string(name));
-  if (type == nullptr || !PyType_Check(type) || !IsPlainClass(reinterpret_cast<PyTypeObject*>(type))) {
+  if (type == nullptr || !PyType_Check(type) ||
+      !IsPlainClass(reinterpret_cast<PyTypeObject*>(type))) {
     return Fail("a record of an unknown class");
   }
   PyRef record;
   if (into != nullptr) {
-    if (reinterpret_cast<PyObject*>(Py_TYPE(into)) != type) return Fail("a record replaces something else");
+    if (reinterpret_cast<PyObject*>(Py_TYPE(into)) != type)
+      return Fail("a record replaces something else");
     record = PyRef::Borrow(into);
   } else {
     PyRef none(PyTuple_New(0));
-    record = PyRef(PyBaseObject_Type.tp_new(reinterpret_cast<PyTypeObject*>(type), none.get(), nullptr));
+    record =
+        PyRef(PyBaseObject_Type.tp_new(reinterpret_cast<PyTypeObject*>(type), none.get(), nullptr));
   }
   if (!record) return Fail("a record cannot be built");
   Set(slot, record.get());
@@ -1196,7 +1217,8 @@ PyObject* Decoder::GetEnum() {
   std::string_view name, member;
   if (!GetBytes(&name) || !GetBytes(&member)) return nullptr;
   PyObject* type = hooks_->RecordClass(std::string(name));
-  if (type == nullptr || !PyObject_TypeCheck(type, g_known->enum_meta)) return Fail("an unknown enum");
+  if (type == nullptr || !PyObject_TypeCheck(type, g_known->enum_meta))
+    return Fail("an unknown enum");
   PyRef members(PyObject_GetAttrString(type, "_member_map_"));
   PyRef key(PyUnicode_DecodeUTF8(member.data(), static_cast<Py_ssize_t>(member.size()), "strict"));
   PyObject* found = members && key && PyDict_Check(members.get())
@@ -1212,7 +1234,8 @@ PyObject* Decoder::GetNamed() {
   auto found = g_known->by_name.find(std::string(name));
   if (found == g_known->by_name.end()) return Fail("an unknown name");
   // Functions cross from the tester to the box only, which is the side that sends none.
-  if (!PyType_Check(found->second) && hooks_->SendBuiltinFunctions()) return Fail("a function by name");
+  if (!PyType_Check(found->second) && hooks_->SendBuiltinFunctions())
+    return Fail("a function by name");
   return Py_NewRef(found->second);
 }
 
@@ -1254,8 +1277,10 @@ PyObject* Decoder::GetOrigin(int depth) {
       return GetRecord(into);
     case kInlineRecord:
       return GetInlineRecord(into);
-    default:
-      return Fail("an argument of an unknown kind");
+    case kOrigin:
+      return Fail("an argument within an argument");
+    default:  // it has become something that is not changed in place
+      return GetTagged(tag, depth);
   }
 }
 

@@ -47,12 +47,12 @@ class PyRef {
 };
 
 struct TransferLimits {
-  size_t bytes = size_t{64} << 20;       // of one message
-  int depth = 200;                       // containers in containers; records do not count
-  size_t int_bits = size_t{1} << 22;     // of one integer
-  size_t nodes = size_t{4} << 20;        // values in one message
-  size_t memory = size_t{768} << 20;     // estimate of what the decoded objects take
-  size_t equal_hashes = 512;             // keys of one dict or set with the same hash
+  size_t bytes = size_t{64} << 20;    // of one message
+  int depth = 200;                    // containers in containers; records do not count
+  size_t int_bits = size_t{1} << 22;  // of one integer
+  size_t nodes = size_t{4} << 20;     // values in one message
+  size_t memory = size_t{768} << 20;  // estimate of what the decoded objects take
+  size_t equal_hashes = 512;          // keys of one dict or set with the same hash
 };
 
 // How a value that is no plain data crosses.
@@ -67,6 +67,7 @@ enum class Foreign : uint8_t {
 inline constexpr uint8_t kHandleCallable = 1;
 inline constexpr uint8_t kHandleIterator = 2;
 inline constexpr uint8_t kHandleClass = 4;
+inline constexpr uint8_t kHandleException = 8;  // a class of exceptions
 
 class TransferHooks {
  public:
@@ -132,7 +133,8 @@ class Encoder {
   bool PutRecord(PyObject* value, const std::string& name);
   bool PutByType(PyObject* value, int depth, bool* done);
   bool PutForeign(PyObject* value);
-  bool PutAttributes(char tag, PyObject* value, std::initializer_list<const char*> names, int depth);
+  bool PutAttributes(char tag, PyObject* value, std::initializer_list<const char*> names,
+                     int depth);
   // True if `value` was seen before (a reference was written).
   bool Known(PyObject* value);
   bool Remember(PyObject* value);
