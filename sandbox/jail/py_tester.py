@@ -23,6 +23,7 @@ import io
 import json
 import os
 import random
+import re
 import reprlib
 import symtable
 import sys
@@ -194,9 +195,14 @@ class Brief(reprlib.Repr):
         return f"{type(value).__name__}({inner})"
 
 
+def without_addresses(text):
+    """Addresses differ from one run to the next; a verdict does not."""
+    return re.sub(r"\b0x[0-9a-f]{6,}", "0x..", text)
+
+
 def brief(value):
     try:
-        return Brief().repr(value)[:MAX_TEXT]
+        return without_addresses(Brief().repr(value)[:MAX_TEXT])
     except (Broken, CandidateExit):
         raise
     except BaseException:
@@ -246,9 +252,9 @@ def used_names(text):
     return used
 
 
-def module_names(tree):
+def module_names(nodes):
     """Names of the standard library that the text uses as `name.attribute`."""
-    return {n.value.id for n in ast.walk(tree) if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)
+    return {n.value.id for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)
             and n.value.id in sys.stdlib_module_names}
 
 
@@ -290,17 +296,16 @@ def parse(text, what):
         raise GoldError(f"gold_{what}", f"the row's {what} does not parse (line {line}): {error}") from None
 
 
-def import_modules(trees):
+def import_modules(nodes):
     """Imports everything that the trusted text will, so that the first completion finds what the second does."""
-    for tree in trees:
-        for node in ast.walk(tree):
-            names = ([a.name for a in node.names] if isinstance(node, ast.Import)
-                     else [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else [])
-            for name in names:
-                try:
-                    __import__(name)
-                except Exception:
-                    pass  # told when the text itself runs
+    for node in nodes:
+        names = ([a.name for a in node.names] if isinstance(node, ast.Import)
+                 else [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else [])
+        for name in names:
+            try:
+                __import__(name)
+            except Exception:
+                pass  # told when the text itself runs
 
 
 # ------------------------------------------------------------------------------------------------------------ one problem
@@ -354,7 +359,6 @@ class Session:
         self.texts = self.tests["texts"] if self.kind == "asserts" else [self.tests.get("text") or ""]
         test_trees = [parse(text, "checker" if self.kind == "checker" else "tests") for text in self.texts]
         self.find_names([t for t, _ in self.trusted], [t for _, t in self.trusted], setup_tree, test_trees)
-        import_modules([t for _, t in self.trusted] + [setup_tree] + test_trees)
         self.trusted_code = [compile(tree, "<prompt>", "exec", dont_inherit=True) for _, tree in self.trusted]
         self.setup_code = compile(setup_tree, "<setup>", "exec", dont_inherit=True)
         self.compile_tests(test_trees)
@@ -363,9 +367,11 @@ class Session:
     def find_names(self, trusted_texts, trusted_trees, setup_tree, test_trees):
         texts = trusted_texts + [self.setup] + self.texts
         trees = trusted_trees + [setup_tree] + test_trees
+        nodes = [node for tree in trees for node in ast.walk(tree)]
+        import_modules(nodes)
         used = set().union(*(used_names(text) for text in texts)) if texts else set()
         bound = set().union(*(bound_names(tree) for tree in trees)) - {self.entry}
-        modules = set().union(*(module_names(tree) for tree in trees)) - bound - {self.entry}
+        modules = module_names(nodes) - bound - {self.entry}
         wanted = used - bound - modules
         if self.kind == "calls":
             wanted |= {case["fn_name"] for case in self.tests["cases"]} | {"Solution"}
@@ -802,7 +808,7 @@ class Session:
 
 
 def failure(reason, detail):
-    return {"outcome": "fail", "reason": reason, "detail": detail}
+    return {"outcome": "fail", "reason": reason, "detail": without_addresses(detail)}
 
 
 def fault(reason, detail):

@@ -23,7 +23,8 @@ constexpr std::string_view kLeetCodeImports =
     "from itertools import (accumulate, chain, combinations, combinations_with_replacement, count, "
     "cycle, groupby, islice,\n"
     "    pairwise, permutations, product, repeat, starmap, takewhile, zip_longest)\n"
-    "from math import ceil, comb, factorial, floor, gcd, hypot, inf, isqrt, lcm, log, log10, log2, perm, "
+    "from math import ceil, comb, factorial, floor, gcd, hypot, inf, isqrt, lcm, log, log10, log2, "
+    "perm, "
     "pi, prod, sqrt\n"
     "from operator import add, and_, itemgetter, mul, or_, sub, xor\n"
     "from string import ascii_letters, ascii_lowercase, ascii_uppercase, digits\n"
@@ -274,7 +275,14 @@ std::string LimitSentence(Cause cause, const Limits& limits) {
 }  // namespace
 
 std::string Shown(std::string_view bytes) {
-  return Shorten(SanitizeUtf8(bytes.substr(0, 4 * kShownBytes)), kShownBytes);
+  std::string text = Shorten(SanitizeUtf8(bytes.substr(0, 4 * kShownBytes)), kShownBytes);
+  // Addresses differ from one run to the next; a verdict does not.
+  for (size_t at = text.find("0x"); at != std::string::npos; at = text.find("0x", at + 2)) {
+    size_t end = text.find_first_not_of("0123456789abcdef", at + 2);
+    if (end == std::string::npos) end = text.size();
+    if (end - at >= 8) text.replace(at + 2, end - at - 2, "..");
+  }
+  return text;
 }
 
 LastWords ReadTraceback(std::string_view text) {
