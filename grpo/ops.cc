@@ -374,7 +374,7 @@ at::Tensor Checkpoint(const at::Tensor& x, const std::vector<at::Tensor>& weight
     for (bool there : present) all.push_back(there ? given[next++] : at::Tensor());
     return body(in, all);
   };
-  return CheckpointFunction::apply(inputs, &with_gaps);
+  return CheckpointFunction::apply(at::TensorList(inputs), &with_gaps);
 }
 
 }  // namespace assay

@@ -486,9 +486,13 @@ Status SaveModel(const Model& model, const Tokenizer* tokenizer, const std::stri
     for (const Shard& shard : shards) {
       if (Status s = WriteSafetensors((fs::path(folder) / shard.file).string(), shard.tensors); !s.ok()) return s;
     }
+    // What an earlier save left in the other form would be read first, or beside.
+    const std::string index = (fs::path(folder) / "model.safetensors.index.json").string();
     if (shards.size() > 1) {
-      const std::string index = (fs::path(folder) / "model.safetensors.index.json").string();
       if (Status s = WriteFileAtomic(index, ShardIndex(shards).Dump()); !s.ok()) return s;
+      fs::remove(fs::path(folder) / "model.safetensors", error);
+    } else {
+      fs::remove(index, error);
     }
     const Json config = ModelConfigToJson(model.config, DtypeName(dtype));
     if (Status s = WriteFileAtomic((fs::path(folder) / "config.json").string(), config.Dump()); !s.ok()) return s;
