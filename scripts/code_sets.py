@@ -14,6 +14,7 @@ import argparse
 import ast
 import base64
 import gzip
+import importlib.util
 import json
 import random
 import sys
@@ -159,6 +160,21 @@ SETS = {"humaneval": humaneval, "mbpp": mbpp, "mbpp_sanitized": humaneval, "leet
 WHOLE = {"leetcode180": leetcode180, "codeforces": streams, "code_contests": streams, "helpers": helpers}
 
 
+def missing_package(program):
+    """A module that the program imports and this interpreter lacks, or ""."""
+    try:
+        tree = ast.parse(program)
+    except (SyntaxError, ValueError):
+        return ""
+    for node in ast.walk(tree):
+        names = ([a.name for a in node.names] if isinstance(node, ast.Import)
+                 else [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else [])
+        for name in names:
+            if importlib.util.find_spec(name.split(".")[0]) is None:
+                return name
+    return ""
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=sorted({**SETS, **WHOLE}))
@@ -172,6 +188,9 @@ def main():
             print(json.dumps(row))
         return
     for row, solution, program in SETS[arguments.name](rows):
+        if missing := missing_package(program):
+            print(f"{row['id']}: left out, its solution needs {missing}", file=sys.stderr)
+            continue
         if not arguments.mutants:
             print(json.dumps(dict(row, completions=[solution], labels=[True])))
             continue

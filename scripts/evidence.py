@@ -246,6 +246,24 @@ def attacks_row(evidence):
     return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in summary.items()), summary["asked"] > 0 and bad == 0
 
 
+def labels_row(evidence, file):
+    found = evidence.json_lines(evidence.program("assay_code_compare"), evidence.file(file), "--labels", "labels", ok=(0, 1))
+    summary = found[-1]["summary"]
+    unexplained = summary["stricter_than_in_process"] + summary["laxer_than_in_process"]
+    return (f"{summary['completions']} completions, {summary['differ_from_label']} differ from their label, "
+            f"{unexplained} of them unexplained, {summary['faults']} faults", unexplained + summary["faults"] == 0)
+
+
+def mutants_row(evidence, name, mutants):
+    rows = evidence.scratch / f"{name}_mutants.jsonl"
+    rows.write_text(evidence.run("/usr/bin/python3", ROOT / "scripts/code_sets.py", name, evidence.file(f"sets/{name}.jsonl.gz"),
+                                 "--mutants", mutants))
+    summary = evidence.json_lines(evidence.program("assay_code_compare"), rows, ok=(0, 1))[-1]["summary"]
+    differ = summary["stricter_than_in_process"] + summary["laxer_than_in_process"]
+    return (f"{summary['completions']} mutants, {summary['passed']} pass, {summary['in_process_passed']} pass in one process, "
+            f"{differ} differ", differ + summary["faults"] == 0 and summary["completions"] > 0)
+
+
 CODE_SETS = [
     ("humaneval", "humaneval", "HumanEval's own solutions pass (164)"),
     ("mbpp", "mbpp", "MBPP's own solutions pass (974)"),
@@ -262,9 +280,12 @@ def sandbox_section(evidence):
                      lambda: attacks_row(evidence))
     for name, file, what in CODE_SETS:
         evidence.measure(what, "all as labelled", lambda name=name, file=file: code_set_row(evidence, name, file))
-    evidence.measure("code on groups_humaneval_codegen16b_100, agreement with 16,400 measured labels",
-                     "no unexplained disagreement", lambda: agreement_row(
-                         evidence, "sets/groups_humaneval_codegen16b_100.jsonl.gz", ["--verifier", "code"], 0.999))
+    evidence.measure("code on groups_humaneval_codegen16b_100, 16,400 measured labels, what differs replayed in one process",
+                     "no unexplained disagreement", lambda: labels_row(
+                         evidence, "sets/groups_humaneval_codegen16b_100.jsonl.gz"))
+    for name, mutants in (("humaneval", 5), ("mbpp", 2)):
+        evidence.measure(f"mutated solutions of {name}, the judge beside in-process running", "the same verdicts",
+                         lambda name=name, mutants=mutants: mutants_row(evidence, name, mutants))
 
 
 # --- bench
