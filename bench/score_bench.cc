@@ -27,11 +27,16 @@ double Seconds(const std::function<void()>& work) {
 // Groups of eight replies of about 1,500 characters, as reasoning models write them.
 std::string MakeInput(size_t bytes) {
   Rng rng(1);
-  static const char* kWords[] = {"the", "sum", "of", "so", "we", "get", "\\frac{1}{2}", "therefore", "x", "=", "12", "wait", "let", "me", "check", "\n\n"};
+  static const char* kWords[] = {"the",          "sum",       "of",    "so",  "we", "get",
+                                 "\\frac{1}{2}", "therefore", "x",     "=",   "12", "wait",
+                                 "let",          "me",        "check", "\n\n"};
   std::string out;
   for (int64_t id = 0; out.size() < bytes; ++id) {
     Json row = Json::MakeObject();
-    row.Set("id", StrCat("row-", id)).Set("task", "math").Set("prompt", "What is the sum?").Set("answer", "12");
+    row.Set("id", StrCat("row-", id))
+        .Set("task", "math")
+        .Set("prompt", "What is the sum?")
+        .Set("answer", "12");
     Json completions = Json::MakeArray();
     for (int sample = 0; sample < 8; ++sample) {
       std::string text = "<think>\n";
@@ -89,7 +94,8 @@ double ScoreAll(const std::string& path, size_t bytes, int jobs) {
 
 int Main(int argc, char** argv) {
   const size_t bytes = (argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 256) << 20;
-  const std::string path = StrCat(argc > 2 ? argv[2] : "/tmp", "/assay-bench-score.", static_cast<int64_t>(getpid()), ".jsonl");
+  const std::string path = StrCat(argc > 2 ? argv[2] : "/tmp", "/assay-bench-score.",
+                                  static_cast<int64_t>(getpid()), ".jsonl");
   const std::string input = MakeInput(bytes);
   if (!WriteFileAtomic(path, input).ok()) return 1;
   double alone = 0, parse = 0, one = 0, two = 0;
@@ -100,9 +106,16 @@ int Main(int argc, char** argv) {
     two = std::max(two, ScoreAll(path, input.size(), 2));
   }
   unlink(path.c_str());
-  std::printf("%s\n", Json().Set("bench", "score").Set("input_mb", static_cast<double>(input.size()) / 1e6).Set("simdjson_mb_s", alone)
-                          .Set("jsonl_parse_mb_s", parse).Set("parse_ratio", parse / alone).Set("score_write_mb_s_j1", one)
-                          .Set("score_write_mb_s_j2", two).Dump().c_str());
+  std::printf("%s\n", Json()
+                          .Set("bench", "score")
+                          .Set("input_mb", static_cast<double>(input.size()) / 1e6)
+                          .Set("simdjson_mb_s", alone)
+                          .Set("jsonl_parse_mb_s", parse)
+                          .Set("parse_ratio", parse / alone)
+                          .Set("score_write_mb_s_j1", one)
+                          .Set("score_write_mb_s_j2", two)
+                          .Dump()
+                          .c_str());
   return 0;
 }
 

@@ -21,12 +21,16 @@ namespace {
 
 constexpr int kGroupSize = 8;
 
-double Now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+double Now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 double CpuSeconds() {
   rusage usage;
   getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec); };
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec);
+  };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
@@ -96,8 +100,11 @@ Timing WriteOnce(const std::string& path, int64_t samples, int text_bytes) {
 // The peer's time; zeros where it does not run.
 Timing PeerOnce(const std::string& path, int64_t samples, int text_bytes) {
   const char* source = std::getenv("ASSAY_SOURCE_DIR");
-  const std::string script = StrCat(source != nullptr ? source : ASSAY_BENCH_SOURCE_DIR, "/bench/store_peer.py");
-  FILE* pipe = popen(StrCat("/usr/bin/python3 '", script, "' '", path, "' ", samples, " ", text_bytes).c_str(), "r");
+  const std::string script =
+      StrCat(source != nullptr ? source : ASSAY_BENCH_SOURCE_DIR, "/bench/store_peer.py");
+  FILE* pipe = popen(
+      StrCat("/usr/bin/python3 '", script, "' '", path, "' ", samples, " ", text_bytes).c_str(),
+      "r");
   if (pipe == nullptr) return {};
   Timing timing;
   const bool read = std::fscanf(pipe, "%lf %lf", &timing.wall, &timing.cpu) == 2;
@@ -127,16 +134,23 @@ int Main(int argc, char** argv) {
       peer.push_back(static_cast<double>(samples) / other.wall);
       peer_cpu.push_back(static_cast<double>(samples) / other.cpu);
     }
-    for (const auto& entry : std::filesystem::directory_iterator(folder)) std::filesystem::remove(entry.path());
+    for (const auto& entry : std::filesystem::directory_iterator(folder))
+      std::filesystem::remove(entry.path());
   }
   std::filesystem::remove_all(folder);
   Json out;
-  out.Set("bench", "store").Set("samples", samples).Set("text_bytes", text_bytes).Set("rounds", rounds);
+  out.Set("bench", "store")
+      .Set("samples", samples)
+      .Set("text_bytes", text_bytes)
+      .Set("rounds", rounds);
   // A row here is a sample with its verdict and its (new) text; with sample and verdict counted one by one it is twice that.
-  out.Set("rows_per_s", Median(ours)).Set("rows_per_cpu_s", Median(cpu)).Set("file_bytes_per_row", static_cast<double>(bytes) / static_cast<double>(samples));
+  out.Set("rows_per_s", Median(ours))
+      .Set("rows_per_cpu_s", Median(cpu))
+      .Set("file_bytes_per_row", static_cast<double>(bytes) / static_cast<double>(samples));
   if (!peer.empty()) {
     out.Set("python_sqlite3_rows_per_s", Median(peer)).Set("ratio", Median(ours) / Median(peer));
-    out.Set("python_sqlite3_rows_per_cpu_s", Median(peer_cpu)).Set("cpu_ratio", Median(cpu) / Median(peer_cpu));
+    out.Set("python_sqlite3_rows_per_cpu_s", Median(peer_cpu))
+        .Set("cpu_ratio", Median(cpu) / Median(peer_cpu));
   }
   std::printf("%s\n", out.Dump().c_str());
   return 0;

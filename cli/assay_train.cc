@@ -36,10 +36,20 @@ struct RunArguments {
 };
 
 void AddRunOptions(CLI::App* command, RunArguments* arguments) {
-  command->add_option("recipe", arguments->recipe, "Recipe (TOML); docs/training.md lists its keys")->required()->type_name("RECIPE.toml");
-  command->add_option("--set", arguments->overrides, "Override a key of the recipe: --set learning_rate=1e-5 (repeatable)")
-      ->type_name("KEY=VALUE")->expected(1)->take_all();
-  command->add_option("--out", arguments->env.out, "Folder of the run: metrics.jsonl, checkpoints, model")->required()->type_name("DIR");
+  command->add_option("recipe", arguments->recipe, "Recipe (TOML); docs/training.md lists its keys")
+      ->required()
+      ->type_name("RECIPE.toml");
+  command
+      ->add_option("--set", arguments->overrides,
+                   "Override a key of the recipe: --set learning_rate=1e-5 (repeatable)")
+      ->type_name("KEY=VALUE")
+      ->expected(1)
+      ->take_all();
+  command
+      ->add_option("--out", arguments->env.out,
+                   "Folder of the run: metrics.jsonl, checkpoints, model")
+      ->required()
+      ->type_name("DIR");
   command->add_flag("--resume", arguments->env.resume, "Go on from the newest checkpoint in --out");
 }
 
@@ -52,8 +62,9 @@ int Finish(const Context& context, const Result<TrainSummary>& result, const std
     const int code = context.Output(line.Dump() + "\n");
     if (code != kExitOk) return code;
   } else {
-    Note(context, StrCat(result->steps, " steps, stopped by ", result->stopped_by, "; ",
-                         result->interrupted ? "--resume goes on" : StrCat("model in ", out, "/model")));
+    Note(context,
+         StrCat(result->steps, " steps, stopped by ", result->stopped_by, "; ",
+                result->interrupted ? "--resume goes on" : StrCat("model in ", out, "/model")));
   }
   return result->interrupted ? kExitInterrupted : kExitOk;
 }
@@ -61,7 +72,8 @@ int Finish(const Context& context, const Result<TrainSummary>& result, const std
 // `Parse` reads the recipe, `run` trains.
 template <typename Recipe>
 int RunRecipe(Context* context, RunArguments* arguments,
-              Result<Recipe> (*parse)(const std::string&, const std::string&, const std::vector<std::string>&),
+              Result<Recipe> (*parse)(const std::string&, const std::string&,
+                                      const std::vector<std::string>&),
               Result<TrainSummary> (*run)(const Recipe&, const TrainEnv&)) {
   Result<std::string> text = ReadFile(arguments->recipe);
   if (!text.ok()) return Fail(*context, text.error());
@@ -71,7 +83,8 @@ int RunRecipe(Context* context, RunArguments* arguments,
   }
   Result<Recipe> recipe = parse(*text, arguments->recipe, overrides);
   if (!recipe.ok()) return Fail(*context, recipe.error());
-  arguments->env.progress = !context->global.no_progress && !context->global.quiet && Progress::StderrIsTerminal();
+  arguments->env.progress =
+      !context->global.no_progress && !context->global.quiet && Progress::StderrIsTerminal();
   arguments->env.note = [context](const std::string& sentence) { Note(*context, sentence); };
   arguments->env.interrupted = &context->interrupted;
   arguments->env.verifiers = context->MakeEnv();
@@ -94,16 +107,23 @@ struct GenerateArguments {
 void AddGenerateOptions(CLI::App* command, GenerateArguments* a) {
   SamplingParams* s = &a->options.sampling;
   command->add_option("files", a->files, "Problems (JSON Lines)")->required()->type_name("FILE");
-  command->add_option("--model", a->model, "Folder with config.json and safetensors, or a .gguf file")->required()->type_name("PATH");
-  command->add_option("-n,--samples", a->samples, "Completions of each problem")->check(CLI::Range(1, 1 << 20));
+  command
+      ->add_option("--model", a->model, "Folder with config.json and safetensors, or a .gguf file")
+      ->required()
+      ->type_name("PATH");
+  command->add_option("-n,--samples", a->samples, "Completions of each problem")
+      ->check(CLI::Range(1, 1 << 20));
   command->add_option("--temperature", s->temperature, "0 is greedy");
   command->add_option("--top-p", s->top_p);
   command->add_option("--top-k", s->top_k, "0 is off");
   command->add_option("--min-p", s->min_p);
   command->add_option("--repetition-penalty", s->repetition_penalty);
   command->add_option("--max-new-tokens", s->max_new_tokens)->check(CLI::Range(1, 1 << 24));
-  command->add_option("--stop", s->stop, "Texts that end a completion (repeatable)")->expected(1)->take_all();
-  command->add_option("--rows", a->options.max_rows, "Completions decoded side by side")->check(CLI::Range(1, 1 << 16));
+  command->add_option("--stop", s->stop, "Texts that end a completion (repeatable)")
+      ->expected(1)
+      ->take_all();
+  command->add_option("--rows", a->options.max_rows, "Completions decoded side by side")
+      ->check(CLI::Range(1, 1 << 16));
   command->add_option("--device", a->device, "cpu, cuda, cuda:1");
   command->add_option("--dtype", a->dtype, "float32 or bfloat16");
 }
@@ -113,7 +133,8 @@ Status GenerateAll(Context* context, const GenerateArguments& arguments) {
   if (!dtype.ok()) return dtype.error();
   Result<LoadedModel> loaded = LoadModel(arguments.model, {*dtype, arguments.device});
   if (!loaded.ok()) return loaded.error();
-  if (loaded->tokenizer == nullptr) return Error{ErrorCode::kInput, StrCat("'", arguments.model, "' has no tokenizer"), ""};
+  if (loaded->tokenizer == nullptr)
+    return Error{ErrorCode::kInput, StrCat("'", arguments.model, "' has no tokenizer"), ""};
   Result<std::vector<Problem>> problems = LoadProblems(arguments.files, DataSpec{});
   if (!problems.ok()) return problems.error();
   Result<std::unique_ptr<LineWriter>> writer = LineWriter::Open(context->global.output);
@@ -126,9 +147,9 @@ Status GenerateAll(Context* context, const GenerateArguments& arguments) {
     const int64_t end = std::min(total, begin + arguments.chunk);
     const std::vector<Problem> part(problems->begin() + begin, problems->begin() + end);
     // Each chunk has streams of its own, so that a problem's samples do not depend on how many come before it in the chunk.
-    Result<std::vector<Group>> groups =
-        GenerateGroups(loaded->model, *loaded->tokenizer, arguments.model, part, arguments.samples,
-                       context->global.seed + static_cast<uint64_t>(begin) * 0x9E3779B97F4A7C15ULL, options);
+    Result<std::vector<Group>> groups = GenerateGroups(
+        loaded->model, *loaded->tokenizer, arguments.model, part, arguments.samples,
+        context->global.seed + static_cast<uint64_t>(begin) * 0x9E3779B97F4A7C15ULL, options);
     if (!groups.ok()) {
       if (context->interrupted) break;
       return groups.error();
@@ -145,16 +166,29 @@ Status GenerateAll(Context* context, const GenerateArguments& arguments) {
 
 void AddGlobalOptions(CLI::App* app, GlobalOptions* global) {
   app->fallthrough();
-  app->add_flag("-q,--quiet", global->quiet, "No summaries or remarks on stderr")->envname("ASSAY_QUIET");
+  app->add_flag("-q,--quiet", global->quiet, "No summaries or remarks on stderr")
+      ->envname("ASSAY_QUIET");
   app->add_flag("-v,--verbose", global->verbose, "More on stderr");
-  app->add_option("--color", global->color, "auto, always or never")->envname("ASSAY_COLOR")->check(CLI::IsMember({"auto", "always", "never"}));
-  app->add_flag("--no-progress", global->no_progress, "No progress bar")->envname("ASSAY_NO_PROGRESS");
-  app->add_option("-j,--jobs", global->jobs, "Threads of the sandbox (default: number of cores)")->envname("ASSAY_JOBS")->check(CLI::Range(1, 1024));
-  app->add_option("--seed", global->seed, "Seed of everything random (else the recipe's)")->envname("ASSAY_SEED");
-  app->add_option("--output-format", global->output_format, "text or json")->envname("ASSAY_OUTPUT_FORMAT")->check(CLI::IsMember({"text", "json"}));
-  app->add_option("-o,--output", global->output, "Write data to FILE instead of stdout")->type_name("FILE");
-  app->add_option("--isolation", global->isolation, "Sandbox tier: namespaces, landlock or none")->envname("ASSAY_ISOLATION");
-  app->add_option("--python", global->python, "Interpreter or venv whose packages the sandbox offers")->envname("ASSAY_PYTHON");
+  app->add_option("--color", global->color, "auto, always or never")
+      ->envname("ASSAY_COLOR")
+      ->check(CLI::IsMember({"auto", "always", "never"}));
+  app->add_flag("--no-progress", global->no_progress, "No progress bar")
+      ->envname("ASSAY_NO_PROGRESS");
+  app->add_option("-j,--jobs", global->jobs, "Threads of the sandbox (default: number of cores)")
+      ->envname("ASSAY_JOBS")
+      ->check(CLI::Range(1, 1024));
+  app->add_option("--seed", global->seed, "Seed of everything random (else the recipe's)")
+      ->envname("ASSAY_SEED");
+  app->add_option("--output-format", global->output_format, "text or json")
+      ->envname("ASSAY_OUTPUT_FORMAT")
+      ->check(CLI::IsMember({"text", "json"}));
+  app->add_option("-o,--output", global->output, "Write data to FILE instead of stdout")
+      ->type_name("FILE");
+  app->add_option("--isolation", global->isolation, "Sandbox tier: namespaces, landlock or none")
+      ->envname("ASSAY_ISOLATION");
+  app->add_option("--python", global->python,
+                  "Interpreter or venv whose packages the sandbox offers")
+      ->envname("ASSAY_PYTHON");
 }
 
 // CLI11's sentence in our style, with the nearest option's name.
@@ -162,18 +196,21 @@ Error FromParseError(const CLI::App& app, const CLI::ParseError& error) {
   const auto chosen = app.get_subcommands();
   const CLI::App* command = chosen.empty() ? &app : chosen[0];
   for (const std::string& word : app.remaining(true)) {
-    if (!StartsWith(word, "-")) return {ErrorCode::kUsage, StrCat("unexpected argument '", word, "'"), "see --help"};
+    if (!StartsWith(word, "-"))
+      return {ErrorCode::kUsage, StrCat("unexpected argument '", word, "'"), "see --help"};
     std::vector<std::string> names;
     for (const CLI::App* level : {command, &app}) {
       for (const CLI::Option* option : level->get_options()) {
         for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
       }
     }
-    return {ErrorCode::kUsage, StrCat("unknown option '", word, "'"), DidYouMean(word.substr(0, word.find('=')), names)};
+    return {ErrorCode::kUsage, StrCat("unknown option '", word, "'"),
+            DidYouMean(word.substr(0, word.find('=')), names)};
   }
   std::string message = error.what();
   while (!message.empty() && (message.back() == '\n' || message.back() == '.')) message.pop_back();
-  return {ErrorCode::kUsage, message, StrCat("see `assay ", command == &app ? "" : command->get_name() + " ", "--help`")};
+  return {ErrorCode::kUsage, message,
+          StrCat("see `assay ", command == &app ? "" : command->get_name() + " ", "--help`")};
 }
 
 int Main(int argc, char** argv) {
@@ -188,12 +225,16 @@ int Main(int argc, char** argv) {
   CLI::App* sft = app.add_subcommand("sft", "Supervised fine-tuning");
   AddRunOptions(sft, &sft_arguments);
   sft->callback([&] {
-    context.run = [&] { return RunRecipe<SftRecipe>(&context, &sft_arguments, SftRecipeFromToml, RunSft); };
+    context.run = [&] {
+      return RunRecipe<SftRecipe>(&context, &sft_arguments, SftRecipeFromToml, RunSft);
+    };
   });
   CLI::App* grpo = app.add_subcommand("grpo", "Group-relative policy optimisation");
   AddRunOptions(grpo, &grpo_arguments);
   grpo->callback([&] {
-    context.run = [&] { return RunRecipe<GrpoRecipe>(&context, &grpo_arguments, GrpoRecipeFromToml, RunGrpo); };
+    context.run = [&] {
+      return RunRecipe<GrpoRecipe>(&context, &grpo_arguments, GrpoRecipeFromToml, RunGrpo);
+    };
   });
   CLI::App* generate = app.add_subcommand("generate", "Sample answers from a model into groups");
   AddGenerateOptions(generate, &generate_arguments);

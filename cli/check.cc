@@ -17,20 +17,23 @@ int RunCheck(Context* context, const CheckFlags& flags) {
   if (!flags.options_json.empty()) {
     Result<Json> parsed = ParseJson(flags.options_json);
     if (!parsed.ok() || !parsed->IsObject()) {
-      return Fail(*context, {ErrorCode::kUsage, "--options is no JSON object", "for example --options '{\"mode\": \"latex\"}'"});
+      return Fail(*context, {ErrorCode::kUsage, "--options is no JSON object",
+                             "for example --options '{\"mode\": \"latex\"}'"});
     }
     options = *parsed;
   }
   // Both sides are answers here, not whole replies.
   if (flags.verifier == "math" && options.Find("mode") == nullptr) options.Set("mode", "bare");
-  Result<std::unique_ptr<Verifier>> verifier = MakeVerifier(flags.verifier, options, context->MakeEnv());
+  Result<std::unique_ptr<Verifier>> verifier =
+      MakeVerifier(flags.verifier, options, context->MakeEnv());
   if (!verifier.ok()) return Fail(*context, verifier.error());
   Group group;
   group.problem.answers.push_back(flags.gold);
   if (flags.verifier == "code") {
     Result<Json> info = ParseJson(flags.gold);
     if (!info.ok() || !info->IsObject()) {
-      return Fail(*context, {ErrorCode::kUsage, "for 'code', GOLD is the verification_info as JSON", "for example '{\"asserts\": \"assert f(1) == 2\"}'"});
+      return Fail(*context, {ErrorCode::kUsage, "for 'code', GOLD is the verification_info as JSON",
+                             "for example '{\"asserts\": \"assert f(1) == 2\"}'"});
     }
     group.problem.verification_info = *info;
   }
@@ -46,7 +49,8 @@ int RunCheck(Context* context, const CheckFlags& flags) {
     code = context->Output(text);
   }
   if (code != kExitOk) return code;
-  if (verdict.outcome == Outcome::kFault) return StartsWith(verdict.reason, "gold_") ? kExitUsage : kExitFaults;
+  if (verdict.outcome == Outcome::kFault)
+    return StartsWith(verdict.reason, "gold_") ? kExitUsage : kExitFaults;
   return verdict.outcome == Outcome::kPass ? kExitOk : kExitGate;
 }
 
@@ -54,13 +58,15 @@ int RunCheck(Context* context, const CheckFlags& flags) {
 
 void AddCheckCommand(CLI::App* app, Context* context) {
   auto flags = std::make_shared<CheckFlags>();
-  CLI::App* command = app->add_subcommand("check", "One verdict: does ANSWER equal GOLD? Exit 0 if it passes, 1 if not");
+  CLI::App* command = app->add_subcommand(
+      "check", "One verdict: does ANSWER equal GOLD? Exit 0 if it passes, 1 if not");
   command->add_option("GOLD", flags->gold, "The reference answer")->required();
   command->add_option("ANSWER", flags->answer, "The answer to judge")->required();
   command->add_option("--verifier", flags->verifier, "Which verifier")->capture_default_str();
   command->add_option("--options", flags->options_json, "Its options as JSON")->type_name("JSON");
   command->positionals_at_end(false);
-  command->callback([context, flags] { context->run = [context, flags] { return RunCheck(context, *flags); }; });
+  command->callback(
+      [context, flags] { context->run = [context, flags] { return RunCheck(context, *flags); }; });
 }
 
 }  // namespace assay

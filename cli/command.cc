@@ -64,9 +64,11 @@ bool UseColor(const Context& context) {
   return isatty(STDERR_FILENO) == 1;
 }
 
-void Say(const Context& context, const char* code, const std::string& label, const std::string& text) {
+void Say(const Context& context, const char* code, const std::string& label,
+         const std::string& text) {
   const bool color = UseColor(context);
-  std::fprintf(stderr, "%s%s%s %s\n", color ? code : "", label.c_str(), color ? "\x1b[0m" : "", text.c_str());
+  std::fprintf(stderr, "%s%s%s %s\n", color ? code : "", label.c_str(), color ? "\x1b[0m" : "",
+               text.c_str());
 }
 
 }  // namespace
@@ -85,6 +87,8 @@ void Note(const Context& context, const std::string& text) {
   if (!context.global.quiet) std::fprintf(stderr, "%s\n", text.c_str());
 }
 
-void Warn(const Context& context, const std::string& text) { Say(context, "\x1b[1;33m", "warning:", text); }
+void Warn(const Context& context, const std::string& text) {
+  Say(context, "\x1b[1;33m", "warning:", text);
+}
 
 }  // namespace assay

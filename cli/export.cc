@@ -21,12 +21,15 @@ int RunExport(Context* context, ExportFlags flags) {
   Result<ExportResult> result = ExportDataset(store->get(), flags.options);
   if (!result.ok()) return Fail(*context, result.error());
   if (result->renamed_columns > 0) {
-    Warn(*context, StrCat(result->renamed_columns, result->renamed_columns == 1 ? " column has a name" : " columns have names",
-                          " that TRL keeps for itself: written as extra_NAME"));
+    Warn(*context,
+         StrCat(result->renamed_columns,
+                result->renamed_columns == 1 ? " column has a name" : " columns have names",
+                " that TRL keeps for itself: written as extra_NAME"));
   }
   if (result->rows == 0) Warn(*context, StrCat("data set '", flags.options.dataset, "' is empty"));
   const std::string& output = flags.options.output;
-  Note(*context, StrCat(WithThousands(result->lines), " lines", output.empty() || output == "-" ? "" : StrCat(" written: ", output)));
+  Note(*context, StrCat(WithThousands(result->lines), " lines",
+                        output.empty() || output == "-" ? "" : StrCat(" written: ", output)));
   return kExitOk;
 }
 
@@ -35,12 +38,21 @@ int RunExport(Context* context, ExportFlags flags) {
 void AddExportCommand(CLI::App* app, Context* context) {
   auto flags = std::make_shared<ExportFlags>();
   CLI::App* command = app->add_subcommand("export", "Write a data set as a file for a trainer");
-  command->add_option("--store", flags->store, "The SQLite file with the data set")->required()->type_name("FILE");
-  command->add_option("--dataset", flags->options.dataset, "Which data set; see `assay stats`")->required()->type_name("NAME");
-  command->add_option("--format", flags->options.format, "trl-sft (prompt and completion) or jsonl (everything, with provenance)")
-      ->required()->type_name("NAME");
-  command->add_flag("--group", flags->options.group, "jsonl: one line an input row, with parallel arrays");
-  command->callback([context, flags] { context->run = [context, flags] { return RunExport(context, *flags); }; });
+  command->add_option("--store", flags->store, "The SQLite file with the data set")
+      ->required()
+      ->type_name("FILE");
+  command->add_option("--dataset", flags->options.dataset, "Which data set; see `assay stats`")
+      ->required()
+      ->type_name("NAME");
+  command
+      ->add_option("--format", flags->options.format,
+                   "trl-sft (prompt and completion) or jsonl (everything, with provenance)")
+      ->required()
+      ->type_name("NAME");
+  command->add_flag("--group", flags->options.group,
+                    "jsonl: one line an input row, with parallel arrays");
+  command->callback(
+      [context, flags] { context->run = [context, flags] { return RunExport(context, *flags); }; });
 }
 
 }  // namespace assay

@@ -14,23 +14,35 @@ int RunVerifiers(Context* context, const std::string& name) {
     if (info == nullptr) {
       std::vector<std::string> names;
       for (const VerifierInfo& other : BuiltinVerifiers()) names.push_back(other.name);
-      return Fail(*context, {ErrorCode::kUsage, StrCat("unknown verifier '", name, "'"), DidYouMean(name, names)});
+      return Fail(*context, {ErrorCode::kUsage, StrCat("unknown verifier '", name, "'"),
+                             DidYouMean(name, names)});
     }
     if (context->global.json()) {
-      return context->Output(Json().Set("name", info->name).Set("summary", info->summary).Set("options", info->options_help)
-                                 .Set("needs_sandbox", info->needs_sandbox).Dump());
+      return context->Output(Json()
+                                 .Set("name", info->name)
+                                 .Set("summary", info->summary)
+                                 .Set("options", info->options_help)
+                                 .Set("needs_sandbox", info->needs_sandbox)
+                                 .Dump());
     }
     std::string text = StrCat(info->name, ": ", info->summary, "\n");
-    for (std::string_view line : SplitChar(info->options_help, '\n')) StrAppend(&text, "  ", line, "\n");
-    if (info->needs_sandbox) StrAppend(&text, "  (runs programs in the sandbox: see `assay doctor`)\n");
+    for (std::string_view line : SplitChar(info->options_help, '\n'))
+      StrAppend(&text, "  ", line, "\n");
+    if (info->needs_sandbox)
+      StrAppend(&text, "  (runs programs in the sandbox: see `assay doctor`)\n");
     return context->Output(text);
   }
   Json list = Json::MakeArray();
   std::string text;
   for (const VerifierInfo& info : BuiltinVerifiers()) {
-    list.Append(Json().Set("name", info.name).Set("summary", info.summary).Set("needs_sandbox", info.needs_sandbox));
+    list.Append(Json()
+                    .Set("name", info.name)
+                    .Set("summary", info.summary)
+                    .Set("needs_sandbox", info.needs_sandbox));
     const std::string name_column(info.name);
-    StrAppend(&text, name_column, std::string(name_column.size() < 14 ? 14 - name_column.size() : 1, ' '), info.summary, "\n");
+    StrAppend(&text, name_column,
+              std::string(name_column.size() < 14 ? 14 - name_column.size() : 1, ' '), info.summary,
+              "\n");
   }
   return context->Output(context->global.json() ? list.Dump() : text);
 }
@@ -38,11 +50,18 @@ int RunVerifiers(Context* context, const std::string& name) {
 int RunConfig(Context* context) {
   const GlobalOptions& global = context->global;
   const std::pair<const char*, Json> values[] = {
-      {"jobs", Json(static_cast<int64_t>(global.Jobs()))}, {"seed", Json(global.seed)}, {"color", Json(global.color)},
-      {"output_format", Json(global.output_format)}, {"isolation", Json(global.isolation.empty() ? "best available" : global.isolation)},
-      {"python", Json(global.python.empty() ? "built in" : global.python)}, {"no_progress", Json(global.no_progress)}, {"quiet", Json(global.quiet)}};
+      {"jobs", Json(static_cast<int64_t>(global.Jobs()))},
+      {"seed", Json(global.seed)},
+      {"color", Json(global.color)},
+      {"output_format", Json(global.output_format)},
+      {"isolation", Json(global.isolation.empty() ? "best available" : global.isolation)},
+      {"python", Json(global.python.empty() ? "built in" : global.python)},
+      {"no_progress", Json(global.no_progress)},
+      {"quiet", Json(global.quiet)}};
   Json out = Json::MakeObject();
-  std::string text = "# in force now; a flag beats ASSAY_NAME beats assay.toml (or $ASSAY_CONFIG) beats the default\n";
+  std::string text =
+      "# in force now; a flag beats ASSAY_NAME beats assay.toml (or $ASSAY_CONFIG) beats the "
+      "default\n";
   for (const auto& [key, value] : values) {
     out.Set(key, value);
     StrAppend(&text, key, " = ", value.Dump(), "\n");
@@ -53,7 +72,8 @@ int RunConfig(Context* context) {
 // Words of one command for the shells: its options and subcommands.
 std::vector<std::string> Words(const CLI::App& app) {
   std::vector<std::string> words;
-  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) words.push_back(sub->get_name());
+  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
+    words.push_back(sub->get_name());
   for (const CLI::Option* option : app.get_options()) {
     for (const std::string& name : option->get_lnames()) words.push_back("--" + name);
     for (const std::string& name : option->get_snames()) words.push_back("-" + name);
@@ -68,11 +88,15 @@ std::string Joined(const std::vector<std::string>& words) {
 }
 
 std::string BashCompletion(const CLI::App& root) {
-  std::string out = "_assay() {\n  local words=\"" + Joined(Words(root)) + "\"\n  local word\n  for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n    case \"$word\" in\n";
+  std::string out = "_assay() {\n  local words=\"" + Joined(Words(root)) +
+                    "\"\n  local word\n  for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n    "
+                    "case \"$word\" in\n";
   for (const CLI::App* sub : root.get_subcommands([](const CLI::App*) { return true; })) {
     StrAppend(&out, "      ", sub->get_name(), ") words=\"", Joined(Words(*sub)), "\" ;;\n");
   }
-  return out + "    esac\n  done\n  COMPREPLY=($(compgen -W \"$words\" -- \"${COMP_WORDS[COMP_CWORD]}\"))\n}\ncomplete -o default -F _assay assay\n";
+  return out +
+         "    esac\n  done\n  COMPREPLY=($(compgen -W \"$words\" -- "
+         "\"${COMP_WORDS[COMP_CWORD]}\"))\n}\ncomplete -o default -F _assay assay\n";
 }
 
 std::string ZshCompletion(const CLI::App& root) {
@@ -82,10 +106,12 @@ std::string ZshCompletion(const CLI::App& root) {
 std::string FishCompletion(const CLI::App& root) {
   std::string out;
   for (const CLI::App* sub : root.get_subcommands([](const CLI::App*) { return true; })) {
-    StrAppend(&out, "complete -c assay -n __fish_use_subcommand -a ", sub->get_name(), " -d '", sub->get_description(), "'\n");
+    StrAppend(&out, "complete -c assay -n __fish_use_subcommand -a ", sub->get_name(), " -d '",
+              sub->get_description(), "'\n");
     for (const CLI::Option* option : sub->get_options()) {
       for (const std::string& name : option->get_lnames()) {
-        StrAppend(&out, "complete -c assay -n '__fish_seen_subcommand_from ", sub->get_name(), "' -l ", name, "\n");
+        StrAppend(&out, "complete -c assay -n '__fish_seen_subcommand_from ", sub->get_name(),
+                  "' -l ", name, "\n");
       }
     }
   }
@@ -97,29 +123,39 @@ std::string FishCompletion(const CLI::App& root) {
 void AddVersionCommand(CLI::App* app, Context* context) {
   app->add_subcommand("version", "Print the version")->callback([context] {
     context->run = [context] {
-      return context->Output(context->global.json() ? Json().Set("name", "assay").Set("version", Version()).Dump() : StrCat("assay ", Version()));
+      return context->Output(context->global.json()
+                                 ? Json().Set("name", "assay").Set("version", Version()).Dump()
+                                 : StrCat("assay ", Version()));
     };
   });
 }
 
 void AddVerifiersCommand(CLI::App* app, Context* context) {
   auto name = std::make_shared<std::string>();
-  CLI::App* command = app->add_subcommand("verifiers", "List the verifiers, or explain one and its options");
+  CLI::App* command =
+      app->add_subcommand("verifiers", "List the verifiers, or explain one and its options");
   command->add_option("NAME", *name, "Which one");
-  command->callback([context, name] { context->run = [context, name] { return RunVerifiers(context, *name); }; });
+  command->callback(
+      [context, name] { context->run = [context, name] { return RunVerifiers(context, *name); }; });
 }
 
 void AddConfigCommand(CLI::App* app, Context* context) {
-  app->add_subcommand("config", "Print the settings in force")->callback([context] { context->run = [context] { return RunConfig(context); }; });
+  app->add_subcommand("config", "Print the settings in force")->callback([context] {
+    context->run = [context] { return RunConfig(context); };
+  });
 }
 
 void AddCompletionCommand(CLI::App* app, Context* context) {
   auto shell = std::make_shared<std::string>();
   CLI::App* command = app->add_subcommand("completion", "Print a completion script for a shell");
-  command->add_option("SHELL", *shell, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  command->add_option("SHELL", *shell, "bash, zsh or fish")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
   command->callback([app, context, shell] {
     context->run = [app, context, shell] {
-      return context->Output(*shell == "bash" ? BashCompletion(*app) : *shell == "zsh" ? ZshCompletion(*app) : FishCompletion(*app));
+      return context->Output(*shell == "bash"  ? BashCompletion(*app)
+                             : *shell == "zsh" ? ZshCompletion(*app)
+                                               : FishCompletion(*app));
     };
   });
 }

@@ -25,7 +25,8 @@ void OnInterrupt(int) {
 
 // Options that assay.toml may hold. A flag beats ASSAY_NAME beats assay.toml beats the default: so the file's values are put
 // where an environment variable is not set, and CLI11 does the rest.
-constexpr const char* kConfigKeys[] = {"jobs", "seed", "color", "output_format", "isolation", "python", "no_progress", "quiet"};
+constexpr const char* kConfigKeys[] = {"jobs",      "seed",   "color",       "output_format",
+                                       "isolation", "python", "no_progress", "quiet"};
 
 std::string EnvName(std::string_view key) {
   std::string name = "ASSAY_";
@@ -40,19 +41,27 @@ Status LoadConfigFile() {
   const toml::parse_result parsed = toml::parse_file(file);
   if (!parsed) {
     return Error{ErrorCode::kUsage,
-                 StrCat(file, ":", static_cast<int64_t>(parsed.error().source().begin.line), ": ", std::string(parsed.error().description())), ""};
+                 StrCat(file, ":", static_cast<int64_t>(parsed.error().source().begin.line), ": ",
+                        std::string(parsed.error().description())),
+                 ""};
   }
   const std::vector<std::string> known(std::begin(kConfigKeys), std::end(kConfigKeys));
   for (const auto& [key, node] : parsed.table()) {
     const std::string name(key.str());
     if (std::find(known.begin(), known.end(), name) == known.end()) {
-      return Error{ErrorCode::kUsage, StrCat(file, ": unknown key '", name, "'"), DidYouMean(name, known)};
+      return Error{ErrorCode::kUsage, StrCat(file, ": unknown key '", name, "'"),
+                   DidYouMean(name, known)};
     }
     std::string value;
-    if (const auto text = node.value_exact<std::string>()) value = *text;
-    else if (const auto number = node.value_exact<int64_t>()) value = StrCat(*number);
-    else if (const auto flag = node.value_exact<bool>()) value = *flag ? "true" : "false";
-    else return Error{ErrorCode::kUsage, StrCat(file, ": '", name, "' is no text, number or boolean"), ""};
+    if (const auto text = node.value_exact<std::string>())
+      value = *text;
+    else if (const auto number = node.value_exact<int64_t>())
+      value = StrCat(*number);
+    else if (const auto flag = node.value_exact<bool>())
+      value = *flag ? "true" : "false";
+    else
+      return Error{ErrorCode::kUsage, StrCat(file, ": '", name, "' is no text, number or boolean"),
+                   ""};
     setenv(EnvName(name).c_str(), value.c_str(), /*overwrite=*/0);
   }
   return {};
@@ -60,17 +69,31 @@ Status LoadConfigFile() {
 
 void AddGlobalOptions(CLI::App* app, GlobalOptions* global) {
   app->fallthrough();
-  app->add_flag("-q,--quiet", global->quiet, "No summaries or remarks on stderr")->envname("ASSAY_QUIET");
+  app->add_flag("-q,--quiet", global->quiet, "No summaries or remarks on stderr")
+      ->envname("ASSAY_QUIET");
   app->add_flag("-v,--verbose", global->verbose, "More on stderr");
-  app->add_option("--color", global->color, "auto, always or never")->envname("ASSAY_COLOR")->check(CLI::IsMember({"auto", "always", "never"}));
-  app->add_flag("--no-progress", global->no_progress, "No progress bar")->envname("ASSAY_NO_PROGRESS");
-  app->add_option("-j,--jobs", global->jobs, "Rows scored at once (default: number of cores)")->envname("ASSAY_JOBS")->check(CLI::Range(1, 1024));
+  app->add_option("--color", global->color, "auto, always or never")
+      ->envname("ASSAY_COLOR")
+      ->check(CLI::IsMember({"auto", "always", "never"}));
+  app->add_flag("--no-progress", global->no_progress, "No progress bar")
+      ->envname("ASSAY_NO_PROGRESS");
+  app->add_option("-j,--jobs", global->jobs, "Rows scored at once (default: number of cores)")
+      ->envname("ASSAY_JOBS")
+      ->check(CLI::Range(1, 1024));
   app->add_option("--seed", global->seed, "Seed of everything random")->envname("ASSAY_SEED");
-  app->add_option("--output-format", global->output_format, "text or json")->envname("ASSAY_OUTPUT_FORMAT")->check(CLI::IsMember({"text", "json"}));
-  app->add_option("-o,--output", global->output, "Write data to FILE instead of stdout")->type_name("FILE");
-  app->add_option("--isolation", global->isolation, "Sandbox tier: namespaces, landlock or none (default: the best there is)")
-      ->envname("ASSAY_ISOLATION")->check(CLI::IsMember({"namespaces", "landlock", "none"}));
-  app->add_option("--python", global->python, "Interpreter or venv whose packages the sandbox offers")->envname("ASSAY_PYTHON")->type_name("PATH");
+  app->add_option("--output-format", global->output_format, "text or json")
+      ->envname("ASSAY_OUTPUT_FORMAT")
+      ->check(CLI::IsMember({"text", "json"}));
+  app->add_option("-o,--output", global->output, "Write data to FILE instead of stdout")
+      ->type_name("FILE");
+  app->add_option("--isolation", global->isolation,
+                  "Sandbox tier: namespaces, landlock or none (default: the best there is)")
+      ->envname("ASSAY_ISOLATION")
+      ->check(CLI::IsMember({"namespaces", "landlock", "none"}));
+  app->add_option("--python", global->python,
+                  "Interpreter or venv whose packages the sandbox offers")
+      ->envname("ASSAY_PYTHON")
+      ->type_name("PATH");
 }
 
 const CLI::App* Deepest(const CLI::App& app) {
@@ -93,20 +116,26 @@ Error FromParseError(const CLI::App& app, const CLI::ParseError& error) {
       const std::string bare = first.substr(0, first.find('='));
       const std::string near = NearestName(bare, names);
       return {ErrorCode::kUsage, StrCat("unknown option '", first, "'"),
-              near.empty() ? StrCat("see `assay ", command == &app ? "" : command->get_name() + " ", "--help`") : StrCat("did you mean '", near, "'?")};
+              near.empty() ? StrCat("see `assay ", command == &app ? "" : command->get_name() + " ",
+                                    "--help`")
+                           : StrCat("did you mean '", near, "'?")};
     }
     if (command == &app) {
-      for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) names.push_back(sub->get_name());
+      for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
+        names.push_back(sub->get_name());
       return {ErrorCode::kUsage, StrCat("unknown command '", first, "'"), DidYouMean(first, names)};
     }
-    return {ErrorCode::kUsage, StrCat("unexpected argument '", first, "'"), StrCat("see `assay ", command->get_name(), " --help`")};
+    return {ErrorCode::kUsage, StrCat("unexpected argument '", first, "'"),
+            StrCat("see `assay ", command->get_name(), " --help`")};
   }
   std::string message = error.what();
-  if (!message.empty() && message[0] >= 'A' && message[0] <= 'Z' && (message.size() < 2 || message[1] >= 'a')) {
+  if (!message.empty() && message[0] >= 'A' && message[0] <= 'Z' &&
+      (message.size() < 2 || message[1] >= 'a')) {
     message[0] = static_cast<char>(message[0] - 'A' + 'a');
   }
   while (!message.empty() && (message.back() == '\n' || message.back() == '.')) message.pop_back();
-  return {ErrorCode::kUsage, message, StrCat("see `assay ", command == &app ? "" : command->get_name() + " ", "--help`")};
+  return {ErrorCode::kUsage, message,
+          StrCat("see `assay ", command == &app ? "" : command->get_name() + " ", "--help`")};
 }
 
 int Main(int argc, char** argv) {
@@ -115,7 +144,10 @@ int Main(int argc, char** argv) {
   const Status config = LoadConfigFile();
   if (!config.ok()) return Fail(context, config.error());
 
-  CLI::App app("Assay decides what a language model's answer is worth: scores sampled answers, selects data, trains.", "assay");
+  CLI::App app(
+      "Assay decides what a language model's answer is worth: scores sampled answers, selects "
+      "data, trains.",
+      "assay");
   app.set_help_all_flag("--help-all", "Help of every command");
   app.set_version_flag("--version", std::string("assay ") + Version());
   app.require_subcommand(0, 1);

@@ -37,7 +37,12 @@ Result<std::string> ReadAll(const std::string& path) {
 
 std::string LanguageOf(const RunFlags& flags) {
   if (!flags.language.empty()) return flags.language;
-  for (const auto& [suffix, language] : {std::pair{".py", "python"}, {".c", "c"}, {".cc", "c++"}, {".cpp", "c++"}, {".js", "javascript"}, {".sh", "bash"}}) {
+  for (const auto& [suffix, language] : {std::pair{".py", "python"},
+                                         {".c", "c"},
+                                         {".cc", "c++"},
+                                         {".cpp", "c++"},
+                                         {".js", "javascript"},
+                                         {".sh", "bash"}}) {
     if (EndsWith(flags.file, suffix)) return language;
   }
   return "python";
@@ -72,8 +77,10 @@ std::string Summary(const RunResult& result) {
   if (result.signal != 0) StrAppend(&text, " (signal ", result.signal, ")");
   if (result.stdout_truncated || result.stderr_truncated) text += ", output cut";
   if (!result.fault.empty()) StrAppend(&text, ": ", result.fault);
-  StrAppend(&text, "; cpu ", FixedDigits(result.cpu_ms, 1), " ms, wall ", FixedDigits(result.wall_ms, 1), " ms, memory ",
-            HumanBytes(static_cast<double>(result.peak_memory_kib) * 1024), ", isolation ", TierName(result.tier));
+  StrAppend(&text, "; cpu ", FixedDigits(result.cpu_ms, 1), " ms, wall ",
+            FixedDigits(result.wall_ms, 1), " ms, memory ",
+            HumanBytes(static_cast<double>(result.peak_memory_kib) * 1024), ", isolation ",
+            TierName(result.tier));
   return text;
 }
 
@@ -93,16 +100,19 @@ int RunRun(Context* context, const RunFlags& flags) {
     return policy.ok() ? context->Output(*policy) : Fail(*context, policy.error());
   }
   if (flags.file.empty()) {
-    return Fail(*context, {ErrorCode::kUsage, "no program", "assay run FILE, or `-` to read the program from standard input"});
+    return Fail(*context, {ErrorCode::kUsage, "no program",
+                           "assay run FILE, or `-` to read the program from standard input"});
   }
   Result<Job> job = MakeJob(flags);
   if (!job.ok()) return Fail(*context, job.error());
-  if (Status known = (*sandbox)->CheckLanguage(job->language); !known.ok()) return Fail(*context, known.error());
+  if (Status known = (*sandbox)->CheckLanguage(job->language); !known.ok())
+    return Fail(*context, known.error());
   const RunResult result = (*sandbox)->Run(*job);
   if (!flags.report.empty()) {
     std::ofstream out(flags.report);
     out << result.ToJson().Dump() << "\n";
-    if (!out.flush()) return Fail(*context, {ErrorCode::kIo, StrCat("cannot write '", flags.report, "'"), ""});
+    if (!out.flush())
+      return Fail(*context, {ErrorCode::kIo, StrCat("cannot write '", flags.report, "'"), ""});
   }
   if (context->global.json()) {
     if (int code = context->Output(result.ToJson().Dump()); code != kExitOk) return code;
@@ -117,23 +127,30 @@ int RunRun(Context* context, const RunFlags& flags) {
 }
 
 void AddLimit(CLI::App* command, const char* name, int64_t* value, const char* help) {
-  command->add_option(name, *value, help)->capture_default_str()->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
+  command->add_option(name, *value, help)
+      ->capture_default_str()
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
 }
 
 }  // namespace
 
 void AddRunCommand(CLI::App* app, Context* context) {
   auto flags = std::make_shared<RunFlags>();
-  CLI::App* command = app->add_subcommand("run", "Run one program in the sandbox. Exit 0 if it ended well, 1 if not");
+  CLI::App* command = app->add_subcommand(
+      "run", "Run one program in the sandbox. Exit 0 if it ended well, 1 if not");
   command->add_option("FILE", flags->file, "The program, or - for standard input");
   command->add_option("ARGS", flags->args, "Its arguments");
-  command->add_option("--language", flags->language, "python, c, c++, javascript, bash, or one of --languages (default: by the file's name)");
+  command->add_option(
+      "--language", flags->language,
+      "python, c, c++, javascript, bash, or one of --languages (default: by the file's name)");
   command->add_option("--stdin", flags->input, "File with its standard input (default: ours)");
   command->add_option("--file", flags->files, "A further file to put beside it");
   command->add_option("--allow", flags->allow, "Relax the policy: subprocess");
   command->add_option("--report", flags->report, "Write the RunResult as JSON to this file");
-  command->add_option("--languages", flags->languages_toml, "TOML file that declares further languages");
-  command->add_flag("--show-policy", flags->show_policy, "Print what a program may see, write and call, and run nothing");
+  command->add_option("--languages", flags->languages_toml,
+                      "TOML file that declares further languages");
+  command->add_flag("--show-policy", flags->show_policy,
+                    "Print what a program may see, write and call, and run nothing");
   AddLimit(command, "--cpu-ms", &flags->limits.cpu_ms, "CPU time");
   AddLimit(command, "--wall-ms", &flags->limits.wall_ms, "Wall clock");
   AddLimit(command, "--memory-mib", &flags->limits.memory_mib, "Memory");
@@ -141,7 +158,8 @@ void AddRunCommand(CLI::App* app, Context* context) {
   AddLimit(command, "--output-bytes", &flags->limits.output_bytes, "stdout and stderr together");
   AddLimit(command, "--disk-mib", &flags->limits.disk_mib, "Temporary files");
   AddLimit(command, "--files", &flags->limits.files, "Number of temporary files");
-  command->callback([context, flags] { context->run = [context, flags] { return RunRun(context, *flags); }; });
+  command->callback(
+      [context, flags] { context->run = [context, flags] { return RunRun(context, *flags); }; });
 }
 
 }  // namespace assay

@@ -22,15 +22,20 @@ int RunSelect(Context* context, SelectFlags flags) {
   Result<SelectResult> result = SelectSamples(store->get(), flags.options);
   if (!result.ok()) return Fail(*context, result.error());
   if (!result->run_finished) {
-    Warn(*context, StrCat("run '", flags.options.run, "' is not finished: what `assay score --resume` adds later is not in data set '",
-                          flags.options.dataset, "'"));
+    Warn(*context,
+         StrCat("run '", flags.options.run,
+                "' is not finished: what `assay score --resume` adds later is not in data set '",
+                flags.options.dataset, "'"));
   }
   if (context->global.json()) {
     Json out = result->ToJson();
-    out.Set("dataset", flags.options.dataset).Set("run", flags.options.run).Set("strategy", flags.options.strategy);
+    out.Set("dataset", flags.options.dataset)
+        .Set("run", flags.options.run)
+        .Set("strategy", flags.options.strategy);
     return context->Output(out.Dump() + "\n");
   }
-  return context->Output(StrCat("data set '", flags.options.dataset, "' in ", flags.store, ": ", result->ToText()));
+  return context->Output(
+      StrCat("data set '", flags.options.dataset, "' in ", flags.store, ": ", result->ToText()));
 }
 
 }  // namespace
@@ -38,18 +43,36 @@ int RunSelect(Context* context, SelectFlags flags) {
 void AddSelectCommand(CLI::App* app, Context* context) {
   auto flags = std::make_shared<SelectFlags>();
   SelectOptions& options = flags->options;
-  CLI::App* command = app->add_subcommand("select", "Rejection sampling: keep the samples of a run that are worth training on");
-  command->add_option("--store", flags->store, "The SQLite file that `assay score --store` wrote")->required()->type_name("FILE");
+  CLI::App* command = app->add_subcommand(
+      "select", "Rejection sampling: keep the samples of a run that are worth training on");
+  command->add_option("--store", flags->store, "The SQLite file that `assay score --store` wrote")
+      ->required()
+      ->type_name("FILE");
   options.run = "default";
-  command->add_option("--run", options.run, "The run to select from")->capture_default_str()->type_name("NAME");
-  command->add_option("--strategy", options.strategy, "all-correct or best-of-n")->required()->type_name("NAME");
-  command->add_option("--dataset", options.dataset, "Name of the data set to make")->required()->type_name("NAME");
-  command->add_flag("--replace", options.replace, "Make the data set anew if there is one of that name");
-  command->add_option("--max-per-problem", options.max_per_problem, "all-correct: at most N of one problem, drawn with --seed (0: all)")
-      ->check(CLI::NonNegativeNumber)->type_name("N");
-  command->add_flag("--keep-duplicates", options.keep_duplicates, "all-correct: keep identical texts of one problem");
-  command->add_option("--min-reward", options.min_reward, "best-of-n: the least reward worth keeping (default: anything above 0)")->type_name("R");
-  command->callback([context, flags] { context->run = [context, flags] { return RunSelect(context, *flags); }; });
+  command->add_option("--run", options.run, "The run to select from")
+      ->capture_default_str()
+      ->type_name("NAME");
+  command->add_option("--strategy", options.strategy, "all-correct or best-of-n")
+      ->required()
+      ->type_name("NAME");
+  command->add_option("--dataset", options.dataset, "Name of the data set to make")
+      ->required()
+      ->type_name("NAME");
+  command->add_flag("--replace", options.replace,
+                    "Make the data set anew if there is one of that name");
+  command
+      ->add_option("--max-per-problem", options.max_per_problem,
+                   "all-correct: at most N of one problem, drawn with --seed (0: all)")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("N");
+  command->add_flag("--keep-duplicates", options.keep_duplicates,
+                    "all-correct: keep identical texts of one problem");
+  command
+      ->add_option("--min-reward", options.min_reward,
+                   "best-of-n: the least reward worth keeping (default: anything above 0)")
+      ->type_name("R");
+  command->callback(
+      [context, flags] { context->run = [context, flags] { return RunSelect(context, *flags); }; });
 }
 
 }  // namespace assay

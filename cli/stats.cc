@@ -47,7 +47,8 @@ int RunStatsCommand(Context* context, StatsFlags flags) {
     datasets.Append(stats->ToJson());
   }
   if (context->global.json()) {
-    return context->Output(Json().Set("runs", std::move(runs)).Set("datasets", std::move(datasets)).Dump() + "\n");
+    return context->Output(
+        Json().Set("runs", std::move(runs)).Set("datasets", std::move(datasets)).Dump() + "\n");
   }
   return context->Output(text.empty() ? "the store has no runs yet\n" : text);
 }
@@ -56,11 +57,15 @@ int RunStatsCommand(Context* context, StatsFlags flags) {
 
 void AddStatsCommand(CLI::App* app, Context* context) {
   auto flags = std::make_shared<StatsFlags>();
-  CLI::App* command = app->add_subcommand("stats", "What is in a store: pass rates, reasons, spread, pass@k, lengths");
+  CLI::App* command = app->add_subcommand(
+      "stats", "What is in a store: pass rates, reasons, spread, pass@k, lengths");
   command->add_option("--store", flags->store, "The SQLite file")->required()->type_name("FILE");
   command->add_option("--run", flags->runs, "Only this run (may be repeated)")->type_name("NAME");
-  command->add_option("--dataset", flags->datasets, "Only this data set (may be repeated)")->type_name("NAME");
-  command->callback([context, flags] { context->run = [context, flags] { return RunStatsCommand(context, *flags); }; });
+  command->add_option("--dataset", flags->datasets, "Only this data set (may be repeated)")
+      ->type_name("NAME");
+  command->callback([context, flags] {
+    context->run = [context, flags] { return RunStatsCommand(context, *flags); };
+  });
 }
 
 }  // namespace assay

@@ -22,8 +22,10 @@ std::filesystem::path OwnFolder() {
 int ExecTrain(Context* context, const std::string& command, const std::vector<std::string>& rest) {
   const std::filesystem::path program = OwnFolder() / "assay-train";
   if (access(program.c_str(), X_OK) != 0) {
-    return Fail(*context, {ErrorCode::kUnavailable, StrCat("training is off: '", program.string(), "' is not there"),
-                           "it was built without LibTorch: run `make setup build`, or set TORCH_PREFIX and build again"});
+    return Fail(*context, {ErrorCode::kUnavailable,
+                           StrCat("training is off: '", program.string(), "' is not there"),
+                           "it was built without LibTorch: run `make setup build`, or set "
+                           "TORCH_PREFIX and build again"});
   }
   std::vector<std::string> words = {program.string(), command};
   words.insert(words.end(), rest.begin(), rest.end());
@@ -31,14 +33,17 @@ int ExecTrain(Context* context, const std::string& command, const std::vector<st
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   execv(program.c_str(), argv.data());
-  return Fail(*context, {ErrorCode::kUnavailable, StrCat("cannot run '", program.string(), "': ", std::strerror(errno)), ""});
+  return Fail(*context,
+              {ErrorCode::kUnavailable,
+               StrCat("cannot run '", program.string(), "': ", std::strerror(errno)), ""});
 }
 
 // Global options given before the command's name, for assay-train: it knows the same ones.
 std::vector<std::string> GlobalWords(const CLI::App& app) {
   std::vector<std::string> words;
   for (const CLI::Option* option : app.get_options()) {
-    if (option->count() == 0 || option->get_lnames().empty() || option->get_lnames()[0] == "help") continue;
+    if (option->count() == 0 || option->get_lnames().empty() || option->get_lnames()[0] == "help")
+      continue;
     // Values from the environment are inherited; passing them on as flags does no harm.
     words.push_back("--" + option->get_lnames()[0]);
     if (option->get_items_expected_max() > 0) {
@@ -60,7 +65,7 @@ void AddTrainCommands(CLI::App* app, Context* context) {
     command->allow_extras();
     command->prefix_command();
     command->fallthrough(false);  // its words are not ours
-    command->set_help_flag();  // --help goes to assay-train
+    command->set_help_flag();     // --help goes to assay-train
     command->callback([app, command, context, name = std::string(name)] {
       context->run = [app, command, context, name] {
         std::vector<std::string> words = GlobalWords(*app);

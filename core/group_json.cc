@@ -10,8 +10,8 @@ namespace {
 
 // Keys that become fields of the nouns; everything else is kept in Problem::extra.
 constexpr std::array<std::string_view, 13> kProblemKeys = {
-    "id",    "task",        "prompt",    "answer", "verification_info", "options", "entry_point",
-    "test",  "test_list",   "asserts",   "setup",  "test_setup_code",   "test_cases"};
+    "id",   "task",      "prompt",  "answer", "verification_info", "options",   "entry_point",
+    "test", "test_list", "asserts", "setup",  "test_setup_code",   "test_cases"};
 constexpr std::array<std::string_view, 10> kSampleKeys = {
     "completion", "completions", "finish_reason", "finish_reasons", "model",
     "models",     "seed",        "seeds",         "token_ids",      "logprobs"};
@@ -58,11 +58,13 @@ Status ReadPrompt(const Json& value, Problem* problem) {
   }
   const Json::Array* messages = value.AsArray();
   if (messages == nullptr) {
-    return InputError(StrCat("'prompt' is ", KindName(value)), "give a string, or a list of {role, content} messages");
+    return InputError(StrCat("'prompt' is ", KindName(value)),
+                      "give a string, or a list of {role, content} messages");
   }
   for (const Json& item : *messages) {
     if (!item.IsObject()) {
-      return InputError("a message in 'prompt' is not an object", "messages look like {\"role\": \"user\", \"content\": \"...\"}");
+      return InputError("a message in 'prompt' is not an object",
+                        "messages look like {\"role\": \"user\", \"content\": \"...\"}");
     }
     Message message{std::string(item.StringOr("role", "user")), MessageText(item.Find("content"))};
     StrAppend(&problem->prompt, problem->prompt.empty() ? "" : "\n\n", message.content);
@@ -76,13 +78,15 @@ Status ReadAnswers(const Json& value, Problem* problem) {
   if (const Json::Array* list = value.AsArray()) {
     for (const Json& item : *list) {
       if (item.IsArray() || item.IsObject()) {
-        return InputError("'answer' holds something that is no text or number", "give a string, or a list of strings");
+        return InputError("'answer' holds something that is no text or number",
+                          "give a string, or a list of strings");
       }
       if (!item.IsNull()) problem->answers.push_back(item.ScalarText());
     }
     return {};
   }
-  if (value.IsObject()) return InputError("'answer' is an object", "give a string, a number, or a list of them");
+  if (value.IsObject())
+    return InputError("'answer' is an object", "give a string, a number, or a list of them");
   problem->answers.push_back(value.ScalarText());
   return {};
 }
@@ -94,7 +98,8 @@ Status ReadVerificationInfo(const Json& row, Problem* problem) {
     if (!Trim(*given->AsString()).empty()) {
       Result<Json> parsed = ParseJson(*given->AsString());
       if (!parsed.ok()) {
-        return InputError("'verification_info' is a string that is not JSON", "give an object, or an object as a JSON string");
+        return InputError("'verification_info' is a string that is not JSON",
+                          "give an object, or an object as a JSON string");
       }
       info = std::move(*parsed);
     }
@@ -105,9 +110,13 @@ Status ReadVerificationInfo(const Json& row, Problem* problem) {
     return InputError(StrCat("'verification_info' is ", KindName(info)), "give an object");
   }
   // Code sets keep their tests beside the prompt (HumanEval, MBPP); one place for all of them here.
-  const std::pair<const char*, const char*> kMoves[] = {
-      {"test", "test"},   {"entry_point", "entry_point"}, {"test_list", "asserts"},       {"asserts", "asserts"},
-      {"setup", "setup"}, {"test_setup_code", "setup"},   {"test_cases", "test_cases"}};
+  const std::pair<const char*, const char*> kMoves[] = {{"test", "test"},
+                                                        {"entry_point", "entry_point"},
+                                                        {"test_list", "asserts"},
+                                                        {"asserts", "asserts"},
+                                                        {"setup", "setup"},
+                                                        {"test_setup_code", "setup"},
+                                                        {"test_cases", "test_cases"}};
   for (const auto& [from, to] : kMoves) {
     const Json* value = row.Find(from);
     if (value == nullptr || value->IsNull()) continue;
@@ -123,10 +132,13 @@ Status CheckLength(const Json& row, std::string_view key, size_t count, const Js
   const Json* value = row.Find(key);
   if (value == nullptr || value->IsNull()) return {};
   const Json::Array* array = value->AsArray();
-  if (array == nullptr) return InputError(StrCat("'", key, "' is ", KindName(*value)), "give one entry for each completion");
+  if (array == nullptr)
+    return InputError(StrCat("'", key, "' is ", KindName(*value)),
+                      "give one entry for each completion");
   if (array->size() != count) {
-    return InputError(StrCat("'", key, "' has ", array->size(), " entries for ", count, " completions"),
-                      "parallel arrays must be as long as 'completions'");
+    return InputError(
+        StrCat("'", key, "' has ", array->size(), " entries for ", count, " completions"),
+        "parallel arrays must be as long as 'completions'");
   }
   *out = array;
   return {};
@@ -138,11 +150,13 @@ Result<std::string> CompletionText(const Json& value, size_t index) {
   if (const Json::Array* messages = value.AsArray()) {
     std::string out;
     for (const Json& message : *messages) {
-      if (message.StringOr("role", "assistant") == "assistant") out += MessageText(message.Find("content"));
+      if (message.StringOr("role", "assistant") == "assistant")
+        out += MessageText(message.Find("content"));
     }
     return out;
   }
-  return InputError(StrCat("completion ", index, " is ", KindName(value)), "each completion is a string or a list of messages");
+  return InputError(StrCat("completion ", index, " is ", KindName(value)),
+                    "each completion is a string or a list of messages");
 }
 
 void ReadIds(const Json& value, std::vector<int64_t>* out) {
@@ -161,8 +175,9 @@ void ReadDoubles(const Json& value, std::vector<double>* out) {
 
 Status ReadGroupSamples(const Json& row, const Json::Array& completions, Group* group) {
   const Json::Array *reasons, *models, *seeds, *ids, *logprobs;
-  for (auto [key, out] : {std::pair{"finish_reasons", &reasons}, std::pair{"models", &models}, std::pair{"seeds", &seeds},
-                          std::pair{"token_ids", &ids}, std::pair{"logprobs", &logprobs}}) {
+  for (auto [key, out] : {std::pair{"finish_reasons", &reasons}, std::pair{"models", &models},
+                          std::pair{"seeds", &seeds}, std::pair{"token_ids", &ids},
+                          std::pair{"logprobs", &logprobs}}) {
     Status status = CheckLength(row, key, completions.size(), out);
     if (!status.ok()) return status;
   }
@@ -172,7 +187,8 @@ Status ReadGroupSamples(const Json& row, const Json::Array& completions, Group* 
     Result<std::string> text = CompletionText(completions[i], i);
     if (!text.ok()) return text.error();
     sample.text = std::move(*text);
-    if (reasons != nullptr && (*reasons)[i].IsString()) sample.finish_reason = *(*reasons)[i].AsString();
+    if (reasons != nullptr && (*reasons)[i].IsString())
+      sample.finish_reason = *(*reasons)[i].AsString();
     if (models != nullptr && (*models)[i].IsString()) sample.model = *(*models)[i].AsString();
     if (seeds != nullptr && (*seeds)[i].IsInt()) sample.seed = *(*seeds)[i].AsInt();
     if (ids != nullptr) ReadIds((*ids)[i], &sample.token_ids);
@@ -188,7 +204,8 @@ Status ReadFlatSample(const Json& row, const Json& completion, Group* group) {
   sample.text = std::move(*text);
   sample.finish_reason = row.StringOr("finish_reason", "");
   sample.model = row.StringOr("model", "");
-  if (const Json* seed = row.Find("seed"); seed != nullptr && seed->IsInt()) sample.seed = *seed->AsInt();
+  if (const Json* seed = row.Find("seed"); seed != nullptr && seed->IsInt())
+    sample.seed = *seed->AsInt();
   if (const Json* ids = row.Find("token_ids")) ReadIds(*ids, &sample.token_ids);
   if (const Json* logprobs = row.Find("logprobs")) ReadDoubles(*logprobs, &sample.logprobs);
   group->samples.push_back(std::move(sample));
@@ -200,10 +217,13 @@ Status ReadFlatSample(const Json& row, const Json& completion, Group* group) {
 
 Result<Problem> ProblemFromJson(const Json& row) {
   const Json::Object* object = row.AsObject();
-  if (object == nullptr) return InputError(StrCat("the line is ", KindName(row)), "each line must be a JSON object");
+  if (object == nullptr)
+    return InputError(StrCat("the line is ", KindName(row)), "each line must be a JSON object");
   Problem problem;
-  if (const Json* id = row.Find("id"); id != nullptr && !id->IsNull()) problem.id = id->ScalarText();
-  if (const Json* task = row.Find("task"); task != nullptr && !task->IsNull()) problem.task = task->ScalarText();
+  if (const Json* id = row.Find("id"); id != nullptr && !id->IsNull())
+    problem.id = id->ScalarText();
+  if (const Json* task = row.Find("task"); task != nullptr && !task->IsNull())
+    problem.task = task->ScalarText();
   if (const Json* prompt = row.Find("prompt")) {
     Status status = ReadPrompt(*prompt, &problem);
     if (!status.ok()) return status.error();
@@ -216,14 +236,16 @@ Result<Problem> ProblemFromJson(const Json& row) {
   if (!status.ok()) return status.error();
   if (const Json* options = row.Find("options"); options != nullptr && !options->IsNull()) {
     if (!options->IsObject()) {
-      return InputError("'options' is not an object", "it looks like {\"math\": {\"mode\": \"bare\"}}");
+      return InputError("'options' is not an object",
+                        "it looks like {\"math\": {\"mode\": \"bare\"}}");
     }
     problem.options = *options;
   }
   problem.extra = Json::MakeObject();
   for (const Json::Member& member : *object) {
     const bool understood = Contains(kProblemKeys, member.key) || Contains(kSampleKeys, member.key);
-    if (!understood || Contains(kEchoedKeys, member.key)) problem.extra.Set(member.key, member.value);
+    if (!understood || Contains(kEchoedKeys, member.key))
+      problem.extra.Set(member.key, member.value);
   }
   return problem;
 }
@@ -236,12 +258,15 @@ Result<Group> GroupFromJson(const Json& row) {
   const Json* completions = row.Find("completions");
   const Json* completion = row.Find("completion");
   if (completions != nullptr && completion != nullptr) {
-    return InputError("the row has both 'completions' and 'completion'", "a group has the first, a flat sample the second");
+    return InputError("the row has both 'completions' and 'completion'",
+                      "a group has the first, a flat sample the second");
   }
   Status status;
   if (completions != nullptr) {
     const Json::Array* array = completions->AsArray();
-    if (array == nullptr) return InputError(StrCat("'completions' is ", KindName(*completions)), "give a list of strings");
+    if (array == nullptr)
+      return InputError(StrCat("'completions' is ", KindName(*completions)),
+                        "give a list of strings");
     status = ReadGroupSamples(row, *array, &group);
   } else if (completion != nullptr) {
     status = ReadFlatSample(row, *completion, &group);
@@ -287,8 +312,8 @@ Json GroupToJson(const Group& group) {
     if (sample.seed) out.Set("seed", *sample.seed);
     return out;
   }
-  Json texts = Json::MakeArray(), reasons = Json::MakeArray(), models = Json::MakeArray(), ids = Json::MakeArray(),
-       logprobs = Json::MakeArray();
+  Json texts = Json::MakeArray(), reasons = Json::MakeArray(), models = Json::MakeArray(),
+       ids = Json::MakeArray(), logprobs = Json::MakeArray();
   bool any_reason = false, any_model = false, any_ids = false, any_logprobs = false;
   for (const Sample& sample : group.samples) {
     texts.Append(sample.text);

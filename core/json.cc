@@ -25,15 +25,16 @@ Json Json::MakeArray() { return Json(Array()); }
 Json Json::MakeObject() { return Json(Object()); }
 
 bool Json::IsNumber() const {
-  return IsInt() || std::holds_alternative<uint64_t>(value_) || std::holds_alternative<double>(value_) ||
-         std::holds_alternative<BigNumber>(value_);
+  return IsInt() || std::holds_alternative<uint64_t>(value_) ||
+         std::holds_alternative<double>(value_) || std::holds_alternative<BigNumber>(value_);
 }
 
 double Json::NumberOr(double fallback) const {
   if (const auto* i = std::get_if<int64_t>(&value_)) return static_cast<double>(*i);
   if (const auto* u = std::get_if<uint64_t>(&value_)) return static_cast<double>(*u);
   if (const auto* d = std::get_if<double>(&value_)) return *d;
-  if (const auto* b = std::get_if<BigNumber>(&value_)) return std::strtod(b->token.c_str(), nullptr);
+  if (const auto* b = std::get_if<BigNumber>(&value_))
+    return std::strtod(b->token.c_str(), nullptr);
   return fallback;
 }
 
@@ -171,11 +172,21 @@ void AppendJsonString(std::string_view text, std::string* out) {
     out->append(text.substr(start, i - start));
     start = i + 1;
     switch (c) {
-      case '"': out->append("\\\""); break;
-      case '\\': out->append("\\\\"); break;
-      case '\n': out->append("\\n"); break;
-      case '\r': out->append("\\r"); break;
-      case '\t': out->append("\\t"); break;
+      case '"':
+        out->append("\\\"");
+        break;
+      case '\\':
+        out->append("\\\\");
+        break;
+      case '\n':
+        out->append("\\n");
+        break;
+      case '\r':
+        out->append("\\r");
+        break;
+      case '\t':
+        out->append("\\t");
+        break;
       default:
         out->append("\\u00");
         out->push_back(kHex[c >> 4]);
@@ -293,7 +304,8 @@ class Repairer {
     while (at_ < text_.size() && std::strchr("0123456789.eE+-", text_[at_]) != nullptr) ++at_;
     const std::string token(text_.substr(start, at_ - start));
     const size_t sign = token[0] == '-' ? 1 : 0;
-    const bool whole = token.find_first_not_of("0123456789", sign) == std::string::npos && token.size() > sign;
+    const bool whole =
+        token.find_first_not_of("0123456789", sign) == std::string::npos && token.size() > sign;
     if (whole && token.size() > 18 && (token[sign] != '0')) {
       errno = 0;
       if (sign == 1) {
@@ -343,12 +355,16 @@ Json Build(const sj::dom::element& element, std::string_view marker) {
       Json::Object object;
       const sj::dom::object source = element.get_object().value_unsafe();
       object.reserve(source.size());
-      for (const auto field : source) object.push_back({std::string(field.key), Build(field.value, marker)});
+      for (const auto field : source)
+        object.push_back({std::string(field.key), Build(field.value, marker)});
       return Json(std::move(object));
     }
-    case sj::dom::element_type::INT64: return Json(static_cast<int64_t>(element.get_int64().value_unsafe()));
-    case sj::dom::element_type::UINT64: return Json(static_cast<uint64_t>(element.get_uint64().value_unsafe()));
-    case sj::dom::element_type::DOUBLE: return Json(element.get_double().value_unsafe());
+    case sj::dom::element_type::INT64:
+      return Json(static_cast<int64_t>(element.get_int64().value_unsafe()));
+    case sj::dom::element_type::UINT64:
+      return Json(static_cast<uint64_t>(element.get_uint64().value_unsafe()));
+    case sj::dom::element_type::DOUBLE:
+      return Json(element.get_double().value_unsafe());
     case sj::dom::element_type::STRING: {
       const std::string_view text = element.get_string().value_unsafe();
       if (!marker.empty() && StartsWith(text, marker)) {
@@ -356,8 +372,10 @@ Json Build(const sj::dom::element& element, std::string_view marker) {
       }
       return Json(text);
     }
-    case sj::dom::element_type::BOOL: return Json(element.get_bool().value_unsafe());
-    case sj::dom::element_type::NULL_VALUE: return Json();
+    case sj::dom::element_type::BOOL:
+      return Json(element.get_bool().value_unsafe());
+    case sj::dom::element_type::NULL_VALUE:
+      return Json();
   }
   return Json();
 }
@@ -369,7 +387,8 @@ class ThreadParser {
     if (!parser_) {
       parser_ = std::make_unique<sj::dom::parser>();
       // A failure shows again, as an error, when the parser is used.
-      [[maybe_unused]] const sj::error_code ignored = parser_->allocate(size_t{1} << 16, Json::kMaxDepth);
+      [[maybe_unused]] const sj::error_code ignored =
+          parser_->allocate(size_t{1} << 16, Json::kMaxDepth);
     }
     return *parser_;
   }
@@ -388,11 +407,13 @@ bool NeedsRepair(sj::error_code error) {
 
 Error ParseError(sj::error_code error) {
   if (error == sj::DEPTH_ERROR) {
-    return {ErrorCode::kInput, StrCat("malformed JSON: nested deeper than ", Json::kMaxDepth, " levels"), ""};
+    return {ErrorCode::kInput,
+            StrCat("malformed JSON: nested deeper than ", Json::kMaxDepth, " levels"), ""};
   }
   if (error == sj::EMPTY) return {ErrorCode::kInput, "malformed JSON: empty document", ""};
-  return {ErrorCode::kInput, StrCat("malformed JSON: ", sj::error_message(error)),
-          "each line must be one complete JSON object; `python3 -m json.tool` shows where it breaks"};
+  return {
+      ErrorCode::kInput, StrCat("malformed JSON: ", sj::error_message(error)),
+      "each line must be one complete JSON object; `python3 -m json.tool` shows where it breaks"};
 }
 
 }  // namespace
@@ -419,8 +440,10 @@ Result<Json> ParseJson(std::string_view text, JsonRepairs* repairs, bool padded)
     Repairer repairer(text, &local);
     const std::string repaired = repairer.Run();
     sj::error_code again = sj::SUCCESS;
-    if (repaired.size() > parser.capacity()) again = parser.allocate(repaired.size() * 2, Json::kMaxDepth);
-    if (again == sj::SUCCESS) again = parser.parse(repaired.data(), repaired.size(), true).get(root);
+    if (repaired.size() > parser.capacity())
+      again = parser.allocate(repaired.size() * 2, Json::kMaxDepth);
+    if (again == sj::SUCCESS)
+      again = parser.parse(repaired.data(), repaired.size(), true).get(root);
     if (again == sj::SUCCESS) {
       if (repairs != nullptr) {
         repairs->lone_surrogates += local.lone_surrogates;

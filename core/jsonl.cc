@@ -93,7 +93,8 @@ class ByteSource {
       have += *count;
     }
     raw_.resize(have);
-    gzip_ = have >= 2 && static_cast<unsigned char>(raw_[0]) == 0x1f && static_cast<unsigned char>(raw_[1]) == 0x8b;
+    gzip_ = have >= 2 && static_cast<unsigned char>(raw_[0]) == 0x1f &&
+            static_cast<unsigned char>(raw_[1]) == 0x8b;
     return {};
   }
 
@@ -109,14 +110,16 @@ class ByteSource {
         raw_at_ = 0;
         if (*count == 0) {
           if (!inflating_) return size_t{0};
-          return Error{ErrorCode::kInput, StrCat("'", path_, "' ends in the middle of its gzip data"),
+          return Error{ErrorCode::kInput,
+                       StrCat("'", path_, "' ends in the middle of its gzip data"),
                        "the file was cut short: copy or download it again"};
         }
       }
       if (!inflating_) {
         const auto* in = stream_.next_in;
         (void)in;
-        if (inflateInit2(&stream_, 15 + 32) != Z_OK) return Error{ErrorCode::kInternal, "zlib: inflateInit2 failed", ""};
+        if (inflateInit2(&stream_, 15 + 32) != Z_OK)
+          return Error{ErrorCode::kInternal, "zlib: inflateInit2 failed", ""};
         inflating_ = true;
       }
       stream_.next_in = reinterpret_cast<Bytef*>(raw_.data() + raw_at_);
@@ -127,8 +130,10 @@ class ByteSource {
         inflateEnd(&stream_);
         inflating_ = false;
       } else if (code != Z_OK && code != Z_BUF_ERROR) {
-        return Error{ErrorCode::kInput, StrCat("'", path_, "' is not valid gzip data: ", stream_.msg ? stream_.msg : "corrupt"),
-                     "test it with `gzip -t`"};
+        return Error{
+            ErrorCode::kInput,
+            StrCat("'", path_, "' is not valid gzip data: ", stream_.msg ? stream_.msg : "corrupt"),
+            "test it with `gzip -t`"};
       }
     }
     return size - stream_.avail_out;
@@ -179,7 +184,8 @@ class LineReaderImpl : public LineReader {
   // Sets *newline to the offset of the next newline, or of the end of the data (and returns false).
   Result<bool> FindNewline(size_t* newline) {
     for (;;) {
-      const void* hit = scanned_ < end_ ? std::memchr(buffer_.data() + scanned_, '\n', end_ - scanned_) : nullptr;
+      const void* hit =
+          scanned_ < end_ ? std::memchr(buffer_.data() + scanned_, '\n', end_ - scanned_) : nullptr;
       if (hit != nullptr) {
         *newline = static_cast<size_t>(static_cast<const char*>(hit) - buffer_.data());
         return true;
@@ -213,7 +219,8 @@ class LineReaderImpl : public LineReader {
       buffer_.resize(wanted);
       buffer_.shrink_to_fit();
     }
-    Result<size_t> count = source_.Read(buffer_.data() + end_, buffer_.size() - end_ - kJsonPadding);
+    Result<size_t> count =
+        source_.Read(buffer_.data() + end_, buffer_.size() - end_ - kJsonPadding);
     if (!count.ok()) return count.error();
     if (*count == 0) at_end_ = true;
     end_ += *count;
@@ -259,7 +266,8 @@ Result<std::unique_ptr<LineWriter>> LineWriter::Open(const std::string& path, bo
     impl.fd = STDOUT_FILENO;
   } else {
     impl.path = path;
-    impl.fd = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | (append ? O_APPEND : O_TRUNC), 0666);
+    impl.fd =
+        open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | (append ? O_APPEND : O_TRUNC), 0666);
     if (impl.fd < 0) return IoError("cannot write", path, errno);
     struct stat info {};
     impl.regular = fstat(impl.fd, &info) == 0 && S_ISREG(info.st_mode);
@@ -293,7 +301,8 @@ Status LineWriter::Flush() {
 Status LineWriter::Sync() {
   Status status = Flush();
   if (!status.ok()) return status;
-  if (impl_->regular && fdatasync(impl_->fd) != 0) return IoError("cannot write", impl_->path, errno);
+  if (impl_->regular && fdatasync(impl_->fd) != 0)
+    return IoError("cannot write", impl_->path, errno);
   return {};
 }
 
@@ -306,7 +315,9 @@ Status LineWriter::Close() {
   return status;
 }
 
-int64_t LineWriter::bytes_written() const { return impl_->written + static_cast<int64_t>(impl_->buffer.size()); }
+int64_t LineWriter::bytes_written() const {
+  return impl_->written + static_cast<int64_t>(impl_->buffer.size());
+}
 
 Result<std::string> ReadFile(const std::string& path, size_t max_bytes) {
   ByteSource source;
@@ -316,7 +327,9 @@ Result<std::string> ReadFile(const std::string& path, size_t max_bytes) {
   for (;;) {
     const size_t have = out.size();
     if (have > max_bytes) {
-      return Error{ErrorCode::kLimit, StrCat("'", path, "' is larger than ", HumanBytes(static_cast<double>(max_bytes))), ""};
+      return Error{
+          ErrorCode::kLimit,
+          StrCat("'", path, "' is larger than ", HumanBytes(static_cast<double>(max_bytes))), ""};
     }
     out.resize(have + kReadBytes);
     Result<size_t> count = source.Read(out.data() + have, kReadBytes);

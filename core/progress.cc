@@ -12,7 +12,8 @@ namespace assay {
 namespace {
 
 int64_t NowNs() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
       .count();
 }
 
@@ -28,7 +29,10 @@ std::string Duration(double seconds) {
 bool Progress::StderrIsTerminal() { return isatty(STDERR_FILENO) == 1; }
 
 Progress::Progress(std::string label, int64_t total, bool enabled)
-    : label_(std::move(label)), total_(total), enabled_(enabled && StderrIsTerminal()), start_ns_(NowNs()) {}
+    : label_(std::move(label)),
+      total_(total),
+      enabled_(enabled && StderrIsTerminal()),
+      start_ns_(NowNs()) {}
 
 Progress::~Progress() { Done(); }
 
@@ -42,9 +46,11 @@ void Progress::Update(int64_t done, const std::string& note) {
   if (total_ > 0) {
     const double share = std::min(1.0, static_cast<double>(done) / static_cast<double>(total_));
     const int filled = static_cast<int>(share * 24);
-    StrAppend(&line, "[", std::string(filled, '#'), std::string(24 - filled, '.'), "] ", FixedDigits(share * 100, 0), " %");
+    StrAppend(&line, "[", std::string(filled, '#'), std::string(24 - filled, '.'), "] ",
+              FixedDigits(share * 100, 0), " %");
     const double elapsed = static_cast<double>(now - start_ns_) * 1e-9;
-    if (share > 0.01 && elapsed > 1) StrAppend(&line, ", ", Duration(elapsed * (1 - share) / share), " left");
+    if (share > 0.01 && elapsed > 1)
+      StrAppend(&line, ", ", Duration(elapsed * (1 - share) / share), " left");
   } else {
     StrAppend(&line, WithThousands(done));
   }

@@ -8,9 +8,15 @@ namespace assay {
 namespace text_internal {
 
 void Append(std::string* out, std::string_view piece) { out->append(piece); }
-void Append(std::string* out, int64_t piece) { fmt::format_to(std::back_inserter(*out), "{}", piece); }
-void Append(std::string* out, uint64_t piece) { fmt::format_to(std::back_inserter(*out), "{}", piece); }
-void Append(std::string* out, double piece) { fmt::format_to(std::back_inserter(*out), "{}", piece); }
+void Append(std::string* out, int64_t piece) {
+  fmt::format_to(std::back_inserter(*out), "{}", piece);
+}
+void Append(std::string* out, uint64_t piece) {
+  fmt::format_to(std::back_inserter(*out), "{}", piece);
+}
+void Append(std::string* out, double piece) {
+  fmt::format_to(std::back_inserter(*out), "{}", piece);
+}
 
 }  // namespace text_internal
 
@@ -56,7 +62,9 @@ std::vector<std::string_view> SplitChar(std::string_view text, char separator) {
   return parts;
 }
 
-bool StartsWith(std::string_view text, std::string_view prefix) { return text.substr(0, prefix.size()) == prefix; }
+bool StartsWith(std::string_view text, std::string_view prefix) {
+  return text.substr(0, prefix.size()) == prefix;
+}
 
 bool EndsWith(std::string_view text, std::string_view suffix) {
   return text.size() >= suffix.size() && text.substr(text.size() - suffix.size()) == suffix;
@@ -171,7 +179,8 @@ std::string DidYouMean(std::string_view name, const std::vector<std::string>& ca
   const std::string nearest = NearestName(name, candidates);
   if (!nearest.empty()) return StrCat("did you mean '", nearest, "'?");
   std::string list;
-  for (const std::string& candidate : candidates) StrAppend(&list, list.empty() ? "" : ", ", candidate);
+  for (const std::string& candidate : candidates)
+    StrAppend(&list, list.empty() ? "" : ", ", candidate);
   return StrCat("one of: ", list);
 }
 

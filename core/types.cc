@@ -6,10 +6,14 @@ namespace assay {
 
 const char* OutcomeName(Outcome outcome) {
   switch (outcome) {
-    case Outcome::kPass: return "pass";
-    case Outcome::kFail: return "fail";
-    case Outcome::kAbstain: return "abstain";
-    case Outcome::kFault: return "fault";
+    case Outcome::kPass:
+      return "pass";
+    case Outcome::kFail:
+      return "fail";
+    case Outcome::kAbstain:
+      return "abstain";
+    case Outcome::kFault:
+      return "fault";
   }
   return "fault";
 }

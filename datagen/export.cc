@@ -25,15 +25,18 @@ constexpr char kJsonl[] = "jsonl";
 // Names that TRL's trainers give a meaning of their own (reward function arguments, and columns by which the SFT trainer
 // takes a data set for another type or for tokenized).
 constexpr std::array<std::string_view, 18> kReservedColumns = {
-    "prompt",      "completion",    "completions", "prompts",        "completion_ids",  "trainer_state",
-    "log_extra",   "log_metric",    "environments", "messages",      "text",            "chosen",
-    "rejected",    "input_ids",     "labels",      "attention_mask", "completion_mask", "assistant_masks"};
+    "prompt",         "completion",      "completions",    "prompts",      "completion_ids",
+    "trainer_state",  "log_extra",       "log_metric",     "environments", "messages",
+    "text",           "chosen",          "rejected",       "input_ids",    "labels",
+    "attention_mask", "completion_mask", "assistant_masks"};
 
 // Arrays beside the completions, one entry a sample, and what one entry is called.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kParallel = {{
-    {"labels", "label"}, {"models", "model"}, {"seeds", "seed"}, {"token_counts", "token_count"}}};
+constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kParallel = {
+    {{"labels", "label"}, {"models", "model"}, {"seeds", "seed"}, {"token_counts", "token_count"}}};
 
-const std::pair<std::string_view, std::string_view>* FindParallel(std::string_view key, const Json& value, int64_t samples) {
+const std::pair<std::string_view, std::string_view>* FindParallel(std::string_view key,
+                                                                  const Json& value,
+                                                                  int64_t samples) {
   const Json::Array* array = value.AsArray();
   if (array == nullptr || static_cast<int64_t>(array->size()) != samples) return nullptr;
   for (const auto& pair : kParallel) {
@@ -48,7 +51,8 @@ Json SampleColumns(const StoredGroup& group) {
   const Json::Object* extra = group.problem.extra.AsObject();
   if (extra == nullptr) return out;
   for (const Json::Member& member : *extra) {
-    const auto* parallel = group.flat ? nullptr : FindParallel(member.key, member.value, group.sample_count);
+    const auto* parallel =
+        group.flat ? nullptr : FindParallel(member.key, member.value, group.sample_count);
     if (parallel == nullptr) {
       out.Set(member.key, member.value);
     } else {
@@ -80,7 +84,9 @@ class WholeFile {
       } else {
         file.renames_ = true;
       }
-      file.partial_ = file.renames_ ? StrCat(file.path_, ".partial-", static_cast<int64_t>(getpid())) : file.path_;
+      file.partial_ = file.renames_
+                          ? StrCat(file.path_, ".partial-", static_cast<int64_t>(getpid()))
+                          : file.path_;
     }
     Result<std::unique_ptr<LineWriter>> writer = LineWriter::Open(file.partial_);
     if (!writer.ok()) return writer.error();
@@ -106,8 +112,10 @@ class WholeFile {
     if (status.ok()) status = writer_->Close();
     if (!status.ok()) return status;
     if (renames_ && std::rename(partial_.c_str(), path_.c_str()) != 0) {
-      return Error{ErrorCode::kIo, StrCat("cannot rename '", partial_, "' to '", path_, "': ", std::strerror(errno)),
-                   "check the permissions of the folder"};
+      return Error{
+          ErrorCode::kIo,
+          StrCat("cannot rename '", partial_, "' to '", path_, "': ", std::strerror(errno)),
+          "check the permissions of the folder"};
     }
     writer_.reset();
     return {};
@@ -133,16 +141,20 @@ struct SftColumns {
 };
 
 bool IsReserved(std::string_view name) {
-  return std::find(kReservedColumns.begin(), kReservedColumns.end(), name) != kReservedColumns.end();
+  return std::find(kReservedColumns.begin(), kReservedColumns.end(), name) !=
+         kReservedColumns.end();
 }
 
 Status NoteColumns(const DatasetRow& row, SftColumns* columns) {
   const Problem& problem = row.group.problem;
   const bool conversational = !problem.messages.empty();
   if (columns->any_row && conversational != columns->conversational) {
-    return Error{ErrorCode::kInput,
-                 StrCat("row ", row.position, " has a prompt of ", conversational ? "chat messages" : "plain text", ", rows before it the other kind"),
-                 "a TRL data set is all one or all the other; export --format jsonl, or select the runs apart"};
+    return Error{
+        ErrorCode::kInput,
+        StrCat("row ", row.position, " has a prompt of ",
+               conversational ? "chat messages" : "plain text", ", rows before it the other kind"),
+        "a TRL data set is all one or all the other; export --format jsonl, or select the runs "
+        "apart"};
   }
   columns->any_row = true;
   columns->conversational = conversational;
@@ -153,7 +165,8 @@ Status NoteColumns(const DatasetRow& row, SftColumns* columns) {
   columns->info |= !problem.verification_info.IsNull();
   const Json own = SampleColumns(row.group);
   for (const Json::Member& member : *own.AsObject()) {
-    const auto known = std::find_if(columns->extra.begin(), columns->extra.end(), [&](const auto& pair) { return pair.first == member.key; });
+    const auto known = std::find_if(columns->extra.begin(), columns->extra.end(),
+                                    [&](const auto& pair) { return pair.first == member.key; });
     if (known != columns->extra.end()) continue;
     const bool reserved = IsReserved(member.key);
     columns->renamed += reserved;
@@ -175,7 +188,8 @@ Json SftLine(const DatasetRow& row, const SftColumns& columns) {
   Json line = Json::MakeObject();
   if (columns.conversational) {
     Json prompt = Json::MakeArray();
-    for (const Message& message : problem.messages) prompt.Append(Json().Set("role", message.role).Set("content", message.content));
+    for (const Message& message : problem.messages)
+      prompt.Append(Json().Set("role", message.role).Set("content", message.content));
     line.Set("prompt", std::move(prompt));
     line.Set("completion", Json().Append(Json().Set("role", "assistant").Set("content", text)));
   } else {
@@ -186,7 +200,10 @@ Json SftLine(const DatasetRow& row, const SftColumns& columns) {
   if (columns.task) line.Set("task", problem.task);
   if (columns.answer) line.Set("answer", AnswerColumn(problem, columns.many_answers));
   // As text: objects of unlike keys would become one struct with nulls.
-  if (columns.info) line.Set("verification_info", problem.verification_info.IsNull() ? Json("{}") : Json(problem.verification_info.Dump()));
+  if (columns.info)
+    line.Set("verification_info", problem.verification_info.IsNull()
+                                      ? Json("{}")
+                                      : Json(problem.verification_info.Dump()));
   const Json own = SampleColumns(row.group);
   for (const auto& [name, column] : columns.extra) {
     const Json* value = own.Find(name);
@@ -197,7 +214,8 @@ Json SftLine(const DatasetRow& row, const SftColumns& columns) {
 
 Status WriteSft(Store* store, DatasetId dataset, WholeFile* file, ExportResult* result) {
   SftColumns columns;
-  Status status = store->ForEachDatasetRow(dataset, true, [&](const DatasetRow& row) { return NoteColumns(row, &columns); });
+  Status status = store->ForEachDatasetRow(
+      dataset, true, [&](const DatasetRow& row) { return NoteColumns(row, &columns); });
   if (!status.ok()) return status;
   result->renamed_columns = columns.renamed;
   return store->ForEachDatasetRow(dataset, true, [&](const DatasetRow& row) {
@@ -217,7 +235,9 @@ Json VerdictsOf(const StoredGroup& group, const StoredSample& sample) {
   return out;
 }
 
-Json RewardOf(const StoredSample& sample) { return sample.score.reward ? Json(*sample.score.reward) : Json(); }
+Json RewardOf(const StoredSample& sample) {
+  return sample.score.reward ? Json(*sample.score.reward) : Json();
+}
 
 Json AdvantageOf(const StoredSample& sample) {
   return sample.score.advantage.mask ? Json(sample.score.advantage.value) : Json();
@@ -259,7 +279,9 @@ Json FlatLine(const std::string& dataset, const DatasetRow& row) {
   Json line = GroupToJson(group);
   if (!stored.sample.token_ids.empty()) line.Set("token_ids", NumberArray(stored.sample.token_ids));
   if (!stored.sample.logprobs.empty()) line.Set("logprobs", NumberArray(stored.sample.logprobs));
-  line.Set("reward", RewardOf(stored)).Set("advantage", AdvantageOf(stored)).Set("verdicts", VerdictsOf(row.group, stored));
+  line.Set("reward", RewardOf(stored))
+      .Set("advantage", AdvantageOf(stored))
+      .Set("verdicts", VerdictsOf(row.group, stored));
   line.Set("provenance", SourceOf(dataset, row));
   return line;
 }
@@ -268,7 +290,8 @@ Json FlatLine(const std::string& dataset, const DatasetRow& row) {
 Json GroupLine(const std::string& dataset, const std::vector<DatasetRow>& rows) {
   Group group;
   group.problem = rows[0].group.problem;
-  Json rewards = Json::MakeArray(), advantages = Json::MakeArray(), verdicts = Json::MakeArray(), sources = Json::MakeArray();
+  Json rewards = Json::MakeArray(), advantages = Json::MakeArray(), verdicts = Json::MakeArray(),
+       sources = Json::MakeArray();
   for (const DatasetRow& row : rows) {
     const StoredSample& sample = row.group.samples[0];
     group.samples.push_back(sample.sample);
@@ -278,18 +301,24 @@ Json GroupLine(const std::string& dataset, const std::vector<DatasetRow>& rows) 
     sources.Append(SourceOf(dataset, row));
   }
   for (Json::Member& member : *group.problem.extra.AsObject()) {
-    if (rows[0].group.flat || FindParallel(member.key, member.value, rows[0].group.sample_count) == nullptr) continue;
+    if (rows[0].group.flat ||
+        FindParallel(member.key, member.value, rows[0].group.sample_count) == nullptr)
+      continue;
     Json kept = Json::MakeArray();
-    for (const DatasetRow& row : rows) kept.Append((*member.value.AsArray())[row.group.samples[0].index]);
+    for (const DatasetRow& row : rows)
+      kept.Append((*member.value.AsArray())[row.group.samples[0].index]);
     member.value = std::move(kept);
   }
   Json line = GroupToJson(group);
-  line.Set("rewards", std::move(rewards)).Set("advantages", std::move(advantages)).Set("verdicts", std::move(verdicts));
+  line.Set("rewards", std::move(rewards))
+      .Set("advantages", std::move(advantages))
+      .Set("verdicts", std::move(verdicts));
   line.Set("provenance", std::move(sources));
   return line;
 }
 
-Status WriteJsonl(Store* store, const DatasetRecord& dataset, bool group, WholeFile* file, ExportResult* result) {
+Status WriteJsonl(Store* store, const DatasetRecord& dataset, bool group, WholeFile* file,
+                  ExportResult* result) {
   std::vector<DatasetRow> pending;
   const auto flush = [&]() -> Status {
     if (pending.empty()) return {};
@@ -323,18 +352,21 @@ const std::vector<std::string>& ExportFormats() {
 Result<ExportResult> ExportDataset(Store* store, const ExportOptions& options) {
   const std::vector<std::string>& known = ExportFormats();
   if (std::find(known.begin(), known.end(), options.format) == known.end()) {
-    return Error{ErrorCode::kUsage, StrCat("unknown export format '", options.format, "'"), DidYouMean(options.format, known)};
+    return Error{ErrorCode::kUsage, StrCat("unknown export format '", options.format, "'"),
+                 DidYouMean(options.format, known)};
   }
   if (options.group && options.format != kJsonl) {
-    return Error{ErrorCode::kUsage, StrCat("--group does not go with ", options.format), "it belongs to --format jsonl"};
+    return Error{ErrorCode::kUsage, StrCat("--group does not go with ", options.format),
+                 "it belongs to --format jsonl"};
   }
   Result<DatasetRecord> dataset = store->FindDataset(options.dataset);
   if (!dataset.ok()) return dataset.error();
   Result<WholeFile> file = WholeFile::Open(options.output);
   if (!file.ok()) return file.error();
   ExportResult result;
-  Status status = options.format == kTrlSft ? WriteSft(store, dataset->id, &*file, &result)
-                                            : WriteJsonl(store, *dataset, options.group, &*file, &result);
+  Status status = options.format == kTrlSft
+                      ? WriteSft(store, dataset->id, &*file, &result)
+                      : WriteJsonl(store, *dataset, options.group, &*file, &result);
   if (!status.ok()) return status.error();
   result.bytes = file->bytes();
   if (Status finished = file->Finish(); !finished.ok()) return finished.error();

@@ -31,12 +31,19 @@ Error SystemError(const std::string& path, int error_number) {
           error_number == ENOSPC ? "free some space, then run the same command with --resume" : ""};
 }
 
-uint64_t Place(size_t file, int64_t line) { return (static_cast<uint64_t>(file) << 48) | static_cast<uint64_t>(line); }
+uint64_t Place(size_t file, int64_t line) {
+  return (static_cast<uint64_t>(file) << 48) | static_cast<uint64_t>(line);
+}
 
 std::string Header(const std::string& config_hash, const std::vector<std::string>& files) {
   Json list = Json::MakeArray();
   for (const std::string& file : files) list.Append(file);
-  return Json().Set("assay_resume", 1).Set("config", config_hash).Set("files", std::move(list)).Dump() + "\n";
+  return Json()
+             .Set("assay_resume", 1)
+             .Set("config", config_hash)
+             .Set("files", std::move(list))
+             .Dump() +
+         "\n";
 }
 
 }  // namespace
@@ -66,7 +73,8 @@ struct ResumeJournal::Impl {
 namespace {
 
 // Keeps the first rows of `records` whose lines are whole in the output, and says where the output ends then.
-Result<int64_t> CutOutput(const std::string& output, int64_t rows_max, std::vector<Record>* records) {
+Result<int64_t> CutOutput(const std::string& output, int64_t rows_max,
+                          std::vector<Record>* records) {
   std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(output.c_str(), "rb"), std::fclose);
   std::vector<char> buffer(size_t{1} << 20);
   size_t row = 0, have = 0, at = 0;
@@ -79,7 +87,9 @@ Result<int64_t> CutOutput(const std::string& output, int64_t rows_max, std::vect
       if (have == 0) break;
     }
     const void* hit = std::memchr(buffer.data() + at, '\n', have - at);
-    const size_t end = hit == nullptr ? have : static_cast<size_t>(static_cast<const char*>(hit) - buffer.data()) + 1;
+    const size_t end = hit == nullptr
+                           ? have
+                           : static_cast<size_t>(static_cast<const char*>(hit) - buffer.data()) + 1;
     offset += static_cast<int64_t>(end - at);
     at = end;
     if (hit == nullptr) continue;
@@ -93,7 +103,8 @@ Result<int64_t> CutOutput(const std::string& output, int64_t rows_max, std::vect
   return cut;
 }
 
-Status ReadJournal(const std::string& path, const std::string& header, std::vector<Record>* records, bool* fresh) {
+Status ReadJournal(const std::string& path, const std::string& header, std::vector<Record>* records,
+                   bool* fresh) {
   Result<std::string> text = ReadFile(path, size_t{1} << 34);
   if (!text.ok()) return text.error();
   const size_t newline = text->find('\n');
@@ -105,9 +116,11 @@ Status ReadJournal(const std::string& path, const std::string& header, std::vect
     Result<Json> old = ParseJson(text->substr(0, newline));
     Result<Json> now = ParseJson(header);
     const bool same_config = old.ok() && old->StringOr("config", "") == now->StringOr("config", "");
-    return Error{ErrorCode::kUsage,
-                 same_config ? "the interrupted run had other input files" : "the interrupted run had another configuration (rubric, options or version)",
-                 StrCat("repeat its command line, or start afresh without --resume (see ", path, ")")};
+    return Error{
+        ErrorCode::kUsage,
+        same_config ? "the interrupted run had other input files"
+                    : "the interrupted run had another configuration (rubric, options or version)",
+        StrCat("repeat its command line, or start afresh without --resume (see ", path, ")")};
   }
   const size_t count = (text->size() - newline - 1) / sizeof(Record);
   records->resize(count);
@@ -122,16 +135,18 @@ ResumeJournal::~ResumeJournal() {
   if (impl_->fd >= 0) close(impl_->fd);
 }
 
-Result<std::unique_ptr<ResumeJournal>> ResumeJournal::Open(const std::string& output, const std::string& config_hash,
-                                                           const std::vector<std::string>& files, bool resume,
-                                                           int64_t rows_max) {
+Result<std::unique_ptr<ResumeJournal>> ResumeJournal::Open(const std::string& output,
+                                                           const std::string& config_hash,
+                                                           const std::vector<std::string>& files,
+                                                           bool resume, int64_t rows_max) {
   std::unique_ptr<ResumeJournal> journal(new ResumeJournal());
   Impl& impl = *journal->impl_;
   struct stat info {};
   const bool exists = stat(output.c_str(), &info) == 0;
   if (exists && !S_ISREG(info.st_mode)) {
     if (!resume) return std::unique_ptr<ResumeJournal>();  // a pipe or a device: nothing to journal
-    return Error{ErrorCode::kUsage, StrCat("cannot resume into '", output, "': it is no regular file"), ""};
+    return Error{ErrorCode::kUsage,
+                 StrCat("cannot resume into '", output, "': it is no regular file"), ""};
   }
   impl.path = output + ".resume";
   const std::string header = Header(config_hash, files);
@@ -139,7 +154,8 @@ Result<std::unique_ptr<ResumeJournal>> ResumeJournal::Open(const std::string& ou
   const bool journal_exists = stat(impl.path.c_str(), &journal_info) == 0;
   bool fresh = !resume || !journal_exists;
   if (resume && !journal_exists && exists && info.st_size > 0) {
-    return Error{ErrorCode::kUsage, StrCat("cannot resume '", output, "': its journal '", impl.path, "' is missing"),
+    return Error{ErrorCode::kUsage,
+                 StrCat("cannot resume '", output, "': its journal '", impl.path, "' is missing"),
                  "without it nobody knows which rows are done: start afresh without --resume"};
   }
   if (!fresh) {
@@ -157,8 +173,9 @@ Result<std::unique_ptr<ResumeJournal>> ResumeJournal::Open(const std::string& ou
   const int fd = open(output.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
   if (fd < 0) {
     const int error_number = errno;
-    return Error{ErrorCode::kIo, StrCat("cannot write '", output, "': ", std::strerror(error_number)),
-                 error_number == ENOENT ? "make its folder first" : "check the permissions (ls -l)"};
+    return Error{
+        ErrorCode::kIo, StrCat("cannot write '", output, "': ", std::strerror(error_number)),
+        error_number == ENOENT ? "make its folder first" : "check the permissions (ls -l)"};
   }
   const bool cut_ok = ftruncate(fd, cut) == 0;
   const int cut_error = errno;
@@ -167,7 +184,8 @@ Result<std::unique_ptr<ResumeJournal>> ResumeJournal::Open(const std::string& ou
   if (fresh) {
     Status status = WriteFileAtomic(impl.path, header);
     if (!status.ok()) return status.error();
-  } else if (truncate(impl.path.c_str(), static_cast<off_t>(header.size() + impl.done.size() * sizeof(Record))) != 0) {
+  } else if (truncate(impl.path.c_str(),
+                      static_cast<off_t>(header.size() + impl.done.size() * sizeof(Record))) != 0) {
     return SystemError(impl.path, errno);
   }
   impl.fd = open(impl.path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
@@ -184,7 +202,8 @@ bool ResumeJournal::Matches(int64_t index, size_t file, int64_t line, uint64_t h
 }
 
 int64_t ResumeJournal::bad_done() const {
-  return std::count_if(impl_->done.begin(), impl_->done.end(), [](const Record& record) { return record.faults == kBad; });
+  return std::count_if(impl_->done.begin(), impl_->done.end(),
+                       [](const Record& record) { return record.faults == kBad; });
 }
 
 int64_t ResumeJournal::faults_done() const {
@@ -194,7 +213,8 @@ int64_t ResumeJournal::faults_done() const {
 }
 
 Status ResumeJournal::Add(const Row& row) {
-  impl_->pending.push_back({Place(row.file, row.line), row.hash, static_cast<uint32_t>(row.output_lines),
+  impl_->pending.push_back({Place(row.file, row.line), row.hash,
+                            static_cast<uint32_t>(row.output_lines),
                             row.bad ? kBad : static_cast<uint32_t>(row.faults)});
   return impl_->pending.size() >= kFlushRecords ? impl_->Flush() : Status();
 }

@@ -54,14 +54,16 @@ struct Batch {
   bool done = false;
 };
 
-constexpr std::string_view kReserved[] = {"rewards", "advantages", "verdicts", "reward", "advantage", "line", "error"};
+constexpr std::string_view kReserved[] = {"rewards",   "advantages", "verdicts", "reward",
+                                          "advantage", "line",       "error"};
 
 // Keys of the input that the output uses itself are passed on as input_KEY.
 void AppendExtras(const Json& extra, std::string* out) {
   const Json::Object* object = extra.AsObject();
   if (object == nullptr) return;
   for (const Json::Member& member : *object) {
-    const bool reserved = std::find(std::begin(kReserved), std::end(kReserved), member.key) != std::end(kReserved);
+    const bool reserved =
+        std::find(std::begin(kReserved), std::end(kReserved), member.key) != std::end(kReserved);
     out->push_back(',');
     AppendJsonString(reserved ? StrCat("input_", member.key) : member.key, out);
     out->push_back(':');
@@ -77,7 +79,8 @@ void AppendNumberOrNull(bool present, double value, std::string* out) {
   }
 }
 
-void AppendVerdicts(const std::vector<std::string>& labels, const SampleScore& score, bool with_times, std::string* out) {
+void AppendVerdicts(const std::vector<std::string>& labels, const SampleScore& score,
+                    bool with_times, std::string* out) {
   out->push_back('{');
   for (size_t t = 0; t < labels.size(); ++t) {
     if (t > 0) out->push_back(',');
@@ -91,7 +94,8 @@ void AppendVerdicts(const std::vector<std::string>& labels, const SampleScore& s
     AppendJsonString(verdict.detail, out);
     if (with_times) {
       out->append(",\"ms\":");
-      AppendJsonNumber(static_cast<double>(static_cast<int64_t>(verdict.ms * 1000 + 0.5)) / 1000, out);
+      AppendJsonNumber(static_cast<double>(static_cast<int64_t>(verdict.ms * 1000 + 0.5)) / 1000,
+                       out);
     }
     if (verdict.evidence.IsObject()) {
       out->append(",\"evidence\":");
@@ -102,8 +106,8 @@ void AppendVerdicts(const std::vector<std::string>& labels, const SampleScore& s
   out->push_back('}');
 }
 
-void AppendFlatLine(const Json& id, const Json& extra, const std::vector<std::string>& labels, const SampleScore& score,
-                    bool grouped, bool with_times, std::string* out) {
+void AppendFlatLine(const Json& id, const Json& extra, const std::vector<std::string>& labels,
+                    const SampleScore& score, bool grouped, bool with_times, std::string* out) {
   out->append("{\"id\":");
   id.AppendTo(out);
   AppendExtras(extra, out);
@@ -120,7 +124,8 @@ void AppendFlatLine(const Json& id, const Json& extra, const std::vector<std::st
 
 Json IdOrNull(const Problem& problem) { return problem.id.empty() ? Json() : Json(problem.id); }
 
-std::string ErrorLine(const std::string& file, bool several_files, int64_t line, const Error& error) {
+std::string ErrorLine(const std::string& file, bool several_files, int64_t line,
+                      const Error& error) {
   Json out = Json::MakeObject();
   if (several_files) out.Set("file", file);
   out.Set("line", line);
@@ -131,9 +136,11 @@ std::string ErrorLine(const std::string& file, bool several_files, int64_t line,
 
 }  // namespace
 
-void AppendScoreLine(const Group& group, const GroupScore& score, bool with_times, std::string* out) {
+void AppendScoreLine(const Group& group, const GroupScore& score, bool with_times,
+                     std::string* out) {
   if (group.flat && score.samples.size() == 1) {
-    AppendFlatLine(IdOrNull(group.problem), group.problem.extra, score.labels, score.samples[0], false, with_times, out);
+    AppendFlatLine(IdOrNull(group.problem), group.problem.extra, score.labels, score.samples[0],
+                   false, with_times, out);
     return;
   }
   out->append("{\"id\":");
@@ -142,7 +149,8 @@ void AppendScoreLine(const Group& group, const GroupScore& score, bool with_time
   out->append(",\"rewards\":[");
   for (size_t i = 0; i < score.samples.size(); ++i) {
     if (i > 0) out->push_back(',');
-    AppendNumberOrNull(score.samples[i].reward.has_value(), score.samples[i].reward.value_or(0), out);
+    AppendNumberOrNull(score.samples[i].reward.has_value(), score.samples[i].reward.value_or(0),
+                       out);
   }
   out->append("],\"advantages\":[");
   for (size_t i = 0; i < score.samples.size(); ++i) {
@@ -159,10 +167,16 @@ void AppendScoreLine(const Group& group, const GroupScore& score, bool with_time
 
 Json ScoreRunSummary::ToJson() const {
   Json out = Json::MakeObject();
-  out.Set("rows", rows).Set("resumed", resumed).Set("bad_rows", bad_rows).Set("groups", groups).Set("samples", samples);
+  out.Set("rows", rows)
+      .Set("resumed", resumed)
+      .Set("bad_rows", bad_rows)
+      .Set("groups", groups)
+      .Set("samples", samples);
   out.Set("scored", scored).Set("nulls", nulls).Set("faults", faults).Set("all_pass", all_pass);
   out.Set("reward_mean", scored > 0 ? Json(reward_sum / static_cast<double>(scored)) : Json());
-  out.Set("zero_variance_groups", zero_variance_groups).Set("seconds", seconds).Set("interrupted", interrupted);
+  out.Set("zero_variance_groups", zero_variance_groups)
+      .Set("seconds", seconds)
+      .Set("interrupted", interrupted);
   out.Set("repairs", Json()
                          .Set("lone_surrogates", repairs.lone_surrogates)
                          .Set("nonfinite", repairs.nonfinite)
@@ -186,7 +200,8 @@ namespace {
 
 class ScoreRun {
  public:
-  ScoreRun(const ScoreRunOptions& options, const Rubric& rubric) : options_(options), rubric_(rubric) {}
+  ScoreRun(const ScoreRunOptions& options, const Rubric& rubric)
+      : options_(options), rubric_(rubric) {}
 
   Result<ScoreRunSummary> Run() {
     start_ = last_flush_ = Clock::now();
@@ -223,7 +238,8 @@ class ScoreRun {
     }
     const bool to_file = !options_.output.empty() && options_.output != "-";
     if (options_.resume && !to_file && options_.store.empty()) {
-      return Error{ErrorCode::kUsage, "--resume needs something to resume", "give the -o FILE or the --store FILE of the interrupted run"};
+      return Error{ErrorCode::kUsage, "--resume needs something to resume",
+                   "give the -o FILE or the --store FILE of the interrupted run"};
     }
     const std::string config = ConfigHash();
     if (!options_.store.empty()) {
@@ -231,8 +247,8 @@ class ScoreRun {
       if (!status.ok()) return status;
     }
     if (to_file) {
-      Result<std::unique_ptr<ResumeJournal>> journal =
-          ResumeJournal::Open(options_.output, config, options_.files, options_.resume, store_rows_);
+      Result<std::unique_ptr<ResumeJournal>> journal = ResumeJournal::Open(
+          options_.output, config, options_.files, options_.resume, store_rows_);
       if (!journal.ok()) return journal.error();
       journal_ = std::move(*journal);
       if (journal_) {
@@ -244,7 +260,8 @@ class ScoreRun {
       rows_done_ = store_rows_;
     }
     summary_.resumed = rows_done_;
-    Result<std::unique_ptr<LineWriter>> writer = LineWriter::Open(options_.output, /*append=*/to_file);
+    Result<std::unique_ptr<LineWriter>> writer =
+        LineWriter::Open(options_.output, /*append=*/to_file);
     if (!writer.ok()) return writer.error();
     writer_ = std::move(*writer);
     return {};
@@ -253,7 +270,9 @@ class ScoreRun {
   std::string ConfigHash() const {
     Json config = Json::MakeObject();
     config.Set("rubric", rubric_.spec().ToJson()).Set("version", options_.tool_version);
-    config.Set("group_by", options_.group_by).Set("times", options_.with_times).Set("seed", options_.seed);
+    config.Set("group_by", options_.group_by)
+        .Set("times", options_.with_times)
+        .Set("seed", options_.seed);
     return HashBytes128(config.Dump()).Hex();
   }
 
@@ -348,7 +367,8 @@ class ScoreRun {
   Status Emit(Row* row) {
     if (row->lines.empty()) return {};
     row->hash = HashBytes128(row->lines[0].text);
-    for (size_t i = 1; i < row->lines.size(); ++i) row->hash = HashBytes128(row->lines[i].text, row->hash.low ^ row->hash.high);
+    for (size_t i = 1; i < row->lines.size(); ++i)
+      row->hash = HashBytes128(row->lines[i].text, row->hash.low ^ row->hash.high);
     const int64_t index = rows_read_++;
     if (index < rows_done_) {
       Status status = CompareWithDone(*row, index);
@@ -375,10 +395,13 @@ class ScoreRun {
   }
 
   Status CompareWithDone(const Row& row, int64_t index) {
-    const Error changed{ErrorCode::kInput,
-                        StrCat("line ", row.lines[0].line, " of '", options_.files[row.file], "' is not what the interrupted run scored"),
-                        "the input has changed since: start afresh, without --resume, into another file or run"};
-    if (journal_ && !journal_->Matches(index, row.file, row.lines[0].line, row.hash.low)) return changed;
+    const Error changed{
+        ErrorCode::kInput,
+        StrCat("line ", row.lines[0].line, " of '", options_.files[row.file],
+               "' is not what the interrupted run scored"),
+        "the input has changed since: start afresh, without --resume, into another file or run"};
+    if (journal_ && !journal_->Matches(index, row.file, row.lines[0].line, row.hash.low))
+      return changed;
     if (!journal_ && store_) {
       const RowKey key{options_.files[row.file], row.lines[0].line, row.hash};
       std::lock_guard<std::mutex> lock(store_mutex_);
@@ -394,7 +417,9 @@ class ScoreRun {
     pending_ = Batch();
     std::unique_lock<std::mutex> lock(mutex_);
     // Waits for room, but never when nothing is on its way: one giant row must be able to pass.
-    room_.wait(lock, [&] { return stopping_ || in_flight_.empty() || in_flight_bytes_ + batch->bytes <= kInFlightBytes; });
+    room_.wait(lock, [&] {
+      return stopping_ || in_flight_.empty() || in_flight_bytes_ + batch->bytes <= kInFlightBytes;
+    });
     if (stopping_) return;
     in_flight_bytes_ += batch->bytes;
     to_do_.push_back(batch.get());
@@ -423,7 +448,8 @@ class ScoreRun {
       in_flight_bytes_ += grown;
       batch->bytes += grown;
       batch->done = true;
-      if (std::optional<Error> failure = rubric_.failure(); failure && !failure_) failure_ = failure;
+      if (std::optional<Error> failure = rubric_.failure(); failure && !failure_)
+        failure_ = failure;
       if (batch == in_flight_.front().get()) row_ready_.notify_one();
     }
   }
@@ -439,7 +465,8 @@ class ScoreRun {
         row->output.clear();
         for (const RowText& each : row->lines) {
           if (!row->output.empty()) row->output.push_back('\n');
-          row->output += ErrorLine(options_.files[row->file], options_.files.size() > 1, each.line, group.error());
+          row->output += ErrorLine(options_.files[row->file], options_.files.size() > 1, each.line,
+                                   group.error());
         }
         FreeText(row);
         return;
@@ -462,8 +489,9 @@ class ScoreRun {
     } else {
       for (size_t i = 0; i < row->lines.size(); ++i) {
         if (i > 0) row->output.push_back('\n');
-        AppendFlatLine(ids[i], row->lines.size() == 1 ? row->group.problem.extra : extras[i], row->score.labels,
-                       row->score.samples[i], /*grouped=*/true, options_.with_times, &row->output);
+        AppendFlatLine(ids[i], row->lines.size() == 1 ? row->group.problem.extra : extras[i],
+                       row->score.labels, row->score.samples[i], /*grouped=*/true,
+                       options_.with_times, &row->output);
       }
     }
     FreeText(row);
@@ -471,8 +499,10 @@ class ScoreRun {
 
   static Result<Group> ReadLine(const RowText& line, JsonRepairs* repairs) {
     if (line.too_long) {
-      return Error{ErrorCode::kInput, StrCat("the line is longer than ", HumanBytes(static_cast<double>(kMaxLineBytes))),
-                   "split the group into smaller ones"};
+      return Error{
+          ErrorCode::kInput,
+          StrCat("the line is longer than ", HumanBytes(static_cast<double>(kMaxLineBytes))),
+          "split the group into smaller ones"};
     }
     Result<Json> json = ParseJson(line.text, repairs);
     if (!json.ok()) return json.error();
@@ -492,7 +522,8 @@ class ScoreRun {
       std::unique_ptr<Batch> batch;
       {
         std::unique_lock<std::mutex> lock(mutex_);
-        while (!failure_ && !Interrupted() && !(in_flight_.empty() ? reading_done_ : in_flight_.front()->done)) {
+        while (!failure_ && !Interrupted() &&
+               !(in_flight_.empty() ? reading_done_ : in_flight_.front()->done)) {
           row_ready_.wait_for(lock, std::chrono::milliseconds(100));
           ShowProgress(&progress);
         }
@@ -515,7 +546,9 @@ class ScoreRun {
     }
     summary_.interrupted = Interrupted();
     if (split_groups_ > 0 && options_.warn) {
-      options_.warn(StrCat(split_groups_.load(), " groups of '", options_.group_by, "' were split: their lines do not stand together; sort the file by that field"));
+      options_.warn(
+          StrCat(split_groups_.load(), " groups of '", options_.group_by,
+                 "' were split: their lines do not stand together; sort the file by that field"));
     }
     return {};
   }
@@ -534,16 +567,21 @@ class ScoreRun {
     return status;
   }
 
-  bool Interrupted() const { return options_.interrupted != nullptr && options_.interrupted->load(); }
+  bool Interrupted() const {
+    return options_.interrupted != nullptr && options_.interrupted->load();
+  }
 
   void ShowProgress(Progress* progress) {
     if (!options_.progress) return;
     const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
     const double rate = seconds > 0 ? static_cast<double>(summary_.samples) / seconds : 0;
-    const double pass = summary_.scored > 0 ? 100.0 * static_cast<double>(summary_.all_pass) / static_cast<double>(summary_.scored) : 0;
+    const double pass = summary_.scored > 0 ? 100.0 * static_cast<double>(summary_.all_pass) /
+                                                  static_cast<double>(summary_.scored)
+                                            : 0;
     const int64_t total = bytes_total_;
     progress->Update(total > 0 ? 100 * bytes_read_ / total : 0,
-                     StrCat("pass ", FixedDigits(pass, 1), " %, ", WithThousands(static_cast<int64_t>(rate)), " samples/s"));
+                     StrCat("pass ", FixedDigits(pass, 1), " %, ",
+                            WithThousands(static_cast<int64_t>(rate)), " samples/s"));
   }
 
   Status WriteRow(Row* row) {
@@ -553,20 +591,24 @@ class ScoreRun {
     if (store_) {
       const RowKey key{options_.files[row->file], row->lines[0].line, row->hash};
       std::lock_guard<std::mutex> lock(store_mutex_);
-      Status status = row->bad ? store_->AddBadRow(run_, key, row->error_message)
-                               : store_->AddGroup(run_, key, row->group, row->score, options_.with_times);
+      Status status =
+          row->bad ? store_->AddBadRow(run_, key, row->error_message)
+                   : store_->AddGroup(run_, key, row->group, row->score, options_.with_times);
       if (status.ok() && store_->ShouldCommit()) status = store_->Commit();
       if (!status.ok()) return status;
     }
     if (journal_) {
-      Status status = journal_->Add({row->file, row->lines[0].line, row->hash.low, row->lines.size(), row->bad, faults});
+      Status status = journal_->Add(
+          {row->file, row->lines[0].line, row->hash.low, row->lines.size(), row->bad, faults});
       if (!status.ok()) return status;
     }
     Status status = writer_->Write(row->output);
     if (!status.ok()) return status;
     if (row->bad && options_.strict) {
-      return Error{ErrorCode::kInput, StrCat(options_.files[row->file], ":", row->lines[0].line, ": ", row->error_message),
-                   "without --strict, bad lines are reported in their place and the rest is scored"};
+      return Error{
+          ErrorCode::kInput,
+          StrCat(options_.files[row->file], ":", row->lines[0].line, ": ", row->error_message),
+          "without --strict, bad lines are reported in their place and the rest is scored"};
     }
     return {};
   }
@@ -595,7 +637,8 @@ class ScoreRun {
            : verdict.outcome == Outcome::kAbstain ? term.abstain
                                                   : term.fault);
         ++term.reasons[verdict.reason];
-        all_pass = all_pass && (verdict.outcome == Outcome::kPass || verdict.outcome == Outcome::kAbstain);
+        all_pass =
+            all_pass && (verdict.outcome == Outcome::kPass || verdict.outcome == Outcome::kAbstain);
         fault = fault || verdict.outcome == Outcome::kFault;
       }
       if (fault) ++summary_.faults;

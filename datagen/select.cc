@@ -49,10 +49,13 @@ class Candidates {
 
 class Selection {
  public:
-  explicit Selection(const SelectOptions& options) : options_(options), best_(options.strategy == kBestOfN) {
+  explicit Selection(const SelectOptions& options)
+      : options_(options), best_(options.strategy == kBestOfN) {
     const std::vector<std::string> names =
         best_ ? std::vector<std::string>{"kept", "not_best", "reward_too_low", "not_scored"}
-              : std::vector<std::string>{"kept", "failed", "abstained", "duplicate_text", "over_max_per_problem", "not_scored"};
+              : std::vector<std::string>{
+                    "kept",      "failed", "abstained", "duplicate_text", "over_max_per_problem",
+                    "not_scored"};
     for (const std::string& name : names) result.decisions.emplace_back(name, 0);
   }
 
@@ -66,7 +69,8 @@ class Selection {
         if (const char* dropped = Dropped(sample.score)) {
           ++Count(dropped);
         } else {
-          problem->candidates.push_back({sample.id, sample.text_id, sample.text_bytes, *sample.score.reward});
+          problem->candidates.push_back(
+              {sample.id, sample.text_id, sample.text_bytes, *sample.score.reward});
         }
       }
       return {};
@@ -88,7 +92,8 @@ class Selection {
     }
     // Input order reads best; for best-of-n that is already the problems' order of appearance.
     if (!best_) {
-      std::sort(kept.begin(), kept.end(), [](const Kept& a, const Kept& b) { return a.sample_id < b.sample_id; });
+      std::sort(kept.begin(), kept.end(),
+                [](const Kept& a, const Kept& b) { return a.sample_id < b.sample_id; });
     }
     result.problems = static_cast<int64_t>(candidates_.problems.size());
     result.kept = static_cast<int64_t>(kept.size());
@@ -110,12 +115,14 @@ class Selection {
   const char* Dropped(const SampleScore& score) const {
     if (!score.reward) return "not_scored";
     if (best_) {
-      const bool enough = options_.min_reward ? *score.reward >= *options_.min_reward : *score.reward > 0;
+      const bool enough =
+          options_.min_reward ? *score.reward >= *options_.min_reward : *score.reward > 0;
       return enough ? nullptr : "reward_too_low";
     }
     if (IsCorrect(score)) return nullptr;
-    const bool any_fail = std::any_of(score.verdicts.begin(), score.verdicts.end(),
-                                      [](const Verdict& verdict) { return verdict.outcome == Outcome::kFail; });
+    const bool any_fail =
+        std::any_of(score.verdicts.begin(), score.verdicts.end(),
+                    [](const Verdict& verdict) { return verdict.outcome == Outcome::kFail; });
     return any_fail ? "failed" : "abstained";
   }
 
@@ -123,11 +130,14 @@ class Selection {
     if (problem.candidates.empty()) return;
     const Candidate* best = &problem.candidates[0];
     for (const Candidate& candidate : problem.candidates) {
-      const auto rank = [](const Candidate& c) { return std::tuple(-c.reward, c.text_bytes, c.sample_id); };
+      const auto rank = [](const Candidate& c) {
+        return std::tuple(-c.reward, c.text_bytes, c.sample_id);
+      };
       if (rank(candidate) < rank(*best)) best = &candidate;
     }
     Count("not_best") += static_cast<int64_t>(problem.candidates.size()) - 1;
-    Json decision = Json().Set("kept", "best_reward").Set("reward", best->reward).Set("of", problem.samples);
+    Json decision =
+        Json().Set("kept", "best_reward").Set("reward", best->reward).Set("of", problem.samples);
     kept->push_back({best->sample_id, decision.Dump()});
   }
 
@@ -136,7 +146,8 @@ class Selection {
     if (!options_.keep_duplicates) {
       std::unordered_set<int64_t> seen;
       const size_t before = list.size();
-      std::erase_if(list, [&](const Candidate& candidate) { return !seen.insert(candidate.text_id).second; });
+      std::erase_if(
+          list, [&](const Candidate& candidate) { return !seen.insert(candidate.text_id).second; });
       Count("duplicate_text") += static_cast<int64_t>(before - list.size());
     }
     const size_t most = static_cast<size_t>(options_.max_per_problem);
@@ -148,7 +159,10 @@ class Selection {
       list.resize(most);
     }
     for (const Candidate& candidate : list) {
-      Json decision = Json().Set("kept", "all_pass").Set("reward", candidate.reward).Set("of", problem->samples);
+      Json decision = Json()
+                          .Set("kept", "all_pass")
+                          .Set("reward", candidate.reward)
+                          .Set("of", problem->samples);
       kept->push_back({candidate.sample_id, decision.Dump()});
     }
   }
@@ -161,17 +175,21 @@ class Selection {
 Status CheckOptions(const SelectOptions& options) {
   const std::vector<std::string>& known = SelectStrategies();
   if (std::find(known.begin(), known.end(), options.strategy) == known.end()) {
-    return Error{ErrorCode::kUsage, StrCat("unknown strategy '", options.strategy, "'"), DidYouMean(options.strategy, known)};
+    return Error{ErrorCode::kUsage, StrCat("unknown strategy '", options.strategy, "'"),
+                 DidYouMean(options.strategy, known)};
   }
   const bool best = options.strategy == kBestOfN;
   if (best && (options.max_per_problem != 0 || options.keep_duplicates)) {
-    return Error{ErrorCode::kUsage, "--max-per-problem and --keep-duplicates do not go with best-of-n",
+    return Error{ErrorCode::kUsage,
+                 "--max-per-problem and --keep-duplicates do not go with best-of-n",
                  "best-of-n keeps one sample a problem; use --strategy all-correct"};
   }
   if (!best && options.min_reward) {
-    return Error{ErrorCode::kUsage, "--min-reward does not go with all-correct", "it belongs to --strategy best-of-n"};
+    return Error{ErrorCode::kUsage, "--min-reward does not go with all-correct",
+                 "it belongs to --strategy best-of-n"};
   }
-  if (options.max_per_problem < 0) return Error{ErrorCode::kUsage, "--max-per-problem is negative", "give 0 for no limit"};
+  if (options.max_per_problem < 0)
+    return Error{ErrorCode::kUsage, "--max-per-problem is negative", "give 0 for no limit"};
   return {};
 }
 
@@ -180,7 +198,8 @@ std::string ParamsJson(const SelectOptions& options) {
   if (options.strategy == kBestOfN) {
     params.Set("min_reward", options.min_reward ? Json(*options.min_reward) : Json());
   } else {
-    params.Set("max_per_problem", options.max_per_problem).Set("keep_duplicates", options.keep_duplicates);
+    params.Set("max_per_problem", options.max_per_problem)
+        .Set("keep_duplicates", options.keep_duplicates);
     params.Set("seed", options.seed);
   }
   return params.Dump();
@@ -210,13 +229,16 @@ Result<SelectResult> SelectSamples(Store* store, const SelectOptions& options) {
   Selection selection(options);
   if (Status status = selection.Read(store, run->id); !status.ok()) return status.error();
   const std::vector<Kept> chosen = selection.Choose();
-  DatasetInfo info{options.dataset, options.strategy, ParamsJson(options), options.tool_version, run->id, ""};
+  DatasetInfo info{options.dataset,      options.strategy, ParamsJson(options),
+                   options.tool_version, run->id,          ""};
   Result<DatasetId> dataset = store->BeginDataset(info, options.replace);
   if (!dataset.ok()) return dataset.error();
   for (const Kept& kept : chosen) {
-    if (Status status = store->AddDatasetRow(*dataset, kept.sample_id, kept.decision); !status.ok()) return status.error();
+    if (Status status = store->AddDatasetRow(*dataset, kept.sample_id, kept.decision); !status.ok())
+      return status.error();
   }
-  if (Status status = store->FinishDataset(*dataset, selection.result.decisions); !status.ok()) return status.error();
+  if (Status status = store->FinishDataset(*dataset, selection.result.decisions); !status.ok())
+    return status.error();
   selection.result.dataset = *dataset;
   selection.result.run_finished = run->finished;
   return std::move(selection.result);
@@ -234,10 +256,12 @@ Json SelectResult::ToJson() const {
 }
 
 std::string SelectResult::ToText() const {
-  std::string out = StrCat("kept ", WithThousands(kept), " of ", WithThousands(samples), " samples, for ", WithThousands(problems_kept), " of ",
-                           WithThousands(problems), " problems\n");
+  std::string out =
+      StrCat("kept ", WithThousands(kept), " of ", WithThousands(samples), " samples, for ",
+             WithThousands(problems_kept), " of ", WithThousands(problems), " problems\n");
   for (const auto& [decision, count] : decisions) {
-    if (decision != "kept" && count > 0) StrAppend(&out, "  ", decision, ": ", WithThousands(count), "\n");
+    if (decision != "kept" && count > 0)
+      StrAppend(&out, "  ", decision, ": ", WithThousands(count), "\n");
   }
   return out;
 }

@@ -14,8 +14,8 @@ Error IoError(sqlite3* db, const std::string& path) {
   int system_errno = db != nullptr ? sqlite3_system_errno(db) : 0;
   if (system_errno == ENOSPC || system_errno == EDQUOT) return ErrorFrom(db, SQLITE_FULL, path);
   return {ErrorCode::kIo,
-          StrCat("cannot read or write store '", path, "': ",
-                 system_errno != 0 ? std::strerror(system_errno) : sqlite3_errmsg(db)),
+          StrCat("cannot read or write store '", path,
+                 "': ", system_errno != 0 ? std::strerror(system_errno) : sqlite3_errmsg(db)),
           "check the disk; what was committed before is kept"};
 }
 
@@ -24,7 +24,8 @@ Error OpenError(sqlite3* db, const std::string& path) {
   return {ErrorCode::kIo,
           StrCat("cannot open store '", path, "'", system_errno != 0 ? ": " : "",
                  system_errno != 0 ? std::strerror(system_errno) : ""),
-          "check that its folder exists and that you may write there (WAL needs two files beside the store)"};
+          "check that its folder exists and that you may write there (WAL needs two files beside "
+          "the store)"};
 }
 
 }  // namespace
@@ -56,20 +57,25 @@ Error ErrorFrom(sqlite3* db, int code, const std::string& path) {
     case SQLITE_NOMEM:
       return {ErrorCode::kLimit, StrCat("out of memory in store '", path, "'"), ""};
     case SQLITE_TOOBIG:
-      return {ErrorCode::kLimit, StrCat("a text is too large for store '", path, "'"), "texts may have up to 1 GB"};
+      return {ErrorCode::kLimit, StrCat("a text is too large for store '", path, "'"),
+              "texts may have up to 1 GB"};
     default:
-      return {ErrorCode::kInternal, StrCat("store '", path, "': ", db != nullptr ? sqlite3_errmsg(db) : sqlite3_errstr(code)),
-              "this is a bug in assay; please report it"};
+      return {
+          ErrorCode::kInternal,
+          StrCat("store '", path, "': ", db != nullptr ? sqlite3_errmsg(db) : sqlite3_errstr(code)),
+          "this is a bug in assay; please report it"};
   }
 }
 
 void Statement::Text(int index, std::string_view value) {
   // A null pointer would bind NULL.
-  sqlite3_bind_text64(stmt_.get(), index, value.data() != nullptr ? value.data() : "", value.size(), SQLITE_STATIC, SQLITE_UTF8);
+  sqlite3_bind_text64(stmt_.get(), index, value.data() != nullptr ? value.data() : "", value.size(),
+                      SQLITE_STATIC, SQLITE_UTF8);
 }
 
 void Statement::Blob(int index, std::string_view value) {
-  sqlite3_bind_blob64(stmt_.get(), index, value.data() != nullptr ? value.data() : "", value.size(), SQLITE_STATIC);
+  sqlite3_bind_blob64(stmt_.get(), index, value.data() != nullptr ? value.data() : "", value.size(),
+                      SQLITE_STATIC);
 }
 
 Result<bool> Statement::Step() {
@@ -94,14 +100,17 @@ Status Statement::Run() {
 std::string_view Statement::TextAt(int column) const {
   const void* data = sqlite3_column_blob(stmt_.get(), column);
   if (data == nullptr) return {};
-  return {static_cast<const char*>(data), static_cast<size_t>(sqlite3_column_bytes(stmt_.get(), column))};
+  return {static_cast<const char*>(data),
+          static_cast<size_t>(sqlite3_column_bytes(stmt_.get(), column))};
 }
 
-Result<std::unique_ptr<Database>> Database::Open(const std::string& path, int open_flags, int busy_timeout_ms) {
+Result<std::unique_ptr<Database>> Database::Open(const std::string& path, int open_flags,
+                                                 int busy_timeout_ms) {
   std::unique_ptr<Database> database(new Database());
   database->path_ = path;
   // Our Database belongs to one thread, so SQLite's own mutexes are not needed.
-  int code = sqlite3_open_v2(path.c_str(), &database->db_, open_flags | SQLITE_OPEN_NOMUTEX, nullptr);
+  int code =
+      sqlite3_open_v2(path.c_str(), &database->db_, open_flags | SQLITE_OPEN_NOMUTEX, nullptr);
   if (code != SQLITE_OK) return ErrorFrom(database->db_, code, path);
   sqlite3_extended_result_codes(database->db_, 1);
   sqlite3_busy_timeout(database->db_, busy_timeout_ms);
@@ -118,7 +127,8 @@ Status Database::Exec(const std::string& sql) {
 
 Result<Statement> Database::Prepare(const std::string& sql) {
   sqlite3_stmt* stmt = nullptr;
-  int code = sqlite3_prepare_v3(db_, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &stmt, nullptr);
+  int code = sqlite3_prepare_v3(db_, sql.data(), static_cast<int>(sql.size()),
+                                SQLITE_PREPARE_PERSISTENT, &stmt, nullptr);
   if (code != SQLITE_OK) return ErrorFrom(db_, code, path_);
   return Statement(stmt, &path_);
 }
@@ -137,7 +147,8 @@ Result<BatchInsert> BatchInsert::Make(Database* db, const std::string& table, in
   std::string row = "(?";
   for (int i = 1; i < columns; ++i) row += ",?";
   row += ")";
-  const std::pair<Statement*, int> kinds[] = {{&batch.many_, kRows}, {&batch.few_, kFewRows}, {&batch.one_, 1}};
+  const std::pair<Statement*, int> kinds[] = {
+      {&batch.many_, kRows}, {&batch.few_, kFewRows}, {&batch.one_, 1}};
   for (const auto& [statement, rows] : kinds) {
     std::string sql = StrCat("INSERT INTO ", table, " VALUES ", row);
     for (int i = 1; i < rows; ++i) StrAppend(&sql, ",", row);
@@ -162,7 +173,9 @@ BatchInsert& BatchInsert::Real(double value) {
   return *this;
 }
 
-BatchInsert& BatchInsert::RealOrNull(std::optional<double> value) { return value ? Real(*value) : Null(); }
+BatchInsert& BatchInsert::RealOrNull(std::optional<double> value) {
+  return value ? Real(*value) : Null();
+}
 
 BatchInsert& BatchInsert::Null() {
   cells_.emplace_back().kind = Kind::kNull;
@@ -187,11 +200,21 @@ Status BatchInsert::InsertRows(Statement* statement, size_t first_cell, int rows
   for (int i = 0; i < rows * columns_; ++i) {
     const Cell& cell = cells_[first_cell + i];
     switch (cell.kind) {
-      case Kind::kNull: statement->Null(i + 1); break;
-      case Kind::kInt: statement->Int(i + 1, cell.integer); break;
-      case Kind::kReal: statement->Real(i + 1, cell.real); break;
-      case Kind::kText: statement->Text(i + 1, bytes.substr(cell.offset, cell.size)); break;
-      case Kind::kBlob: statement->Blob(i + 1, bytes.substr(cell.offset, cell.size)); break;
+      case Kind::kNull:
+        statement->Null(i + 1);
+        break;
+      case Kind::kInt:
+        statement->Int(i + 1, cell.integer);
+        break;
+      case Kind::kReal:
+        statement->Real(i + 1, cell.real);
+        break;
+      case Kind::kText:
+        statement->Text(i + 1, bytes.substr(cell.offset, cell.size));
+        break;
+      case Kind::kBlob:
+        statement->Blob(i + 1, bytes.substr(cell.offset, cell.size));
+        break;
     }
   }
   return statement->Run();
@@ -203,7 +226,9 @@ Status BatchInsert::Flush() {
     int left = rows - done;
     int step = left >= kRows ? kRows : left >= kFewRows ? kFewRows : 1;
     Statement* statement = step == kRows ? &many_ : step == kFewRows ? &few_ : &one_;
-    if (Status status = InsertRows(statement, static_cast<size_t>(done) * columns_, step); !status.ok()) return status;
+    if (Status status = InsertRows(statement, static_cast<size_t>(done) * columns_, step);
+        !status.ok())
+      return status;
     done += step;
   }
   cells_.clear();

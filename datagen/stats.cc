@@ -32,7 +32,8 @@ class Collector {
     }
     if (rewards.size() >= 2) {
       ++stats_.groups;
-      stats_.zero_variance_groups += std::all_of(rewards.begin(), rewards.end(), [&](double r) { return r == rewards[0]; });
+      stats_.zero_variance_groups +=
+          std::all_of(rewards.begin(), rewards.end(), [&](double r) { return r == rewards[0]; });
     }
     rewards_.insert(rewards_.end(), rewards.begin(), rewards.end());
   }
@@ -58,10 +59,18 @@ class Collector {
     for (size_t i = 0; i < verdicts.size(); ++i) {
       TermStats& term = stats_.terms[labels[i]];
       switch (verdicts[i].outcome) {
-        case Outcome::kPass: ++term.pass; break;
-        case Outcome::kFail: ++term.fail; break;
-        case Outcome::kAbstain: ++term.abstain; break;
-        case Outcome::kFault: ++term.fault; break;
+        case Outcome::kPass:
+          ++term.pass;
+          break;
+        case Outcome::kFail:
+          ++term.fail;
+          break;
+        case Outcome::kAbstain:
+          ++term.abstain;
+          break;
+        case Outcome::kFault:
+          ++term.fault;
+          break;
       }
       fault |= verdicts[i].outcome == Outcome::kFault;
       ++term.reasons[verdicts[i].reason];
@@ -101,63 +110,91 @@ void SetSamples(const SampleStats& stats, Json* out) {
   for (const auto& [label, term] : stats.terms) {
     Json reasons = Json::MakeObject();
     for (const auto& [reason, count] : term.reasons) reasons.Set(reason, count);
-    terms.Set(label, Json().Set("pass", term.pass).Set("fail", term.fail).Set("abstain", term.abstain).Set("fault", term.fault)
+    terms.Set(label, Json()
+                         .Set("pass", term.pass)
+                         .Set("fail", term.fail)
+                         .Set("abstain", term.abstain)
+                         .Set("fault", term.fault)
                          .Set("reasons", std::move(reasons)));
   }
   Json pass_at = Json::MakeArray();
   for (const PassAtK& at : stats.pass_at_k) {
     pass_at.Append(Json().Set("k", at.k).Set("problems", at.problems).Set("value", at.value));
   }
-  out->Set("rows", stats.rows).Set("problems", stats.problems).Set("samples", stats.samples).Set("scored", stats.scored);
-  out->Set("passed", stats.passed).Set("pass_rate", stats.scored > 0 ? Json(stats.pass_rate()) : Json());
-  out->Set("faults", stats.faults).Set("truncated", stats.truncated).Set("distinct_texts", stats.distinct_texts);
+  out->Set("rows", stats.rows)
+      .Set("problems", stats.problems)
+      .Set("samples", stats.samples)
+      .Set("scored", stats.scored);
+  out->Set("passed", stats.passed)
+      .Set("pass_rate", stats.scored > 0 ? Json(stats.pass_rate()) : Json());
+  out->Set("faults", stats.faults)
+      .Set("truncated", stats.truncated)
+      .Set("distinct_texts", stats.distinct_texts);
   out->Set("groups", stats.groups).Set("zero_variance_groups", stats.zero_variance_groups);
-  out->Set("terms", std::move(terms)).Set("reward", stats.reward.ToJson()).Set("text_bytes", stats.text_bytes.ToJson());
+  out->Set("terms", std::move(terms))
+      .Set("reward", stats.reward.ToJson())
+      .Set("text_bytes", stats.text_bytes.ToJson());
   if (!stats.pass_at_k.empty()) out->Set("pass_at_k", std::move(pass_at));
 }
 
 std::string Percent(int64_t part, int64_t whole) {
-  return whole > 0 ? StrCat(FixedDigits(100.0 * static_cast<double>(part) / static_cast<double>(whole), 1), " %") : std::string("-");
+  return whole > 0 ? StrCat(FixedDigits(
+                                100.0 * static_cast<double>(part) / static_cast<double>(whole), 1),
+                            " %")
+                   : std::string("-");
 }
 
 void AddLine(std::string* out, std::string_view name, const std::string& value) {
   constexpr size_t kNameWidth = 22;
-  StrAppend(out, "  ", name, std::string(name.size() < kNameWidth ? kNameWidth - name.size() : 1, ' '), value, "\n");
+  StrAppend(out, "  ", name,
+            std::string(name.size() < kNameWidth ? kNameWidth - name.size() : 1, ' '), value, "\n");
 }
 
-std::string CountOf(int64_t part, int64_t whole) { return StrCat(WithThousands(part), " (", Percent(part, whole), ")"); }
+std::string CountOf(int64_t part, int64_t whole) {
+  return StrCat(WithThousands(part), " (", Percent(part, whole), ")");
+}
 
 std::string DistributionText(const Distribution& d, int digits) {
-  return StrCat("mean ", FixedDigits(d.mean, digits), ", deviation ", FixedDigits(d.deviation, digits), ", min ", FixedDigits(d.min, digits),
-                ", median ", FixedDigits(d.p50, digits), ", 90 % ", FixedDigits(d.p90, digits), ", max ", FixedDigits(d.max, digits));
+  return StrCat("mean ", FixedDigits(d.mean, digits), ", deviation ",
+                FixedDigits(d.deviation, digits), ", min ", FixedDigits(d.min, digits), ", median ",
+                FixedDigits(d.p50, digits), ", 90 % ", FixedDigits(d.p90, digits), ", max ",
+                FixedDigits(d.max, digits));
 }
 
 void AddReasons(const TermStats& term, std::string* out) {
   std::vector<std::pair<int64_t, std::string>> reasons;
   for (const auto& [reason, count] : term.reasons) reasons.emplace_back(-count, reason);
   std::sort(reasons.begin(), reasons.end());
-  for (const auto& [count, reason] : reasons) AddLine(out, StrCat("    ", reason), WithThousands(-count));
+  for (const auto& [count, reason] : reasons)
+    AddLine(out, StrCat("    ", reason), WithThousands(-count));
 }
 
 std::string SamplesText(const SampleStats& stats) {
   std::string out;
   AddLine(&out, "problems", WithThousands(stats.problems));
   AddLine(&out, "input rows", WithThousands(stats.rows));
-  AddLine(&out, "samples", StrCat(WithThousands(stats.samples), ", ", WithThousands(stats.distinct_texts), " distinct texts"));
+  AddLine(&out, "samples",
+          StrCat(WithThousands(stats.samples), ", ", WithThousands(stats.distinct_texts),
+                 " distinct texts"));
   AddLine(&out, "passed", CountOf(stats.passed, stats.scored));
-  if (stats.samples > stats.scored) AddLine(&out, "not scored", CountOf(stats.samples - stats.scored, stats.samples));
+  if (stats.samples > stats.scored)
+    AddLine(&out, "not scored", CountOf(stats.samples - stats.scored, stats.samples));
   if (stats.faults > 0) AddLine(&out, "faults", CountOf(stats.faults, stats.samples));
   if (stats.truncated > 0) AddLine(&out, "truncated", CountOf(stats.truncated, stats.samples));
   for (const auto& [label, term] : stats.terms) {
-    AddLine(&out, label, StrCat("pass ", Percent(term.pass, term.pass + term.fail), ", fail ", WithThousands(term.fail), ", abstain ",
-                                WithThousands(term.abstain), ", fault ", WithThousands(term.fault)));
+    AddLine(&out, label,
+            StrCat("pass ", Percent(term.pass, term.pass + term.fail), ", fail ",
+                   WithThousands(term.fail), ", abstain ", WithThousands(term.abstain), ", fault ",
+                   WithThousands(term.fault)));
     AddReasons(term, &out);
   }
   if (stats.scored > 0) AddLine(&out, "reward", DistributionText(stats.reward, 3));
   if (stats.groups > 0) AddLine(&out, "groups of 2 or more", WithThousands(stats.groups));
-  if (stats.groups > 0) AddLine(&out, "without spread", CountOf(stats.zero_variance_groups, stats.groups));
+  if (stats.groups > 0)
+    AddLine(&out, "without spread", CountOf(stats.zero_variance_groups, stats.groups));
   for (const PassAtK& at : stats.pass_at_k) {
-    AddLine(&out, StrCat("pass@", at.k), StrCat(FixedDigits(at.value, 4), " over ", WithThousands(at.problems), " problems"));
+    AddLine(&out, StrCat("pass@", at.k),
+            StrCat(FixedDigits(at.value, 4), " over ", WithThousands(at.problems), " problems"));
   }
   if (stats.samples > 0) AddLine(&out, "bytes a text", DistributionText(stats.text_bytes, 0));
   return out;
@@ -174,7 +211,8 @@ Distribution Distribution::Of(std::vector<double> values) {
   for (double value : values) sum += value;
   out.mean = sum / static_cast<double>(values.size());
   for (double value : values) squares += (value - out.mean) * (value - out.mean);
-  if (values.size() > 1) out.deviation = std::sqrt(squares / static_cast<double>(values.size() - 1));
+  if (values.size() > 1)
+    out.deviation = std::sqrt(squares / static_cast<double>(values.size() - 1));
   const auto rank = [&](double share) {
     const double place = std::ceil(share * static_cast<double>(values.size()));
     return values[static_cast<size_t>(std::max(place, 1.0)) - 1];
@@ -191,7 +229,13 @@ Json Distribution::ToJson() const {
   Json out = Json::MakeObject();
   out.Set("count", count);
   if (count == 0) return out;
-  out.Set("mean", mean).Set("deviation", deviation).Set("min", min).Set("p10", p10).Set("p50", p50).Set("p90", p90).Set("max", max);
+  out.Set("mean", mean)
+      .Set("deviation", deviation)
+      .Set("min", min)
+      .Set("p10", p10)
+      .Set("p50", p50)
+      .Set("p90", p90)
+      .Set("max", max);
   return out;
 }
 
@@ -199,7 +243,8 @@ double PassAtKEstimate(int64_t n, int64_t c, int64_t k) {
   ASSAY_CHECK(0 <= c && c <= n && 1 <= k && k <= n);
   if (n - c < k) return 1;
   double all_wrong = 1;
-  for (int64_t i = n - c + 1; i <= n; ++i) all_wrong *= 1 - static_cast<double>(k) / static_cast<double>(i);
+  for (int64_t i = n - c + 1; i <= n; ++i)
+    all_wrong *= 1 - static_cast<double>(k) / static_cast<double>(i);
   return 1 - all_wrong;
 }
 
@@ -209,14 +254,15 @@ Result<RunStats> StatsOfRun(Store* store, const std::string& name) {
   RunStats out;
   out.run = *run;
   Collector collector;
-  Status status = store->ForEachGroup(run->id, /*with_texts=*/false, [&](const StoredGroup& group) -> Status {
-    if (group.error.empty()) {
-      collector.Add(group);
-    } else {
-      ++out.bad_rows;
-    }
-    return {};
-  });
+  Status status =
+      store->ForEachGroup(run->id, /*with_texts=*/false, [&](const StoredGroup& group) -> Status {
+        if (group.error.empty()) {
+          collector.Add(group);
+        } else {
+          ++out.bad_rows;
+        }
+        return {};
+      });
   if (!status.ok()) return status.error();
   out.samples = collector.Finish(/*with_pass_at_k=*/true);
   return out;
@@ -233,10 +279,11 @@ Result<DatasetStats> StatsOfDataset(Store* store, const std::string& name) {
     if (dataset->run == run.id) out.run = run.name;
   }
   Collector collector;
-  Status status = store->ForEachDatasetRow(dataset->id, /*with_texts=*/false, [&](const DatasetRow& row) -> Status {
-    collector.Add(row.group);
-    return {};
-  });
+  Status status = store->ForEachDatasetRow(dataset->id, /*with_texts=*/false,
+                                           [&](const DatasetRow& row) -> Status {
+                                             collector.Add(row.group);
+                                             return {};
+                                           });
   if (!status.ok()) return status.error();
   out.samples = collector.Finish(/*with_pass_at_k=*/false);
   return out;
@@ -244,14 +291,18 @@ Result<DatasetStats> StatsOfDataset(Store* store, const std::string& name) {
 
 Json RunStats::ToJson() const {
   Json out = Json::MakeObject();
-  out.Set("run", run.name).Set("finished", run.finished).Set("tool_version", run.tool_version).Set("config_hash", run.config_hash);
+  out.Set("run", run.name)
+      .Set("finished", run.finished)
+      .Set("tool_version", run.tool_version)
+      .Set("config_hash", run.config_hash);
   out.Set("bad_rows", bad_rows);
   SetSamples(samples, &out);
   return out;
 }
 
 std::string RunStats::ToText() const {
-  std::string out = StrCat("run '", run.name, "' (assay ", run.tool_version, run.finished ? "" : ", not finished", ")\n");
+  std::string out = StrCat("run '", run.name, "' (assay ", run.tool_version,
+                           run.finished ? "" : ", not finished", ")\n");
   StrAppend(&out, SamplesText(samples));
   if (bad_rows > 0) AddLine(&out, "bad lines", WithThousands(bad_rows));
   return out;
@@ -262,15 +313,21 @@ Json DatasetStats::ToJson() const {
   for (const auto& [decision, count] : dataset.decisions) decisions.Set(decision, count);
   Result<Json> params = ParseJson(dataset.params_json);
   Json out = Json::MakeObject();
-  out.Set("dataset", dataset.name).Set("strategy", dataset.strategy).Set("params", params.ok() ? *params : Json(dataset.params_json));
-  out.Set("tool_version", dataset.tool_version).Set("run", run.empty() ? Json() : Json(run)).Set("decisions", std::move(decisions));
+  out.Set("dataset", dataset.name)
+      .Set("strategy", dataset.strategy)
+      .Set("params", params.ok() ? *params : Json(dataset.params_json));
+  out.Set("tool_version", dataset.tool_version)
+      .Set("run", run.empty() ? Json() : Json(run))
+      .Set("decisions", std::move(decisions));
   SetSamples(samples, &out);
   return out;
 }
 
 std::string DatasetStats::ToText() const {
-  std::string out = StrCat("data set '", dataset.name, "' (", dataset.strategy, run.empty() ? "" : StrCat(" of run '", run, "'"), ")\n");
-  for (const auto& [decision, count] : dataset.decisions) AddLine(&out, decision, WithThousands(count));
+  std::string out = StrCat("data set '", dataset.name, "' (", dataset.strategy,
+                           run.empty() ? "" : StrCat(" of run '", run, "'"), ")\n");
+  for (const auto& [decision, count] : dataset.decisions)
+    AddLine(&out, decision, WithThousands(count));
   return out + SamplesText(samples);
 }
 

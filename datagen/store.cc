@@ -23,7 +23,8 @@ constexpr size_t kProblemCacheSize = 1 << 18;
 // completions without overflow chains. journal_size_limit keeps one large transaction from leaving a large WAL behind.
 constexpr char kNewFilePragmas[] = "PRAGMA page_size=8192; PRAGMA journal_mode=WAL;";
 constexpr char kPragmas[] =
-    "PRAGMA foreign_keys=ON; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY;"
+    "PRAGMA foreign_keys=ON; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536; PRAGMA "
+    "temp_store=MEMORY;"
     "PRAGMA mmap_size=0; PRAGMA wal_autocheckpoint=8000; PRAGMA journal_size_limit=67108864;";
 
 Error UsageError(std::string message, std::string hint) {
@@ -40,7 +41,8 @@ std::string_view HashBytes(const Hash128& hash, char (&out)[16]) {
 
 std::string DumpOrEmpty(const Json& value) {
   if (value.IsNull()) return "";
-  if (const Json::Object* object = value.AsObject(); object != nullptr && object->empty()) return "";
+  if (const Json::Object* object = value.AsObject(); object != nullptr && object->empty())
+    return "";
   return value.Dump();
 }
 
@@ -65,7 +67,8 @@ std::string ArrayJson(const std::vector<T>& values) {
 
 Status CheckWritable(sqlite::Database* db) {
   // SQLite falls back to reading in silence when it may not write.
-  if (sqlite3_db_readonly(db->handle(), "main") == 1) return sqlite::ErrorFrom(db->handle(), SQLITE_READONLY, db->path());
+  if (sqlite3_db_readonly(db->handle(), "main") == 1)
+    return sqlite::ErrorFrom(db->handle(), SQLITE_READONLY, db->path());
   return {};
 }
 
@@ -84,9 +87,11 @@ Store::~Store() {
 
 int Store::SchemaVersion() { return sqlite::kSchemaVersion; }
 
-Result<std::unique_ptr<Store>> Store::Open(const std::string& path, OpenMode mode, const StoreOptions& options) {
+Result<std::unique_ptr<Store>> Store::Open(const std::string& path, OpenMode mode,
+                                           const StoreOptions& options) {
   if (mode != OpenMode::kCreate && !FileExists(path)) {
-    return Error{ErrorCode::kIo, StrCat("no store at '", path, "'"), "`assay score --store FILE --run NAME` makes one"};
+    return Error{ErrorCode::kIo, StrCat("no store at '", path, "'"),
+                 "`assay score --store FILE --run NAME` makes one"};
   }
   int flags = mode == OpenMode::kReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
   if (mode == OpenMode::kCreate) flags |= SQLITE_OPEN_CREATE;
@@ -104,7 +109,8 @@ Result<std::unique_ptr<Store>> Store::Open(const std::string& path, OpenMode mod
   std::string pragmas = kPragmas;
   if (options.max_pages > 0) StrAppend(&pragmas, "PRAGMA max_page_count=", options.max_pages, ";");
   if (Status status = (*db)->Exec(pragmas); !status.ok()) return status.error();
-  if (Status status = sqlite::PrepareSchema(db->get(), writable, mode == OpenMode::kCreate); !status.ok()) {
+  if (Status status = sqlite::PrepareSchema(db->get(), writable, mode == OpenMode::kCreate);
+      !status.ok()) {
     return status.error();
   }
   std::unique_ptr<Store> store(new Store());
@@ -129,10 +135,12 @@ Status Store::Impl::PrepareWriting() {
   const std::pair<Statement*, const char*> kStatements[] = {
       {&find_problem, "SELECT id FROM problems WHERE hash = ?"},
       {&find_row, "SELECT line_hash FROM rows WHERE input_id = ? AND line = ?"},
-      {&insert_input, "INSERT INTO inputs(id, run_id, file, rows_done, last_line) VALUES (?, ?, ?, 0, 0)"},
+      {&insert_input,
+       "INSERT INTO inputs(id, run_id, file, rows_done, last_line) VALUES (?, ?, ?, 0, 0)"},
       {&update_input, "UPDATE inputs SET rows_done = ?, last_line = ? WHERE id = ?"},
       {&read_data_version, "PRAGMA data_version"},
-      {&insert_dataset_row, "INSERT INTO dataset_rows(dataset_id, position, sample_id, decision) VALUES (?, ?, ?, ?)"},
+      {&insert_dataset_row,
+       "INSERT INTO dataset_rows(dataset_id, position, sample_id, decision) VALUES (?, ?, ?, ?)"},
   };
   for (const auto& [statement, sql] : kStatements) {
     Result<Statement> prepared = db->Prepare(sql);
@@ -142,12 +150,18 @@ Status Store::Impl::PrepareWriting() {
   batches.emplace();
   const std::tuple<BatchInsert*, const char*, int> kBatches[] = {
       {&batches->texts, "texts(id, bytes, body)", 3},
-      {&batches->problems, "problems(id, hash, name, task, prompt_id, messages, answers, verification_info)", 8},
+      {&batches->problems,
+       "problems(id, hash, name, task, prompt_id, messages, answers, verification_info)", 8},
       {&batches->rows,
-       "rows(id, input_id, line, line_hash, problem_id, flat, first_sample, sample_count, options, extra, error)", 11},
+       "rows(id, input_id, line, line_hash, problem_id, flat, first_sample, sample_count, options, "
+       "extra, error)",
+       11},
       {&batches->samples,
-       "samples(id, row_id, text_id, finish_reason, model, seed, token_ids, logprobs, reward, advantage)", 10},
-      {&batches->verdicts, "verdicts(sample_id, term, label, outcome, score, reason, detail, evidence, ms)", 9},
+       "samples(id, row_id, text_id, finish_reason, model, seed, token_ids, logprobs, reward, "
+       "advantage)",
+       10},
+      {&batches->verdicts,
+       "verdicts(sample_id, term, label, outcome, score, reason, detail, evidence, ms)", 9},
   };
   for (const auto& [batch, table, columns] : kBatches) {
     Result<BatchInsert> made = BatchInsert::Make(db.get(), table, columns);
@@ -189,7 +203,8 @@ Status Store::Impl::Refresh() {
 // Two processes that write one run would both think that they are its only source.
 Status Store::Impl::RefreshInputs() {
   for (const auto& [key, input] : inputs) {
-    Result<int64_t> rows = db->QueryInt(StrCat("SELECT rows_done FROM inputs WHERE id = ", input.id));
+    Result<int64_t> rows =
+        db->QueryInt(StrCat("SELECT rows_done FROM inputs WHERE id = ", input.id));
     if (!rows.ok()) return rows.error();
     if (*rows != input.rows_done) {
       return UsageError(StrCat("another process writes the same run to store '", db->path(), "'"),
@@ -200,14 +215,16 @@ Status Store::Impl::RefreshInputs() {
 }
 
 Status Store::Impl::FlushRows() {
-  for (BatchInsert* batch : {&batches->texts, &batches->problems, &batches->rows, &batches->samples, &batches->verdicts}) {
+  for (BatchInsert* batch : {&batches->texts, &batches->problems, &batches->rows, &batches->samples,
+                             &batches->verdicts}) {
     if (Status status = batch->Flush(); !status.ok()) return status;
   }
   return {};
 }
 
 Status Store::Impl::FlushIfFull() {
-  for (BatchInsert* batch : {&batches->texts, &batches->problems, &batches->rows, &batches->samples, &batches->verdicts}) {
+  for (BatchInsert* batch : {&batches->texts, &batches->problems, &batches->rows, &batches->samples,
+                             &batches->verdicts}) {
     if (batch->full()) return FlushRows();
   }
   return {};
@@ -247,7 +264,8 @@ namespace {
 
 Status InsertRun(sqlite::Database* db, const RunInfo& info, RunId id) {
   Result<sqlite::Statement> insert = db->Prepare(
-      "INSERT INTO runs(id, name, rubric, config_hash, tool_version, seed, created) VALUES (?, ?, ?, ?, ?, ?, ?)");
+      "INSERT INTO runs(id, name, rubric, config_hash, tool_version, seed, created) VALUES (?, ?, "
+      "?, ?, ?, ?, ?)");
   if (!insert.ok()) return insert.error();
   std::string seed = StrCat(info.seed);
   insert->Int(1, id);
@@ -262,11 +280,13 @@ Status InsertRun(sqlite::Database* db, const RunInfo& info, RunId id) {
 
 Status CheckResumable(const RunRecord& run, const RunInfo& info, bool resume) {
   if (!resume) {
-    return UsageError(StrCat("run '", info.name, "' exists already"), "give another --run, or --resume to go on with it");
+    return UsageError(StrCat("run '", info.name, "' exists already"),
+                      "give another --run, or --resume to go on with it");
   }
   if (run.config_hash != info.config_hash) {
     return UsageError(StrCat("run '", info.name, "' was made with another configuration"),
-                      "resume with the verifiers, rubric and assay version it was begun with, or give another --run");
+                      "resume with the verifiers, rubric and assay version it was begun with, or "
+                      "give another --run");
   }
   return {};
 }
@@ -290,13 +310,15 @@ Result<RunId> Store::BeginRun(const RunInfo& info, bool resume) {
   if (!existing.ok()) return impl_->Fail(existing.error()).error();
   if (*existing) {
     if (Status status = Commit(); !status.ok()) return status.error();
-    if (Status status = CheckResumable(**existing, info, resume); !status.ok()) return status.error();
+    if (Status status = CheckResumable(**existing, info, resume); !status.ok())
+      return status.error();
     return (*existing)->id;
   }
   Result<int64_t> last = impl_->db->QueryInt("SELECT max(id) FROM runs");
   if (!last.ok()) return impl_->Fail(last.error()).error();
   RunId id = *last + 1;
-  if (Status status = InsertRun(impl_->db.get(), info, id); !status.ok()) return impl_->Fail(status.error()).error();
+  if (Status status = InsertRun(impl_->db.get(), info, id); !status.ok())
+    return impl_->Fail(status.error()).error();
   if (Status status = Commit(); !status.ok()) return status.error();
   return id;
 }
@@ -305,7 +327,8 @@ Result<Store::Impl::Input*> Store::Impl::FindInput(RunId run, const std::string&
   auto [place, inserted] = inputs.try_emplace({run, file});
   Input* input = &place->second;
   if (!inserted) return input;
-  Result<Statement> find = db->Prepare("SELECT id, rows_done, last_line FROM inputs WHERE run_id = ? AND file = ?");
+  Result<Statement> find =
+      db->Prepare("SELECT id, rows_done, last_line FROM inputs WHERE run_id = ? AND file = ?");
   if (!find.ok()) return find.error();
   find->Int(1, run);
   find->Text(2, file);
@@ -326,7 +349,8 @@ Result<Store::Impl::Input*> Store::Impl::FindInput(RunId run, const std::string&
 Result<int64_t> Store::RowsDone(RunId run, const std::string& file) {
   auto known = impl_->inputs.find({run, file});
   if (known != impl_->inputs.end()) return known->second.rows_done;
-  Result<sqlite::Statement> find = impl_->db->Prepare("SELECT rows_done FROM inputs WHERE run_id = ? AND file = ?");
+  Result<sqlite::Statement> find =
+      impl_->db->Prepare("SELECT rows_done FROM inputs WHERE run_id = ? AND file = ?");
   if (!find.ok()) return find.error();
   find->Int(1, run);
   find->Text(2, file);
@@ -347,8 +371,10 @@ Result<bool> Store::Impl::HasRow(Input* input, const RowKey& key) {
   bool same = found && find_row.TextAt(0) == HashBytes(key.line_hash, bytes);
   find_row.Reset();
   if (found && !same) {
-    return Error{ErrorCode::kInput, StrCat("line ", key.line, " of '", key.file, "' is not what it was when the run began"),
-                 "resume with the same input, or give another --run"};
+    return Error{
+        ErrorCode::kInput,
+        StrCat("line ", key.line, " of '", key.file, "' is not what it was when the run began"),
+        "resume with the same input, or give another --run"};
   }
   return found;
 }
@@ -387,8 +413,9 @@ Result<int64_t> Store::Impl::ProblemId(const Problem& problem) {
   std::string answers = ArrayJson(problem.answers);
   std::string info = DumpOrEmpty(problem.verification_info);
   std::string key;
-  for (std::string_view part : {std::string_view(problem.id), std::string_view(problem.task), std::string_view(problem.prompt),
-                                std::string_view(messages), std::string_view(answers), std::string_view(info)}) {
+  for (std::string_view part : {std::string_view(problem.id), std::string_view(problem.task),
+                                std::string_view(problem.prompt), std::string_view(messages),
+                                std::string_view(answers), std::string_view(info)}) {
     StrAppend(&key, part.size(), ":", part);
   }
   Hash128 hash = HashBytes128(key);
@@ -409,13 +436,18 @@ Result<int64_t> Store::Impl::ProblemId(const Problem& problem) {
   if (*row) return id;
   Result<int64_t> prompt = TextId(problem.prompt);
   if (!prompt.ok()) return prompt.error();
-  batches->problems.Int(id).Blob(HashBytes(hash, bytes)).Text(problem.id).Text(problem.task).Int(*prompt);
+  batches->problems.Int(id)
+      .Blob(HashBytes(hash, bytes))
+      .Text(problem.id)
+      .Text(problem.task)
+      .Int(*prompt);
   batches->problems.TextOrNull(messages).TextOrNull(answers).TextOrNull(info);
   pending_bytes += static_cast<int64_t>(messages.size() + info.size());
   return id;
 }
 
-Status Store::Impl::AddRow(Input* input, const RowKey& key, const Group* group, const std::string& error) {
+Status Store::Impl::AddRow(Input* input, const RowKey& key, const Group* group,
+                           const std::string& error) {
   std::optional<int64_t> problem;
   if (group != nullptr) {
     Result<int64_t> id = ProblemId(group->problem);
@@ -428,7 +460,10 @@ Status Store::Impl::AddRow(Input* input, const RowKey& key, const Group* group, 
   BatchInsert& rows = batches->rows;
   rows.Int(next.row++).Int(input->id).Int(key.line).Blob(HashBytes(key.line_hash, bytes));
   if (problem) {
-    rows.Int(*problem).Int(group->flat).Int(next.sample).Int(static_cast<int64_t>(group->samples.size()));
+    rows.Int(*problem)
+        .Int(group->flat)
+        .Int(next.sample)
+        .Int(static_cast<int64_t>(group->samples.size()));
   } else {
     rows.Null().Int(0).Null().Int(0);
   }
@@ -441,7 +476,8 @@ Status Store::Impl::AddRow(Input* input, const RowKey& key, const Group* group, 
   return {};
 }
 
-Status Store::Impl::AddSamples(int64_t row_id, const Group& group, const GroupScore& score, bool with_times) {
+Status Store::Impl::AddSamples(int64_t row_id, const Group& group, const GroupScore& score,
+                               bool with_times) {
   for (size_t i = 0; i < group.samples.size(); ++i) {
     const Sample& sample = group.samples[i];
     const SampleScore& scored = score.samples[i];
@@ -449,26 +485,37 @@ Status Store::Impl::AddSamples(int64_t row_id, const Group& group, const GroupSc
     if (!text.ok()) return text.error();
     int64_t id = next.sample++;
     BatchInsert& samples = batches->samples;
-    samples.Int(id).Int(row_id).Int(*text).TextOrNull(sample.finish_reason).TextOrNull(sample.model);
+    samples.Int(id)
+        .Int(row_id)
+        .Int(*text)
+        .TextOrNull(sample.finish_reason)
+        .TextOrNull(sample.model);
     sample.seed ? samples.Int(*sample.seed) : samples.Null();
-    samples.TextOrNull(ArrayJson(sample.token_ids)).TextOrNull(ArrayJson(sample.logprobs)).RealOrNull(scored.reward);
+    samples.TextOrNull(ArrayJson(sample.token_ids))
+        .TextOrNull(ArrayJson(sample.logprobs))
+        .RealOrNull(scored.reward);
     scored.advantage.mask ? samples.Real(scored.advantage.value) : samples.Null();
     for (size_t term = 0; term < scored.verdicts.size(); ++term) {
       const Verdict& verdict = scored.verdicts[term];
       BatchInsert& verdicts = batches->verdicts;
-      verdicts.Int(id).Int(static_cast<int64_t>(term)).Text(score.labels[term]).Text(OutcomeName(verdict.outcome));
+      verdicts.Int(id)
+          .Int(static_cast<int64_t>(term))
+          .Text(score.labels[term])
+          .Text(OutcomeName(verdict.outcome));
       verdicts.Real(verdict.score).Text(verdict.reason).TextOrNull(verdict.detail);
       verdicts.TextOrNull(DumpOrEmpty(verdict.evidence));
       with_times ? verdicts.Real(verdict.ms) : verdicts.Null();
     }
     pending_rows += 1;
-    pending_bytes += static_cast<int64_t>(sample.token_ids.size() * 8 + sample.logprobs.size() * 16);
+    pending_bytes +=
+        static_cast<int64_t>(sample.token_ids.size() * 8 + sample.logprobs.size() * 16);
     if (Status status = FlushIfFull(); !status.ok()) return status;
   }
   return {};
 }
 
-Status Store::AddGroup(RunId run, const RowKey& key, const Group& group, const GroupScore& score, bool with_times) {
+Status Store::AddGroup(RunId run, const RowKey& key, const Group& group, const GroupScore& score,
+                       bool with_times) {
   ASSAY_CHECK(group.samples.size() == score.samples.size());
   Result<bool> has = HasRow(run, key);
   if (!has.ok()) return has.error();
@@ -494,7 +541,8 @@ Status Store::AddBadRow(RunId run, const RowKey& key, const std::string& message
 
 Status Store::FinishRun(RunId run) {
   Status status = impl_->Begin();
-  if (status.ok()) status = impl_->db->Exec(StrCat("UPDATE runs SET finished = 1 WHERE id = ", run));
+  if (status.ok())
+    status = impl_->db->Exec(StrCat("UPDATE runs SET finished = 1 WHERE id = ", run));
   if (!status.ok()) return impl_->Fail(status.error());
   return Commit();
 }
@@ -505,7 +553,8 @@ namespace {
 
 Status InsertDataset(sqlite::Database* db, const DatasetInfo& info, DatasetId id) {
   Result<sqlite::Statement> insert = db->Prepare(
-      "INSERT INTO datasets(id, name, strategy, params, tool_version, run_id, created) VALUES (?, ?, ?, ?, ?, ?, ?)");
+      "INSERT INTO datasets(id, name, strategy, params, tool_version, run_id, created) VALUES (?, "
+      "?, ?, ?, ?, ?, ?)");
   if (!insert.ok()) return insert.error();
   insert->Int(1, id);
   insert->Text(2, info.name);
@@ -518,14 +567,16 @@ Status InsertDataset(sqlite::Database* db, const DatasetInfo& info, DatasetId id
 }
 
 Status DeleteDataset(sqlite::Database* db, DatasetId id) {
-  return db->Exec(StrCat("DELETE FROM dataset_decisions WHERE dataset_id = ", id, "; DELETE FROM dataset_rows WHERE dataset_id = ",
-                         id, "; DELETE FROM datasets WHERE id = ", id));
+  return db->Exec(StrCat("DELETE FROM dataset_decisions WHERE dataset_id = ", id,
+                         "; DELETE FROM dataset_rows WHERE dataset_id = ", id,
+                         "; DELETE FROM datasets WHERE id = ", id));
 }
 
 }  // namespace
 
 Result<DatasetId> Store::BeginDataset(const DatasetInfo& info, bool replace) {
-  if (info.name.empty()) return UsageError("a data set needs a name", "give one with --dataset NAME");
+  if (info.name.empty())
+    return UsageError("a data set needs a name", "give one with --dataset NAME");
   if (Status status = Commit(); !status.ok()) return status.error();
   if (Status status = impl_->Begin(); !status.ok()) return impl_->Fail(status.error()).error();
   Result<sqlite::Statement> find = impl_->db->Prepare("SELECT id FROM datasets WHERE name = ?");
@@ -537,7 +588,8 @@ Result<DatasetId> Store::BeginDataset(const DatasetInfo& info, bool replace) {
   find->Reset();
   if (id != 0 && !replace) {
     (void)impl_->db->Exec("ROLLBACK");
-    return UsageError(StrCat("data set '", info.name, "' exists already"), "give another --dataset, or --replace to make it anew");
+    return UsageError(StrCat("data set '", info.name, "' exists already"),
+                      "give another --dataset, or --replace to make it anew");
   }
   Status status;
   if (id != 0) {
@@ -553,7 +605,8 @@ Result<DatasetId> Store::BeginDataset(const DatasetInfo& info, bool replace) {
   return id;
 }
 
-Status Store::AddDatasetRow(DatasetId dataset, int64_t sample_id, const std::string& decision_json) {
+Status Store::AddDatasetRow(DatasetId dataset, int64_t sample_id,
+                            const std::string& decision_json) {
   if (impl_->failed) return *impl_->failed;
   sqlite::Statement& insert = impl_->insert_dataset_row;
   insert.Int(1, dataset);
@@ -564,10 +617,11 @@ Status Store::AddDatasetRow(DatasetId dataset, int64_t sample_id, const std::str
   return {};
 }
 
-Status Store::FinishDataset(DatasetId dataset, const std::vector<std::pair<std::string, int64_t>>& decisions) {
+Status Store::FinishDataset(DatasetId dataset,
+                            const std::vector<std::pair<std::string, int64_t>>& decisions) {
   if (impl_->failed) return *impl_->failed;
-  Result<sqlite::Statement> insert =
-      impl_->db->Prepare("INSERT INTO dataset_decisions(dataset_id, place, decision, samples) VALUES (?, ?, ?, ?)");
+  Result<sqlite::Statement> insert = impl_->db->Prepare(
+      "INSERT INTO dataset_decisions(dataset_id, place, decision, samples) VALUES (?, ?, ?, ?)");
   if (!insert.ok()) return impl_->Fail(insert.error());
   for (size_t place = 0; place < decisions.size(); ++place) {
     insert->Int(1, dataset);

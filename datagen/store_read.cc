@@ -15,7 +15,8 @@ Status ReadJson(const Statement& row, int column, Json* out) {
   if (row.IsNull(column)) return {};
   Result<Json> parsed = ParseJson(row.TextAt(column));
   if (!parsed.ok()) {
-    return Error{ErrorCode::kInput, StrCat("the store holds JSON that does not parse: ", parsed.error().message),
+    return Error{ErrorCode::kInput,
+                 StrCat("the store holds JSON that does not parse: ", parsed.error().message),
                  "the file was changed by something else than assay; restore it from a copy"};
   }
   *out = std::move(*parsed);
@@ -41,7 +42,8 @@ Status ReadMessages(const Statement& row, int column, std::vector<Message>* out)
   if (Status status = ReadJson(row, column, &messages); !status.ok()) return status;
   if (const Json::Array* items = messages.AsArray()) {
     for (const Json& item : *items) {
-      out->push_back({std::string(item.StringOr("role", "")), std::string(item.StringOr("content", ""))});
+      out->push_back(
+          {std::string(item.StringOr("role", "")), std::string(item.StringOr("content", ""))});
     }
   }
   return {};
@@ -57,7 +59,8 @@ struct Store::Impl::Reader {
   static constexpr char kProblemBriefSql[] = "SELECT name, task FROM problems WHERE id = ?";
   static constexpr char kSamplesSql[] =
       "SELECT s.id, s.text_id, t.bytes, s.finish_reason, s.model, s.seed, s.reward, s.advantage, "
-      "t.body, s.token_ids, s.logprobs FROM samples s JOIN texts t ON t.id = s.text_id WHERE s.id BETWEEN ? AND ? ORDER BY s.id";
+      "t.body, s.token_ids, s.logprobs FROM samples s JOIN texts t ON t.id = s.text_id WHERE s.id "
+      "BETWEEN ? AND ? ORDER BY s.id";
   static constexpr char kSamplesBriefSql[] =
       "SELECT s.id, s.text_id, t.bytes, s.finish_reason, s.model, s.seed, s.reward, s.advantage "
       "FROM samples s JOIN texts t ON t.id = s.text_id WHERE s.id BETWEEN ? AND ? ORDER BY s.id";
@@ -130,7 +133,8 @@ struct Store::Impl::Reader {
       if (Status status = ReadSampleTexts(&out.sample); !status.ok()) return status;
     }
     samples.Reset();
-    if (static_cast<int64_t>(group->samples.size()) != last - first + 1) return Damaged("sample", first);
+    if (static_cast<int64_t>(group->samples.size()) != last - first + 1)
+      return Damaged("sample", first);
     return ReadVerdicts(first, last, group);
   }
 
@@ -184,7 +188,8 @@ namespace {
 
 Result<std::vector<RunRecord>> ReadRuns(sqlite::Database* db) {
   Result<Statement> row = db->Prepare(
-      "SELECT id, name, rubric, config_hash, tool_version, seed, created, finished FROM runs ORDER BY id");
+      "SELECT id, name, rubric, config_hash, tool_version, seed, created, finished FROM runs ORDER "
+      "BY id");
   if (!row.ok()) return row.error();
   std::vector<RunRecord> runs;
   for (;;) {
@@ -206,7 +211,8 @@ Result<std::vector<RunRecord>> ReadRuns(sqlite::Database* db) {
 Result<std::vector<DatasetRecord>> ReadDatasets(sqlite::Database* db) {
   Result<Statement> row = db->Prepare(
       "SELECT d.id, d.name, d.strategy, d.params, d.tool_version, d.run_id, d.created, "
-      "(SELECT count(*) FROM dataset_rows r WHERE r.dataset_id = d.id) FROM datasets d ORDER BY d.id");
+      "(SELECT count(*) FROM dataset_rows r WHERE r.dataset_id = d.id) FROM datasets d ORDER BY "
+      "d.id");
   if (!row.ok()) return row.error();
   std::vector<DatasetRecord> datasets;
   for (;;) {
@@ -226,8 +232,8 @@ Result<std::vector<DatasetRecord>> ReadDatasets(sqlite::Database* db) {
 }
 
 Status ReadDecisions(sqlite::Database* db, DatasetRecord* dataset) {
-  Result<Statement> row =
-      db->Prepare("SELECT decision, samples FROM dataset_decisions WHERE dataset_id = ? ORDER BY place");
+  Result<Statement> row = db->Prepare(
+      "SELECT decision, samples FROM dataset_decisions WHERE dataset_id = ? ORDER BY place");
   if (!row.ok()) return row.error();
   row->Int(1, dataset->id);
   for (;;) {
@@ -240,7 +246,8 @@ Status ReadDecisions(sqlite::Database* db, DatasetRecord* dataset) {
 
 // The record of that name, or an error that names what there is.
 template <typename Record>
-Result<Record> FindByName(const std::vector<Record>& records, const std::string& name, const std::string& what) {
+Result<Record> FindByName(const std::vector<Record>& records, const std::string& name,
+                          const std::string& what) {
   std::vector<std::string> names;
   for (const Record& record : records) {
     if (record.name == name) return record;
@@ -252,7 +259,8 @@ Result<Record> FindByName(const std::vector<Record>& records, const std::string&
 
 // Columns 0 to 8 of a query over rows and inputs: what both visitors have in common.
 constexpr char kRowColumns[] =
-    "i.file, rw.line, rw.line_hash, rw.id, rw.problem_id, rw.flat, rw.first_sample, rw.sample_count, rw.error, "
+    "i.file, rw.line, rw.line_hash, rw.id, rw.problem_id, rw.flat, rw.first_sample, "
+    "rw.sample_count, rw.error, "
     "rw.options, rw.extra";
 
 Status ReadRowColumns(const Statement& row, bool with_texts, StoredGroup* group) {
@@ -284,7 +292,8 @@ Result<std::vector<DatasetRecord>> Store::Datasets() {
   Result<std::vector<DatasetRecord>> datasets = ReadDatasets(impl_->db.get());
   if (!datasets.ok()) return datasets;
   for (DatasetRecord& dataset : *datasets) {
-    if (Status status = ReadDecisions(impl_->db.get(), &dataset); !status.ok()) return status.error();
+    if (Status status = ReadDecisions(impl_->db.get(), &dataset); !status.ok())
+      return status.error();
   }
   return datasets;
 }
@@ -295,13 +304,15 @@ Result<DatasetRecord> Store::FindDataset(const std::string& name) {
   return FindByName(*datasets, name, "data set");
 }
 
-Status Store::ForEachGroup(RunId run, bool with_texts, const std::function<Status(const StoredGroup&)>& visit) {
+Status Store::ForEachGroup(RunId run, bool with_texts,
+                           const std::function<Status(const StoredGroup&)>& visit) {
   Result<Impl::Reader> reader = Impl::Reader::Make(impl_->db.get(), with_texts);
   if (!reader.ok()) return reader.error();
   // The open statement holds one snapshot: what another process writes meanwhile is not seen. CROSS JOIN keeps the order of
   // the loops, so that rows come from the index (input_id, line) without a sort.
   Result<Statement> row = impl_->db->Prepare(
-      StrCat("SELECT ", kRowColumns, " FROM (SELECT id, file FROM inputs WHERE run_id = ? ORDER BY id) i "
+      StrCat("SELECT ", kRowColumns,
+             " FROM (SELECT id, file FROM inputs WHERE run_id = ? ORDER BY id) i "
              "CROSS JOIN rows rw WHERE rw.input_id = i.id ORDER BY i.id, rw.line"));
   if (!row.ok()) return row.error();
   row->Int(1, run);
@@ -311,20 +322,24 @@ Status Store::ForEachGroup(RunId run, bool with_texts, const std::function<Statu
     if (!*more) return {};
     StoredGroup group;
     Status status = ReadRowColumns(*row, with_texts, &group);
-    if (status.ok() && group.error.empty()) status = reader->ReadProblem(group.problem_id, &group.problem);
+    if (status.ok() && group.error.empty())
+      status = reader->ReadProblem(group.problem_id, &group.problem);
     int64_t first = row->IntAt(6);
     int64_t count = row->IntAt(7);
-    if (status.ok() && count > 0) status = reader->ReadSamples(first, first + count - 1, first, &group);
+    if (status.ok() && count > 0)
+      status = reader->ReadSamples(first, first + count - 1, first, &group);
     if (status.ok()) status = visit(group);
     if (!status.ok()) return status;
   }
 }
 
-Status Store::ForEachDatasetRow(DatasetId dataset, bool with_texts, const std::function<Status(const DatasetRow&)>& visit) {
+Status Store::ForEachDatasetRow(DatasetId dataset, bool with_texts,
+                                const std::function<Status(const DatasetRow&)>& visit) {
   Result<Impl::Reader> reader = Impl::Reader::Make(impl_->db.get(), with_texts);
   if (!reader.ok()) return reader.error();
   Result<Statement> row = impl_->db->Prepare(
-      StrCat("SELECT ", kRowColumns, ", d.position, d.decision, r.name, r.tool_version, d.sample_id FROM dataset_rows d "
+      StrCat("SELECT ", kRowColumns,
+             ", d.position, d.decision, r.name, r.tool_version, d.sample_id FROM dataset_rows d "
              "CROSS JOIN samples s ON s.id = d.sample_id CROSS JOIN rows rw ON rw.id = s.row_id "
              "CROSS JOIN inputs i ON i.id = rw.input_id CROSS JOIN runs r ON r.id = i.run_id "
              "WHERE d.dataset_id = ? ORDER BY d.position"));

@@ -129,10 +129,13 @@ Status Migrate(Database* db, int from) {
   // Another process may have migrated the file while this one waited for the lock.
   Result<int64_t> version = db->QueryInt("PRAGMA user_version");
   Status status = version.ok() ? Status() : Status(version.error());
-  for (int64_t step = version.ok() ? *version : from; status.ok() && step < kSchemaVersion; ++step) {
+  for (int64_t step = version.ok() ? *version : from; status.ok() && step < kSchemaVersion;
+       ++step) {
     status = db->Exec(MigrationSql(static_cast<int>(step)));
   }
-  if (status.ok()) status = db->Exec(StrCat("PRAGMA user_version=", kSchemaVersion, ";PRAGMA application_id=", kApplicationId));
+  if (status.ok())
+    status = db->Exec(
+        StrCat("PRAGMA user_version=", kSchemaVersion, ";PRAGMA application_id=", kApplicationId));
   if (status.ok()) status = db->Exec("COMMIT");
   if (!status.ok() && db->InTransaction()) (void)db->Exec("ROLLBACK");
   return status;
@@ -155,21 +158,25 @@ Status PrepareSchema(Database* db, bool writable, bool create) {
   if (!version.ok()) return version.error();
   bool is_new = *objects == 0 && *application == 0 && *version == 0;
   if (*application != kApplicationId && !is_new) {
-    return Error{ErrorCode::kInput, StrCat("'", db->path(), "' is a SQLite database, but not an Assay store"),
+    return Error{ErrorCode::kInput,
+                 StrCat("'", db->path(), "' is a SQLite database, but not an Assay store"),
                  "name a store written by assay, or a new file"};
   }
   if (is_new && !create) {
-    return Error{ErrorCode::kInput, StrCat("store '", db->path(), "' is empty"), "`assay score --store FILE --run NAME` fills one"};
+    return Error{ErrorCode::kInput, StrCat("store '", db->path(), "' is empty"),
+                 "`assay score --store FILE --run NAME` fills one"};
   }
   if (*version > kSchemaVersion) {
     return Error{ErrorCode::kInput,
-                 StrCat("store '", db->path(), "' has schema version ", *version, "; this assay knows versions up to ", kSchemaVersion),
+                 StrCat("store '", db->path(), "' has schema version ", *version,
+                        "; this assay knows versions up to ", kSchemaVersion),
                  "use the assay that wrote it, or a newer one"};
   }
   if (*version == kSchemaVersion) return {};
   if (!writable) {
     return Error{ErrorCode::kInput,
-                 StrCat("store '", db->path(), "' has the older schema version ", *version, " and was opened for reading"),
+                 StrCat("store '", db->path(), "' has the older schema version ", *version,
+                        " and was opened for reading"),
                  "any command that writes to it (score, select) brings it up to date"};
   }
   return Migrate(db, static_cast<int>(*version));

@@ -15,7 +15,8 @@ constexpr int kBlockWords = 8;  // one cache line
 
 Status TextIndex::Prepare(Database* db) {
   db_ = db;
-  Result<Statement> lookup = db->Prepare("SELECT text_id FROM text_hashes WHERE high = ? AND low = ?");
+  Result<Statement> lookup =
+      db->Prepare("SELECT text_id FROM text_hashes WHERE high = ? AND low = ?");
   if (!lookup.ok()) return lookup.error();
   lookup_ = std::move(*lookup);
   Result<BatchInsert> insert = BatchInsert::Make(db, "text_hashes(high, low, text_id)", 3);
@@ -49,7 +50,8 @@ Status TextIndex::Reload() {
 void TextIndex::FilterAdd(const Hash128& hash) {
   uint64_t* block = &filter_[(hash.high & (filter_.size() / kBlockWords - 1)) * kBlockWords];
   uint64_t bits = hash.low;
-  for (int i = 0; i < kProbes; ++i, bits >>= 9) block[(bits >> 6) & 7] |= uint64_t{1} << (bits & 63);
+  for (int i = 0; i < kProbes; ++i, bits >>= 9)
+    block[(bits >> 6) & 7] |= uint64_t{1} << (bits & 63);
   ++filter_texts_;
 }
 
@@ -72,12 +74,14 @@ size_t TextIndex::Slot(const Hash128& hash) const {
 
 void TextIndex::GrowTable() {
   table_.assign(std::max<size_t>(1024, table_.size() * 2), 0);
-  for (size_t i = 0; i < pending_.size(); ++i) table_[Slot(pending_[i].hash)] = static_cast<uint32_t>(i + 1);
+  for (size_t i = 0; i < pending_.size(); ++i)
+    table_[Slot(pending_[i].hash)] = static_cast<uint32_t>(i + 1);
 }
 
 Result<std::optional<int64_t>> TextIndex::Find(const Hash128& hash) {
   if (!table_.empty()) {
-    if (uint32_t place = table_[Slot(hash)]; place != 0) return std::optional<int64_t>(pending_[place - 1].id);
+    if (uint32_t place = table_[Slot(hash)]; place != 0)
+      return std::optional<int64_t>(pending_[place - 1].id);
   }
   if (!FilterMayHave(hash)) return std::optional<int64_t>();
   lookup_.Int(1, static_cast<int64_t>(hash.high));
@@ -103,7 +107,9 @@ Status TextIndex::Flush() {
            std::pair(static_cast<int64_t>(b.hash.high), static_cast<int64_t>(b.hash.low));
   });
   for (const Pending& text : pending_) {
-    insert_->Int(static_cast<int64_t>(text.hash.high)).Int(static_cast<int64_t>(text.hash.low)).Int(text.id);
+    insert_->Int(static_cast<int64_t>(text.hash.high))
+        .Int(static_cast<int64_t>(text.hash.low))
+        .Int(text.id);
     if (insert_->full()) {
       if (Status status = insert_->Flush(); !status.ok()) return status;
     }

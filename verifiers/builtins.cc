@@ -11,10 +11,13 @@ namespace assay {
 // One row a verifier. A constant table, because a static library drops registrars that nothing refers to.
 const std::vector<VerifierInfo>& BuiltinVerifiers() {
   static const std::vector<VerifierInfo> kTable = {
-      {"code", "runs the program against the row's tests in the sandbox", kCodeOptionsHelp, true, MakeCodeVerifier},
+      {"code", "runs the program against the row's tests in the sandbox", kCodeOptionsHelp, true,
+       MakeCodeVerifier},
       {"format", "one <think>..</think> pair first, then a non-empty answer",
-       "prefilled: true | false (default false): the prompt ended with <think> already", false, MakeFormatVerifier},
-      {"math", "finds the final answer in a reply and compares it with the gold, exactly", kMathOptionsHelp, false, MakeMathVerifier},
+       "prefilled: true | false (default false): the prompt ended with <think> already", false,
+       MakeFormatVerifier},
+      {"math", "finds the final answer in a reply and compares it with the gold, exactly",
+       kMathOptionsHelp, false, MakeMathVerifier},
   };
   return kTable;
 }
@@ -26,16 +29,19 @@ const VerifierInfo* FindVerifier(std::string_view name) {
   return nullptr;
 }
 
-Result<std::unique_ptr<Verifier>> MakeVerifier(std::string_view name, const Json& options, const VerifierEnv& env) {
+Result<std::unique_ptr<Verifier>> MakeVerifier(std::string_view name, const Json& options,
+                                               const VerifierEnv& env) {
   const VerifierInfo* info = FindVerifier(name);
   if (info == nullptr) {
     std::vector<std::string> names;
     for (const VerifierInfo& other : BuiltinVerifiers()) names.push_back(other.name);
-    return Error{ErrorCode::kUsage, StrCat("unknown verifier '", name, "'"), DidYouMean(name, names)};
+    return Error{ErrorCode::kUsage, StrCat("unknown verifier '", name, "'"),
+                 DidYouMean(name, names)};
   }
   if (!info->needs_sandbox || env.sandbox != nullptr) return info->make(options, env);
   if (!env.open_sandbox) {
-    return Error{ErrorCode::kUnavailable, StrCat("verifier '", name, "' needs the sandbox, which is not available here"),
+    return Error{ErrorCode::kUnavailable,
+                 StrCat("verifier '", name, "' needs the sandbox, which is not available here"),
                  "run `assay doctor`: it says what is missing"};
   }
   Result<Sandbox*> sandbox = env.open_sandbox();
@@ -45,15 +51,19 @@ Result<std::unique_ptr<Verifier>> MakeVerifier(std::string_view name, const Json
   return info->make(options, with_sandbox);
 }
 
-Status CheckOptionNames(const Json& options, std::string_view verifier, const std::vector<std::string>& known) {
+Status CheckOptionNames(const Json& options, std::string_view verifier,
+                        const std::vector<std::string>& known) {
   if (options.IsNull()) return {};
   const Json::Object* object = options.AsObject();
   if (object == nullptr) {
-    return Error{ErrorCode::kUsage, StrCat("options of verifier '", verifier, "' are not an object"), "for example {\"mode\": \"bare\"}"};
+    return Error{ErrorCode::kUsage,
+                 StrCat("options of verifier '", verifier, "' are not an object"),
+                 "for example {\"mode\": \"bare\"}"};
   }
   for (const Json::Member& member : *object) {
     if (std::find(known.begin(), known.end(), member.key) != known.end()) continue;
-    return Error{ErrorCode::kUsage, StrCat("unknown option '", member.key, "' of verifier '", verifier, "'"),
+    return Error{ErrorCode::kUsage,
+                 StrCat("unknown option '", member.key, "' of verifier '", verifier, "'"),
                  known.empty() ? std::string("it has no options") : DidYouMean(member.key, known)};
   }
   return {};

@@ -17,7 +17,9 @@ Result<FormatOptions> ReadOptions(const Json& json, FormatOptions base) {
   Status status = CheckOptionNames(json, "format", {"prefilled"});
   if (!status.ok()) return status.error();
   if (const Json* value = json.Find("prefilled")) {
-    if (!value->IsBool()) return Error{ErrorCode::kUsage, "option 'prefilled' of verifier 'format' is not true or false", ""};
+    if (!value->IsBool())
+      return Error{ErrorCode::kUsage,
+                   "option 'prefilled' of verifier 'format' is not true or false", ""};
     base.prefilled = *value->AsBool();
   }
   return base;
@@ -26,14 +28,18 @@ Result<FormatOptions> ReadOptions(const Json& json, FormatOptions base) {
 class FormatVerifier : public Verifier {
  public:
   explicit FormatVerifier(FormatOptions options)
-      : options_(options), tag_("<(/?)think>"), space_("[\\s\\p{Z}]*"), blank_("[\\s\\p{Z}\\p{Cc}\\p{Cf}]*") {}
+      : options_(options),
+        tag_("<(/?)think>"),
+        space_("[\\s\\p{Z}]*"),
+        blank_("[\\s\\p{Z}\\p{Cc}\\p{Cf}]*") {}
 
   std::vector<Verdict> Verify(const Group& group, const Json* row_options) const override {
     FormatOptions options = options_;
     if (row_options != nullptr) {
       Result<FormatOptions> merged = ReadOptions(*row_options, options_);
       if (!merged.ok()) {
-        return std::vector<Verdict>(group.samples.size(), Verdict::Fault("gold_bad_options", merged.error().message));
+        return std::vector<Verdict>(group.samples.size(),
+                                    Verdict::Fault("gold_bad_options", merged.error().message));
       }
       options = *merged;
     }
@@ -43,7 +49,8 @@ class FormatVerifier : public Verifier {
       const auto start = std::chrono::steady_clock::now();
       verdicts.push_back(Judge(sample.text, options));
       verdicts.back().ms =
-          std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+          std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
+              .count();
     }
     return verdicts;
   }
@@ -67,11 +74,14 @@ class FormatVerifier : public Verifier {
       }
     }
     if (open_count == 0) return Verdict::Fail("no_think", "there is no <think> tag");
-    if (close_count == 0) return Verdict::Fail("think_not_closed", "<think> is never closed by </think>");
+    if (close_count == 0)
+      return Verdict::Fail("think_not_closed", "<think> is never closed by </think>");
     if (open_count > 1 || close_count > 1) {
-      return Verdict::Fail("think_repeated", StrCat("there are ", open_count, " opening and ", close_count, " closing think tags"));
+      return Verdict::Fail("think_repeated", StrCat("there are ", open_count, " opening and ",
+                                                    close_count, " closing think tags"));
     }
-    if (close_start < open_end) return Verdict::Fail("think_out_of_order", "</think> comes before <think>");
+    if (close_start < open_end)
+      return Verdict::Fail("think_out_of_order", "</think> comes before <think>");
     if (!RE2::FullMatch(Piece(reply.substr(0, open_start)), space_)) {
       return Verdict::Fail("text_before_think", "the reply does not start with <think>");
     }

@@ -18,9 +18,12 @@ namespace {
 
 const char* RuleName(RubricSpec::Rule rule) {
   switch (rule) {
-    case RubricSpec::Rule::kSum: return "sum";
-    case RubricSpec::Rule::kProduct: return "product";
-    case RubricSpec::Rule::kGate: return "gate";
+    case RubricSpec::Rule::kSum:
+      return "sum";
+    case RubricSpec::Rule::kProduct:
+      return "product";
+    case RubricSpec::Rule::kGate:
+      return "gate";
   }
   return "sum";
 }
@@ -47,15 +50,20 @@ Json FromToml(const toml::node& node) {
   return Json(text.str());
 }
 
-Error RubricError(const std::string& file, const toml::source_region& where, std::string message, std::string hint = "") {
-  return {ErrorCode::kUsage, StrCat(file, ":", static_cast<int64_t>(where.begin.line), ": ", message), std::move(hint)};
+Error RubricError(const std::string& file, const toml::source_region& where, std::string message,
+                  std::string hint = "") {
+  return {ErrorCode::kUsage,
+          StrCat(file, ":", static_cast<int64_t>(where.begin.line), ": ", message),
+          std::move(hint)};
 }
 
-Status CheckKeys(const toml::table& table, const std::vector<std::string>& known, const std::string& file) {
+Status CheckKeys(const toml::table& table, const std::vector<std::string>& known,
+                 const std::string& file) {
   for (const auto& [key, value] : table) {
     const std::string name(key.str());
     if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-    return RubricError(file, value.source(), StrCat("unknown key '", name, "'"), DidYouMean(name, known));
+    return RubricError(file, value.source(), StrCat("unknown key '", name, "'"),
+                       DidYouMean(name, known));
   }
   return {};
 }
@@ -66,21 +74,25 @@ Result<RubricTerm> ReadTerm(const toml::table& table, const std::string& file) {
   RubricTerm term;
   const auto* verifier = table.get_as<std::string>("verifier");
   if (verifier == nullptr) {
-    return RubricError(file, table.source(), "a [[term]] has no 'verifier'", "for example verifier = \"math\"");
+    return RubricError(file, table.source(), "a [[term]] has no 'verifier'",
+                       "for example verifier = \"math\"");
   }
   term.verifier = verifier->get();
   term.label = table["label"].value_or(term.verifier);
   if (const toml::node* weight = table.get("weight")) {
     const std::optional<double> value = weight->value<double>();
-    if (!value || !std::isfinite(*value)) return RubricError(file, weight->source(), "'weight' is not a number");
+    if (!value || !std::isfinite(*value))
+      return RubricError(file, weight->source(), "'weight' is not a number");
     term.weight = *value;
   }
   if (const toml::node* gate = table.get("gate")) {
-    if (!gate->is_boolean()) return RubricError(file, gate->source(), "'gate' is not true or false");
+    if (!gate->is_boolean())
+      return RubricError(file, gate->source(), "'gate' is not true or false");
     term.gate = *gate->value<bool>();
   }
   if (const toml::node* options = table.get("options")) {
-    if (!options->is_table()) return RubricError(file, options->source(), "'options' is not a table");
+    if (!options->is_table())
+      return RubricError(file, options->source(), "'options' is not a table");
     term.options = FromToml(*options);
   }
   return term;
@@ -90,7 +102,8 @@ Status CheckLabels(const RubricSpec& spec) {
   std::set<std::string> seen;
   for (const RubricTerm& term : spec.terms) {
     if (!seen.insert(term.label).second) {
-      return Error{ErrorCode::kUsage, StrCat("two terms of the rubric are called '", term.label, "'"),
+      return Error{ErrorCode::kUsage,
+                   StrCat("two terms of the rubric are called '", term.label, "'"),
                    "give each a 'label' of its own"};
     }
   }
@@ -122,7 +135,8 @@ Result<RubricSpec> RubricFromNames(const std::string& comma_separated) {
   for (std::string_view name : SplitChar(comma_separated, ',')) {
     name = Trim(name);
     if (name.empty()) {
-      return Error{ErrorCode::kUsage, StrCat("empty name in the list of verifiers '", comma_separated, "'"),
+      return Error{ErrorCode::kUsage,
+                   StrCat("empty name in the list of verifiers '", comma_separated, "'"),
                    "for example --verifier math,format"};
     }
     RubricTerm term;
@@ -137,7 +151,8 @@ Result<RubricSpec> RubricFromNames(const std::string& comma_separated) {
 Result<RubricSpec> RubricFromToml(const std::string& text, const std::string& file_name) {
   const toml::parse_result parsed = toml::parse(text, file_name);
   if (!parsed) {
-    return RubricError(file_name, parsed.error().source(), std::string(parsed.error().description()));
+    return RubricError(file_name, parsed.error().source(),
+                       std::string(parsed.error().description()));
   }
   const toml::table& root = parsed.table();
   Status status = CheckKeys(root, {"name", "rule", "term"}, file_name);
@@ -148,7 +163,8 @@ Result<RubricSpec> RubricFromToml(const std::string& text, const std::string& fi
   const std::vector<std::string> rules = {"sum", "product", "gate"};
   const auto found = std::find(rules.begin(), rules.end(), rule);
   if (found == rules.end()) {
-    return RubricError(file_name, root.get("rule")->source(), StrCat("unknown rule '", rule, "'"), DidYouMean(rule, rules));
+    return RubricError(file_name, root.get("rule")->source(), StrCat("unknown rule '", rule, "'"),
+                       DidYouMean(rule, rules));
   }
   spec.rule = static_cast<RubricSpec::Rule>(found - rules.begin());
   const toml::array* terms = root.get_as<toml::array>("term");
@@ -157,7 +173,8 @@ Result<RubricSpec> RubricFromToml(const std::string& text, const std::string& fi
                  "add [[term]] with verifier = \"math\""};
   }
   for (const toml::node& node : *terms) {
-    if (!node.is_table()) return RubricError(file_name, node.source(), "a term is not a table", "write [[term]]");
+    if (!node.is_table())
+      return RubricError(file_name, node.source(), "a term is not a table", "write [[term]]");
     Result<RubricTerm> term = ReadTerm(*node.as_table(), file_name);
     if (!term.ok()) return term.error();
     spec.terms.push_back(std::move(*term));
@@ -189,7 +206,9 @@ struct Rubric::Impl {
   }
 
   Verdict NoVerifier(const std::string& task) const {
-    if (task.empty()) return Verdict::Abstain("no_task", "the row names no task, and no verifier or rubric was given");
+    if (task.empty())
+      return Verdict::Abstain("no_task",
+                              "the row names no task, and no verifier or rubric was given");
     if (FindVerifier(task) == nullptr) {
       return Verdict::Abstain("no_task", StrCat("no verifier is called '", task, "'"));
     }
@@ -219,7 +238,8 @@ Result<std::unique_ptr<Rubric>> Rubric::Make(const RubricSpec& spec, const Verif
   return rubric;
 }
 
-Reward Rubric::Fold(const RubricSpec& spec, const std::vector<RubricTerm>& terms, const std::vector<Verdict>& verdicts) {
+Reward Rubric::Fold(const RubricSpec& spec, const std::vector<RubricTerm>& terms,
+                    const std::vector<Verdict>& verdicts) {
   ASSAY_CHECK(terms.size() == verdicts.size());
   bool applied = false, gates_pass = true;
   double sum = 0, product = 1;
@@ -249,7 +269,8 @@ GroupScore Rubric::Score(const Group& group) const {
   for (const auto& verifier : impl_->verifiers) verifiers.push_back(verifier.get());
   if (verifiers.empty()) {
     task_term.emplace_back();
-    task_term[0].verifier = task_term[0].label = group.problem.task.empty() ? "none" : group.problem.task;
+    task_term[0].verifier = task_term[0].label =
+        group.problem.task.empty() ? "none" : group.problem.task;
     verifiers.push_back(impl_->ForTask(group.problem.task));
   }
   const std::vector<RubricTerm>& terms = task_term.empty() ? impl_->spec.terms : task_term;

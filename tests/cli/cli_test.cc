@@ -31,9 +31,11 @@ class CliTest : public testing::Test {
 
   // Runs `assay ARGS` by the shell in the test's folder; `before` may set variables.
   Ran Run(const std::string& args, const std::string& before = "") {
-    const std::string command = StrCat("cd ", folder_, " && ", before, " ", assay_, " ", args, " >stdout.txt 2>stderr.txt");
+    const std::string command =
+        StrCat("cd ", folder_, " && ", before, " ", assay_, " ", args, " >stdout.txt 2>stderr.txt");
     const int status = std::system(command.c_str());
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : 255, *ReadFile(folder_ + "/stdout.txt"), *ReadFile(folder_ + "/stderr.txt")};
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : 255, *ReadFile(folder_ + "/stdout.txt"),
+            *ReadFile(folder_ + "/stderr.txt")};
   }
   std::string File(const std::string& name, const std::string& contents) {
     EXPECT_TRUE(WriteFileAtomic(folder_ + "/" + name, contents).ok());
@@ -70,8 +72,10 @@ TEST_F(CliTest, NeitherTorchNorPythonIsLinked) {
 TEST_F(CliTest, ErrorsHaveTheirForm) {
   const std::pair<const char*, const char*> cases[] = {
       {"scor x", "error: unknown command 'scor'\n\nhint: did you mean 'score'?\n"},
-      {"score --verifer math x", "error: unknown option '--verifer'\n\nhint: did you mean '--verifier'?\n"},
-      {"score --verifier fromat x", "error: unknown verifier 'fromat'\n\nhint: did you mean 'format'?\n"},
+      {"score --verifer math x",
+       "error: unknown option '--verifer'\n\nhint: did you mean '--verifier'?\n"},
+      {"score --verifier fromat x",
+       "error: unknown verifier 'fromat'\n\nhint: did you mean 'format'?\n"},
       {"verifiers fromat", "error: unknown verifier 'fromat'\n\nhint: did you mean 'format'?\n"},
   };
   for (const auto& [args, message] : cases) {
@@ -81,7 +85,8 @@ TEST_F(CliTest, ErrorsHaveTheirForm) {
     EXPECT_EQ(ran.out, "");
   }
   EXPECT_EQ(Run("score --verifier format missing.jsonl").code, 2);
-  EXPECT_NE(Run("score --verifier format missing.jsonl").err.find("missing.jsonl"), std::string::npos);
+  EXPECT_NE(Run("score --verifier format missing.jsonl").err.find("missing.jsonl"),
+            std::string::npos);
   EXPECT_EQ(Run("score -j 0 --verifier format x").code, 2);
 }
 
@@ -107,7 +112,9 @@ TEST_F(CliTest, ExitCodes) {
   EXPECT_EQ(Run("score --verifier format bad.jsonl -o o.jsonl --resume").code, 3);
   EXPECT_EQ(Run("check --verifier format x '<think>a</think>b'").code, 0);
   EXPECT_EQ(Run("check --verifier format x b").code, 1);
-  EXPECT_NE(Run("check --verifier format x b --output-format json").out.find("\"reason\":\"no_think\""), std::string::npos);
+  EXPECT_NE(
+      Run("check --verifier format x b --output-format json").out.find("\"reason\":\"no_think\""),
+      std::string::npos);
 }
 
 TEST_F(CliTest, AgreeComparesWithLabels) {
@@ -138,7 +145,10 @@ TEST_F(CliTest, FlagBeatsVariableBeatsFileBeatsDefault) {
 TEST_F(CliTest, WorksThroughALinkFromAnyFolder) {
   File("in.jsonl", kRows);
   std::filesystem::create_symlink(std::filesystem::absolute(assay_), folder_ + "/linked");
-  EXPECT_EQ(std::system(StrCat("cd / && ", folder_, "/linked score -q --verifier format ", folder_, "/in.jsonl >/dev/null").c_str()), 0);
+  EXPECT_EQ(std::system(StrCat("cd / && ", folder_, "/linked score -q --verifier format ", folder_,
+                               "/in.jsonl >/dev/null")
+                            .c_str()),
+            0);
 }
 
 TEST_F(CliTest, CompletionScriptsAreValidShell) {
@@ -163,7 +173,10 @@ TEST_F(CliTest, AClosedPipeIsNoCrash) {
   std::string rows;
   for (int i = 0; i < 3000; ++i) rows += kRows;
   File("in.jsonl", rows);
-  const int status = std::system(StrCat("cd ", folder_, " && bash -c 'set -o pipefail; ", assay_, " score -q --verifier format in.jsonl 2>err.txt | head -n 1 >/dev/null'").c_str());
+  const int status =
+      std::system(StrCat("cd ", folder_, " && bash -c 'set -o pipefail; ", assay_,
+                         " score -q --verifier format in.jsonl 2>err.txt | head -n 1 >/dev/null'")
+                      .c_str());
   EXPECT_EQ(WEXITSTATUS(status), 2);
   EXPECT_NE(ReadFile(folder_ + "/err.txt")->find("cannot write"), std::string::npos);
 }

@@ -54,8 +54,7 @@ TEST_F(RunCommandTest, StreamsAndExitCode) {
 }
 
 TEST_F(RunCommandTest, ProgramFromStandardInputAndByLanguage) {
-  File("p.sh", "echo $((6 * 7))
-");
+  File("p.sh", "echo $((6 * 7))\n");
   EXPECT_EQ(Run("run - --language bash <p.sh"), 0);
   EXPECT_EQ(out_, "42\n");
   EXPECT_EQ(Run("run --language pyhton - </dev/null"), 2);

@@ -23,7 +23,8 @@ std::string GoldenPath() {
 // Scalings other than by the group's own deviation are the trainer's.
 bool IsOurs(const Json& golden) {
   return golden.Find("rewards_per_func")->AsArray()->at(0).AsArray()->size() == 1 &&
-         golden.StringOr("scale_rewards", "") == "group" && golden.Find("reward_weights")->AsArray()->at(0).NumberOr(0) == 1;
+         golden.StringOr("scale_rewards", "") == "group" &&
+         golden.Find("reward_weights")->AsArray()->at(0).NumberOr(0) == 1;
 }
 
 // The largest error over all groups of one golden case; rows are groups one after the other.

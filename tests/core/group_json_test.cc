@@ -12,7 +12,8 @@ Result<Group> Read(const std::string& text) {
 }
 
 TEST(GroupJson, GroupWithParallelArrays) {
-  Result<Group> group = Read(R"({"id":7,"task":"math","prompt":"2+2?","answer":4,"completions":["4","5"],
+  Result<Group> group =
+      Read(R"({"id":7,"task":"math","prompt":"2+2?","answer":4,"completions":["4","5"],
       "finish_reasons":["stop","length"],"models":["m",null],"labels":[true,false],"options":{"math":{"mode":"bare"}}})");
   ASSERT_TRUE(group.ok());
   EXPECT_EQ(group->problem.id, "7");
@@ -25,7 +26,8 @@ TEST(GroupJson, GroupWithParallelArrays) {
 }
 
 TEST(GroupJson, FlatSampleAndChat) {
-  Result<Group> group = Read(R"({"prompt":[{"role":"system","content":"s"},{"role":"user","content":"q"}],
+  Result<Group> group =
+      Read(R"({"prompt":[{"role":"system","content":"s"},{"role":"user","content":"q"}],
       "completion":[{"role":"assistant","content":"a"}],"answer":["1","one"]})");
   ASSERT_TRUE(group.ok());
   EXPECT_TRUE(group->flat);
@@ -35,23 +37,32 @@ TEST(GroupJson, FlatSampleAndChat) {
 }
 
 TEST(GroupJson, VerificationInfoFromAllItsSpellings) {
-  EXPECT_EQ(Read(R"({"completion":"","verification_info":"{\"asserts\":\"assert 1\"}"})")->problem.verification_info.Dump(),
+  EXPECT_EQ(Read(R"({"completion":"","verification_info":"{\"asserts\":\"assert 1\"}"})")
+                ->problem.verification_info.Dump(),
             R"({"asserts":"assert 1"})");
-  EXPECT_EQ(Read(R"({"completion":"","test":"def check(c): pass","entry_point":"f"})")->problem.verification_info.Dump(),
+  EXPECT_EQ(Read(R"({"completion":"","test":"def check(c): pass","entry_point":"f"})")
+                ->problem.verification_info.Dump(),
             R"({"test":"def check(c): pass","entry_point":"f"})");
-  EXPECT_EQ(Read(R"x({"completion":"","test_list":["assert f(1)"],"test_setup_code":"import math"})x")->problem.verification_info.Dump(),
-            R"x({"asserts":["assert f(1)"],"setup":"import math"})x");
+  EXPECT_EQ(
+      Read(R"x({"completion":"","test_list":["assert f(1)"],"test_setup_code":"import math"})x")
+          ->problem.verification_info.Dump(),
+      R"x({"asserts":["assert f(1)"],"setup":"import math"})x");
 }
 
 TEST(GroupJson, BigAnswersKeepTheirDigits) {
-  EXPECT_EQ(Read(R"({"completion":"","answer":123456789012345678901234567890})")->problem.answers[0], "123456789012345678901234567890");
+  EXPECT_EQ(
+      Read(R"({"completion":"","answer":123456789012345678901234567890})")->problem.answers[0],
+      "123456789012345678901234567890");
   EXPECT_EQ(Read(R"({"completion":"","answer":27.0})")->problem.answers[0], "27.0");
 }
 
 TEST(GroupJson, ErrorsSayWhatAndHow) {
-  for (const char* text : {R"([1])", R"({"id":1})", R"({"completions":"x"})", R"({"completions":["a"],"finish_reasons":[]})",
-                           R"({"completions":[3]})", R"({"completion":"a","completions":["a"]})", R"({"completion":"a","answer":{}})",
-                           R"({"completion":"a","verification_info":"{"})", R"({"completion":"a","prompt":5})", R"({"completion":"a","options":[]})"}) {
+  for (const char* text :
+       {R"([1])", R"({"id":1})", R"({"completions":"x"})",
+        R"({"completions":["a"],"finish_reasons":[]})", R"({"completions":[3]})",
+        R"({"completion":"a","completions":["a"]})", R"({"completion":"a","answer":{}})",
+        R"({"completion":"a","verification_info":"{"})", R"({"completion":"a","prompt":5})",
+        R"({"completion":"a","options":[]})"}) {
     Result<Group> group = Read(text);
     ASSERT_FALSE(group.ok()) << text;
     EXPECT_EQ(group.error().code, ErrorCode::kInput);
@@ -60,8 +71,9 @@ TEST(GroupJson, ErrorsSayWhatAndHow) {
 }
 
 TEST(GroupJson, OwnLineRoundTrips) {
-  const char* texts[] = {R"({"id":"a","task":"math","prompt":"q","answer":"1","completions":["x","y"],"finish_reasons":["stop","length"],"meta":{"k":1}})",
-                         R"({"id":"b","prompt":[{"role":"user","content":"q"}],"answer":["1","2"],"completion":"x","seed":3})"};
+  const char* texts[] = {
+      R"({"id":"a","task":"math","prompt":"q","answer":"1","completions":["x","y"],"finish_reasons":["stop","length"],"meta":{"k":1}})",
+      R"({"id":"b","prompt":[{"role":"user","content":"q"}],"answer":["1","2"],"completion":"x","seed":3})"};
   for (const char* text : texts) {
     const Group group = *Read(text);
     const Group again = *GroupFromJson(GroupToJson(group));

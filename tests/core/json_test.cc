@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <atomic>
+#include <cmath>
 #include <cstring>
 #include <functional>
 #include <thread>
@@ -34,20 +34,26 @@ TEST(Json, LastOfRepeatedKeysCounts) { EXPECT_EQ(Parse(R"({"a":1,"a":2})").IntOr
 
 TEST(Json, LoneSurrogatesBecomeReplacementCharacters) {
   JsonRepairs repairs;
-  EXPECT_EQ(*Parse(R"(["\ud83d\ude00 \ud800 \udc00x \ud800\u0041"])", &repairs).AsArray()->at(0).AsString(),
-            "\xF0\x9F\x98\x80 \xEF\xBF\xBD \xEF\xBF\xBDx \xEF\xBF\xBD" "A");
+  EXPECT_EQ(*Parse(R"(["\ud83d\ude00 \ud800 \udc00x \ud800\u0041"])", &repairs)
+                 .AsArray()
+                 ->at(0)
+                 .AsString(),
+            "\xF0\x9F\x98\x80 \xEF\xBF\xBD \xEF\xBF\xBDx \xEF\xBF\xBD"
+            "A");
   EXPECT_EQ(repairs.lone_surrogates, 3);
 }
 
 TEST(Json, NonfiniteNumbersBecomeNull) {
   JsonRepairs repairs;
-  EXPECT_EQ(Parse(R"({"a":NaN,"b":[Infinity,-Infinity,1e999],"c":"NaN"})", &repairs).Dump(), R"({"a":null,"b":[null,null,null],"c":"NaN"})");
+  EXPECT_EQ(Parse(R"({"a":NaN,"b":[Infinity,-Infinity,1e999],"c":"NaN"})", &repairs).Dump(),
+            R"({"a":null,"b":[null,null,null],"c":"NaN"})");
   EXPECT_EQ(repairs.nonfinite, 4);
 }
 
 TEST(Json, BigIntegersKeepTheirToken) {
   JsonRepairs repairs;
-  const std::string text = R"([123456789012345678901234567890,-9223372036854775809,18446744073709551616,"assay-number-0:7"])";
+  const std::string text =
+      R"([123456789012345678901234567890,-9223372036854775809,18446744073709551616,"assay-number-0:7"])";
   const Json value = Parse(text, &repairs);
   EXPECT_EQ(value.Dump(), text);  // a string that looks like our own marker stays a string
   EXPECT_EQ(repairs.big_numbers, 3);
@@ -63,7 +69,8 @@ TEST(Json, InvalidUtf8IsReplacedAndCounted) {
 }
 
 TEST(Json, MalformedDocumentsAreErrors) {
-  for (const char* text : {"", "{", "[1,]", "{\"a\":1}x", "{\"a\":1} {\"b\":2}", "nul", "01", "\"\\x\"", "[1 2]", "{'a':1}", "\"\t\"", "NaNN", "[NaN", "--1"}) {
+  for (const char* text : {"", "{", "[1,]", "{\"a\":1}x", "{\"a\":1} {\"b\":2}", "nul", "01",
+                           "\"\\x\"", "[1 2]", "{'a':1}", "\"\t\"", "NaNN", "[NaN", "--1"}) {
     Result<Json> value = ParseJson(text);
     EXPECT_FALSE(value.ok()) << text;
     if (!value.ok()) {
@@ -105,13 +112,18 @@ TEST(Json, RandomTreesRoundTrip) {
   Rng rng(2);
   const std::function<Json(int)> make = [&](int depth) -> Json {
     switch (rng.Below(depth > 0 ? 7 : 5)) {
-      case 0: return Json();
-      case 1: return Json(rng.Below(2) == 1);
-      case 2: return Json(static_cast<int64_t>(rng.Next()));
-      case 3: return Json(rng.Normal());
+      case 0:
+        return Json();
+      case 1:
+        return Json(rng.Below(2) == 1);
+      case 2:
+        return Json(static_cast<int64_t>(rng.Next()));
+      case 3:
+        return Json(rng.Normal());
       case 4: {
         std::string text;
-        for (uint64_t i = rng.Below(9); i > 0; --i) text.push_back(static_cast<char>(rng.Below(128)));
+        for (uint64_t i = rng.Below(9); i > 0; --i)
+          text.push_back(static_cast<char>(rng.Below(128)));
         return Json(text);
       }
       case 5: {
@@ -121,7 +133,8 @@ TEST(Json, RandomTreesRoundTrip) {
       }
       default: {
         Json object = Json::MakeObject();
-        for (uint64_t i = rng.Below(5); i > 0; --i) object.Set(std::string(1, static_cast<char>('a' + i)), make(depth - 1));
+        for (uint64_t i = rng.Below(5); i > 0; --i)
+          object.Set(std::string(1, static_cast<char>('a' + i)), make(depth - 1));
         return object;
       }
     }
@@ -138,7 +151,8 @@ TEST(Json, ThreadsDoNotShareAnything) {
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&, t] {
       for (int i = 0; i < 500; ++i) {
-        const std::string text = "{\"n\":" + std::to_string(t * 1000 + i) + ",\"s\":\"" + std::string(i, 'x') + "\"}";
+        const std::string text =
+            "{\"n\":" + std::to_string(t * 1000 + i) + ",\"s\":\"" + std::string(i, 'x') + "\"}";
         Result<Json> value = ParseJson(text);
         if (!value.ok() || value->Dump() != text) ++failures;
       }

@@ -78,7 +78,8 @@ TEST_F(JsonlTest, TakesWhatFilesLookLike) {
 TEST_F(JsonlTest, GzipPlainOrInMembers) {
   const std::string text = "one\ntwo\n";
   EXPECT_EQ(ReadAll(File("a.gz", Gzip(text))).texts, (std::vector<std::string>{"one", "two"}));
-  EXPECT_EQ(ReadAll(File("b", Gzip(text) + Gzip("three\n"))).texts, (std::vector<std::string>{"one", "two", "three"}));
+  EXPECT_EQ(ReadAll(File("b", Gzip(text) + Gzip("three\n"))).texts,
+            (std::vector<std::string>{"one", "two", "three"}));
 }
 
 TEST_F(JsonlTest, TruncatedGzipIsAnErrorAndNotAnEnd) {
@@ -98,7 +99,8 @@ TEST_F(JsonlTest, LinesAcrossBufferBorders) {
   std::string text;
   std::vector<std::string> expected;
   for (int i = 0; i < 300; ++i) {
-    expected.push_back(std::string(1 + rng.Below(i % 50 == 0 ? 1200000 : 5000), static_cast<char>('a' + i % 26)));
+    expected.push_back(
+        std::string(1 + rng.Below(i % 50 == 0 ? 1200000 : 5000), static_cast<char>('a' + i % 26)));
     text += expected.back() + "\n";
   }
   EXPECT_EQ(ReadAll(File("long", text)).texts, expected);
@@ -114,7 +116,8 @@ TEST_F(JsonlTest, LineOverTheLimitIsSkipped) {
     ASSERT_TRUE((*writer)->Write("before").ok());
     ASSERT_TRUE((*writer)->Close().ok());
     FILE* file = std::fopen(path.c_str(), "ab");
-    for (size_t i = 0; i < (kMaxLineBytes >> 20) + 2; ++i) std::fwrite(chunk.data(), 1, chunk.size(), file);
+    for (size_t i = 0; i < (kMaxLineBytes >> 20) + 2; ++i)
+      std::fwrite(chunk.data(), 1, chunk.size(), file);
     std::fputs("\nafter\n", file);
     std::fclose(file);
   }

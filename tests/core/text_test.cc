@@ -21,7 +21,8 @@ TEST(Text, Thousands) {
 
 TEST(Text, Utf8) {
   EXPECT_TRUE(IsValidUtf8("a\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80"));
-  for (const char* bad : {"\x80", "\xC0\x80", "\xC3", "\xE0\x80\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xF8\x88\x80\x80\x80"}) {
+  for (const char* bad : {"\x80", "\xC0\x80", "\xC3", "\xE0\x80\x80", "\xED\xA0\x80",
+                          "\xF4\x90\x80\x80", "\xF8\x88\x80\x80\x80"}) {
     EXPECT_FALSE(IsValidUtf8(bad));
     EXPECT_TRUE(IsValidUtf8(SanitizeUtf8(bad)));
   }
@@ -74,7 +75,8 @@ TEST(Rng, BelowIsEven) {
 }
 
 TEST(Hash, IsTheSameEverywhere) {
-  EXPECT_EQ(HashBytes128("").Hex(), "99aa06d3014798d86001c324468d497f");  // XXH3's published value for no bytes
+  EXPECT_EQ(HashBytes128("").Hex(),
+            "99aa06d3014798d86001c324468d497f");  // XXH3's published value for no bytes
   EXPECT_NE(HashBytes128("a"), HashBytes128("b"));
 }
 

@@ -29,7 +29,8 @@ class ExportTest : public StoreFixture {
     ASSERT_TRUE(result.ok()) << result.error().message;
   }
   std::vector<Json> Export(const std::string& format, bool group = false) {
-    Result<ExportResult> result = ExportDataset(store_.get(), {"d", format, folder_ + "/out.jsonl", group});
+    Result<ExportResult> result =
+        ExportDataset(store_.get(), {"d", format, folder_ + "/out.jsonl", group});
     EXPECT_TRUE(result.ok()) << (result.ok() ? "" : result.error().message);
     if (!result.ok()) return {};
     result_ = *result;
@@ -53,7 +54,8 @@ TEST_F(ExportTest, SftPlainPrompts) {
   std::vector<Spec> specs = {Pass(" blue."), Failed("red")};
   Group group = MakeGroup("p1", specs);
   group.problem.prompt = "The sky is";
-  group.problem.extra = *ParseJson(R"({"source":"made up","prompts":7,"labels":[true,false],"level":[1,2,3]})");
+  group.problem.extra =
+      *ParseJson(R"({"source":"made up","prompts":7,"labels":[true,false],"level":[1,2,3]})");
   Add(group, specs);
   specs = {Pass("four")};
   group = MakeGroup("p2", specs);
@@ -64,12 +66,14 @@ TEST_F(ExportTest, SftPlainPrompts) {
   const std::vector<Json> lines = Export("trl-sft");
   ASSERT_EQ(lines.size(), 2u);
   // The same columns, in the same order, of the same types in every line; reserved names changed; white space kept.
-  EXPECT_EQ(lines[0].Dump(),
-            R"({"prompt":"The sky is","completion":" blue.","id":"p1","task":"math","answer":["42"],"verification_info":"{}",)"
-            R"("source":"made up","extra_prompts":7,"label":true,"level":[1,2,3]})");
-  EXPECT_EQ(lines[1].Dump(),
-            R"({"prompt":"What is p2?","completion":"four","id":"p2","task":"math","answer":["4","four"],"verification_info":"{\"a\":1}",)"
-            R"("source":null,"extra_prompts":null,"label":null,"level":null})");
+  EXPECT_EQ(
+      lines[0].Dump(),
+      R"({"prompt":"The sky is","completion":" blue.","id":"p1","task":"math","answer":["42"],"verification_info":"{}",)"
+      R"("source":"made up","extra_prompts":7,"label":true,"level":[1,2,3]})");
+  EXPECT_EQ(
+      lines[1].Dump(),
+      R"({"prompt":"What is p2?","completion":"four","id":"p2","task":"math","answer":["4","four"],"verification_info":"{\"a\":1}",)"
+      R"("source":null,"extra_prompts":null,"label":null,"level":null})");
   EXPECT_EQ(result_.renamed_columns, 1);
 }
 
@@ -83,7 +87,8 @@ TEST_F(ExportTest, SftConversational) {
   Select();
   const std::vector<Json> lines = Export("trl-sft");
   ASSERT_EQ(lines.size(), 1u);
-  EXPECT_EQ(lines[0].Find("prompt")->Dump(), R"([{"role":"system","content":"Think."},{"role":"user","content":"2+2?"}])");
+  EXPECT_EQ(lines[0].Find("prompt")->Dump(),
+            R"([{"role":"system","content":"Think."},{"role":"user","content":"2+2?"}])");
   EXPECT_EQ(lines[0].Find("completion")->Dump(), R"([{"role":"assistant","content":"4"}])");
 }
 
@@ -96,7 +101,8 @@ TEST_F(ExportTest, SftRefusesMixedPromptsAndLeavesTheOldFile) {
   Add(group, specs);
   Select();
   ASSERT_TRUE(WriteFileAtomic(folder_ + "/out.jsonl", "old\n").ok());
-  Result<ExportResult> result = ExportDataset(store_.get(), {"d", "trl-sft", folder_ + "/out.jsonl", false});
+  Result<ExportResult> result =
+      ExportDataset(store_.get(), {"d", "trl-sft", folder_ + "/out.jsonl", false});
   ASSERT_FALSE(result.ok());
   EXPECT_EQ(result.error().code, ErrorCode::kInput);
   EXPECT_FALSE(result.error().hint.empty());
@@ -195,8 +201,10 @@ TEST_F(ExportTest, Errors) {
   ASSERT_FALSE(result.ok());
   EXPECT_EQ(result.error().hint, "did you mean 'trl-sft'?");
   EXPECT_EQ(ExportDataset(store_.get(), {"e", "jsonl", "", false}).error().code, ErrorCode::kUsage);
-  EXPECT_EQ(ExportDataset(store_.get(), {"d", "trl-sft", "", true}).error().code, ErrorCode::kUsage);
-  EXPECT_EQ(ExportDataset(store_.get(), {"d", "jsonl", folder_ + "/no/such/x", false}).error().code, ErrorCode::kIo);
+  EXPECT_EQ(ExportDataset(store_.get(), {"d", "trl-sft", "", true}).error().code,
+            ErrorCode::kUsage);
+  EXPECT_EQ(ExportDataset(store_.get(), {"d", "jsonl", folder_ + "/no/such/x", false}).error().code,
+            ErrorCode::kIo);
 }
 
 }  // namespace

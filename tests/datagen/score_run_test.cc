@@ -42,7 +42,9 @@ class ScoreRunTest : public testing::Test {
       Json row = Json().Set("id", StrCat("r", i)).Set("note", i);
       Json completions = Json::MakeArray();
       for (uint64_t s = 1 + rng.Below(5); s > 0; --s) {
-        completions.Append(StrCat(rng.Below(3) == 0 ? "" : "<think>", std::string(rng.Below(i % 97 == 0 ? 90000 : 400), 'x'), "</think>y"));
+        completions.Append(StrCat(rng.Below(3) == 0 ? "" : "<think>",
+                                  std::string(rng.Below(i % 97 == 0 ? 90000 : 400), 'x'),
+                                  "</think>y"));
       }
       text += row.Set("completions", std::move(completions)).Dump() + "\n";
     }
@@ -88,7 +90,9 @@ TEST_F(ScoreRunTest, OneLineForEachInputLineInOrderWithAnyNumberOfThreads) {
 }
 
 TEST_F(ScoreRunTest, BadLinesSayWhereAndStrictStops) {
-  options_.files = {File("a.jsonl", "{\"id\":\"x\",\"completion\":\"<think>a</think>b\"}\n\nnot json\n{\"id\":\"y\",\"completion\":\"\"}\n")};
+  options_.files = {File("a.jsonl",
+                         "{\"id\":\"x\",\"completion\":\"<think>a</think>b\"}\n\nnot "
+                         "json\n{\"id\":\"y\",\"completion\":\"\"}\n")};
   const ScoreRunSummary summary = Run();
   EXPECT_EQ(summary.bad_rows, 1);
   const std::vector<Json> rows = Output();
@@ -102,7 +106,9 @@ TEST_F(ScoreRunTest, BadLinesSayWhereAndStrictStops) {
 }
 
 TEST_F(ScoreRunTest, UnknownKeysArePassedOnAndReservedOnesRenamed) {
-  options_.files = {File("a.jsonl", R"({"id":"x","labels":[true],"rewards":[0.5],"big":123456789012345678901234567890,"completions":["a"]})")};
+  options_.files = {File(
+      "a.jsonl",
+      R"({"id":"x","labels":[true],"rewards":[0.5],"big":123456789012345678901234567890,"completions":["a"]})")};
   Run();
   EXPECT_EQ(Output()[0].Find("labels")->Dump(), "[true]");
   EXPECT_EQ(Output()[0].Find("input_rewards")->Dump(), "[0.5]");
@@ -111,9 +117,11 @@ TEST_F(ScoreRunTest, UnknownKeysArePassedOnAndReservedOnesRenamed) {
 }
 
 TEST_F(ScoreRunTest, GroupByMakesGroupsOfFlatLines) {
-  options_.files = {File("a.jsonl",
-                         "{\"task_id\":1,\"completion\":\"<think>a</think>b\",\"k\":1}\n{\"task_id\":1,\"completion\":\"no\",\"k\":2}\n"
-                         "{\"task_id\":2,\"completion\":\"no\"}\n{\"task_id\":1,\"completion\":\"no\"}\n")};
+  options_.files = {
+      File("a.jsonl",
+           "{\"task_id\":1,\"completion\":\"<think>a</"
+           "think>b\",\"k\":1}\n{\"task_id\":1,\"completion\":\"no\",\"k\":2}\n"
+           "{\"task_id\":2,\"completion\":\"no\"}\n{\"task_id\":1,\"completion\":\"no\"}\n")};
   options_.group_by = "task_id";
   std::string warning;
   options_.warn = [&](const std::string& text) { warning = text; };
@@ -139,8 +147,11 @@ TEST_F(ScoreRunTest, ResumeFromEveryKindOfStop) {
   options_.resume = true;
   for (int i = 0; i < 40; ++i) {
     // Output and journal cut anywhere, each for itself.
-    ASSERT_TRUE(WriteFileAtomic(options_.output, expected.substr(0, rng.Below(expected.size() + 1))).ok());
-    ASSERT_TRUE(WriteFileAtomic(options_.output + ".resume", journal.substr(0, 1 + rng.Below(journal.size()))).ok());
+    ASSERT_TRUE(
+        WriteFileAtomic(options_.output, expected.substr(0, rng.Below(expected.size() + 1))).ok());
+    ASSERT_TRUE(WriteFileAtomic(options_.output + ".resume",
+                                journal.substr(0, 1 + rng.Below(journal.size())))
+                    .ok());
     Run();
     ASSERT_EQ(*ReadFile(options_.output), expected) << i;
     ASSERT_EQ(*ReadFile(options_.output + ".resume"), journal) << i;

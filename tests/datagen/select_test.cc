@@ -14,7 +14,8 @@ class SelectTest : public StoreFixture {
     store_ = OpenStore();
     RunId run = *store_->BeginRun(Info(), false);
     int64_t line = 0;
-    for (const auto& [problem, specs] : rows) ASSERT_TRUE(AddRow(store_.get(), run, ++line, problem, specs).ok());
+    for (const auto& [problem, specs] : rows)
+      ASSERT_TRUE(AddRow(store_.get(), run, ++line, problem, specs).ok());
     ASSERT_TRUE(store_->FinishRun(run).ok());
   }
   static SelectOptions Options(const std::string& strategy) {
@@ -32,12 +33,16 @@ class SelectTest : public StoreFixture {
     if (!result.ok()) return {};
     result_ = *result;
     std::vector<std::string> texts;
-    EXPECT_TRUE(store_->ForEachDatasetRow(result->dataset, true, [&](const DatasetRow& row) -> Status {
-      EXPECT_EQ(row.position, static_cast<int64_t>(texts.size()));
-      decisions_.push_back(row.decision);
-      texts.push_back(row.group.samples.at(0).sample.text);
-      return {};
-    }).ok());
+    EXPECT_TRUE(store_
+                    ->ForEachDatasetRow(result->dataset, true,
+                                        [&](const DatasetRow& row) -> Status {
+                                          EXPECT_EQ(row.position,
+                                                    static_cast<int64_t>(texts.size()));
+                                          decisions_.push_back(row.decision);
+                                          texts.push_back(row.group.samples.at(0).sample.text);
+                                          return {};
+                                        })
+                    .ok());
     // Every sample is counted exactly once.
     int64_t counted = 0;
     for (const auto& [decision, count] : result->decisions) counted += count;
@@ -63,8 +68,12 @@ class SelectTest : public StoreFixture {
 };
 
 TEST_F(SelectTest, AllCorrectKeepsWhatPassesOnce) {
-  Fill({{"p1", {Failed("a"), Pass("b"), Pass("b"), Fault("c")}}, {"p2", {Pass("b"), Pass("d")}}, {"p3", {Failed("e")}}, {"p1", {Pass("b"), Pass("f")}}});
-  EXPECT_EQ(Kept(Options("all-correct")), (std::vector<std::string>{"b", "b", "d", "f"}));  // "b" once for p1, once for p2
+  Fill({{"p1", {Failed("a"), Pass("b"), Pass("b"), Fault("c")}},
+        {"p2", {Pass("b"), Pass("d")}},
+        {"p3", {Failed("e")}},
+        {"p1", {Pass("b"), Pass("f")}}});
+  EXPECT_EQ(Kept(Options("all-correct")),
+            (std::vector<std::string>{"b", "b", "d", "f"}));  // "b" once for p1, once for p2
   EXPECT_EQ(result_.problems, 3);
   EXPECT_EQ(result_.problems_kept, 2);
   EXPECT_EQ(result_.samples, 9);
@@ -82,10 +91,12 @@ TEST_F(SelectTest, AllCorrectKeepsWhatPassesOnce) {
 TEST_F(SelectTest, AllCorrectNeedsAPassAndNoFail) {
   auto store = OpenStore();
   RunId run = *store->BeginRun(Info(), false);
-  const std::vector<Spec> specs = {Pass("both pass"), Pass("one fails"), Pass("one abstains"), Pass("all abstain")};
+  const std::vector<Spec> specs = {Pass("both pass"), Pass("one fails"), Pass("one abstains"),
+                                   Pass("all abstain")};
   GroupScore score = MakeScore(specs);
   score.labels = {"math", "format"};
-  const Verdict second[] = {Verdict::Pass(), Verdict::Fail("no_think"), Verdict::Abstain("routed"), Verdict::Abstain("routed")};
+  const Verdict second[] = {Verdict::Pass(), Verdict::Fail("no_think"), Verdict::Abstain("routed"),
+                            Verdict::Abstain("routed")};
   for (size_t i = 0; i < 4; ++i) score.samples[i].verdicts.push_back(second[i]);
   score.samples[3].verdicts[0] = Verdict::Abstain("routed");
   ASSERT_TRUE(store->AddGroup(run, Key(1), MakeGroup("p", specs), score, false).ok());
@@ -117,7 +128,8 @@ TEST_F(SelectTest, MaxPerProblemIsDrawnBySeed) {
 }
 
 TEST_F(SelectTest, BestOfNTakesTheHighestThenTheShorterThenTheEarlier) {
-  Fill({{"p1", {Pass("low", 0.5), Pass("the longer best", 0.9), Pass("best", 0.9), Pass("bset", 0.9)}},
+  Fill({{"p1",
+         {Pass("low", 0.5), Pass("the longer best", 0.9), Pass("best", 0.9), Pass("bset", 0.9)}},
         {"p2", {Failed("x"), Failed("y")}},
         {"p3", {Fault("would be best"), Failed("partly right", 0.2)}},
         {"p1", {Pass("best of all", 1)}}});
@@ -129,7 +141,8 @@ TEST_F(SelectTest, BestOfNTakesTheHighestThenTheShorterThenTheEarlier) {
 }
 
 TEST_F(SelectTest, BestOfNTiesAndMinReward) {
-  Fill({{"p1", {Pass("long one", 0.5), Pass("tie1", 0.5), Pass("tie2", 0.5)}}, {"p2", {Failed("minus", -0.5), Failed("zero", 0)}}});
+  Fill({{"p1", {Pass("long one", 0.5), Pass("tie1", 0.5), Pass("tie2", 0.5)}},
+        {"p2", {Failed("minus", -0.5), Failed("zero", 0)}}});
   EXPECT_EQ(Kept(Options("best-of-n")), (std::vector<std::string>{"tie1"}));
   SelectOptions options = Options("best-of-n");
   options.dataset = "d2";

@@ -24,7 +24,9 @@ double PassAtKByCounting(int n, int c, int k) {
 TEST(PassAtKTest, IsTheShareOfSubsetsWithAPass) {
   for (int n = 1; n <= 10; ++n) {
     for (int c = 0; c <= n; ++c) {
-      for (int k = 1; k <= n; ++k) EXPECT_NEAR(PassAtKEstimate(n, c, k), PassAtKByCounting(n, c, k), 1e-12) << n << " " << c << " " << k;
+      for (int k = 1; k <= n; ++k)
+        EXPECT_NEAR(PassAtKEstimate(n, c, k), PassAtKByCounting(n, c, k), 1e-12)
+            << n << " " << c << " " << k;
     }
   }
   // Large counts neither overflow nor leave [0, 1].

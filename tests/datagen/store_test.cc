@@ -50,7 +50,8 @@ class StoreTest : public StoreFixture {
     std::vector<Spec> specs;
     Rng rng(5, "row", static_cast<uint64_t>(row));
     for (uint64_t i = 0, n = rng.Below(9); i < n; ++i) {
-      std::string text = rng.Below(3) == 0 ? StrCat("answer ", rng.Below(10)) : StrCat("text of row ", row, ", sample ", i);
+      std::string text = rng.Below(3) == 0 ? StrCat("answer ", rng.Below(10))
+                                           : StrCat("text of row ", row, ", sample ", i);
       text.resize(text.size() + rng.Below(300), '.');
       specs.push_back({text, static_cast<int>(rng.Below(3)) - 1, 1.0});
     }
@@ -61,7 +62,8 @@ class StoreTest : public StoreFixture {
     std::string file = row < kRows / 2 ? "a.jsonl" : "b.jsonl";
     RowKey key = Key(row % (kRows / 2) + 1, file);
     if (row % 17 == 3) return store->AddBadRow(run, key, "the line is no JSON");
-    return store->AddGroup(run, key, MakeGroup(StrCat("p", row % 40), RowSpecs(row)), MakeScore(RowSpecs(row)), false);
+    return store->AddGroup(run, key, MakeGroup(StrCat("p", row % 40), RowSpecs(row)),
+                           MakeScore(RowSpecs(row)), false);
   }
   // Writes all rows from where the store stands; commits where `commit_rng` says.
   static Status WriteAll(Store* store, Rng* commit_rng, int64_t kill_at_row = -1) {
@@ -114,10 +116,13 @@ TEST_F(StoreTest, WhatGoesInComesOut) {
   EXPECT_EQ(record->seed, 18446744073709551615u);
   EXPECT_EQ(record->rubric_json, R"({"rule":"sum"})");
   std::vector<StoredGroup> rows;
-  ASSERT_TRUE(store->ForEachGroup(record->id, true, [&](const StoredGroup& row) -> Status {
-    rows.push_back(row);
-    return {};
-  }).ok());
+  ASSERT_TRUE(store
+                  ->ForEachGroup(record->id, true,
+                                 [&](const StoredGroup& row) -> Status {
+                                   rows.push_back(row);
+                                   return {};
+                                 })
+                  .ok());
   ASSERT_EQ(rows.size(), 2u);
   const StoredGroup& row = rows[0];
   EXPECT_EQ(row.key.line, 3);
@@ -144,7 +149,8 @@ TEST_F(StoreTest, WhatGoesInComesOut) {
     EXPECT_EQ(out.reward, in.reward);
     EXPECT_EQ(out.advantage.mask, in.advantage.mask);
     EXPECT_DOUBLE_EQ(out.advantage.value, in.advantage.value);
-    EXPECT_EQ(VerdictToJson(out.verdicts.at(0), true).Dump(), VerdictToJson(in.verdicts[0], true).Dump());
+    EXPECT_EQ(VerdictToJson(out.verdicts.at(0), true).Dump(),
+              VerdictToJson(in.verdicts[0], true).Dump());
   }
   EXPECT_EQ(rows[1].error, "no completions");
   EXPECT_EQ(rows[1].key.line, 5);
@@ -155,7 +161,8 @@ TEST_F(StoreTest, TextsAndProblemsAreKeptOnce) {
   {
     auto store = OpenStore();
     RunId run = *store->BeginRun(Info(), false);
-    ASSERT_TRUE(AddRow(store.get(), run, 1, "p1", {Pass("same"), Pass("same"), Pass("other")}).ok());
+    ASSERT_TRUE(
+        AddRow(store.get(), run, 1, "p1", {Pass("same"), Pass("same"), Pass("other")}).ok());
     ASSERT_TRUE(store->Commit().ok());
     ASSERT_TRUE(AddRow(store.get(), run, 2, "p1", {Pass("same"), Pass("")}).ok());
     ASSERT_TRUE(store->FinishRun(run).ok());
@@ -169,7 +176,10 @@ TEST_F(StoreTest, TextsAndProblemsAreKeptOnce) {
   EXPECT_EQ(RawInt("SELECT count(*) FROM text_hashes"), 5);
   EXPECT_EQ(RawInt("SELECT count(*) FROM problems"), 1);
   EXPECT_EQ(RawInt("SELECT count(*) FROM samples"), 7);
-  EXPECT_EQ(RawInt("SELECT count(*) FROM samples s JOIN texts t ON t.id = s.text_id WHERE t.body = 'same'"), 4);
+  EXPECT_EQ(
+      RawInt(
+          "SELECT count(*) FROM samples s JOIN texts t ON t.id = s.text_id WHERE t.body = 'same'"),
+      4);
   EXPECT_EQ(RawInt("SELECT count(*) FROM pragma_foreign_key_check"), 0);
 }
 
@@ -235,7 +245,8 @@ TEST_F(StoreTest, KilledAnywhereAndResumedGivesTheSameDump) {
     // One to three kills, then a run to the end with yet other commit points.
     for (uint64_t kills = 1 + points.Below(3); kills > 0; --kills) {
       const int64_t kill_at = static_cast<int64_t>(points.Below(kRows));
-      const useconds_t kill_us = points.Below(4) == 0 ? 1 + static_cast<useconds_t>(points.Below(20'000)) : 0;
+      const useconds_t kill_us =
+          points.Below(4) == 0 ? 1 + static_cast<useconds_t>(points.Below(20'000)) : 0;
       pid_t child = fork();
       ASSERT_GE(child, 0);
       if (child == 0) {
@@ -270,7 +281,8 @@ TEST_F(StoreTest, OlderSchemaIsMigrated) {
   RawSql(StrCat("PRAGMA user_version=1; PRAGMA application_id=", sqlite::kApplicationId, ";"));
   RawSql(
       "INSERT INTO texts VALUES(1,3,'6*7'),(2,2,'42');"
-      "INSERT INTO problems VALUES(1,x'00112233445566778899aabbccddeeff','p','math',1,NULL,'[\"42\"]',NULL);"
+      "INSERT INTO problems "
+      "VALUES(1,x'00112233445566778899aabbccddeeff','p','math',1,NULL,'[\"42\"]',NULL);"
       "INSERT INTO runs VALUES(1,'old','{}','cfg','0.0.1','7',NULL,1);"
       "INSERT INTO inputs VALUES(1,1,'in.jsonl',1,1);"
       "INSERT INTO rows VALUES(1,1,1,x'00112233445566778899aabbccddeeff',1,0,1,1,NULL,NULL,NULL);"
@@ -285,18 +297,22 @@ TEST_F(StoreTest, OlderSchemaIsMigrated) {
   ASSERT_NE(store, nullptr);
   EXPECT_EQ(RawInt("PRAGMA user_version"), Store::SchemaVersion());
   EXPECT_EQ(store->FindRun("old")->seed, 7u);
-  Result<DatasetId> dataset = store->BeginDataset({"d", "all-correct", "{}", "0.1.0", RunId{1}, ""}, false);
+  Result<DatasetId> dataset =
+      store->BeginDataset({"d", "all-correct", "{}", "0.1.0", RunId{1}, ""}, false);
   ASSERT_TRUE(dataset.ok());
   ASSERT_TRUE(store->AddDatasetRow(*dataset, 1, R"({"kept":"all_pass"})").ok());
   ASSERT_TRUE(store->FinishDataset(*dataset, {{"kept", 1}}).ok());
   int rows = 0;
-  ASSERT_TRUE(store->ForEachDatasetRow(*dataset, true, [&](const DatasetRow& row) -> Status {
-    ++rows;
-    EXPECT_EQ(row.group.samples.at(0).sample.text, "42");
-    EXPECT_EQ(row.group.problem.prompt, "6*7");
-    EXPECT_EQ(row.run, "old");
-    return {};
-  }).ok());
+  ASSERT_TRUE(store
+                  ->ForEachDatasetRow(*dataset, true,
+                                      [&](const DatasetRow& row) -> Status {
+                                        ++rows;
+                                        EXPECT_EQ(row.group.samples.at(0).sample.text, "42");
+                                        EXPECT_EQ(row.group.problem.prompt, "6*7");
+                                        EXPECT_EQ(row.run, "old");
+                                        return {};
+                                      })
+                  .ok());
   EXPECT_EQ(rows, 1);
 }
 
@@ -352,7 +368,8 @@ TEST_F(StoreTest, FullDiskKeepsWhatWasCommitted) {
   int64_t committed = 0;
   Status status;
   for (int64_t row = 0; row < 10'000 && status.ok(); ++row) {
-    status = AddRow(store.get(), run, row + 1, StrCat("p", row), {Pass(StrCat(std::string(900, 'x'), row)), Failed(StrCat("no ", row))});
+    status = AddRow(store.get(), run, row + 1, StrCat("p", row),
+                    {Pass(StrCat(std::string(900, 'x'), row)), Failed(StrCat("no ", row))});
     if (status.ok() && row % 10 == 9) {
       status = store->Commit();
       if (status.ok()) committed = row + 1;
@@ -372,7 +389,8 @@ TEST_F(StoreTest, FullDiskKeepsWhatWasCommitted) {
   run = *store->BeginRun(Info(), true);
   EXPECT_EQ(*store->RowsDone(run, "in.jsonl"), committed);
   EXPECT_EQ(RawInt("SELECT count(*) FROM samples"), committed * 2);
-  for (int64_t row = committed; row < committed + 100; ++row) ASSERT_TRUE(AddRow(store.get(), run, row + 1, "p", {Pass("a")}).ok());
+  for (int64_t row = committed; row < committed + 100; ++row)
+    ASSERT_TRUE(AddRow(store.get(), run, row + 1, "p", {Pass("a")}).ok());
   EXPECT_TRUE(store->FinishRun(run).ok());
   EXPECT_EQ(RawText("PRAGMA integrity_check"), "ok");
 }
@@ -424,7 +442,9 @@ TEST_F(StoreTest, ReaderSeesOneStateWhileAnotherThreadWrites) {
     auto store = OpenStore();
     RunId run = *store->BeginRun(Info(), false);
     for (int64_t row = 0; row < 2000; ++row) {
-      EXPECT_TRUE(AddRow(store.get(), run, row + 1, StrCat("p", row), {Pass(StrCat("a", row)), Failed(StrCat("b", row))}).ok());
+      EXPECT_TRUE(AddRow(store.get(), run, row + 1, StrCat("p", row),
+                         {Pass(StrCat("a", row)), Failed(StrCat("b", row))})
+                      .ok());
       if (row % 20 == 0) {
         EXPECT_TRUE(store->Commit().ok());
       }
@@ -486,15 +506,18 @@ TEST_F(StoreTest, DatasetRowsLeadBackToEverything) {
   ASSERT_TRUE(store->AddDatasetRow(*id, 2, R"({"kept":"best","of":2})").ok());
   ASSERT_TRUE(store->FinishDataset(*id, {{"kept", 1}, {"not_best", 1}}).ok());
   EXPECT_EQ(RawText("SELECT text FROM provenance WHERE dataset = 'd' AND position = 0"), "42");
-  EXPECT_EQ(RawText("SELECT file || ':' || line || ' ' || sample_index || ' ' || problem || ' ' || strategy || ' ' || scored_by || ' ' "
+  EXPECT_EQ(RawText("SELECT file || ':' || line || ' ' || sample_index || ' ' || problem || ' ' || "
+                    "strategy || ' ' || scored_by || ' ' "
                     "|| config_hash FROM provenance"),
             "in.jsonl:4 1 p1 best-of-n 0.1.0 c0ffee");
-  EXPECT_EQ(RawText("SELECT verdicts FROM provenance"),
-            R"([{"label":"math","outcome":"pass","score":1.0,"reason":"ok","detail":null,"evidence":{"answer":"42"}}])");
+  EXPECT_EQ(
+      RawText("SELECT verdicts FROM provenance"),
+      R"([{"label":"math","outcome":"pass","score":1.0,"reason":"ok","detail":null,"evidence":{"answer":"42"}}])");
   Result<DatasetRecord> record = store->FindDataset("d");
   ASSERT_TRUE(record.ok());
   EXPECT_EQ(record->rows, 1);
-  EXPECT_EQ(record->decisions, (std::vector<std::pair<std::string, int64_t>>{{"kept", 1}, {"not_best", 1}}));
+  EXPECT_EQ(record->decisions,
+            (std::vector<std::pair<std::string, int64_t>>{{"kept", 1}, {"not_best", 1}}));
 
   Result<DatasetId> again = store->BeginDataset(info, false);
   ASSERT_FALSE(again.ok());

@@ -34,7 +34,8 @@ TEST(Format, Cases) {
 }
 
 TEST(Format, BadOptionsAreFoundEarlyOrBlamedOnTheRow) {
-  Result<std::unique_ptr<Verifier>> bad = MakeVerifier("format", *ParseJson(R"({"prefiled":true})"), {});
+  Result<std::unique_ptr<Verifier>> bad =
+      MakeVerifier("format", *ParseJson(R"({"prefiled":true})"), {});
   ASSERT_FALSE(bad.ok());
   EXPECT_EQ(bad.error().hint, "did you mean 'prefilled'?");
   Result<std::unique_ptr<Verifier>> verifier = MakeVerifier("format", Json(), {});
@@ -53,7 +54,8 @@ TEST(Format, LongHostileTextIsLinear) {
   group.samples.resize(1);
   for (int i = 0; i < 400000; ++i) group.samples[0].text += "<think";
   EXPECT_EQ((*verifier)->Verify(group, nullptr)[0].reason, "no_think");
-  group.samples[0].text = "<think>" + std::string(3000000, ' ') + "</think>" + std::string(3000000, '\n');
+  group.samples[0].text =
+      "<think>" + std::string(3000000, ' ') + "</think>" + std::string(3000000, '\n');
   EXPECT_EQ((*verifier)->Verify(group, nullptr)[0].reason, "empty_reasoning");
 }
 

@@ -16,7 +16,8 @@ std::vector<RubricTerm> Terms(std::vector<std::pair<double, bool>> weights_and_g
   return terms;
 }
 
-Reward Fold(RubricSpec::Rule rule, const std::vector<RubricTerm>& terms, const std::vector<Verdict>& verdicts) {
+Reward Fold(RubricSpec::Rule rule, const std::vector<RubricTerm>& terms,
+            const std::vector<Verdict>& verdicts) {
   RubricSpec spec;
   spec.rule = rule;
   return Rubric::Fold(spec, terms, verdicts);
@@ -28,7 +29,8 @@ TEST(Rubric, SumProductGate) {
   EXPECT_EQ(Fold(RubricSpec::Rule::kSum, terms, mixed), 1.0);
   EXPECT_EQ(Fold(RubricSpec::Rule::kSum, terms, {Verdict::Pass(), Verdict::Pass()}), 1.5);
   EXPECT_EQ(Fold(RubricSpec::Rule::kProduct, terms, mixed), 0.0);
-  EXPECT_EQ(Fold(RubricSpec::Rule::kProduct, terms, {Verdict::Pass(), Verdict::Pass("ok", 0.25)}), 0.5);
+  EXPECT_EQ(Fold(RubricSpec::Rule::kProduct, terms, {Verdict::Pass(), Verdict::Pass("ok", 0.25)}),
+            0.5);
   const auto gated = Terms({{1, true}, {1, false}});
   EXPECT_EQ(Fold(RubricSpec::Rule::kGate, gated, {Verdict::Fail("x"), Verdict::Pass()}), 0.0);
   EXPECT_EQ(Fold(RubricSpec::Rule::kGate, gated, {Verdict::Pass(), Verdict::Pass()}), 1.0);
@@ -37,10 +39,12 @@ TEST(Rubric, SumProductGate) {
 
 TEST(Rubric, FaultsNullAndAbstentionsAreSkipped) {
   const auto terms = Terms({{1, false}, {1, false}});
-  EXPECT_EQ(Fold(RubricSpec::Rule::kSum, terms, {Verdict::Fault("x"), Verdict::Pass()}), std::nullopt);
+  EXPECT_EQ(Fold(RubricSpec::Rule::kSum, terms, {Verdict::Fault("x"), Verdict::Pass()}),
+            std::nullopt);
   EXPECT_EQ(Fold(RubricSpec::Rule::kSum, terms, {Verdict::Abstain("x"), Verdict::Pass()}), 1.0);
   EXPECT_EQ(Fold(RubricSpec::Rule::kProduct, terms, {Verdict::Abstain("x"), Verdict::Pass()}), 1.0);
-  EXPECT_EQ(Fold(RubricSpec::Rule::kSum, terms, {Verdict::Abstain("x"), Verdict::Abstain("x")}), std::nullopt);
+  EXPECT_EQ(Fold(RubricSpec::Rule::kSum, terms, {Verdict::Abstain("x"), Verdict::Abstain("x")}),
+            std::nullopt);
 }
 
 TEST(Rubric, Toml) {
@@ -55,11 +59,13 @@ options = { prefilled = true }
 verifier = "format"
 label = "again"
 weight = 0.25
-)", "r.toml");
+)",
+                                           "r.toml");
   ASSERT_TRUE(spec.ok()) << spec.error().message;
-  EXPECT_EQ(spec->ToJson().Dump(),
-            R"({"name":"r","rule":"gate","terms":[{"verifier":"format","label":"format","weight":1.0,"gate":true,"options":{"prefilled":true}},)"
-            R"({"verifier":"format","label":"again","weight":0.25,"gate":false,"options":null}]})");
+  EXPECT_EQ(
+      spec->ToJson().Dump(),
+      R"({"name":"r","rule":"gate","terms":[{"verifier":"format","label":"format","weight":1.0,"gate":true,"options":{"prefilled":true}},)"
+      R"({"verifier":"format","label":"again","weight":0.25,"gate":false,"options":null}]})");
 }
 
 TEST(Rubric, TomlErrorsNameTheLine) {
@@ -68,7 +74,8 @@ TEST(Rubric, TomlErrorsNameTheLine) {
       {"[[term]]\nverifer=\"format\"", "r.toml:2: unknown key 'verifer'"},
       {"name = \"x\"", "r.toml: the rubric has no [[term]]"},
       {"[[term]]\nverifier=\"format\"\nweight=\"heavy\"", "r.toml:3: 'weight' is not a number"},
-      {"[[term]]\nverifier=\"format\"\n[[term]]\nverifier=\"format\"", "two terms of the rubric are called 'format'"},
+      {"[[term]]\nverifier=\"format\"\n[[term]]\nverifier=\"format\"",
+       "two terms of the rubric are called 'format'"},
       {"[[term]\n", "r.toml:1: "}};
   for (const auto& [text, message] : cases) {
     Result<RubricSpec> spec = RubricFromToml(text, "r.toml");
