@@ -6,6 +6,7 @@
 #include "verifiers/math/lexer.h"
 #include "verifiers/math/math.h"
 #include "verifiers/math/parser.h"
+#include "verifiers/math/rewrite.h"
 #include "verifiers/math/tree.h"
 #include "verifiers/math/words.h"
 
@@ -181,6 +182,7 @@ class Reader {
     if (options_.grammar == Grammar::kPlain && lexed.digit_commas == 1 && !lexed.thousands_comma) {
       Again(normal, CommaStyle::kDecimal, Reading::When::kAlways);
     }
+    ProgramConstants(normal);
     if (impl_.readings.empty()) Words(normal);
     if (impl_.readings.empty()) {
       impl_.error = ParseError::kSyntax;
@@ -202,6 +204,29 @@ class Reader {
     Lexed lexed;
     Lex(normal, commas, &lexed);
     Attempt(lexed, false, when);
+  }
+
+  // As programs write them: I is the imaginary unit in a constant or where it is multiplied with a star, E is Euler's number in the
+  // latter case.
+  void ProgramConstants(const std::string& normal) {
+    if (impl_.readings.empty() || impl_.readings[0].root == kNoNode || normal.size() < 2) return;
+    const NodeId root = impl_.readings[0].root;
+    Tree& tree = impl_.tree;
+    if (tree[root].op == Op::kSym) return;
+    const bool i = ContainsSymbol(tree, root, "I");
+    const bool starred_i =
+        i && (normal.find("*I") != std::string::npos || normal.find("I*") != std::string::npos);
+    const bool e = ContainsSymbol(tree, root, "E") && (normal.find("*E") != std::string::npos ||
+                                                       normal.find("E*") != std::string::npos ||
+                                                       normal.find("exp(") != std::string::npos);
+    if (!i && !e) return;
+    const NodeId copy = CopyWith(&tree, root, [&](NodeId at) -> NodeId {
+      if (tree[at].op != Op::kSym) return kNoNode;
+      if (i && tree.Name(at) == "I") return tree.Const(ConstId::kI);
+      return e && tree.Name(at) == "E" ? tree.Const(ConstId::kE) : kNoNode;
+    });
+    if (copy != root && (starred_i || e || !HasSymbols(tree, copy)))
+      impl_.readings.push_back({copy, Reading::When::kAlways});
   }
 
   void ReadChoice(const std::string& normal) {
