@@ -179,10 +179,11 @@ bool RunJob(const World& world, const Filters& filters, Frame* frame, Scratch* s
   size_t fds_wanted = decoded && request.kind == RunKind::kPythonJudge ? 5 : 3;
   if (!decoded || frame->fds.size() != fds_wanted) {
     report.fault = "a malformed request";
-  } else if (!world.memory->SetLimit(request.limits.memory_mib)) {
-    report.fault = StrCat("the memory limit: ", strerror(errno));
   } else if (!scratch->Prepare(request.limits)) {
     report.fault = StrCat("an empty folder: ", strerror(errno));
+  } else if (!world.memory->SetLimit(request.limits.memory_mib)) {
+    // After the folder: what the last job wrote there counted as memory.
+    report.fault = StrCat("the memory limit: ", strerror(errno));
   } else {
     BoxSpec spec;
     spec.world = &world;
@@ -358,7 +359,7 @@ bool Testers::TakeNew(std::string* fault) {
   }
   StopAll();
   bool made =
-      world_.memory->SetLimit(limits_.memory_mib) && scratch_.Prepare(limits_) && Fork(&current_);
+      scratch_.Prepare(limits_) && world_.memory->SetLimit(limits_.memory_mib) && Fork(&current_);
   if (!made) *fault = StrCat("starting a tester: ", strerror(errno));
   return made;
 }

@@ -92,6 +92,20 @@ TEST_F(LimitsTest, MemoryOfManyProcessesIsOneSum) {
   EXPECT_EQ(result.cause, Cause::kMemoryLimit) << Show(result);
 }
 
+TEST_F(LimitsTest, LimitsChangeFromJobToJob) {
+  Limits large, small;
+  small.memory_mib = 48;
+  for (int round = 0; round < 3; ++round) {
+    RunResult filled =
+        Python("open('big', 'wb').write(b'x' * (60 << 20))\nx = bytearray(200 << 20)", large);
+    EXPECT_EQ(filled.cause, Cause::kOk) << Show(filled);
+    RunResult honest = Python("print(1)", small);
+    EXPECT_EQ(honest.cause, Cause::kOk) << Show(honest);
+    RunResult bomb = Python("x = bytearray(100 << 20)", small);
+    EXPECT_EQ(bomb.cause, Cause::kMemoryLimit) << Show(bomb);
+  }
+}
+
 TEST_F(LimitsTest, HonestMemoryAndThreadsPass) {
   RunResult memory = Python("x = [0] * (8 << 20)\nprint(len(x))");
   EXPECT_EQ(memory.cause, Cause::kOk) << Show(memory);
