@@ -15,6 +15,7 @@ struct ScoreFlags {
   std::string verifiers;
   std::string rubric;
   std::string options_json;
+  std::string judge;
   std::string store;
   std::string run_name = "default";
   std::string group_by;
@@ -42,7 +43,8 @@ Status ApplyOptions(const std::string& text, RubricSpec* spec) {
   if (text.empty()) return {};
   Result<Json> json = ParseJson(text);
   if (!json.ok() || !json->IsObject()) {
-    return Error{ErrorCode::kUsage, "--options is no JSON object", "for example --options '{\"math\": {\"mode\": \"bare\"}}'"};
+    return Error{ErrorCode::kUsage, "--options is no JSON object",
+                 "for example --options '{\"math\": {\"mode\": \"bare\"}}'"};
   }
   for (const Json::Member& member : *json->AsObject()) {
     std::vector<std::string> names;
@@ -51,32 +53,60 @@ Status ApplyOptions(const std::string& text, RubricSpec* spec) {
       names.push_back(term.verifier);
       if (term.verifier != member.key) continue;
       found = true;
-      if (!member.value.IsObject()) return Error{ErrorCode::kUsage, StrCat("--options: '", member.key, "' is not an object"), ""};
+      if (!member.value.IsObject())
+        return Error{ErrorCode::kUsage, StrCat("--options: '", member.key, "' is not an object"),
+                     ""};
       if (term.options.IsNull()) term.options = Json::MakeObject();
-      for (const Json::Member& option : *member.value.AsObject()) term.options.Set(option.key, option.value);
+      for (const Json::Member& option : *member.value.AsObject())
+        term.options.Set(option.key, option.value);
     }
     if (!found) {
-      return Error{ErrorCode::kUsage, StrCat("--options names '", member.key, "', which is not scored with"),
+      return Error{ErrorCode::kUsage,
+                   StrCat("--options names '", member.key, "', which is not scored with"),
                    names.empty() ? "say --verifier first" : DidYouMean(member.key, names)};
     }
   }
   return {};
 }
 
+// --judge: where the tests of `code` run. Whoever asks for it on the command line has been told; a rubric file says itself whether
+// it takes verdicts that a program can forge (accept_forgeable).
+Status ApplyJudge(const ScoreFlags& flags, RubricSpec* spec) {
+  if (flags.judge.empty()) return {};
+  bool found = false;
+  for (RubricTerm& term : spec->terms) {
+    if (term.verifier != "code") continue;
+    found = true;
+    if (term.options.IsNull()) term.options = Json::MakeObject();
+    term.options.Set("judge", flags.judge);
+    if (flags.rubric.empty() && flags.judge == "inprocess")
+      term.options.Set("accept_forgeable", true);
+  }
+  if (found) return {};
+  return Error{ErrorCode::kUsage, "--judge is for the verifier 'code', which is not scored with",
+               "say --verifier code"};
+}
+
 std::string Percent(int64_t part, int64_t whole) {
-  return whole > 0 ? StrCat(FixedDigits(100.0 * static_cast<double>(part) / static_cast<double>(whole), 1), " %") : std::string("-");
+  return whole > 0 ? StrCat(FixedDigits(
+                                100.0 * static_cast<double>(part) / static_cast<double>(whole), 1),
+                            " %")
+                   : std::string("-");
 }
 
 void PrintSummary(const Context& context, const ScoreRunSummary& summary, const ScoreFlags& flags) {
   std::string text;
-  StrAppend(&text, WithThousands(summary.groups), " groups, ", WithThousands(summary.samples), " samples in ", FixedDigits(summary.seconds, 2),
-            " s (", WithThousands(static_cast<int64_t>(summary.seconds > 0 ? static_cast<double>(summary.samples) / summary.seconds : 0)),
+  StrAppend(&text, WithThousands(summary.groups), " groups, ", WithThousands(summary.samples),
+            " samples in ", FixedDigits(summary.seconds, 2), " s (",
+            WithThousands(static_cast<int64_t>(
+                summary.seconds > 0 ? static_cast<double>(summary.samples) / summary.seconds : 0)),
             " samples/s)");
-  if (summary.resumed > 0) StrAppend(&text, ", after ", WithThousands(summary.resumed), " rows taken over from before");
+  if (summary.resumed > 0)
+    StrAppend(&text, ", after ", WithThousands(summary.resumed), " rows taken over from before");
   StrAppend(&text, "\n");
   for (const auto& [label, term] : summary.terms) {
-    StrAppend(&text, "  ", label, ": pass ", Percent(term.pass, term.pass + term.fail), " (", WithThousands(term.pass), " of ",
-              WithThousands(term.pass + term.fail), ")");
+    StrAppend(&text, "  ", label, ": pass ", Percent(term.pass, term.pass + term.fail), " (",
+              WithThousands(term.pass), " of ", WithThousands(term.pass + term.fail), ")");
     if (term.abstain > 0) StrAppend(&text, ", abstained ", WithThousands(term.abstain));
     if (term.fault > 0) StrAppend(&text, ", faults ", WithThousands(term.fault));
     std::vector<std::pair<int64_t, std::string>> reasons;
@@ -85,24 +115,35 @@ void PrintSummary(const Context& context, const ScoreRunSummary& summary, const 
     }
     std::sort(reasons.begin(), reasons.end());
     for (size_t i = 0; i < reasons.size() && i < 8; ++i) {
-      StrAppend(&text, i == 0 ? "; " : ", ", reasons[i].second, " ", WithThousands(-reasons[i].first));
+      StrAppend(&text, i == 0 ? "; " : ", ", reasons[i].second, " ",
+                WithThousands(-reasons[i].first));
     }
     StrAppend(&text, "\n");
   }
   if (summary.scored > 0) {
-    StrAppend(&text, "  reward: mean ", FixedDigits(summary.reward_sum / static_cast<double>(summary.scored), 4), ", groups without spread ",
-              Percent(summary.zero_variance_groups, summary.groups), "\n");
+    StrAppend(&text, "  reward: mean ",
+              FixedDigits(summary.reward_sum / static_cast<double>(summary.scored), 4),
+              ", groups without spread ", Percent(summary.zero_variance_groups, summary.groups),
+              "\n");
   }
-  if (summary.nulls > 0) StrAppend(&text, "  not scored: ", WithThousands(summary.nulls), " samples (", WithThousands(summary.faults), " faults)\n");
-  if (summary.bad_rows > 0) StrAppend(&text, "  bad lines: ", WithThousands(summary.bad_rows), " (each reported in its place in the output)\n");
+  if (summary.nulls > 0)
+    StrAppend(&text, "  not scored: ", WithThousands(summary.nulls), " samples (",
+              WithThousands(summary.faults), " faults)\n");
+  if (summary.bad_rows > 0)
+    StrAppend(&text, "  bad lines: ", WithThousands(summary.bad_rows),
+              " (each reported in its place in the output)\n");
   const JsonRepairs& repairs = summary.repairs;
-  if (repairs.lone_surrogates + repairs.nonfinite + repairs.big_numbers + repairs.invalid_utf8 > 0) {
-    StrAppend(&text, "  repaired while reading: ", repairs.lone_surrogates, " lone surrogates, ", repairs.nonfinite, " NaN or Infinity, ",
-              repairs.big_numbers, " integers above 64 bits, ", repairs.invalid_utf8, " bytes that are no UTF-8\n");
+  if (repairs.lone_surrogates + repairs.nonfinite + repairs.big_numbers + repairs.invalid_utf8 >
+      0) {
+    StrAppend(&text, "  repaired while reading: ", repairs.lone_surrogates, " lone surrogates, ",
+              repairs.nonfinite, " NaN or Infinity, ", repairs.big_numbers,
+              " integers above 64 bits, ", repairs.invalid_utf8, " bytes that are no UTF-8\n");
   }
   if (!context.global.output.empty()) StrAppend(&text, "  written: ", context.global.output, "\n");
-  if (!flags.store.empty()) StrAppend(&text, "  stored: ", flags.store, ", run '", flags.run_name, "'\n");
-  if (summary.interrupted) StrAppend(&text, "interrupted: the same command with --resume goes on from here\n");
+  if (!flags.store.empty())
+    StrAppend(&text, "  stored: ", flags.store, ", run '", flags.run_name, "'\n");
+  if (summary.interrupted)
+    StrAppend(&text, "interrupted: the same command with --resume goes on from here\n");
   if (!text.empty() && text.back() == '\n') text.pop_back();
   Note(context, text);
 }
@@ -111,6 +152,7 @@ int RunScore(Context* context, const ScoreFlags& flags) {
   Result<RubricSpec> spec = ReadRubric(flags);
   if (!spec.ok()) return Fail(*context, spec.error());
   Status status = ApplyOptions(flags.options_json, &*spec);
+  if (status.ok()) status = ApplyJudge(flags, &*spec);
   if (!status.ok()) return Fail(*context, status.error());
   Result<std::unique_ptr<Rubric>> rubric = Rubric::Make(*spec, context->MakeEnv());
   if (!rubric.ok()) return Fail(*context, rubric.error());
@@ -125,7 +167,8 @@ int RunScore(Context* context, const ScoreFlags& flags) {
   options.with_times = !flags.no_times;
   options.strict = flags.strict;
   options.resume = flags.resume;
-  options.progress = !context->global.quiet && !context->global.no_progress && Progress::StderrIsTerminal();
+  options.progress =
+      !context->global.quiet && !context->global.no_progress && Progress::StderrIsTerminal();
   options.seed = context->global.seed;
   options.tool_version = Version();
   options.interrupted = &context->interrupted;
@@ -139,9 +182,12 @@ int RunScore(Context* context, const ScoreFlags& flags) {
   }
   if (summary->interrupted) return kExitInterrupted;
   if (summary->faults > 0 || summary->bad_rows > 0) return kExitFaults;
-  const double share = summary->scored > 0 ? static_cast<double>(summary->all_pass) / static_cast<double>(summary->scored) : 0;
+  const double share = summary->scored > 0 ? static_cast<double>(summary->all_pass) /
+                                                 static_cast<double>(summary->scored)
+                                           : 0;
   if (flags.fail_under >= 0 && share < flags.fail_under) {
-    Note(*context, StrCat("pass rate ", FixedDigits(share, 4), " is under --fail-under ", flags.fail_under));
+    Note(*context,
+         StrCat("pass rate ", FixedDigits(share, 4), " is under --fail-under ", flags.fail_under));
     return kExitGate;
   }
   return kExitOk;
@@ -151,19 +197,44 @@ int RunScore(Context* context, const ScoreFlags& flags) {
 
 void AddScoreCommand(CLI::App* app, Context* context) {
   auto flags = std::make_shared<ScoreFlags>();
-  CLI::App* command = app->add_subcommand("score", "Score sampled answers: JSON Lines in, verdicts, rewards and advantages out");
-  command->add_option("FILE", flags->files, "JSON Lines, plain or .gz; - is standard input")->required();
-  command->add_option("--verifier", flags->verifiers, "Verifiers by name, a,b (each weighs 1); see `assay verifiers`")->type_name("NAMES");
-  command->add_option("--rubric", flags->rubric, "A TOML file with verifiers, weights and rules")->type_name("FILE");
-  command->add_option("--options", flags->options_json, "Options of the verifiers as JSON: {\"math\": {\"mode\": \"bare\"}}")->type_name("JSON");
-  command->add_option("--store", flags->store, "Record everything in this SQLite file")->type_name("FILE");
-  command->add_option("--run", flags->run_name, "Name of the run in the store")->capture_default_str();
-  command->add_option("--group-by", flags->group_by, "Flat lines that share this field, one after the other, make a group")->type_name("FIELD");
-  command->add_flag("--no-times", flags->no_times, "Leave times out, so that the bytes depend on the input alone");
+  CLI::App* command = app->add_subcommand(
+      "score", "Score sampled answers: JSON Lines in, verdicts, rewards and advantages out");
+  command->add_option("FILE", flags->files, "JSON Lines, plain or .gz; - is standard input")
+      ->required();
+  command
+      ->add_option("--verifier", flags->verifiers,
+                   "Verifiers by name, a,b (each weighs 1); see `assay verifiers`")
+      ->type_name("NAMES");
+  command->add_option("--rubric", flags->rubric, "A TOML file with verifiers, weights and rules")
+      ->type_name("FILE");
+  command
+      ->add_option("--options", flags->options_json,
+                   "Options of the verifiers as JSON: {\"math\": {\"mode\": \"bare\"}}")
+      ->type_name("JSON");
+  command
+      ->add_option(
+          "--judge", flags->judge,
+          "Tests of `code`: split (apart from the program) or inprocess (beside it: forgeable)")
+      ->check(CLI::IsMember({"split", "inprocess"}));
+  command->add_option("--store", flags->store, "Record everything in this SQLite file")
+      ->type_name("FILE");
+  command->add_option("--run", flags->run_name, "Name of the run in the store")
+      ->capture_default_str();
+  command
+      ->add_option("--group-by", flags->group_by,
+                   "Flat lines that share this field, one after the other, make a group")
+      ->type_name("FIELD");
+  command->add_flag("--no-times", flags->no_times,
+                    "Leave times out, so that the bytes depend on the input alone");
   command->add_flag("--strict", flags->strict, "Stop at the first bad line");
-  command->add_flag("--resume", flags->resume, "Go on where an interrupted run of the same command stopped");
-  command->add_option("--fail-under", flags->fail_under, "Exit 1 if fewer than this share of the scored samples pass")->check(CLI::Range(0.0, 1.0));
-  command->callback([context, flags] { context->run = [context, flags] { return RunScore(context, *flags); }; });
+  command->add_flag("--resume", flags->resume,
+                    "Go on where an interrupted run of the same command stopped");
+  command
+      ->add_option("--fail-under", flags->fail_under,
+                   "Exit 1 if fewer than this share of the scored samples pass")
+      ->check(CLI::Range(0.0, 1.0));
+  command->callback(
+      [context, flags] { context->run = [context, flags] { return RunScore(context, *flags); }; });
 }
 
 }  // namespace assay

@@ -10,7 +10,7 @@ namespace {
 
 // Runs solution.py and tests.py in one namespace, then what the tests left to be run: check(entry point), TestCase classes,
 // functions named test_*. Ends with 0 and the marker only if all of it held. argv: entry point, marker.
-constexpr std::string_view kRunner = R"py(import inspect, sys, types, unittest
+constexpr std::string_view kRunner = R"py(import sys, types
 entry, marker = sys.argv[1:3]
 module = types.ModuleType('solution')
 sys.modules['solution'] = module
@@ -21,18 +21,20 @@ exec(compile(open('tests.py', encoding='utf-8').read(), 'tests.py', 'exec', dont
 new = {name: value for name, value in names.items() if before.get(name) is not value}
 if entry and 'check' in new:
     new['check'](names[entry])
-suite = unittest.TestSuite()
-for value in new.values():
-    if inspect.isclass(value) and issubclass(value, unittest.TestCase):
-        suite.addTests(unittest.defaultTestLoader.loadTestsFromTestCase(value))
-result = unittest.TestResult()
-suite.run(result)
-for test, trace in result.failures + result.errors:
-    sys.exit(f'{test.id()}: {trace.strip().splitlines()[-1]}')
-for test in result.unexpectedSuccesses:
-    sys.exit(f'{test.id()}: passed, which it should not')
+unittest = sys.modules.get('unittest')
+if unittest is not None:
+    suite = unittest.TestSuite()
+    for value in new.values():
+        if isinstance(value, type) and issubclass(value, unittest.TestCase):
+            suite.addTests(unittest.defaultTestLoader.loadTestsFromTestCase(value))
+    result = unittest.TestResult()
+    suite.run(result)
+    for test, trace in result.failures + result.errors:
+        sys.exit(f'{test.id()}: {trace.strip().splitlines()[-1]}')
+    for test in result.unexpectedSuccesses:
+        sys.exit(f'{test.id()}: passed, which it should not')
 for name, value in new.items():
-    if name.startswith('test_') and inspect.isfunction(value):
+    if name.startswith('test_') and isinstance(value, types.FunctionType):
         try:
             value()
         except BaseException as error:
