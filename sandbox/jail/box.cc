@@ -96,6 +96,9 @@ bool SetLimits(const BoxSpec& spec) {
   // Address space that threads and runtimes reserve without touching is not memory: a coarse net over the watched figure.
   int64_t stacks = std::min<int64_t>(limits.processes, 64) * std::max<int64_t>(limits.stack_mib, 8);
   int64_t data_mib = limits.memory_mib + stacks + 256;
+#ifdef __SANITIZE_ADDRESS__
+  data_mib = int64_t{1} << 30;  // its shadow is reserved as data
+#endif
   return Limit(RLIMIT_CPU, cpu_s, cpu_s + 1) && Limit(RLIMIT_CORE, 0, 0) &&
          Limit(RLIMIT_FSIZE, limits.disk_mib * kMib, limits.disk_mib * kMib) &&
          Limit(RLIMIT_DATA, data_mib * kMib, data_mib * kMib) &&

@@ -301,7 +301,7 @@ TEST_F(EscapeTest, LimitsCannotBeRaised) {
 TEST_F(EscapeTest, NoTextOfAnEarlierJobIsInMemory) {
   // The marker is built at run time in the second job, so that only the first job's own copy could be found.
   SandboxConfig config;
-  config.jail_path = std::string(std::getenv("ASSAY_BUILD_DIR")) + "/assay-jail";
+  config.jail_path = JailPath();
   auto one = Sandbox::Create(config);
   ASSERT_TRUE(one.ok());
   Job first;

@@ -96,7 +96,7 @@ int64_t MemoryKib(pid_t pid) {
 std::unique_ptr<Sandbox> OnePool(int slots) {
   SandboxConfig config;
   config.slots = slots;
-  config.jail_path = std::string(std::getenv("ASSAY_BUILD_DIR")) + "/assay-jail";
+  config.jail_path = JailPath();
   auto made = Sandbox::Create(config);
   return made.ok() ? std::move(made).value() : nullptr;
 }

@@ -113,7 +113,7 @@ TEST_F(LanguagesTest, AnUnknownLanguageIsToldBeforeItRuns) {
 
 TEST_F(LanguagesTest, DeclaredInToml) {
   SandboxConfig config;
-  config.jail_path = std::string(std::getenv("ASSAY_BUILD_DIR")) + "/assay-jail";
+  config.jail_path = JailPath();
   config.languages_toml =
       "[language.upper]\nsource = \"text\"\ncompile = [\"sh\", \"-c\", \"tr a-z A-Z < text > big; "
       "wc -l < text > count\"]\n"

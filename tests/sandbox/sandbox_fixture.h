@@ -12,13 +12,18 @@
 
 namespace assay {
 
+// The jail of this build; beside the test program where nobody says.
+inline std::string JailPath() {
+  const char* build = std::getenv("ASSAY_BUILD_DIR");
+  return build != nullptr ? std::string(build) + "/assay-jail" : "";
+}
+
 class SandboxTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     SandboxConfig config;
     config.slots = 2;
-    if (const char* build = std::getenv("ASSAY_BUILD_DIR"))
-      config.jail_path = std::string(build) + "/assay-jail";
+    config.jail_path = JailPath();
     auto made = Sandbox::Create(config);
     if (made.ok()) {
       sandbox_ = std::move(made).value();

@@ -14,8 +14,7 @@ class LandlockTest : public ::testing::Test {
   void SetUp() override {
     SandboxConfig config;
     config.isolation = "landlock";
-    if (const char* build = std::getenv("ASSAY_BUILD_DIR"))
-      config.jail_path = std::string(build) + "/assay-jail";
+    config.jail_path = JailPath();
     auto made = Sandbox::Create(config);
     if (!made.ok()) GTEST_SKIP() << "no Landlock tier on this machine: " << made.error().message;
     pool_ = std::move(made).value();
