@@ -112,7 +112,10 @@ class Comparer {
 
   std::optional<Decision> Words() {
     if (GoldOp() != Op::kText && AnswerOp() != Op::kText) return std::nullopt;
-    if (NormalizeWords(gold_.source) == NormalizeWords(answer_.source)) return Yes(Method::kText);
+    if (IsPlainWords(gold_.source) && IsPlainWords(answer_.source) &&
+        NormalizeWords(gold_.source) == NormalizeWords(answer_.source)) {
+      return Yes(Method::kText);
+    }
     if (GoldOp() == Op::kText && AnswerOp() == Op::kText) {
       const std::string& g = gold_.tree.Name(gold_.readings[0].root);
       const std::string& a = answer_.tree.Name(answer_.readings[0].root);

@@ -250,8 +250,10 @@ class Reader {
   }
 
   void Words(const std::string& normal) {
-    const std::string words = NormalizeWords(normal);
+    // A formula that cannot be read equals only itself.
+    std::string words = NormalizeWords(normal);
     if (words.empty()) return;
+    if (!IsPlainWords(normal)) words = "unread: " + impl_.source;
     const NodeId id = impl_.tree.Named(Op::kText, words);
     impl_.readings.push_back({id, Reading::When::kAlways});
     impl_.error = ParseError::kNone;

@@ -180,6 +180,25 @@ class Parser {
     MergeAssignments(items);
   }
 
+  // Items with semicolons between them: (1;2;3) is a tuple of three; {1,2; 3,4} holds two tuples.
+  void ParseParts(Ids* items, bool flat) {
+    ParseItems(items);
+    if (failed_ || !Is(Tok::kSemi)) return;
+    Ids all;
+    Ids part = *items;
+    while (!failed_) {
+      if (flat || part.size() == 1) {
+        all.insert(all.end(), part.begin(), part.end());
+      } else if (!part.empty()) {
+        all.push_back(MakeList(Op::kTuple, part));
+      }
+      if (!Accept(Tok::kSemi)) break;
+      part.clear();
+      ParseItems(&part);
+    }
+    *items = all;
+  }
+
   void SkipCondition() {
     while (!AtEnd() && !Is(Tok::kSemi)) Next();
   }
@@ -385,7 +404,8 @@ class Parser {
 
   // Words where an expression could stand: a number spelled out, the name on the left of a relation, or a text answer.
   NodeId TryWords() {
-    if (Is(Tok::kWord) && IsLetterProduct(T(), false) && !WordAlone() && !WordAhead())
+    if (Is(Tok::kWord) && IsLetterProduct(T(), false) && !WordAlone() && !WordAhead() &&
+        !NumberedWord())
       return kNoNode;
     if (!Is(Tok::kText) && !Is(Tok::kWord)) return kNoNode;
     size_t end = p_;
@@ -417,6 +437,10 @@ class Parser {
     return kNoNode;
   }
 
+  // june 6, room 12
+  bool NumberedWord() const {
+    return T().text.size() >= 3 && Ahead(1).kind == Tok::kNumber && Ahead(1).space;
+  }
   bool WordAhead() const { return Ahead(1).kind == Tok::kWord && Ahead(1).space; }
   bool WordAlone() const { return IsItemEnd(Ahead(1)); }
 
@@ -1871,7 +1895,7 @@ class Parser {
     pending_ = {};
     ++open_groups_;
     Ids items;
-    ParseItems(&items);
+    ParseParts(&items, false);
     NodeId id = kNoNode;
     if (!failed_ && (Is(Tok::kChoose) || Is(Tok::kOver)) && items.size() == 1)
       id = ParseInfix(items[0]);
@@ -1931,11 +1955,7 @@ class Parser {
     builder_ = open == '{' ? 1 : 0;
     ++open_groups_;
     Ids items;
-    while (!failed_) {
-      ParseItems(&items);
-      if (!Is(Tok::kSemi)) break;  // (1;2;3)
-      Next();
-    }
+    ParseParts(&items, open != '{');
     --open_groups_;
     bar_level_ = saved_bars;
     last_was_number_ = saved_number;

@@ -161,6 +161,31 @@ std::string NormalizeWords(std::string_view text) {
   return joined;
 }
 
+bool IsPlainWords(std::string_view text) {
+  bool digits = false;
+  bool brackets = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '\\') {
+      size_t j = i + 1;
+      while (j < text.size() && IsAlpha(text[j])) ++j;
+      const std::string_view name = text.substr(i + 1, j - i - 1);
+      if (name.empty() ? j < text.size() && std::strchr(" ,;:!~$", text[j]) == nullptr
+                       : !IsLayoutCommand(name))
+        return false;
+      i = name.empty() ? j : j - 1;
+    } else if (c == '(' || c == ')') {
+      brackets = true;
+    } else if (IsDigit(c)) {
+      digits = true;
+    } else if (!IsAlpha(c) && static_cast<unsigned char>(c) < 0x80 &&
+               std::strchr(" \t\r\n.,;:!?'\"-{}$~`", c) == nullptr) {
+      return false;
+    }
+  }
+  return !(digits && brackets);
+}
+
 std::optional<int64_t> NumberWord(std::string_view normalized) {
   static const std::unordered_map<std::string_view, int> kSmall = {
       {"zero", 0},     {"one", 1},      {"two", 2},        {"three", 3},     {"four", 4},

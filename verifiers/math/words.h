@@ -13,6 +13,10 @@ namespace assay::math {
 // Lower-case words joined by blanks, without punctuation, articles and layout commands; dates in one order.
 std::string NormalizeWords(std::string_view text);
 
+// True if a text is nothing but words: letters, digits, blanks and the punctuation of sentences, once commands of layout are
+// taken away. A formula that could not be read is not.
+bool IsPlainWords(std::string_view text);
+
 // "five", "twenty-one", "one hundred and five": its value.
 std::optional<int64_t> NumberWord(std::string_view normalized);
 // "million": 1000000; 0 if it is no such word.
