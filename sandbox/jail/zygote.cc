@@ -64,8 +64,10 @@ Result<Filters> Begin(const World& world, const sandbox::WorkerConfig& config, b
   WorkerHello hello;
   hello.tier = static_cast<uint8_t>(world.tier);
   hello.layers = world.layers;
-  hello.layers.push_back(world.has_proc ? "proc=own processes only"
-                                        : "proc=off: the kernel refuses a new one here");
+  const char* proc = !world.own_pids  ? "proc=out of reach"
+                     : world.has_proc ? "proc=own processes only"
+                                      : "proc=off: the kernel refuses a new one here";
+  hello.layers.push_back(proc);
   Result<std::string> version = StartPython(PythonConfig{world.packages, config.preimport});
   Result<Filters> filters = BuildFilters();
   hello.policy = WorldText(world) + PolicyText();
