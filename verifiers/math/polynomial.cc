@@ -409,4 +409,66 @@ bool SameZeros(Tree* tree, Budget* budget, NodeId a, NodeId b) {
   return true;
 }
 
+bool RealZerosAndPoles(Tree* tree, Budget* budget, NodeId id, std::string_view symbol,
+                       std::vector<double>* out) {
+  Forms forms(tree, budget);
+  std::vector<NodeId> atoms;
+  if (!forms.Atoms(id, &atoms) || atoms.size() != 1 || (*tree)[atoms[0]].op != Op::kSym ||
+      tree->Name(atoms[0]) != symbol)
+    return false;
+  const Ring ring(atoms);
+  Quotient q(ring);
+  if (!forms.Build(id, ring, &q)) return false;
+  for (Poly* p : {&q.num, &q.den}) {
+    if (fmpz_mpoly_is_fmpz(p->get(), ring.ctx()) != 0) continue;
+    if (!SquareFree(&forms, ring, p) ||
+        !budget->Spend(60 * (1 + fmpz_mpoly_total_degree_si(p->get(), ring.ctx()))))
+      return false;
+    fmpz_poly_t poly;
+    fmpz_poly_init(poly);
+    const slong length = fmpz_mpoly_length(p->get(), ring.ctx());
+    for (slong k = 0; k < length; ++k) {
+      Integer c;
+      fmpz_mpoly_get_term_coeff_fmpz(c.get(), p->get(), k, ring.ctx());
+      fmpz_poly_set_coeff_fmpz(
+          poly, static_cast<slong>(fmpz_mpoly_get_term_var_exp_ui(p->get(), k, 0, ring.ctx())),
+          c.get());
+    }
+    const slong degree = fmpz_poly_degree(poly);
+    const bool small = degree <= 12;
+    if (small) {
+      acb_ptr roots = _acb_vec_init(degree);
+      arb_fmpz_poly_complex_roots(roots, poly, 0, 64);
+      for (slong k = 0; k < degree; ++k) {
+        if (arb_is_zero(acb_imagref(roots + k)))
+          out->push_back(arf_get_d(arb_midref(acb_realref(roots + k)), ARF_RND_NEAR));
+      }
+      _acb_vec_clear(roots, degree);
+    }
+    fmpz_poly_clear(poly);
+    if (!small) return false;
+  }
+  return true;
+}
+
+bool IsSquareFree(Tree* tree, Budget* budget, NodeId id) {
+  Forms forms(tree, budget);
+  std::vector<NodeId> atoms;
+  if (!forms.Atoms(id, &atoms)) return false;
+  if (atoms.empty()) return true;
+  const Ring ring(atoms);
+  Quotient q(ring);
+  if (!forms.Build(id, ring, &q)) return false;
+  for (Poly* p : {&q.num, &q.den}) {
+    Poly free = *p;
+    if (!SquareFree(&forms, ring, &free)) return false;
+    if (fmpz_mpoly_is_fmpz(p->get(), ring.ctx()) == 0 &&
+        fmpz_mpoly_total_degree_si(free.get(), ring.ctx()) !=
+            fmpz_mpoly_total_degree_si(p->get(), ring.ctx())) {
+      return false;
+    }
+  }
+  return true;
+}
+
 }  // namespace assay::math

@@ -3,6 +3,9 @@
 // verifiers/math.
 #pragma once
 
+#include <string_view>
+#include <vector>
+
 #include "verifiers/math/eval.h"
 #include "verifiers/math/tree.h"
 
@@ -15,5 +18,14 @@ NodeId EvaluatePolynomials(Tree* tree, Budget* budget, NodeId id);
 // True if a = 0 and b = 0 have the same solutions because the numerators of the two rational functions have the same
 // factors, each counted once.
 bool SameZeros(Tree* tree, Budget* budget, NodeId a, NodeId b);
+
+// The real zeros and poles of an expression that is a rational function of the symbol with rational coefficients, appended as
+// doubles. False if it is none, or too large.
+bool RealZerosAndPoles(Tree* tree, Budget* budget, NodeId id, std::string_view symbol,
+                       std::vector<double>* out);
+
+// True if the expression is a rational function of its symbols (and of subterms that are none, taken as symbols) without
+// repeated factors: a root or logarithm of it does not hide an absolute value.
+bool IsSquareFree(Tree* tree, Budget* budget, NodeId id);
 
 }  // namespace assay::math

@@ -5,6 +5,8 @@
 #include <numeric>
 
 #include "core/hash.h"
+#include "verifiers/math/polynomial.h"
+#include "verifiers/math/rewrite.h"
 
 namespace assay::math {
 namespace {
@@ -729,45 +731,69 @@ void Scalars::Literals(NodeId id, std::vector<double>* out) {
   for (uint32_t k = 0; k < n.n; ++k) Literals(tree_.Kid(id, k), out);
 }
 
-// Real zeros of a power of a polynomial of degree two at most; false if it is none.
+// Real zeros and poles of a rational function; false if it is none.
 bool Scalars::Zeros(NodeId id, std::string_view symbol, std::vector<double>* breaks) {
-  NodeId u = id;
-  while (tree_[u].op == Op::kPow && tree_[tree_.Kid(u, 1)].op == Op::kNum) u = tree_.Kid(u, 0);
-  Rational c[3];
-  if (!Quadratic(u, symbol, c)) return false;
-  const double c0 = fmpq_get_d(c[0].get());
-  const double c1 = fmpq_get_d(c[1].get());
-  const double c2 = fmpq_get_d(c[2].get());
-  if (c2 == 0) {
-    if (c1 != 0) breaks->push_back(-c0 / c1);
-    return true;
-  }
-  const double discriminant = c1 * c1 - 4 * c0 * c2;
-  if (discriminant < 0) return true;
-  breaks->push_back((-c1 - std::sqrt(discriminant)) / (2 * c2));
-  breaks->push_back((-c1 + std::sqrt(discriminant)) / (2 * c2));
-  return true;
+  return RealZerosAndPoles(&tree_, &budget_, id, symbol, breaks);
 }
 
-// Where absolute values and roots change their form, if that can be told.
+namespace {
+
+enum class Corner {
+  kNone,  // analytic wherever it is defined
+  kJump,  // changes its form at zeros and poles of its argument
+  kRoot,  // the same, but without repeated factors the form is one wherever it is real
+};
+
+Corner CornerOf(const Tree& tree, NodeId id) {
+  const Node& n = tree[id];
+  switch (n.op) {
+    case Op::kAbs:
+    case Op::kMax:
+    case Op::kMin:
+      return Corner::kJump;
+    case Op::kRoot:
+    case Op::kLog:
+      return Corner::kRoot;
+    case Op::kPow:
+      return IsWholeLiteral(tree[tree.Kid(id, 1)]) ? Corner::kNone : Corner::kRoot;
+    case Op::kFunc: {
+      const auto f = static_cast<FuncId>(n.aux);
+      if (f == FuncId::kLn) return Corner::kRoot;
+      const bool inverse = (f >= FuncId::kAsin && f <= FuncId::kAcsc) ||
+                           (f >= FuncId::kAsinh && f <= FuncId::kAcoth);
+      return f == FuncId::kSign || inverse ? Corner::kJump : Corner::kNone;
+    }
+    default:
+      return Corner::kNone;
+  }
+}
+
+}  // namespace
+
+// Where an expression in one symbol (several: `symbol` empty) may change its form. False: that cannot be told, so samples
+// cannot show equality.
 bool Scalars::PieceBreaks(NodeId id, std::string_view symbol, std::vector<double>* breaks) {
-  if (!budget_.Spend(1) || breaks->size() > 16) return false;
+  if (!budget_.Spend(1) || breaks->size() > 24) return false;
   const Op op = tree_[id].op;
   const uint32_t count = tree_[id].n;
-  const auto function = static_cast<FuncId>(tree_[id].aux);
   if (TraitsOf(id).symbols.empty()) return true;
-  if (op == Op::kAbs || (op == Op::kFunc && function == FuncId::kSign)) {
-    if (!Zeros(tree_.Kid(id, 0), symbol, breaks)) return false;
-  } else if (op == Op::kMax || op == Op::kMin) {
-    for (uint32_t k = 1; k < count; ++k) {
-      for (uint32_t j = 0; j < k; ++j) {
-        if (!Zeros(tree_.Sub(tree_.Kid(id, j), tree_.Kid(id, k)), symbol, breaks)) return false;
-      }
-    }
-  } else if (op == Op::kRoot || (op == Op::kPow && !IsWholeLiteral(tree_[tree_.Kid(id, 1)]))) {
-    Zeros(tree_.Kid(id, 0), symbol, breaks);  // other radicands: analytic where they are positive
-  } else if (op == Op::kNorm || (op == Op::kFunc && function == FuncId::kArg)) {
+  if (op == Op::kNorm || (op == Op::kFunc && static_cast<FuncId>(tree_[id].aux) == FuncId::kArg))
     return false;
+  const Corner corner = CornerOf(tree_, id);
+  std::vector<NodeId> arguments;
+  if (op == Op::kMax || op == Op::kMin) {
+    for (uint32_t k = 1; k < count; ++k) {
+      for (uint32_t j = 0; j < k; ++j)
+        arguments.push_back(tree_.Sub(tree_.Kid(id, j), tree_.Kid(id, k)));
+    }
+  } else if (corner != Corner::kNone) {
+    arguments.push_back(tree_.Kid(id, 0));
+  }
+  for (const NodeId argument : arguments) {
+    if (TraitsOf(argument).symbols.empty()) continue;
+    if (!symbol.empty() && Zeros(argument, symbol, breaks)) continue;
+    if (corner == Corner::kJump && tree_[argument].op != Op::kSym) return false;
+    if (corner == Corner::kRoot && !IsSquareFree(&tree_, &budget_, argument)) return false;
   }
   for (uint32_t k = 0; k < count; ++k) {
     if (!PieceBreaks(tree_.Kid(id, k), symbol, breaks)) return false;
@@ -814,11 +840,11 @@ bool Scalars::CollectPoints(NodeId a, NodeId b, const Traits& ta, const Traits& 
     if (!positive) add(-s * 1.9, -s * 1.05, false);
     add(s * 0.5, s * 0.95, false);
   }
-  points->complete = !(ta.pieces || tb.pieces || ta.steps || tb.steps);
   std::vector<double> breaks;
-  if (names.size() == 1 && !whole && !ta.steps && !tb.steps && PieceBreaks(a, names[0], &breaks) &&
-      PieceBreaks(b, names[0], &breaks)) {
-    points->complete = true;
+  const std::string_view only = names.size() == 1 ? names[0] : std::string_view();
+  points->complete = !ta.steps && !tb.steps && (names.size() == 1 || (!ta.pieces && !tb.pieces)) &&
+                     PieceBreaks(a, only, &breaks) && PieceBreaks(b, only, &breaks);
+  if (points->complete && !whole && !breaks.empty()) {
     std::sort(breaks.begin(), breaks.end());
     for (size_t k = 0; k < breaks.size(); ++k) {
       const double here = breaks[k];
