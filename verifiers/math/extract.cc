@@ -85,6 +85,13 @@ bool IsQualifier(std::string_view word) {
                       "within", "nowhere",  "hardly", "barely", "almost", "nearly"});
 }
 
+// "The answer is correct", "the answer is given by ..": no answer follows.
+bool SaysNothing(std::string_view word) {
+  return OneOf(word, {"correct", "right", "wrong", "incorrect", "valid", "reasonable", "consistent",
+                      "verified", "below", "clear", "obvious", "unknown", "unclear", "what", "why",
+                      "how", "because", "based"});
+}
+
 // Words between a copula and the answer that say nothing.
 bool IsFiller(std::string_view word) {
   return OneOf(word,
@@ -188,6 +195,7 @@ class Extractor {
   size_t ContentBegin(const PhraseHit& hit);
   bool StandsAlone(const PhraseHit& hit) const;
   bool ReadContent(size_t at, Candidate* out, int depth);
+  bool ReadBullets(size_t at, Candidate* out) const;
   bool ReadProse(size_t at, size_t end, Candidate* out, int depth);
   bool TakeSpan(Rule rule, size_t begin, size_t end, Candidate* out, size_t unit = 0) const;
 
@@ -491,11 +499,12 @@ int Extractor::RetractionAt(size_t at, bool continued, size_t* next) const {
     turn = turn || OneOf(word, {"wait", "oops", "sorry", "scratch", "disregard", "correction"});
     if (words <= 6) {
       subject = subject || OneOf(word, {"that", "that's", "this", "it", "it's", "my", "i", "above",
-                                        "answer", "result", "is", "was", "isn't", "must",
-                                        "previous", "which", "the", "above"});
+                                        "answer", "result", "previous", "which"});
       if (word == "a" || word == "common" || word == "many" || word == "some") subject = false;
     }
-    if (OneOf(word, {"hope", "if", "check", "checking", "verify", "believe"})) return 0;
+    if (OneOf(word, {"hope", "if", "check", "checking", "verify", "believe", "otherwise", "would",
+                     "unless"}))
+      return 0;
     negated = negated || IsNegation(word);
     since_negation = IsNegation(word) ? 0 : since_negation + 1;
     answer = answer || (word == "answer" && since_negation <= 3 &&
@@ -731,6 +740,28 @@ bool Extractor::ReadProse(size_t at, size_t end, Candidate* out, int depth) {
   return false;
 }
 
+// "The answer is:" and then lines that begin with "- ".
+bool Extractor::ReadBullets(size_t at, Candidate* out) const {
+  if (at == 0 || text_[at - 1] != '\n') return false;
+  out->text.clear();
+  size_t i = at;
+  for (int items = 0; items < 16 && i + 1 < hi_ && text_[i] == '-' && text_[i + 1] == ' ';
+       ++items) {
+    const size_t begin = SkipMarkup(text_, i + 2, hi_);
+    const size_t end = ClauseEnd(text_, begin, hi_);
+    const DirectSpan span = ReadDirect(text_, begin, end);
+    if (span.end <= begin) return false;
+    StrAppend(&out->text, items == 0 ? "" : ", ", text_.substr(begin, span.end - begin));
+    out->end = span.end;
+    i = end;
+    while (i < hi_ && text_[i] != '\n' && i < end + 8) ++i;
+    if (i < hi_ && text_[i] == '\n') ++i;
+  }
+  out->rule = Rule::kAnchor;
+  out->begin = at;
+  return !out->text.empty();
+}
+
 // Reads the answer that is announced to stand at `at`.
 bool Extractor::ReadContent(size_t at, Candidate* out, int depth) {
   size_t i = SkipMarkup(text_, at, hi_);
@@ -739,6 +770,7 @@ bool Extractor::ReadContent(size_t at, Candidate* out, int depth) {
     i = SkipMarkup(text_, SkipSpace(text_, i + 1, hi_), hi_);
   }
   if (i >= hi_) return false;
+  if (ReadBullets(i, out)) return true;
   const size_t end = ClauseEnd(text_, i, hi_);
   if (end < hi_ && text_[end] == '?') {
     refusal_ = "question";
@@ -747,7 +779,8 @@ bool Extractor::ReadContent(size_t at, Candidate* out, int depth) {
   for (int fillers = 0; fillers < 6; ++fillers) {
     size_t word_end = i;
     const std::string word = WordAt(text_, i, end, &word_end);
-    if (word.empty() || word.size() + 0 == 0) break;
+    if (word.empty()) break;
+    if (SaysNothing(word)) return false;
     if (IsNegation(word)) {
       refusal_ = "negated";
       return false;
@@ -973,9 +1006,11 @@ bool Extractor::LastBold(size_t from, Candidate* out) const {
 // The last sentence that has one: `.. = X.` or ".. is X." with nothing behind X.
 bool Extractor::FinalEquals(size_t from, Candidate* out) const {
   size_t end = hi_;
-  while (end > from && (IsSpace(text_[end - 1]) || text_[end - 1] == '.' || text_[end - 1] == ']' ||
-                        text_[end - 1] == '*'))
+  while (end > from && (IsSpace(text_[end - 1]) || text_[end - 1] == '.' || text_[end - 1] == '*' ||
+                        (text_[end - 1] == ']' && end >= from + 2 && text_[end - 2] == ' '))) {
     --end;
+  }
+  if (end > from + 1 && text_[end - 1] == '!' && IsDigit(text_[end - 2])) --end;  // an exclamation
   const size_t begin = std::max(from, ClauseBegin(text_, end, from));
   std::vector<size_t> values;  // where one may begin
   bool there = false;          // "there are 12 of them" announces nothing

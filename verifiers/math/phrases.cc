@@ -23,6 +23,7 @@ constexpr Entry kEntries[] = {
     {"final answer", Phrase::kFinal, "en"},
     {"final result", Phrase::kFinal, "en"},
     {"final value", Phrase::kFinal, "en"},
+    {"ans:", Phrase::kAnswer, "en"},
     {"correct option", Phrase::kAnswer, "en"},
     {"correct choice", Phrase::kAnswer, "en"},
     {"a:", Phrase::kLetterA, ""},

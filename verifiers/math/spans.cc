@@ -286,16 +286,35 @@ namespace {
 class DirectWalk {
  public:
   DirectWalk(std::string_view text, size_t at, size_t end)
-      : text_(text), at_(at), end_(end), formulas_(text, end) {}
+      : text_(text), begin_(at), at_(at), end_(end), formulas_(text, end) {}
 
   DirectSpan Run() {
     while (at_ < end_ && Step()) {
     }
-    span_.end = good_;
+    span_.end = good_ == 0 ? 0 : Balanced(good_);
     return span_;
   }
 
  private:
+  // Where the first bracket opens that does not close before `end` ("3 (that is, .."), or `end`.
+  size_t Balanced(size_t end) const {
+    size_t open[16];
+    size_t depth = 0;
+    for (size_t i = begin_; i < end; ++i) {
+      const char c = text_[i];
+      if (c == '(' || c == '[') {
+        if (depth == std::size(open)) return end;
+        open[depth++] = i;
+      } else if ((c == ')' || c == ']') && depth > 0) {
+        --depth;
+      }
+    }
+    if (depth == 0 || open[0] == begin_ || text_[open[0] - 1] != ' ') return end;
+    size_t cut = open[0];
+    while (cut > begin_ && IsSpace(text_[cut - 1])) --cut;
+    return cut;
+  }
+
   // Takes one token; false: the answer is over.
   bool Step() {
     const char c = text_[at_];
@@ -395,6 +414,10 @@ class DirectWalk {
       const std::string next = WordAt(text_, word_end + 1, end_, &next_end);
       if (next.size() >= 2 && !IsStopWord(next) && !IsConnector(next)) return false;
     }
+    // "i.e.", "e.g."
+    if (good_ != 0 && word_end + 1 < end_ && text_[word_end] == '.' &&
+        IsAsciiLetter(text_[word_end + 1]))
+      return false;
     if (IsUnitLetter(word_end)) {
       const size_t unit = at_;
       const bool raised = HasAt(text_, word_end, "²") || HasAt(text_, word_end, "³");
@@ -451,6 +474,7 @@ class DirectWalk {
   }
 
   std::string_view text_;
+  size_t begin_;
   size_t at_;
   size_t end_;
   FormulaReader formulas_;
