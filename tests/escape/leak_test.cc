@@ -143,10 +143,12 @@ TEST_F(LeakTest, TenThousandJobsLeaveNothing) {
               static_cast<double>(mounts), 40)
       << "mounts";
   EXPECT_EQ(ReadFile("/proc/self/mountinfo").size(), own_mounts);
+#ifndef __SANITIZE_ADDRESS__  // it keeps freed memory for a while
   EXPECT_LE(static_cast<double>(memory_after), static_cast<double>(memory) * 1.01)
       << "memory of the workers";
   EXPECT_LE(static_cast<double>(MemoryKib(getpid())), static_cast<double>(own_memory) * 1.01 + 256)
       << "memory here";
+#endif
 }
 
 TEST_F(LeakTest, AKilledWorkersJobIsRunAgainAndThePoolHeals) {
