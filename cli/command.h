@@ -19,9 +19,9 @@ class App;
 namespace assay {
 
 inline constexpr int kExitOk = 0;
-inline constexpr int kExitGate = 1;       // a requested gate failed
-inline constexpr int kExitUsage = 2;      // bad usage, configuration or input
-inline constexpr int kExitFaults = 3;     // finished, but some rows are not scored
+inline constexpr int kExitGate = 1;    // a requested gate failed
+inline constexpr int kExitUsage = 2;   // bad usage, configuration or input
+inline constexpr int kExitFaults = 3;  // finished, but some rows are not scored
 inline constexpr int kExitInterrupted = 130;
 
 const char* Version();

@@ -13,6 +13,7 @@ inline constexpr double kAdvantageEps = 1e-4;
 
 // One advantage for each reward of one group. A null reward has mask false and value 0. A group with a single
 // scored reward has no deviation: value 0, as TRL does (its mask stays true).
-std::vector<Advantage> GroupAdvantages(const std::vector<Reward>& rewards, double eps = kAdvantageEps);
+std::vector<Advantage> GroupAdvantages(const std::vector<Reward>& rewards,
+                                       double eps = kAdvantageEps);
 
 }  // namespace assay

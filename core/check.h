@@ -8,7 +8,7 @@ namespace assay {
 
 }  // namespace assay
 
-#define ASSAY_CHECK(condition) \
-  do {                         \
+#define ASSAY_CHECK(condition)                                              \
+  do {                                                                      \
     if (!(condition)) ::assay::CheckFailed(#condition, __FILE__, __LINE__); \
   } while (false)

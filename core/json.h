@@ -97,7 +97,9 @@ class Json {
   bool operator==(const Json& other) const;
 
  private:
-  std::variant<std::monostate, bool, int64_t, uint64_t, double, BigNumber, std::string, Array, Object> value_;
+  std::variant<std::monostate, bool, int64_t, uint64_t, double, BigNumber, std::string, Array,
+               Object>
+      value_;
 };
 
 struct Json::Member {

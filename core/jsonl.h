@@ -21,7 +21,8 @@ class LineReader {
   virtual ~LineReader() = default;
 
   struct Line {
-    std::string_view text;  // without line end; valid until the next call; kJsonPadding readable bytes follow
+    std::string_view
+        text;  // without line end; valid until the next call; kJsonPadding readable bytes follow
     int64_t number = 0;     // 1-based, blank lines counted
     bool too_long = false;  // text is empty then
   };

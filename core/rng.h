@@ -16,10 +16,10 @@ class Rng {
   // An independent stream of the same run seed: Rng(7, "shuffle", epoch).
   Rng(uint64_t seed, std::string_view stream, uint64_t index = 0);
 
-  uint64_t Next();                    // uniform over 64 bits
-  uint64_t Below(uint64_t bound);     // uniform over [0, bound); bound > 0; no modulo bias
-  double Uniform();                   // uniform over [0, 1), 53 bits
-  double Normal();                    // mean 0, deviation 1 (polar Box-Muller, Marsaglia 1964)
+  uint64_t Next();                 // uniform over 64 bits
+  uint64_t Below(uint64_t bound);  // uniform over [0, bound); bound > 0; no modulo bias
+  double Uniform();                // uniform over [0, 1), 53 bits
+  double Normal();                 // mean 0, deviation 1 (polar Box-Muller, Marsaglia 1964)
 
   // Fisher-Yates.
   template <typename T>

@@ -22,10 +22,11 @@ struct Message {
 
 struct Problem {
   std::string id;
-  std::string task;               // "math", "code", ...: picks the verifier when no rubric does; may be empty
-  std::string prompt;             // the prompt's text; for chat, the contents of all messages joined by "\n\n"
+  std::string task;    // "math", "code", ...: picks the verifier when no rubric does; may be empty
+  std::string prompt;  // the prompt's text; for chat, the contents of all messages joined by "\n\n"
   std::vector<Message> messages;  // empty unless the prompt was chat messages
-  std::vector<std::string> answers;  // reference answers, any of which counts; empty if none was given
+  std::vector<std::string>
+      answers;             // reference answers, any of which counts; empty if none was given
   Json verification_info;  // an object (a JSON string in the row was parsed), or null
   Json options;            // the row's "options": {"math": {"mode": "bare"}}, or null
   Json extra;              // every key not understood here, in input order; an object
@@ -50,21 +51,21 @@ struct Group {
 
 enum class Outcome : uint8_t {
   kPass,
-  kFail,     // wrong, unparseable, over a limit, a broken protocol: whatever the candidate's bytes can bring about
+  kFail,  // wrong, unparseable, over a limit, a broken protocol: whatever the candidate's bytes can bring about
   kAbstain,  // not applicable by routing; the term is skipped
   kFault,    // ours: no worker, no jail, a gold that does not parse; nulls the whole reward
 };
-const char* OutcomeName(Outcome outcome);                      // "pass", "fail", "abstain", "fault"
+const char* OutcomeName(Outcome outcome);  // "pass", "fail", "abstain", "fault"
 std::optional<Outcome> OutcomeFromName(std::string_view name);
 
 // What one verifier says of one sample.
 struct Verdict {
   Outcome outcome = Outcome::kFault;
-  double score = 0;      // in [0, 1]; 0 unless outcome is kPass or (for partial scores) kFail
-  std::string reason;    // stable, machine-readable ("wrong_value"); see docs/reasons.md
-  std::string detail;    // a sentence for people
-  Json evidence;         // an object: the extracted answer, the failing test, ...; or null
-  double ms = 0;         // what it cost, wall clock, milliseconds
+  double score = 0;    // in [0, 1]; 0 unless outcome is kPass or (for partial scores) kFail
+  std::string reason;  // stable, machine-readable ("wrong_value"); see docs/reasons.md
+  std::string detail;  // a sentence for people
+  Json evidence;       // an object: the extracted answer, the failing test, ...; or null
+  double ms = 0;       // what it cost, wall clock, milliseconds
 
   static Verdict Pass(std::string reason = "ok", double score = 1.0);
   static Verdict Fail(std::string reason, std::string detail = "", double score = 0.0);

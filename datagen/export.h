@@ -24,8 +24,8 @@ struct ExportOptions {
 };
 
 struct ExportResult {
-  int64_t rows = 0;    // of the data set
-  int64_t lines = 0;   // written
+  int64_t rows = 0;   // of the data set
+  int64_t lines = 0;  // written
   int64_t bytes = 0;
   int64_t renamed_columns = 0;  // extra columns whose names TRL reserves, written as "extra_NAME"
 };

@@ -18,8 +18,10 @@ class ResumeJournal {
   // Starts a new journal (and an empty output), or with `resume` takes up the old one: cuts output and journal to the rows
   // that both have whole, and no more than `rows_max` (what the store has; -1: no bound). A journal of another
   // configuration or other files is refused (kUsage). Nothing to resume is a new start.
-  static Result<std::unique_ptr<ResumeJournal>> Open(const std::string& output, const std::string& config_hash,
-                                                     const std::vector<std::string>& files, bool resume, int64_t rows_max);
+  static Result<std::unique_ptr<ResumeJournal>> Open(const std::string& output,
+                                                     const std::string& config_hash,
+                                                     const std::vector<std::string>& files,
+                                                     bool resume, int64_t rows_max);
   ~ResumeJournal();
 
   int64_t rows_done() const;

@@ -30,7 +30,8 @@ struct ScoreRunOptions {
   std::string output;              // file; "" or "-" is standard output
   std::string store;               // SQLite file; "" = none
   std::string run_name = "default";
-  std::string group_by;  // flat lines with one value of this field, one after the other, make a group; "" = off
+  std::string
+      group_by;  // flat lines with one value of this field, one after the other, make a group; "" = off
   int jobs = 1;
   bool with_times = true;
   bool strict = false;  // stop at the first bad line
@@ -38,8 +39,9 @@ struct ScoreRunOptions {
   bool progress = false;
   uint64_t seed = 0;
   std::string tool_version;
-  const std::atomic<bool>* interrupted = nullptr;  // set by a signal handler; the run stops at a row boundary
-  std::function<void(const std::string&)> warn;    // sentences for the user; may be empty
+  const std::atomic<bool>* interrupted =
+      nullptr;  // set by a signal handler; the run stops at a row boundary
+  std::function<void(const std::string&)> warn;  // sentences for the user; may be empty
 };
 
 // What one term of the rubric said, over all samples.
@@ -49,17 +51,17 @@ struct TermSummary {
 };
 
 struct ScoreRunSummary {
-  int64_t rows = 0;       // input lines scored or refused in this call
-  int64_t resumed = 0;    // rows taken over from the interrupted run
-  int64_t bad_rows = 0;   // lines that could not be read, those of the interrupted run included
+  int64_t rows = 0;      // input lines scored or refused in this call
+  int64_t resumed = 0;   // rows taken over from the interrupted run
+  int64_t bad_rows = 0;  // lines that could not be read, those of the interrupted run included
   int64_t samples = 0;
-  int64_t scored = 0;     // samples with a reward
-  int64_t nulls = 0;      // samples without one
-  int64_t faults = 0;     // of these, faults; those of the interrupted run included
-  int64_t all_pass = 0;   // samples whose every verdict that applied is a pass
+  int64_t scored = 0;    // samples with a reward
+  int64_t nulls = 0;     // samples without one
+  int64_t faults = 0;    // of these, faults; those of the interrupted run included
+  int64_t all_pass = 0;  // samples whose every verdict that applied is a pass
   double reward_sum = 0;
   int64_t groups = 0, zero_variance_groups = 0;
-  int64_t bytes = 0;      // input text
+  int64_t bytes = 0;  // input text
   double seconds = 0;
   bool interrupted = false;
   JsonRepairs repairs;
@@ -73,6 +75,7 @@ struct ScoreRunSummary {
 Result<ScoreRunSummary> ScoreFiles(const ScoreRunOptions& options, const Rubric& rubric);
 
 // The output line of one group (or of a flat sample), without a newline.
-void AppendScoreLine(const Group& group, const GroupScore& score, bool with_times, std::string* out);
+void AppendScoreLine(const Group& group, const GroupScore& score, bool with_times,
+                     std::string* out);
 
 }  // namespace assay

@@ -20,9 +20,11 @@ struct SelectOptions {
   std::string run;
   std::string dataset;
   bool replace = false;
-  int64_t max_per_problem = 0;          // all-correct: at most so many of one problem, drawn by `seed`; 0: all
-  bool keep_duplicates = false;         // all-correct: keep samples of one problem with identical text
-  std::optional<double> min_reward;     // best-of-n: the least reward worth keeping; none: anything above 0
+  int64_t max_per_problem =
+      0;  // all-correct: at most so many of one problem, drawn by `seed`; 0: all
+  bool keep_duplicates = false;  // all-correct: keep samples of one problem with identical text
+  std::optional<double>
+      min_reward;  // best-of-n: the least reward worth keeping; none: anything above 0
   uint64_t seed = 0;
   std::string tool_version;
 };

@@ -54,7 +54,8 @@ class Statement {
 
 class Database {
  public:
-  static Result<std::unique_ptr<Database>> Open(const std::string& path, int open_flags, int busy_timeout_ms);
+  static Result<std::unique_ptr<Database>> Open(const std::string& path, int open_flags,
+                                                int busy_timeout_ms);
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
@@ -88,7 +89,9 @@ class BatchInsert {
   BatchInsert& Blob(std::string_view value);
   BatchInsert& Null();
 
-  bool full() const { return cells_.size() >= static_cast<size_t>(columns_ * kRowsMax) || bytes_.size() >= kMaxBytes; }
+  bool full() const {
+    return cells_.size() >= static_cast<size_t>(columns_ * kRowsMax) || bytes_.size() >= kMaxBytes;
+  }
   Status Flush();
 
  private:

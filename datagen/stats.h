@@ -33,22 +33,25 @@ struct PassAtK {
 
 // Of a run's samples, or of the samples that a data set keeps.
 struct SampleStats {
-  int64_t rows = 0;      // input rows with samples among these
+  int64_t rows = 0;  // input rows with samples among these
   int64_t problems = 0;
   int64_t samples = 0;
-  int64_t scored = 0;    // with a reward
-  int64_t passed = 0;    // IsCorrect (datagen/select.h)
-  int64_t faults = 0;    // with a fault among the verdicts
-  int64_t truncated = 0; // finish_reason "length"
+  int64_t scored = 0;     // with a reward
+  int64_t passed = 0;     // IsCorrect (datagen/select.h)
+  int64_t faults = 0;     // with a fault among the verdicts
+  int64_t truncated = 0;  // finish_reason "length"
   int64_t distinct_texts = 0;
-  int64_t groups = 0;               // input rows with at least two scored samples
-  int64_t zero_variance_groups = 0; // of those, all rewards equal: no advantage to learn from
+  int64_t groups = 0;                // input rows with at least two scored samples
+  int64_t zero_variance_groups = 0;  // of those, all rewards equal: no advantage to learn from
   std::map<std::string, TermStats> terms;  // by label
   Distribution reward;
   Distribution text_bytes;
-  std::vector<PassAtK> pass_at_k;  // k = 1, 2, 4, ... up to the largest number of samples of one problem; runs only
+  std::vector<PassAtK>
+      pass_at_k;  // k = 1, 2, 4, ... up to the largest number of samples of one problem; runs only
 
-  double pass_rate() const { return scored > 0 ? static_cast<double>(passed) / static_cast<double>(scored) : 0; }
+  double pass_rate() const {
+    return scored > 0 ? static_cast<double>(passed) / static_cast<double>(scored) : 0;
+  }
 };
 
 struct RunStats {

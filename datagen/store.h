@@ -77,9 +77,9 @@ struct StoredGroup {
   int64_t problem_id = 0;
   RowKey key;
   bool flat = false;
-  int64_t sample_count = 0;         // of the input row, also where only some of its samples are here
-  std::string error;                // not empty: a bad row; there is nothing else in it
-  Problem problem;                  // as it was read: options and extra are the row's own
+  int64_t sample_count = 0;  // of the input row, also where only some of its samples are here
+  std::string error;         // not empty: a bad row; there is nothing else in it
+  Problem problem;           // as it was read: options and extra are the row's own
   std::vector<std::string> labels;  // of the verdicts, in order
   std::vector<StoredSample> samples;
 };

@@ -106,10 +106,11 @@ Result<LanguageTable> LanguageTable::Make(const std::string& toml_text) {
   if (toml_text.empty()) return table;
   const toml::parse_result parsed = toml::parse(toml_text);
   if (!parsed) {
-    return Error{ErrorCode::kUsage,
-                 StrCat("languages: line ", static_cast<int64_t>(parsed.error().source().begin.line), ": ",
-                        std::string(parsed.error().description())),
-                 ""};
+    return Error{
+        ErrorCode::kUsage,
+        StrCat("languages: line ", static_cast<int64_t>(parsed.error().source().begin.line), ": ",
+               std::string(parsed.error().description())),
+        ""};
   }
   const toml::table* languages = parsed.table()["language"].as_table();
   if (languages == nullptr) return table;

@@ -400,7 +400,8 @@ JudgeResult Sandbox::Judge(const JudgeJob& job) {
 
 Status Sandbox::CheckLanguage(std::string_view name) const {
   if (impl_->languages.Find(name) != nullptr) return {};
-  return Error{ErrorCode::kUsage, StrCat("unknown language '", name, "'"), DidYouMean(name, impl_->languages.Names())};
+  return Error{ErrorCode::kUsage, StrCat("unknown language '", name, "'"),
+               DidYouMean(name, impl_->languages.Names())};
 }
 
 Tier Sandbox::tier() const { return static_cast<Tier>(impl_->hello.tier); }

@@ -30,7 +30,7 @@ struct RubricTerm {
   std::string label;     // key in the output; the verifier's name unless given
   double weight = 1.0;
   bool gate = false;
-  Json options;          // object or null
+  Json options;  // object or null
 };
 
 struct RubricSpec {
@@ -74,7 +74,8 @@ class Rubric {
   std::optional<Error> failure() const;
 
   // The pure folding step, for one sample. `terms` and `verdicts` are of one length.
-  static Reward Fold(const RubricSpec& spec, const std::vector<RubricTerm>& terms, const std::vector<Verdict>& verdicts);
+  static Reward Fold(const RubricSpec& spec, const std::vector<RubricTerm>& terms,
+                     const std::vector<Verdict>& verdicts);
 
  private:
   Rubric();

@@ -49,9 +49,11 @@ struct VerifierInfo {
 const std::vector<VerifierInfo>& BuiltinVerifiers();
 // Null if there is none of that name.
 const VerifierInfo* FindVerifier(std::string_view name);
-Result<std::unique_ptr<Verifier>> MakeVerifier(std::string_view name, const Json& options, const VerifierEnv& env);
+Result<std::unique_ptr<Verifier>> MakeVerifier(std::string_view name, const Json& options,
+                                               const VerifierEnv& env);
 
 // Error for an option object with keys outside `known` ("unknown option 'mod' of verifier 'math'").
-Status CheckOptionNames(const Json& options, std::string_view verifier, const std::vector<std::string>& known);
+Status CheckOptionNames(const Json& options, std::string_view verifier,
+                        const std::vector<std::string>& known);
 
 }  // namespace assay

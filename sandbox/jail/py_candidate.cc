@@ -362,9 +362,11 @@ class Box {
   void PutClasses(PyObject* exception, std::string* body) {
     std::vector<uint64_t> ids;
     PyObject* mro = exception != nullptr ? Py_TYPE(exception)->tp_mro : nullptr;
-    for (Py_ssize_t i = 0; mro != nullptr && i < PyTuple_GET_SIZE(mro) && ids.size() < kMaxClasses; ++i) {
+    for (Py_ssize_t i = 0; mro != nullptr && i < PyTuple_GET_SIZE(mro) && ids.size() < kMaxClasses;
+         ++i) {
       PyObject* base = PyTuple_GET_ITEM(mro, i);
-      bool own = PyExceptionClass_Check(base) && (reinterpret_cast<PyTypeObject*>(base)->tp_flags & Py_TPFLAGS_HEAPTYPE);
+      bool own = PyExceptionClass_Check(base) &&
+                 (reinterpret_cast<PyTypeObject*>(base)->tp_flags & Py_TPFLAGS_HEAPTYPE);
       uint64_t id = 0;
       uint8_t flags = 0;
       if (own && hooks_.Export(base, &id, &flags) == Foreign::kHandle) ids.push_back(id);

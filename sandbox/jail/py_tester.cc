@@ -84,7 +84,8 @@ class TesterHooks : public TransferHooks {
     if (!(type->tp_flags & Py_TPFLAGS_HEAPTYPE)) return "";
     // A class of the tests' own: its instances cross from the moment that a test hands one over.
     PyObject* module = PyDict_GetItemString(type->tp_dict, "__module__");
-    bool own = module != nullptr && PyUnicode_Check(module) && PyUnicode_CompareWithASCIIString(module, "tests") == 0;
+    bool own = module != nullptr && PyUnicode_Check(module) &&
+               PyUnicode_CompareWithASCIIString(module, "tests") == 0;
     if (!own || records_.count(type->tp_name) != 0) return "";
     records_[type->tp_name] = Py_NewRef(reinterpret_cast<PyObject*>(type));
     return record_names_[type] = type->tp_name;
@@ -107,7 +108,8 @@ class TesterHooks : public TransferHooks {
  private:
   // The number of a class that stands for one of the candidate's exceptions.
   static bool OwnNumber(PyObject* value, uint64_t* id) {
-    PyObject* number = PyDict_GetItemString(reinterpret_cast<PyTypeObject*>(value)->tp_dict, "_assay_id");
+    PyObject* number =
+        PyDict_GetItemString(reinterpret_cast<PyTypeObject*>(value)->tp_dict, "_assay_id");
     if (number == nullptr || !PyLong_Check(number)) return false;
     *id = PyLong_AsUnsignedLongLong(number);
     return PyErr_Occurred() == nullptr;
@@ -306,7 +308,8 @@ class Conversation {
     }
     PyObject* exception = BuiltinException(std::string(nearest));
     if (exception == nullptr) return BreakOff("protocol_error", "an exception of an unknown kind");
-    PyRef own_class(PyObject_CallFunctionObjArgs(g_classes.make_exception, exception, classes.get(), nullptr));
+    PyRef own_class(
+        PyObject_CallFunctionObjArgs(g_classes.make_exception, exception, classes.get(), nullptr));
     if (!own_class || !PyExceptionClass_Check(own_class.get())) {
       PyErr_Clear();
       return BreakOff("protocol_error", "an exception's classes are odd");
@@ -433,8 +436,9 @@ Conversation* Current() {
 }
 
 PyObject* ModuleSetup(PyObject*, PyObject* args) {
-  if (!PyArg_ParseTuple(args, "OOOOOO", &g_classes.handle, &g_classes.make_handle, &g_classes.broken,
-                        &g_classes.exit, &g_classes.unsupported, &g_classes.make_exception)) {
+  if (!PyArg_ParseTuple(args, "OOOOOO", &g_classes.handle, &g_classes.make_handle,
+                        &g_classes.broken, &g_classes.exit, &g_classes.unsupported,
+                        &g_classes.make_exception)) {
     return nullptr;
   }
   for (PyObject* object : {g_classes.handle, g_classes.make_handle, g_classes.broken,
@@ -492,7 +496,8 @@ bool RestoreDict(PyObject* dict, PyObject* copy) {
   PyObject *key, *value;
   Py_ssize_t at = 0;
   while (PyDict_Next(copy, &at, &key, &value)) {
-    if (PyDict_GetItemWithError(dict, key) != value && PyDict_SetItem(dict, key, value) != 0) return false;
+    if (PyDict_GetItemWithError(dict, key) != value && PyDict_SetItem(dict, key, value) != 0)
+      return false;
   }
   if (PyDict_Size(dict) == PyDict_Size(copy)) return true;
   PyRef keys(PyDict_Keys(dict));

@@ -92,13 +92,18 @@ class StoreFixture : public testing::Test {
     return {file, line, HashBytes128(StrCat(file, ":", line))};
   }
 
-  static Status AddRow(Store* store, RunId run, int64_t line, const std::string& id, const std::vector<Spec>& specs) {
-    return store->AddGroup(run, Key(line), MakeGroup(id, specs), MakeScore(specs), /*with_times=*/true);
+  static Status AddRow(Store* store, RunId run, int64_t line, const std::string& id,
+                       const std::vector<Spec>& specs) {
+    return store->AddGroup(run, Key(line), MakeGroup(id, specs), MakeScore(specs),
+                           /*with_times=*/true);
   }
 
   // What the sqlite3 shell's .dump prints, made by Python's module where the shell is not installed.
   static std::string Dump(const std::string& path) {
-    return Shell("/usr/bin/python3 -c \"import sqlite3,sys; print('\\n'.join(sqlite3.connect(sys.argv[1]).iterdump()))\" " + path);
+    return Shell(
+        "/usr/bin/python3 -c \"import sqlite3,sys; "
+        "print('\\n'.join(sqlite3.connect(sys.argv[1]).iterdump()))\" " +
+        path);
   }
 
   static std::string Shell(const std::string& command) {
