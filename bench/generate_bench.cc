@@ -27,9 +27,9 @@ std::vector<Problem> Problems(int64_t count) {
     Problem problem;
     problem.id = StrCat(i);
     problem.messages = {{"system", "You are a careful assistant."},
-                        {"user", StrCat("Using the numbers ", i + 3, ", ", 2 * i + 5, " and ", 3 * i + 7,
-                                        ", write an equation that equals ", 6 * i + 15, ". Also mention the word ",
-                                        words[i % 4], ".")}};
+                        {"user", StrCat("Using the numbers ", i + 3, ", ", 2 * i + 5, " and ",
+                                        3 * i + 7, ", write an equation that equals ", 6 * i + 15,
+                                        ". Also mention the word ", words[i % 4], ".")}};
     problems.push_back(std::move(problem));
   }
   return problems;
@@ -61,7 +61,8 @@ int Run(int argc, char** argv) {
   GenerateStats best;
   for (int i = 0; i < std::atoi(flag("repeat", "3").c_str()); ++i) {
     GenerateStats stats;
-    Result<std::vector<Group>> groups = GenerateGroups(loaded->model, *loaded->tokenizer, "m", problems, group, 1, options, &stats);
+    Result<std::vector<Group>> groups =
+        GenerateGroups(loaded->model, *loaded->tokenizer, "m", problems, group, 1, options, &stats);
     if (!groups.ok()) {
       std::fprintf(stderr, "error: %s\n", groups.error().message.c_str());
       return 2;
@@ -71,11 +72,18 @@ int Run(int argc, char** argv) {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   Json line = Json::MakeObject();
-  line.Set("bench", "generate").Set("dtype", flag("dtype", "float32")).Set("rows", options.max_rows);
-  line.Set("new_tokens", best.new_tokens).Set("prompt_tokens", best.prompt_tokens).Set("steps", best.steps);
-  line.Set("seconds", best.prefill_s + best.decode_s).Set("prefill_s", best.prefill_s).Set("decode_s", best.decode_s);
+  line.Set("bench", "generate")
+      .Set("dtype", flag("dtype", "float32"))
+      .Set("rows", options.max_rows);
+  line.Set("new_tokens", best.new_tokens)
+      .Set("prompt_tokens", best.prompt_tokens)
+      .Set("steps", best.steps);
+  line.Set("seconds", best.prefill_s + best.decode_s)
+      .Set("prefill_s", best.prefill_s)
+      .Set("decode_s", best.decode_s);
   line.Set("tokens_per_s", static_cast<double>(best.new_tokens) / (best.prefill_s + best.decode_s));
-  line.Set("threads", static_cast<int64_t>(at::get_num_threads())).Set("peak_rss_mib", static_cast<int64_t>(usage.ru_maxrss / 1024));
+  line.Set("threads", static_cast<int64_t>(at::get_num_threads()))
+      .Set("peak_rss_mib", static_cast<int64_t>(usage.ru_maxrss / 1024));
   std::printf("%s\n", line.Dump().c_str());
   return 0;
 }
@@ -85,7 +93,9 @@ int Run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   if (argc < 2) {
-    std::fprintf(stderr, "usage: assay_bench_generate MODEL [--dtype D] [--prompts P] [--group G] [--new N]\n");
+    std::fprintf(
+        stderr,
+        "usage: assay_bench_generate MODEL [--dtype D] [--prompts P] [--group G] [--new N]\n");
     return 2;
   }
   return assay::Run(argc, argv);

@@ -48,7 +48,8 @@ std::vector<std::vector<size_t>> GroupSegments(const std::vector<Segment>& segme
 }
 
 // True if the rows stand one after the other and are of one length.
-bool IsDense(const std::vector<Segment>& segments, const std::vector<size_t>& members, int64_t width) {
+bool IsDense(const std::vector<Segment>& segments, const std::vector<size_t>& members,
+             int64_t width) {
   for (size_t i = 0; i < members.size(); ++i) {
     const Segment& segment = segments[members[i]];
     if (segment.length != width) return false;
@@ -57,8 +58,8 @@ bool IsDense(const std::vector<Segment>& segments, const std::vector<size_t>& me
   return true;
 }
 
-AttentionBlock MakeBlock(const std::vector<Segment>& segments, const std::vector<size_t>& members, int64_t tokens,
-                         at::Device device, std::vector<int64_t>* order) {
+AttentionBlock MakeBlock(const std::vector<Segment>& segments, const std::vector<size_t>& members,
+                         int64_t tokens, at::Device device, std::vector<int64_t>* order) {
   AttentionBlock block;
   block.rows = static_cast<int64_t>(members.size());
   for (size_t member : members) block.width = std::max(block.width, segments[member].length);
@@ -66,7 +67,8 @@ AttentionBlock MakeBlock(const std::vector<Segment>& segments, const std::vector
     block.start = segments[members[0]].start;
     for (int64_t i = 0; i < block.rows * block.width; ++i) order->push_back(block.start + i);
   } else {
-    std::vector<int64_t> gather(static_cast<size_t>(block.rows * block.width), segments[members[0]].start);
+    std::vector<int64_t> gather(static_cast<size_t>(block.rows * block.width),
+                                segments[members[0]].start);
     std::vector<int64_t> gather_inverse(static_cast<size_t>(tokens), -1);
     std::vector<int64_t> valid;
     std::vector<int64_t> valid_inverse(gather.size(), -1);
@@ -90,7 +92,8 @@ AttentionBlock MakeBlock(const std::vector<Segment>& segments, const std::vector
   if (prefix >= 0) {
     block.prefix_start = segments[static_cast<size_t>(prefix)].start;
     block.prefix_length = segments[static_cast<size_t>(prefix)].length;
-    block.mask = at::ones({block.width, block.prefix_length + block.width}, at::TensorOptions(device).dtype(at::kBool))
+    block.mask = at::ones({block.width, block.prefix_length + block.width},
+                          at::TensorOptions(device).dtype(at::kBool))
                      .tril(block.prefix_length);
   }
   return block;
@@ -99,8 +102,9 @@ AttentionBlock MakeBlock(const std::vector<Segment>& segments, const std::vector
 // The block's tokens of x [N, heads, D] as [rows, width, heads, D].
 at::Tensor TakeBlock(const AttentionBlock& block, const at::Tensor& x) {
   const int64_t places = block.rows * block.width;
-  const at::Tensor taken = block.start >= 0 ? x.narrow(0, block.start, places)
-                                            : GatherRows(x.flatten(1), block.gather, block.gather_inverse);
+  const at::Tensor taken = block.start >= 0
+                               ? x.narrow(0, block.start, places)
+                               : GatherRows(x.flatten(1), block.gather, block.gather_inverse);
   return taken.reshape({block.rows, block.width, x.size(1), x.size(2)});
 }
 
@@ -113,22 +117,30 @@ at::Tensor TakeWithPrefix(const AttentionBlock& block, const at::Tensor& x) {
 }
 
 // q [R, T, heads, D], k and v [R, S, kv_heads, D] -> [R, T, heads, D]. Query row t sees the first S - T + t + 1 keys.
-at::Tensor Attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& mask) {
+at::Tensor Attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                  const at::Tensor& mask) {
   const int64_t width = q.size(1);
   const int64_t repeat = q.size(2) / k.size(2);
   const at::Tensor keys = k.transpose(1, 2);
   const at::Tensor values = v.transpose(1, 2);
   if (repeat > 1 && q.is_cpu() && repeat * width * k.size(1) <= kMaxFoldedMask) {
     const std::vector<int64_t> split = {q.size(0), width, k.size(2), repeat, q.size(3)};
-    const at::Tensor folded =
-        q.view(split).permute({0, 2, 3, 1, 4}).reshape({q.size(0), k.size(2), repeat * width, q.size(3)});
-    const at::Tensor one = mask.defined() ? mask : at::ones({width, width}, q.options().dtype(at::kBool)).tril();
-    const at::Tensor out = at::scaled_dot_product_attention(folded, keys, values, one.repeat({repeat, 1}));
-    return out.view({q.size(0), k.size(2), repeat, width, q.size(3)}).permute({0, 3, 1, 2, 4}).reshape(q.sizes());
+    const at::Tensor folded = q.view(split)
+                                  .permute({0, 2, 3, 1, 4})
+                                  .reshape({q.size(0), k.size(2), repeat * width, q.size(3)});
+    const at::Tensor one =
+        mask.defined() ? mask : at::ones({width, width}, q.options().dtype(at::kBool)).tril();
+    const at::Tensor out =
+        at::scaled_dot_product_attention(folded, keys, values, one.repeat({repeat, 1}));
+    return out.view({q.size(0), k.size(2), repeat, width, q.size(3)})
+        .permute({0, 3, 1, 2, 4})
+        .reshape(q.sizes());
   }
-  const std::optional<at::Tensor> given = mask.defined() ? std::optional<at::Tensor>(mask) : std::nullopt;
-  return at::scaled_dot_product_attention(q.transpose(1, 2), keys, values, given, 0.0, /*is_causal=*/!mask.defined(),
-                                          std::nullopt, /*enable_gqa=*/repeat > 1)
+  const std::optional<at::Tensor> given =
+      mask.defined() ? std::optional<at::Tensor>(mask) : std::nullopt;
+  return at::scaled_dot_product_attention(q.transpose(1, 2), keys, values, given, 0.0,
+                                          /*is_causal=*/!mask.defined(), std::nullopt,
+                                          /*enable_gqa=*/repeat > 1)
       .transpose(1, 2);
 }
 
@@ -144,18 +156,21 @@ AttentionPlan MakeAttentionPlan(const std::vector<Segment>& segments, at::Device
   }
   if (!std::is_sorted(order.begin(), order.end())) {
     std::vector<int64_t> restore(order.size());
-    for (size_t i = 0; i < order.size(); ++i) restore[static_cast<size_t>(order[i])] = static_cast<int64_t>(i);
+    for (size_t i = 0; i < order.size(); ++i)
+      restore[static_cast<size_t>(order[i])] = static_cast<int64_t>(i);
     plan.restore = Int64s(restore, device);
     plan.restore_inverse = Int64s(order, device);
   }
   return plan;
 }
 
-at::Tensor PackedAttention(const AttentionPlan& plan, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+at::Tensor PackedAttention(const AttentionPlan& plan, const at::Tensor& q, const at::Tensor& k,
+                           const at::Tensor& v) {
   std::vector<at::Tensor> parts;
   const int64_t features = q.size(1) * q.size(2);
   for (const AttentionBlock& block : plan.blocks) {
-    at::Tensor out = Attend(TakeBlock(block, q), TakeWithPrefix(block, k), TakeWithPrefix(block, v), block.mask);
+    at::Tensor out =
+        Attend(TakeBlock(block, q), TakeWithPrefix(block, k), TakeWithPrefix(block, v), block.mask);
     out = out.reshape({block.rows * block.width, features});
     if (block.start < 0) out = GatherRows(out, block.valid, block.valid_inverse);
     parts.push_back(out);

@@ -19,7 +19,8 @@ namespace {
 constexpr std::string_view kVisibleSpace = "\xE2\x96\x81";  // U+2581
 
 bool IsAscii(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
 
 // NFC of the well-formed stretches; other bytes stay.
@@ -33,7 +34,8 @@ std::string ToNfc(std::string_view text) {
     if (end == begin) return;
     icu::StringByteSink<std::string> sink(&out);
     UErrorCode status = U_ZERO_ERROR;
-    nfc->normalizeUTF8(0, icu::StringPiece(text.data() + begin, static_cast<int32_t>(end - begin)), sink, nullptr, status);
+    nfc->normalizeUTF8(0, icu::StringPiece(text.data() + begin, static_cast<int32_t>(end - begin)),
+                       sink, nullptr, status);
   };
   constexpr size_t kMostBytes = size_t{1} << 30;  // ICU counts in 32 bits
   for (size_t at = 0; at < text.size();) {
@@ -57,7 +59,8 @@ std::string ToNfc(std::string_view text) {
 std::string ReplaceAll(std::string_view text, std::string_view from, std::string_view to) {
   std::string out;
   size_t at = 0;
-  for (size_t found = text.find(from); found != std::string_view::npos; found = text.find(from, at)) {
+  for (size_t found = text.find(from); found != std::string_view::npos;
+       found = text.find(from, at)) {
     StrAppend(&out, text.substr(at, found - at), to);
     at = found + from.size();
   }
@@ -82,7 +85,8 @@ class MergeList {
       queue_.pop();
       const int32_t right = next_[static_cast<size_t>(best.at)];
       // Stale if either side has been merged since.
-      if (ids_[static_cast<size_t>(best.at)] != best.left || right < 0 || ids_[static_cast<size_t>(right)] != best.right) {
+      if (ids_[static_cast<size_t>(best.at)] != best.left || right < 0 ||
+          ids_[static_cast<size_t>(right)] != best.right) {
         continue;
       }
       Join(best.at, right, best.id);
@@ -108,7 +112,8 @@ class MergeList {
     if (right < 0) return;
     const int32_t left_id = ids_[static_cast<size_t>(at)];
     const int32_t right_id = ids_[static_cast<size_t>(right)];
-    const auto key = static_cast<uint64_t>(static_cast<uint32_t>(left_id)) << 32 | static_cast<uint32_t>(right_id);
+    const auto key = static_cast<uint64_t>(static_cast<uint32_t>(left_id)) << 32 |
+                     static_cast<uint32_t>(right_id);
     const auto found = data_.merges.find(key);
     if (found == data_.merges.end()) return;
     queue_.push({found->second.rank, at, left_id, right_id, found->second.id});
@@ -171,9 +176,12 @@ class BpeTokenizer : public Tokenizer {
   }
 
   std::string_view TokenBytes(int64_t id) const override {
-    return id >= 0 && id < vocab_size() ? std::string_view(data_.pieces[static_cast<size_t>(id)]) : std::string_view();
+    return id >= 0 && id < vocab_size() ? std::string_view(data_.pieces[static_cast<size_t>(id)])
+                                        : std::string_view();
   }
-  bool IsSpecial(int64_t id) const override { return id >= 0 && id < vocab_size() && special_[static_cast<size_t>(id)]; }
+  bool IsSpecial(int64_t id) const override {
+    return id >= 0 && id < vocab_size() && special_[static_cast<size_t>(id)];
+  }
 
   std::string Decode(const std::vector<int64_t>& ids, bool skip_special) const override {
     std::string text;
@@ -202,14 +210,19 @@ class BpeTokenizer : public Tokenizer {
   bool adds_bos() const override { return data_.adds_bos; }
   ChatFormat chat_format() const override { return data_.chat.format; }
 
-  Result<std::string> ApplyChat(const std::vector<Message>& messages, bool add_generation_prompt) const override {
-    return RenderChat(data_.chat, messages, add_generation_prompt, TokenBytes(data_.bos_id), TokenBytes(data_.eos_id));
+  Result<std::string> ApplyChat(const std::vector<Message>& messages,
+                                bool add_generation_prompt) const override {
+    return RenderChat(data_.chat, messages, add_generation_prompt, TokenBytes(data_.bos_id),
+                      TokenBytes(data_.eos_id));
   }
 
   Status Save(const std::string& folder) const override {
     const std::filesystem::path base(folder);
-    if (Status s = WriteFileAtomic((base / "tokenizer.json").string(), data_.json.Dump()); !s.ok()) return s;
-    if (Status s = WriteFileAtomic((base / "tokenizer_config.json").string(), data_.config.Dump()); !s.ok()) return s;
+    if (Status s = WriteFileAtomic((base / "tokenizer.json").string(), data_.json.Dump()); !s.ok())
+      return s;
+    if (Status s = WriteFileAtomic((base / "tokenizer_config.json").string(), data_.config.Dump());
+        !s.ok())
+      return s;
     Json specials = Json::MakeObject();
     for (const char* role : {"bos_token", "eos_token", "pad_token", "unk_token"}) {
       const Json* value = data_.config.Find(role);
@@ -241,7 +254,8 @@ class BpeTokenizer : public Tokenizer {
     }
     if (data_.visible_spaces) {
       changed = ReplaceAll(text, " ", kVisibleSpace);
-      const bool prepend = data_.prepend == BpeData::Prepend::kAlways || (data_.prepend == BpeData::Prepend::kFirst && first);
+      const bool prepend = data_.prepend == BpeData::Prepend::kAlways ||
+                           (data_.prepend == BpeData::Prepend::kFirst && first);
       if (prepend) changed.insert(0, kVisibleSpace);
       text = changed;
     }
@@ -306,7 +320,9 @@ class BpeTokenizer : public Tokenizer {
 
 }  // namespace
 
-std::shared_ptr<const Tokenizer> MakeBpeTokenizer(BpeData data) { return std::make_shared<BpeTokenizer>(std::move(data)); }
+std::shared_ptr<const Tokenizer> MakeBpeTokenizer(BpeData data) {
+  return std::make_shared<BpeTokenizer>(std::move(data));
+}
 
 std::string TakeWholeUtf8(std::string* pending, std::string_view bytes) {
   pending->append(bytes);

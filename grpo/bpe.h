@@ -32,16 +32,17 @@ struct BpeData {
   enum class Prepend { kNever, kFirst, kAlways };
 
   Symbols symbols = Symbols::kBytes;
-  std::vector<std::string> pieces;  // by id: the bytes that a token stands for
-  std::vector<bool> present;        // by id
+  std::vector<std::string> pieces;               // by id: the bytes that a token stands for
+  std::vector<bool> present;                     // by id
   std::unordered_map<std::string, int32_t> ids;  // bytes of ordinary tokens -> id
   struct Merge {
     int32_t rank;
     int32_t id;
   };
   std::unordered_map<uint64_t, Merge> merges;  // (left id << 32 | right id)
-  bool ignore_merges = false;  // a piece that is a token by itself is taken whole
-  std::array<int32_t, 256> byte_ids{};  // kBytes: of each byte; kCharacters: <0x..> fallback; -1: none
+  bool ignore_merges = false;                  // a piece that is a token by itself is taken whole
+  std::array<int32_t, 256>
+      byte_ids{};  // kBytes: of each byte; kCharacters: <0x..> fallback; -1: none
   int32_t unknown_id = -1;
   bool nfc = false;
   bool visible_spaces = false;  // " " is written U+2581 in the vocabulary

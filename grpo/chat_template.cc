@@ -9,7 +9,9 @@ constexpr std::string_view kThinkEnd = "</think>";
 constexpr char kUserMark[] = "<｜User｜>";
 constexpr char kAssistantMark[] = "<｜Assistant｜>";
 
-bool Has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+bool Has(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
 
 // Templates write newlines as they are or as \n inside a Jinja string.
 std::string Unescape(std::string_view text) {
@@ -28,12 +30,14 @@ std::string Unescape(std::string_view text) {
 // A system turn spelled out in the template: <|im_start|>system\n some text without quotes or braces <|im_end|>.
 std::string DefaultSystem(std::string_view unescaped) {
   constexpr std::string_view kStart = "<|im_start|>system\n";
-  for (size_t at = unescaped.find(kStart); at != std::string_view::npos; at = unescaped.find(kStart, at + 1)) {
+  for (size_t at = unescaped.find(kStart); at != std::string_view::npos;
+       at = unescaped.find(kStart, at + 1)) {
     const size_t begin = at + kStart.size();
     const size_t end = unescaped.find("<|im_end|>", begin);
     if (end == std::string_view::npos) break;
     const std::string_view text = unescaped.substr(begin, end - begin);
-    if (!text.empty() && text.find_first_of("'\"{}") == std::string_view::npos) return std::string(text);
+    if (!text.empty() && text.find_first_of("'\"{}") == std::string_view::npos)
+      return std::string(text);
   }
   return "";
 }
@@ -55,13 +59,18 @@ Reply SplitThought(const std::string& content) {
 
 std::string StripNewlines(std::string text, bool left, bool right) {
   while (right && !text.empty() && text.back() == '\n') text.pop_back();
-  if (left) text.erase(0, text.find_first_not_of('\n') == std::string::npos ? text.size() : text.find_first_not_of('\n'));
+  if (left)
+    text.erase(0, text.find_first_not_of('\n') == std::string::npos ? text.size()
+                                                                    : text.find_first_not_of('\n'));
   return text;
 }
 
-bool KnownRole(const std::string& role) { return role == "system" || role == "user" || role == "assistant"; }
+bool KnownRole(const std::string& role) {
+  return role == "system" || role == "user" || role == "assistant";
+}
 
-std::string ChatMlAssistant(const ChatTemplate& chat, const std::string& content, bool after_last_user, bool last) {
+std::string ChatMlAssistant(const ChatTemplate& chat, const std::string& content,
+                            bool after_last_user, bool last) {
   if (!chat.cuts_thoughts) return content;
   const Reply reply = SplitThought(content);
   const bool keep = after_last_user && (chat.empty_thoughts && (last || !reply.thought.empty()));
@@ -82,13 +91,16 @@ std::string RenderChatMl(const ChatTemplate& chat, const std::vector<Message>& m
   for (size_t i = 0; i < messages.size(); ++i) {
     const Message& m = messages[i];
     const std::string content =
-        m.role == "assistant" ? ChatMlAssistant(chat, m.content, i > last_user, i + 1 == messages.size()) : m.content;
+        m.role == "assistant"
+            ? ChatMlAssistant(chat, m.content, i > last_user, i + 1 == messages.size())
+            : m.content;
     StrAppend(&text, "<|im_start|>", m.role, "\n", content, "<|im_end|>\n");
   }
   return text;
 }
 
-std::string RenderLlama3(const ChatTemplate& chat, const std::vector<Message>& messages, std::string_view bos) {
+std::string RenderLlama3(const ChatTemplate& chat, const std::vector<Message>& messages,
+                         std::string_view bos) {
   std::string text(bos);
   size_t first = 0;
   if (chat.llama_dates) {
@@ -99,14 +111,14 @@ std::string RenderLlama3(const ChatTemplate& chat, const std::vector<Message>& m
     first = given ? 1 : 0;
   }
   for (size_t i = first; i < messages.size(); ++i) {
-    StrAppend(&text, "<|start_header_id|>", messages[i].role, "<|end_header_id|>\n\n", Trim(messages[i].content),
-              "<|eot_id|>");
+    StrAppend(&text, "<|start_header_id|>", messages[i].role, "<|end_header_id|>\n\n",
+              Trim(messages[i].content), "<|eot_id|>");
   }
   return text;
 }
 
-std::string RenderDeepSeek(const ChatTemplate& chat, const std::vector<Message>& messages, std::string_view bos,
-                           std::string_view eos) {
+std::string RenderDeepSeek(const ChatTemplate& chat, const std::vector<Message>& messages,
+                           std::string_view bos, std::string_view eos) {
   std::string text(bos);
   for (const Message& m : messages) {
     if (m.role == "system") StrAppend(&text, m.content);
@@ -114,7 +126,8 @@ std::string RenderDeepSeek(const ChatTemplate& chat, const std::vector<Message>&
   for (const Message& m : messages) {
     if (m.role == "user") StrAppend(&text, kUserMark, m.content);
     if (m.role == "assistant") {
-      StrAppend(&text, kAssistantMark, chat.cuts_thoughts ? SplitThought(m.content).rest : m.content, eos);
+      StrAppend(&text, kAssistantMark,
+                chat.cuts_thoughts ? SplitThought(m.content).rest : m.content, eos);
     }
   }
   return text;
@@ -130,11 +143,16 @@ std::string RenderZephyr(const std::vector<Message>& messages, std::string_view 
 
 const char* ChatFormatName(ChatFormat format) {
   switch (format) {
-    case ChatFormat::kNone: return "none";
-    case ChatFormat::kChatMl: return "chatml";
-    case ChatFormat::kLlama3: return "llama3";
-    case ChatFormat::kDeepSeek: return "deepseek";
-    case ChatFormat::kZephyr: return "zephyr";
+    case ChatFormat::kNone:
+      return "none";
+    case ChatFormat::kChatMl:
+      return "chatml";
+    case ChatFormat::kLlama3:
+      return "llama3";
+    case ChatFormat::kDeepSeek:
+      return "deepseek";
+    case ChatFormat::kZephyr:
+      return "zephyr";
   }
   return "none";
 }
@@ -161,12 +179,15 @@ ChatTemplate RecognizeChatTemplate(std::string_view source) {
   return chat;
 }
 
-Result<std::string> RenderChat(const ChatTemplate& chat, const std::vector<Message>& messages, bool add_generation_prompt,
-                               std::string_view bos, std::string_view eos) {
+Result<std::string> RenderChat(const ChatTemplate& chat, const std::vector<Message>& messages,
+                               bool add_generation_prompt, std::string_view bos,
+                               std::string_view eos) {
   if (chat.format == ChatFormat::kNone) {
     return Error{ErrorCode::kInput,
-                 chat.source.empty() ? "the tokenizer has no chat template" : "the tokenizer's chat template is of no known family",
-                 "give plain-text prompts; known families: ChatML (SmolLM2, Qwen), Llama 3, DeepSeek R1, Zephyr (TinyLlama)"};
+                 chat.source.empty() ? "the tokenizer has no chat template"
+                                     : "the tokenizer's chat template is of no known family",
+                 "give plain-text prompts; known families: ChatML (SmolLM2, Qwen), Llama 3, "
+                 "DeepSeek R1, Zephyr (TinyLlama)"};
   }
   for (const Message& m : messages) {
     if (!KnownRole(m.role)) {
@@ -193,7 +214,8 @@ Result<std::string> RenderChat(const ChatTemplate& chat, const std::vector<Messa
       text = RenderZephyr(messages, eos);
       opening = "<|assistant|>\n";
       break;
-    case ChatFormat::kNone: break;
+    case ChatFormat::kNone:
+      break;
   }
   if (add_generation_prompt) StrAppend(&text, opening, chat.prompt_think ? "<think>\n" : "");
   return text;

@@ -6,8 +6,8 @@
 #include <limits>
 
 // One build runs on every x86-64; the loader picks the widest version that the machine has.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
-    !defined(__SANITIZE_THREAD__)
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
+    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define ASSAY_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define ASSAY_CLONES
@@ -32,7 +32,8 @@ inline __attribute__((always_inline)) void Store(float value, bf16_t* out) {
 // around it vectorise without a math library.
 inline __attribute__((always_inline)) float Exp(float x) {
   x = x < -87.0f ? -87.0f : (x > 88.0f ? 88.0f : x);
-  const float shifted = x * 1.44269504088896341f + 12582912.0f;  // rounds to an integer in the low bits
+  const float shifted =
+      x * 1.44269504088896341f + 12582912.0f;  // rounds to an integer in the low bits
   const float n = shifted - 12582912.0f;
   float r = x - n * 0.693359375f;
   r = r - n * -2.12194440e-4f;
@@ -48,8 +49,10 @@ inline __attribute__((always_inline)) float Exp(float x) {
 }
 
 template <typename Out>
-inline __attribute__((always_inline)) void RmsNormRows(const float* __restrict x, const float* __restrict weight,
-                                                       double eps, int64_t rows, int64_t width, Out* __restrict out,
+inline __attribute__((always_inline)) void RmsNormRows(const float* __restrict x,
+                                                       const float* __restrict weight, double eps,
+                                                       int64_t rows, int64_t width,
+                                                       Out* __restrict out,
                                                        float* __restrict rstd) {
   for (int64_t row = 0; row < rows; ++row) {
     const float* xr = x + row * width;
@@ -65,11 +68,10 @@ inline __attribute__((always_inline)) void RmsNormRows(const float* __restrict x
 }
 
 template <typename Out>
-inline __attribute__((always_inline)) void RmsNormBackwardRows(const Out* __restrict dy, const float* __restrict x,
-                                                               const float* __restrict weight,
-                                                               const float* __restrict rstd, int64_t rows,
-                                                               int64_t width, float* __restrict dx,
-                                                               float* __restrict dweight) {
+inline __attribute__((always_inline)) void RmsNormBackwardRows(
+    const Out* __restrict dy, const float* __restrict x, const float* __restrict weight,
+    const float* __restrict rstd, int64_t rows, int64_t width, float* __restrict dx,
+    float* __restrict dweight) {
   for (int64_t row = 0; row < rows; ++row) {
     const float* xr = x + row * width;
     const Out* gr = dy + row * width;
@@ -89,7 +91,8 @@ inline __attribute__((always_inline)) void RmsNormBackwardRows(const Out* __rest
 }
 
 template <typename T>
-inline __attribute__((always_inline)) void SwigluRange(const T* __restrict gate, const T* __restrict up, int64_t count,
+inline __attribute__((always_inline)) void SwigluRange(const T* __restrict gate,
+                                                       const T* __restrict up, int64_t count,
                                                        T* __restrict out) {
 #pragma omp simd
   for (int64_t i = 0; i < count; ++i) {
@@ -99,10 +102,9 @@ inline __attribute__((always_inline)) void SwigluRange(const T* __restrict gate,
 }
 
 template <typename T>
-inline __attribute__((always_inline)) void SwigluBackwardRange(const T* __restrict dout, const T* __restrict gate,
-                                                               const T* __restrict up, int64_t count,
-                                                               T* __restrict dgate, T* __restrict dup,
-                                                               T* __restrict out) {
+inline __attribute__((always_inline)) void SwigluBackwardRange(
+    const T* __restrict dout, const T* __restrict gate, const T* __restrict up, int64_t count,
+    T* __restrict dgate, T* __restrict dup, T* __restrict out) {
 #pragma omp simd
   for (int64_t i = 0; i < count; ++i) {
     const float g = Load(gate[i]);
@@ -117,7 +119,8 @@ inline __attribute__((always_inline)) void SwigluBackwardRange(const T* __restri
 }
 
 template <typename T>
-inline __attribute__((always_inline)) RowStats LogitStatsRow(const T* x, int64_t count, float scale) {
+inline __attribute__((always_inline)) RowStats LogitStatsRow(const T* x, int64_t count,
+                                                             float scale) {
   float top = -std::numeric_limits<float>::infinity();
 #pragma omp simd reduction(max : top)
   for (int64_t i = 0; i < count; ++i) {
@@ -137,8 +140,8 @@ inline __attribute__((always_inline)) RowStats LogitStatsRow(const T* x, int64_t
 }
 
 template <typename T>
-inline __attribute__((always_inline)) void LogitGradRow(T* x, int64_t count, float scale, float lse, float a, float b,
-                                                        float entropy) {
+inline __attribute__((always_inline)) void LogitGradRow(T* x, int64_t count, float scale, float lse,
+                                                        float a, float b, float entropy) {
 #pragma omp simd
   for (int64_t i = 0; i < count; ++i) {
     const float log_p = Load(x[i]) * scale - lse;
@@ -150,8 +153,9 @@ inline __attribute__((always_inline)) void LogitGradRow(T* x, int64_t count, flo
 
 template <typename T>
 inline __attribute__((always_inline)) void RopeRows(const T* __restrict x, int64_t row_stride,
-                                                    const float* __restrict cosine, const float* __restrict sine,
-                                                    int64_t rows, int64_t heads, int64_t half, float direction,
+                                                    const float* __restrict cosine,
+                                                    const float* __restrict sine, int64_t rows,
+                                                    int64_t heads, int64_t half, float direction,
                                                     T* __restrict out) {
   for (int64_t row = 0; row < rows; ++row) {
     const float* c = cosine + row * half;
@@ -174,61 +178,67 @@ inline __attribute__((always_inline)) void RopeRows(const T* __restrict x, int64
 }  // namespace
 
 // target_clones does not work on templates: one plain function for each type, and the template forwards.
-#define ASSAY_KERNELS(T, Suffix)                                                                                      \
-  ASSAY_CLONES void RmsNorm##Suffix(const float* x, const float* w, double eps, int64_t rows, int64_t width, T* out,  \
-                                    float* rstd) {                                                                    \
-    RmsNormRows<T>(x, w, eps, rows, width, out, rstd);                                                                \
-  }                                                                                                                   \
-  ASSAY_CLONES void RmsNormBackward##Suffix(const T* dy, const float* x, const float* w, const float* rstd,           \
-                                            int64_t rows, int64_t width, float* dx, float* dw) {                      \
-    RmsNormBackwardRows<T>(dy, x, w, rstd, rows, width, dx, dw);                                                      \
-  }                                                                                                                   \
-  ASSAY_CLONES void Swiglu##Suffix(const T* gate, const T* up, int64_t count, T* out) {                               \
-    SwigluRange<T>(gate, up, count, out);                                                                             \
-  }                                                                                                                   \
-  ASSAY_CLONES void SwigluBackward##Suffix(const T* dout, const T* gate, const T* up, int64_t count, T* dgate,        \
-                                           T* dup, T* out) {                                                          \
-    SwigluBackwardRange<T>(dout, gate, up, count, dgate, dup, out);                                                   \
-  }                                                                                                                   \
-  ASSAY_CLONES void Rope##Suffix(const T* x, int64_t row_stride, const float* cosine, const float* sine,              \
-                                 int64_t rows, int64_t heads, int64_t half, float direction, T* out) {                \
-    RopeRows<T>(x, row_stride, cosine, sine, rows, heads, half, direction, out);                                      \
-  }                                                                                                                   \
-  ASSAY_CLONES RowStats LogitStats##Suffix(const T* x, int64_t count, float scale) {                                  \
-    return LogitStatsRow<T>(x, count, scale);                                                                         \
-  }                                                                                                                   \
-  ASSAY_CLONES void LogitGrad##Suffix(T* x, int64_t count, float scale, float lse, float a, float b, float entropy) { \
-    LogitGradRow<T>(x, count, scale, lse, a, b, entropy);                                                             \
-  }                                                                                                                   \
-  template <>                                                                                                         \
-  RowStats LogitStats<T>(const T* x, int64_t count, float scale) {                                                    \
-    return LogitStats##Suffix(x, count, scale);                                                                       \
-  }                                                                                                                   \
-  template <>                                                                                                         \
-  void LogitGrad<T>(T* x, int64_t count, float scale, float lse, float a, float b, float entropy) {                   \
-    LogitGrad##Suffix(x, count, scale, lse, a, b, entropy);                                                           \
-  }                                                                                                                   \
-  template <>                                                                                                         \
-  void RmsNorm<T>(const float* x, const float* w, double eps, int64_t rows, int64_t width, T* out, float* rstd) {     \
-    RmsNorm##Suffix(x, w, eps, rows, width, out, rstd);                                                               \
-  }                                                                                                                   \
-  template <>                                                                                                         \
-  void RmsNormBackward<T>(const T* dy, const float* x, const float* w, const float* rstd, int64_t rows,               \
-                          int64_t width, float* dx, float* dw) {                                                      \
-    RmsNormBackward##Suffix(dy, x, w, rstd, rows, width, dx, dw);                                                     \
-  }                                                                                                                   \
-  template <>                                                                                                         \
-  void Swiglu<T>(const T* gate, const T* up, int64_t count, T* out) {                                                 \
-    Swiglu##Suffix(gate, up, count, out);                                                                             \
-  }                                                                                                                   \
-  template <>                                                                                                         \
-  void SwigluBackward<T>(const T* dout, const T* gate, const T* up, int64_t count, T* dgate, T* dup, T* out) {        \
-    SwigluBackward##Suffix(dout, gate, up, count, dgate, dup, out);                                                   \
-  }                                                                                                                   \
-  template <>                                                                                                         \
-  void Rope<T>(const T* x, int64_t row_stride, const float* cosine, const float* sine, int64_t rows, int64_t heads,   \
-               int64_t half, float direction, T* out) {                                                               \
-    Rope##Suffix(x, row_stride, cosine, sine, rows, heads, half, direction, out);                                     \
+#define ASSAY_KERNELS(T, Suffix)                                                                   \
+  ASSAY_CLONES void RmsNorm##Suffix(const float* x, const float* w, double eps, int64_t rows,      \
+                                    int64_t width, T* out, float* rstd) {                          \
+    RmsNormRows<T>(x, w, eps, rows, width, out, rstd);                                             \
+  }                                                                                                \
+  ASSAY_CLONES void RmsNormBackward##Suffix(const T* dy, const float* x, const float* w,           \
+                                            const float* rstd, int64_t rows, int64_t width,        \
+                                            float* dx, float* dw) {                                \
+    RmsNormBackwardRows<T>(dy, x, w, rstd, rows, width, dx, dw);                                   \
+  }                                                                                                \
+  ASSAY_CLONES void Swiglu##Suffix(const T* gate, const T* up, int64_t count, T* out) {            \
+    SwigluRange<T>(gate, up, count, out);                                                          \
+  }                                                                                                \
+  ASSAY_CLONES void SwigluBackward##Suffix(const T* dout, const T* gate, const T* up,              \
+                                           int64_t count, T* dgate, T* dup, T* out) {              \
+    SwigluBackwardRange<T>(dout, gate, up, count, dgate, dup, out);                                \
+  }                                                                                                \
+  ASSAY_CLONES void Rope##Suffix(const T* x, int64_t row_stride, const float* cosine,              \
+                                 const float* sine, int64_t rows, int64_t heads, int64_t half,     \
+                                 float direction, T* out) {                                        \
+    RopeRows<T>(x, row_stride, cosine, sine, rows, heads, half, direction, out);                   \
+  }                                                                                                \
+  ASSAY_CLONES RowStats LogitStats##Suffix(const T* x, int64_t count, float scale) {               \
+    return LogitStatsRow<T>(x, count, scale);                                                      \
+  }                                                                                                \
+  ASSAY_CLONES void LogitGrad##Suffix(T* x, int64_t count, float scale, float lse, float a,        \
+                                      float b, float entropy) {                                    \
+    LogitGradRow<T>(x, count, scale, lse, a, b, entropy);                                          \
+  }                                                                                                \
+  template <>                                                                                      \
+  RowStats LogitStats<T>(const T* x, int64_t count, float scale) {                                 \
+    return LogitStats##Suffix(x, count, scale);                                                    \
+  }                                                                                                \
+  template <>                                                                                      \
+  void LogitGrad<T>(T * x, int64_t count, float scale, float lse, float a, float b,                \
+                    float entropy) {                                                               \
+    LogitGrad##Suffix(x, count, scale, lse, a, b, entropy);                                        \
+  }                                                                                                \
+  template <>                                                                                      \
+  void RmsNorm<T>(const float* x, const float* w, double eps, int64_t rows, int64_t width, T* out, \
+                  float* rstd) {                                                                   \
+    RmsNorm##Suffix(x, w, eps, rows, width, out, rstd);                                            \
+  }                                                                                                \
+  template <>                                                                                      \
+  void RmsNormBackward<T>(const T* dy, const float* x, const float* w, const float* rstd,          \
+                          int64_t rows, int64_t width, float* dx, float* dw) {                     \
+    RmsNormBackward##Suffix(dy, x, w, rstd, rows, width, dx, dw);                                  \
+  }                                                                                                \
+  template <>                                                                                      \
+  void Swiglu<T>(const T* gate, const T* up, int64_t count, T* out) {                              \
+    Swiglu##Suffix(gate, up, count, out);                                                          \
+  }                                                                                                \
+  template <>                                                                                      \
+  void SwigluBackward<T>(const T* dout, const T* gate, const T* up, int64_t count, T* dgate,       \
+                         T* dup, T* out) {                                                         \
+    SwigluBackward##Suffix(dout, gate, up, count, dgate, dup, out);                                \
+  }                                                                                                \
+  template <>                                                                                      \
+  void Rope<T>(const T* x, int64_t row_stride, const float* cosine, const float* sine,             \
+               int64_t rows, int64_t heads, int64_t half, float direction, T* out) {               \
+    Rope##Suffix(x, row_stride, cosine, sine, rows, heads, half, direction, out);                  \
   }
 
 ASSAY_KERNELS(float, F32)

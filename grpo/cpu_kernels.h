@@ -11,24 +11,26 @@ using bf16_t = uint16_t;  // the bits of a bfloat16
 
 // RMS norm of rows of `width`: rstd = 1 / sqrt(mean(x^2) + eps), out = x * rstd * weight.
 template <typename Out>
-void RmsNorm(const float* x, const float* weight, double eps, int64_t rows, int64_t width, Out* out, float* rstd);
+void RmsNorm(const float* x, const float* weight, double eps, int64_t rows, int64_t width, Out* out,
+             float* rstd);
 // dx = rstd * (dy*w - x * rstd^2 * mean(dy*w*x)); dweight += sum over rows of dy * x * rstd.
 template <typename Out>
-void RmsNormBackward(const Out* dy, const float* x, const float* weight, const float* rstd, int64_t rows, int64_t width,
-                     float* dx, float* dweight);
+void RmsNormBackward(const Out* dy, const float* x, const float* weight, const float* rstd,
+                     int64_t rows, int64_t width, float* dx, float* dweight);
 
 // out = silu(gate) * up.
 template <typename T>
 void Swiglu(const T* gate, const T* up, int64_t count, T* out);
 // Gradients of gate and up from that of the product; also computes the product again.
 template <typename T>
-void SwigluBackward(const T* dout, const T* gate, const T* up, int64_t count, T* dgate, T* dup, T* out);
+void SwigluBackward(const T* dout, const T* gate, const T* up, int64_t count, T* dgate, T* dup,
+                    T* out);
 
 // Rotary embedding in the rotate-half layout: x is [rows, heads, 2*half] with `row_stride` elements between rows (heads are
 // dense), out is dense; cosines and sines are [rows, half]. `direction` -1 is the transpose (the backward pass).
 template <typename T>
-void Rope(const T* x, int64_t row_stride, const float* cosine, const float* sine, int64_t rows, int64_t heads, int64_t half,
-          float direction, T* out);
+void Rope(const T* x, int64_t row_stride, const float* cosine, const float* sine, int64_t rows,
+          int64_t heads, int64_t half, float direction, T* out);
 
 // Rows of logits: the largest; the sum; out = exp((x - shift) * scale) and its sum. NaN counts as -infinity.
 float Max(const float* x, int64_t count);

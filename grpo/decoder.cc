@@ -21,8 +21,10 @@ at::Tensor Joined(const std::vector<at::Tensor>& parts) {
   int64_t rows = 0;
   bool adjacent = true;
   for (const at::Tensor& part : parts) {
-    const auto* expected = static_cast<const char*>(parts[0].data_ptr()) + rows * parts[0].stride(0) * parts[0].element_size();
-    adjacent = adjacent && part.is_contiguous() && part.data_ptr() == expected && part.is_alias_of(parts[0]);
+    const auto* expected = static_cast<const char*>(parts[0].data_ptr()) +
+                           rows * parts[0].stride(0) * parts[0].element_size();
+    adjacent = adjacent && part.is_contiguous() && part.data_ptr() == expected &&
+               part.is_alias_of(parts[0]);
     rows += part.size(0);
   }
   if (!adjacent) return at::cat(parts, 0);
@@ -39,7 +41,8 @@ at::Tensor HeadNorm(const at::Tensor& x, const at::Tensor& weight, const ModelCo
 
 }  // namespace
 
-Decoder::Decoder(const Model& model, int64_t rows, int64_t capacity) : model_(model), capacity_(capacity) {
+Decoder::Decoder(const Model& model, int64_t rows, int64_t capacity)
+    : model_(model), capacity_(capacity) {
   at::NoGradGuard no_grad;
   const ModelConfig& c = model.config;
   const auto options = model.embed.options().requires_grad(false);
@@ -54,14 +57,16 @@ Decoder::Decoder(const Model& model, int64_t rows, int64_t capacity) : model_(mo
     layers_.push_back(std::move(layer));
   }
   const at::ScalarType stream = model.dtype() == at::kDouble ? at::kDouble : at::kFloat;
-  const at::Tensor positions = at::arange(capacity, at::TensorOptions(model.device()).dtype(at::kLong));
+  const at::Tensor positions =
+      at::arange(capacity, at::TensorOptions(model.device()).dtype(at::kLong));
   RotaryTables tables = MakeRotaryTables(c, positions, capacity, stream);
   cosine_ = std::move(tables.cosine);
   sine_ = std::move(tables.sine);
   row_numbers_ = at::arange(rows, at::TensorOptions(model.device()).dtype(at::kLong));
 }
 
-std::vector<PrefilledPrompt> Decoder::Prefill(const std::vector<std::vector<int64_t>>& prompts) const {
+std::vector<PrefilledPrompt> Decoder::Prefill(
+    const std::vector<std::vector<int64_t>>& prompts) const {
   at::NoGradGuard no_grad;
   const PackedBatch batch = PackRows(prompts, model_.device());
   std::vector<LayerKv> kv;
@@ -72,7 +77,8 @@ std::vector<PrefilledPrompt> Decoder::Prefill(const std::vector<std::vector<int6
   std::vector<int64_t> last;
   for (const Segment& segment : batch.segments) last.push_back(segment.start + segment.length - 1);
   const at::Tensor last_index = at::tensor(last, at::kLong).to(model_.device());
-  const at::Tensor logits = Logits(model_, hidden.index_select(0, last_index)).to(at::kFloat).to(at::kCPU);
+  const at::Tensor logits =
+      Logits(model_, hidden.index_select(0, last_index)).to(at::kFloat).to(at::kCPU);
   std::vector<PrefilledPrompt> result;
   for (size_t i = 0; i < prompts.size(); ++i) {
     const Segment& segment = batch.segments[i];
@@ -104,7 +110,10 @@ void Decoder::Place(const PrefilledPrompt& prompt, int64_t row) {
   Widen(prompt.length);
   for (size_t i = 0; i < layers_.size(); ++i) {
     layers_[i].keys[row].narrow(1, 0, prompt.length).copy_(prompt.layers[i].key.transpose(0, 1));
-    layers_[i].values[row].narrow(1, 0, prompt.length).copy_(prompt.layers[i].value.transpose(0, 1));
+    layers_[i]
+        .values[row]
+        .narrow(1, 0, prompt.length)
+        .copy_(prompt.layers[i].value.transpose(0, 1));
   }
 }
 
@@ -116,8 +125,9 @@ void Decoder::Move(int64_t from, int64_t to, int64_t length) {
   }
 }
 
-at::Tensor Decoder::Attention(int64_t index, const at::Tensor& x, const at::Tensor& positions, const at::Tensor& cosine,
-                              const at::Tensor& sine, const at::Tensor& mask) {
+at::Tensor Decoder::Attention(int64_t index, const at::Tensor& x, const at::Tensor& positions,
+                              const at::Tensor& cosine, const at::Tensor& sine,
+                              const at::Tensor& mask) {
   const ModelConfig& c = model_.config;
   const LayerWeights& w = model_.layers[static_cast<size_t>(index)];
   Layer& layer = layers_[static_cast<size_t>(index)];
@@ -137,18 +147,21 @@ at::Tensor Decoder::Attention(int64_t index, const at::Tensor& x, const at::Tens
   q = Rope(q, cosine, sine);
   k = Rope(k, cosine, sine);
   const c10::List<std::optional<at::Tensor>> where(
-      {std::optional<at::Tensor>(row_numbers_.narrow(0, 0, rows)), std::nullopt, std::optional<at::Tensor>(positions)});
+      {std::optional<at::Tensor>(row_numbers_.narrow(0, 0, rows)), std::nullopt,
+       std::optional<at::Tensor>(positions)});
   layer.keys.index_put_(where, k);
   layer.values.index_put_(where, v);
   // The query heads of one key head are its rows: no key is repeated.
-  const at::Tensor folded = q.view({rows, c.num_kv_heads, c.num_heads / c.num_kv_heads, c.head_dim});
+  const at::Tensor folded =
+      q.view({rows, c.num_kv_heads, c.num_heads / c.num_kv_heads, c.head_dim});
   const at::Tensor keys = layer.keys.narrow(0, 0, rows).narrow(2, 0, width);
   const at::Tensor values = layer.values.narrow(0, 0, rows).narrow(2, 0, width);
   const at::Tensor out = at::scaled_dot_product_attention(folded, keys, values, mask);
   return Linear(out.reshape({rows, c.num_heads * c.head_dim}), w.o_proj, w.o_bias);
 }
 
-at::Tensor Decoder::Step(const std::vector<int64_t>& tokens, const std::vector<int64_t>& positions) {
+at::Tensor Decoder::Step(const std::vector<int64_t>& tokens,
+                         const std::vector<int64_t>& positions) {
   at::NoGradGuard no_grad;
   const ModelConfig& c = model_.config;
   const auto rows = static_cast<int64_t>(tokens.size());
@@ -161,12 +174,15 @@ at::Tensor Decoder::Step(const std::vector<int64_t>& tokens, const std::vector<i
                               .le(position_index.unsqueeze(1))
                               .view({rows, 1, 1, ready_})
                               .expand({rows, c.num_kv_heads, c.num_heads / c.num_kv_heads, ready_});
-  at::Tensor x = at::embedding(model_.embed, at::tensor(tokens, at::kLong).to(model_.device())).to(cosine.scalar_type());
+  at::Tensor x = at::embedding(model_.embed, at::tensor(tokens, at::kLong).to(model_.device()))
+                     .to(cosine.scalar_type());
   for (int64_t i = 0; i < c.num_layers; ++i) {
     const LayerWeights& w = model_.layers[static_cast<size_t>(i)];
     const Layer& layer = layers_[static_cast<size_t>(i)];
-    x = x + Attention(i, RmsNorm(x, w.input_norm, c.rms_eps, model_.dtype()), position_index, cosine, sine, mask);
-    const at::Tensor both = Linear(RmsNorm(x, w.post_norm, c.rms_eps, model_.dtype()), layer.gate_up, layer.gate_up_bias);
+    x = x + Attention(i, RmsNorm(x, w.input_norm, c.rms_eps, model_.dtype()), position_index,
+                      cosine, sine, mask);
+    const at::Tensor both = Linear(RmsNorm(x, w.post_norm, c.rms_eps, model_.dtype()),
+                                   layer.gate_up, layer.gate_up_bias);
     const at::Tensor gate = both.narrow(1, 0, c.intermediate_size);
     const at::Tensor up = both.narrow(1, c.intermediate_size, c.intermediate_size);
     x = x + Linear(SiluMul(gate, up), w.down_proj, w.down_bias);

@@ -40,8 +40,8 @@ class Decoder {
   };
   // Makes places [ready_, width) of the cache finite: attention multiplies masked places by zero.
   void Widen(int64_t width);
-  at::Tensor Attention(int64_t layer, const at::Tensor& x, const at::Tensor& positions, const at::Tensor& cosine,
-                       const at::Tensor& sine, const at::Tensor& mask);
+  at::Tensor Attention(int64_t layer, const at::Tensor& x, const at::Tensor& positions,
+                       const at::Tensor& cosine, const at::Tensor& sine, const at::Tensor& mask);
 
   const Model model_;
   int64_t capacity_;

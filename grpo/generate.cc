@@ -27,14 +27,16 @@ double Seconds() {
 Error Usage(std::string message) { return Error{ErrorCode::kUsage, std::move(message), ""}; }
 
 Status CheckSampling(const SamplingParams& s, const Tokenizer* tokenizer) {
-  if (!(s.temperature >= 0) || !std::isfinite(s.temperature)) return Usage(StrCat("temperature ", s.temperature, " is below 0"));
+  if (!(s.temperature >= 0) || !std::isfinite(s.temperature))
+    return Usage(StrCat("temperature ", s.temperature, " is below 0"));
   if (!(s.top_p > 0 && s.top_p <= 1)) return Usage(StrCat("top_p ", s.top_p, " is not in (0, 1]"));
   if (s.top_k < 0) return Usage(StrCat("top_k ", s.top_k, " is below 0"));
   if (!(s.min_p >= 0 && s.min_p < 1)) return Usage(StrCat("min_p ", s.min_p, " is not in [0, 1)"));
   if (!(s.repetition_penalty > 0) || !std::isfinite(s.repetition_penalty)) {
     return Usage(StrCat("repetition_penalty ", s.repetition_penalty, " is not positive"));
   }
-  if (s.max_new_tokens < 1) return Usage(StrCat("max_new_tokens ", s.max_new_tokens, " is below 1"));
+  if (s.max_new_tokens < 1)
+    return Usage(StrCat("max_new_tokens ", s.max_new_tokens, " is below 1"));
   for (const std::string& stop : s.stop) {
     if (stop.empty()) return Usage("a stop string is empty");
     if (tokenizer == nullptr) return Usage("stop strings need a tokenizer");
@@ -42,22 +44,25 @@ Status CheckSampling(const SamplingParams& s, const Tokenizer* tokenizer) {
   return {};
 }
 
-Status CheckRequests(const Model& model, const std::vector<GenerateRequest>& requests, const SamplingParams& sampling) {
+Status CheckRequests(const Model& model, const std::vector<GenerateRequest>& requests,
+                     const SamplingParams& sampling) {
   const ModelConfig& c = model.config;
   for (size_t r = 0; r < requests.size(); ++r) {
     const std::vector<int64_t>& ids = requests[r].prompt_ids;
     if (ids.empty()) return Error{ErrorCode::kInput, StrCat("prompt ", r, " is empty"), ""};
     for (int64_t id : ids) {
       if (id < 0 || id >= c.vocab_size) {
-        return Error{ErrorCode::kInput, StrCat("prompt ", r, " has token id ", id, ", the model's vocabulary has ", c.vocab_size),
+        return Error{ErrorCode::kInput,
+                     StrCat("prompt ", r, " has token id ", id, ", the model's vocabulary has ",
+                            c.vocab_size),
                      "model and tokenizer do not belong together"};
       }
     }
     const auto longest = static_cast<int64_t>(ids.size()) + sampling.max_new_tokens;
     if (longest > c.max_position) {
       return Error{ErrorCode::kInput,
-                   StrCat("prompt ", r, " has ", ids.size(), " tokens and may grow by ", sampling.max_new_tokens,
-                          ", the model's limit is ", c.max_position),
+                   StrCat("prompt ", r, " has ", ids.size(), " tokens and may grow by ",
+                          sampling.max_new_tokens, ", the model's limit is ", c.max_position),
                    "shorten the prompt or lower max_new_tokens"};
     }
   }
@@ -82,24 +87,30 @@ struct Row {
   int64_t prompt_length = 0;
   Completion completion;
   Rng rng{0};
-  std::vector<int64_t> seen;       // distinct ids so far, for the penalty
+  std::vector<int64_t> seen;  // distinct ids so far, for the penalty
   std::vector<bool> seen_bits;
   std::vector<float> scratch;
-  Draw draw;                       // of the step at hand
-  std::string text;                // decoded so far
-  size_t sent = 0;                 // bytes of it that on_text got
-  std::string pending;             // an unfinished character
+  Draw draw;            // of the step at hand
+  std::string text;     // decoded so far
+  size_t sent = 0;      // bytes of it that on_text got
+  std::string pending;  // an unfinished character
 };
 
 class Generation {
  public:
-  Generation(const Model& model, const Tokenizer* tokenizer, const std::vector<GenerateRequest>& requests,
-             const GenerateOptions& options)
-      : model_(model), tokenizer_(tokenizer), requests_(requests), options_(options), sampling_(options.sampling) {
+  Generation(const Model& model, const Tokenizer* tokenizer,
+             const std::vector<GenerateRequest>& requests, const GenerateOptions& options)
+      : model_(model),
+        tokenizer_(tokenizer),
+        requests_(requests),
+        options_(options),
+        sampling_(options.sampling) {
     stop_ids_ = sampling_.stop_ids;
     if (stop_ids_.empty()) stop_ids_ = model.config.eos_ids;
-    if (stop_ids_.empty() && tokenizer != nullptr && tokenizer->eos_id() >= 0) stop_ids_ = {tokenizer->eos_id()};
-    draw_params_ = {sampling_.temperature, sampling_.top_p, sampling_.top_k, sampling_.min_p, sampling_.repetition_penalty};
+    if (stop_ids_.empty() && tokenizer != nullptr && tokenizer->eos_id() >= 0)
+      stop_ids_ = {tokenizer->eos_id()};
+    draw_params_ = {sampling_.temperature, sampling_.top_p, sampling_.top_k, sampling_.min_p,
+                    sampling_.repetition_penalty};
     for (size_t r = 0; r < requests.size(); ++r) {
       results_.emplace_back(requests[r].seeds.size());
       for (size_t s = 0; s < requests[r].seeds.size(); ++s) waiting_.push_back({r, s});
@@ -110,10 +121,12 @@ class Generation {
     if (waiting_.empty()) return std::move(results_);
     const auto slots = std::min<int64_t>(options_.max_rows, static_cast<int64_t>(waiting_.size()));
     int64_t longest = 0;
-    for (const GenerateRequest& r : requests_) longest = std::max(longest, static_cast<int64_t>(r.prompt_ids.size()));
+    for (const GenerateRequest& r : requests_)
+      longest = std::max(longest, static_cast<int64_t>(r.prompt_ids.size()));
     Decoder decoder(model_, slots, longest + sampling_.max_new_tokens);
     while (!waiting_.empty() || !rows_.empty()) {
-      if (options_.cancelled && options_.cancelled()) return Error{ErrorCode::kLimit, "cancelled", ""};
+      if (options_.cancelled && options_.cancelled())
+        return Error{ErrorCode::kLimit, "cancelled", ""};
       const double start = Seconds();
       Admit(&decoder, slots);
       const double admitted = Seconds();
@@ -135,7 +148,8 @@ class Generation {
   // Free slots are filled; prompts are computed as their first sample enters and dropped after their last.
   void Admit(Decoder* decoder, int64_t slots) {
     while (static_cast<int64_t>(rows_.size()) < slots && !waiting_.empty()) {
-      if (prompts_.count(waiting_.front().request) == 0) PrefillNext(decoder, slots - static_cast<int64_t>(rows_.size()));
+      if (prompts_.count(waiting_.front().request) == 0)
+        PrefillNext(decoder, slots - static_cast<int64_t>(rows_.size()));
       const Waiting next = waiting_.front();
       waiting_.pop_front();
       const PrefilledPrompt& prompt = prompts_.at(next.request);
@@ -190,8 +204,8 @@ class Generation {
   void DrawFor(Row* row, const float* logits) const {
     static const std::vector<int64_t> none;
     const bool early = static_cast<int64_t>(row->completion.ids.size()) < sampling_.min_new_tokens;
-    row->draw = DrawToken(logits, model_.config.vocab_size, draw_params_, row->seen, early ? stop_ids_ : none, &row->rng,
-                          &row->scratch);
+    row->draw = DrawToken(logits, model_.config.vocab_size, draw_params_, row->seen,
+                          early ? stop_ids_ : none, &row->rng, &row->scratch);
   }
 
   void Step(Decoder* decoder) {
@@ -204,7 +218,8 @@ class Generation {
     const at::Tensor logits = decoder->Step(tokens, positions);
     const float* data = logits.data_ptr<float>();
     at::parallel_for(0, static_cast<int64_t>(rows_.size()), 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) DrawFor(&rows_[static_cast<size_t>(i)], data + i * model_.config.vocab_size);
+      for (int64_t i = begin; i < end; ++i)
+        DrawFor(&rows_[static_cast<size_t>(i)], data + i * model_.config.vocab_size);
     });
     ++stats_.steps;
     for (size_t i = rows_.size(); i-- > 0;) {
@@ -212,14 +227,17 @@ class Generation {
       Finish(&rows_[i]);
       // The last row takes the free place, so that rows in use stay together.
       if (i + 1 < rows_.size()) {
-        decoder->Move(static_cast<int64_t>(rows_.size()) - 1, static_cast<int64_t>(i), Length(rows_.back()) - 1);
+        decoder->Move(static_cast<int64_t>(rows_.size()) - 1, static_cast<int64_t>(i),
+                      Length(rows_.back()) - 1);
         rows_[i] = std::move(rows_.back());
       }
       rows_.pop_back();
     }
   }
 
-  static int64_t Length(const Row& row) { return row.prompt_length + static_cast<int64_t>(row.completion.ids.size()); }
+  static int64_t Length(const Row& row) {
+    return row.prompt_length + static_cast<int64_t>(row.completion.ids.size());
+  }
 
   // Takes the drawn token; true if the row is finished (its reason is set then).
   bool Accept(Row* row) {
@@ -247,7 +265,8 @@ class Generation {
     if (tokenizer_->IsSpecial(id)) return false;
     const size_t before = row->text.size();
     if (before == 0) {
-      row->text = tokenizer_->Decode({id});  // without a leading space that the tokenizer's family adds
+      row->text =
+          tokenizer_->Decode({id});  // without a leading space that the tokenizer's family adds
     } else {
       row->text += tokenizer_->TokenBytes(id);
     }
@@ -266,7 +285,8 @@ class Generation {
 
   void Send(Row* row, size_t until) const {
     if (until <= row->sent) return;
-    const std::string whole = TakeWholeUtf8(&row->pending, std::string_view(row->text).substr(row->sent, until - row->sent));
+    const std::string whole = TakeWholeUtf8(
+        &row->pending, std::string_view(row->text).substr(row->sent, until - row->sent));
     row->sent = until;
     if (!whole.empty()) options_.on_text(row->request, row->sample, whole);
   }
@@ -309,10 +329,13 @@ Sample ToSample(Completion completion, const std::string& model_name) {
 
 }  // namespace
 
-Result<std::vector<std::vector<Completion>>> Generate(const Model& model, const Tokenizer* tokenizer,
+Result<std::vector<std::vector<Completion>>> Generate(const Model& model,
+                                                      const Tokenizer* tokenizer,
                                                       const std::vector<GenerateRequest>& requests,
-                                                      const GenerateOptions& options, GenerateStats* stats) {
-  if (options.max_rows < 1 || options.prefill_tokens < 1) return Usage("max_rows and prefill_tokens must be positive");
+                                                      const GenerateOptions& options,
+                                                      GenerateStats* stats) {
+  if (options.max_rows < 1 || options.prefill_tokens < 1)
+    return Usage("max_rows and prefill_tokens must be positive");
   if (Status s = CheckSampling(options.sampling, tokenizer); !s.ok()) return s.error();
   if (Status s = CheckRequests(model, requests, options.sampling); !s.ok()) return s.error();
   return CatchTorch("generating", [&]() -> Result<std::vector<std::vector<Completion>>> {
@@ -324,7 +347,8 @@ Result<std::vector<std::vector<Completion>>> Generate(const Model& model, const 
 std::vector<uint64_t> SampleSeeds(uint64_t run_seed, uint64_t index, int64_t count) {
   Rng rng(run_seed, "samples", index);
   std::vector<uint64_t> seeds;
-  for (int64_t i = 0; i < count; ++i) seeds.push_back(rng.Next() >> 1);  // fits a signed 64-bit field of a record
+  for (int64_t i = 0; i < count; ++i)
+    seeds.push_back(rng.Next() >> 1);  // fits a signed 64-bit field of a record
   return seeds;
 }
 
@@ -332,33 +356,42 @@ Result<std::vector<int64_t>> PromptIds(const Tokenizer& tokenizer, const Problem
   EncodeOptions options;
   std::string text = problem.prompt;
   if (!problem.messages.empty()) {
-    Result<std::string> chat = tokenizer.ApplyChat(problem.messages, /*add_generation_prompt=*/true);
+    Result<std::string> chat =
+        tokenizer.ApplyChat(problem.messages, /*add_generation_prompt=*/true);
     if (!chat.ok()) return chat.error();
     text = std::move(chat).value();
   } else {
     options.add_bos = tokenizer.adds_bos();
   }
   std::vector<int64_t> ids = tokenizer.Encode(text, options);
-  if (ids.empty()) return Error{ErrorCode::kInput, "the prompt is empty", "give the row a 'prompt'"};
+  if (ids.empty())
+    return Error{ErrorCode::kInput, "the prompt is empty", "give the row a 'prompt'"};
   return ids;
 }
 
-Result<std::vector<Group>> GenerateGroups(const Model& model, const Tokenizer& tokenizer, const std::string& model_name,
-                                          const std::vector<Problem>& problems, int64_t samples, uint64_t seed,
-                                          const GenerateOptions& options, GenerateStats* stats) {
+Result<std::vector<Group>> GenerateGroups(const Model& model, const Tokenizer& tokenizer,
+                                          const std::string& model_name,
+                                          const std::vector<Problem>& problems, int64_t samples,
+                                          uint64_t seed, const GenerateOptions& options,
+                                          GenerateStats* stats) {
   std::vector<GenerateRequest> requests;
   for (size_t i = 0; i < problems.size(); ++i) {
     Result<std::vector<int64_t>> ids = PromptIds(tokenizer, problems[i]);
-    if (!ids.ok()) return Error{ids.error().code, StrCat("problem '", problems[i].id, "': ", ids.error().message), ids.error().hint};
+    if (!ids.ok())
+      return Error{ids.error().code,
+                   StrCat("problem '", problems[i].id, "': ", ids.error().message),
+                   ids.error().hint};
     requests.push_back({std::move(ids).value(), SampleSeeds(seed, i, samples)});
   }
-  Result<std::vector<std::vector<Completion>>> made = Generate(model, &tokenizer, requests, options, stats);
+  Result<std::vector<std::vector<Completion>>> made =
+      Generate(model, &tokenizer, requests, options, stats);
   if (!made.ok()) return made.error();
   std::vector<Group> groups;
   for (size_t i = 0; i < problems.size(); ++i) {
     Group group;
     group.problem = problems[i];
-    for (Completion& completion : (*made)[i]) group.samples.push_back(ToSample(std::move(completion), model_name));
+    for (Completion& completion : (*made)[i])
+      group.samples.push_back(ToSample(std::move(completion), model_name));
     groups.push_back(std::move(group));
   }
   return groups;

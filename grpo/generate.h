@@ -24,12 +24,12 @@ struct SamplingParams {
   double temperature = 1.0;  // 0: greedy
   double top_p = 1.0;        // in (0, 1]
   int64_t top_k = 0;         // 0: off
-  double min_p = 0.0;        // in [0, 1); tokens below min_p times the best one's probability are dropped
+  double min_p = 0.0;  // in [0, 1); tokens below min_p times the best one's probability are dropped
   double repetition_penalty = 1.0;  // > 0; over prompt and completion (CTRL, 1909.05858)
   int64_t max_new_tokens = 512;
-  int64_t min_new_tokens = 0;          // stop tokens cannot be drawn before
-  std::vector<std::string> stop;       // the text ends before the first of these
-  std::vector<int64_t> stop_ids;       // empty: the model's eos_ids, else the tokenizer's eos
+  int64_t min_new_tokens = 0;     // stop tokens cannot be drawn before
+  std::vector<std::string> stop;  // the text ends before the first of these
+  std::vector<int64_t> stop_ids;  // empty: the model's eos_ids, else the tokenizer's eos
 };
 
 struct GenerateRequest {
@@ -38,17 +38,18 @@ struct GenerateRequest {
 };
 
 struct Completion {
-  std::vector<int64_t> ids;      // the stop token included
-  std::vector<float> logprobs;   // of the temperature-scaled full distribution (T = 1 when greedy), before penalty and filters
-  std::string text;              // without the stop token or the stop string
-  std::string finish_reason;     // "stop" or "length"
+  std::vector<int64_t> ids;  // the stop token included
+  std::vector<float>
+      logprobs;  // of the temperature-scaled full distribution (T = 1 when greedy), before penalty and filters
+  std::string text;           // without the stop token or the stop string
+  std::string finish_reason;  // "stop" or "length"
   uint64_t seed = 0;
 };
 
 struct GenerateOptions {
   SamplingParams sampling;
-  int64_t max_rows = 64;               // slots
-  int64_t prefill_tokens = 4096;       // prompt tokens computed at one time (at least one prompt)
+  int64_t max_rows = 64;          // slots
+  int64_t prefill_tokens = 4096;  // prompt tokens computed at one time (at least one prompt)
   // Text as it comes, in whole UTF-8 characters; never text that could still be the start of a stop string.
   std::function<void(size_t request, size_t sample, std::string_view text)> on_text;
   // A finished sample (rewards can be computed while the others go on).
@@ -58,18 +59,20 @@ struct GenerateOptions {
 };
 
 struct GenerateStats {
-  int64_t prompt_tokens = 0;   // prefilled
+  int64_t prompt_tokens = 0;  // prefilled
   int64_t new_tokens = 0;
-  int64_t steps = 0;           // decode passes
+  int64_t steps = 0;  // decode passes
   double prefill_s = 0;
   double decode_s = 0;
 };
 
 // result[r][s]: sample s of request r. Errors: kUsage (sampling values out of range), kInput (an empty prompt, ids outside of
 // the vocabulary, prompt and completion longer than max_position), kUnavailable (out of memory), kLimit (cancelled).
-Result<std::vector<std::vector<Completion>>> Generate(const Model& model, const Tokenizer* tokenizer,
+Result<std::vector<std::vector<Completion>>> Generate(const Model& model,
+                                                      const Tokenizer* tokenizer,
                                                       const std::vector<GenerateRequest>& requests,
-                                                      const GenerateOptions& options, GenerateStats* stats = nullptr);
+                                                      const GenerateOptions& options,
+                                                      GenerateStats* stats = nullptr);
 
 // The seeds of `count` samples of problem `index` in a run: independent streams of the run's seed.
 std::vector<uint64_t> SampleSeeds(uint64_t run_seed, uint64_t index, int64_t count);
@@ -78,8 +81,10 @@ std::vector<uint64_t> SampleSeeds(uint64_t run_seed, uint64_t index, int64_t cou
 Result<std::vector<int64_t>> PromptIds(const Tokenizer& tokenizer, const Problem& problem);
 // Problems in, groups out (text, finish reason, seed, token ids, log-probs, model name): what `assay-train generate` writes.
 // A problem whose prompt cannot be encoded is an error that names its id.
-Result<std::vector<Group>> GenerateGroups(const Model& model, const Tokenizer& tokenizer, const std::string& model_name,
-                                          const std::vector<Problem>& problems, int64_t samples, uint64_t seed,
-                                          const GenerateOptions& options, GenerateStats* stats = nullptr);
+Result<std::vector<Group>> GenerateGroups(const Model& model, const Tokenizer& tokenizer,
+                                          const std::string& model_name,
+                                          const std::vector<Problem>& problems, int64_t samples,
+                                          uint64_t seed, const GenerateOptions& options,
+                                          GenerateStats* stats = nullptr);
 
 }  // namespace assay

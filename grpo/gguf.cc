@@ -21,13 +21,14 @@ struct TypeInfo {
 };
 
 constexpr TypeInfo kTypes[] = {
-    {0, "F32", 1, 4},      {1, "F16", 1, 2},      {2, "Q4_0", 0, 0},     {3, "Q4_1", 32, 20},  {6, "Q5_0", 0, 0},
-    {7, "Q5_1", 0, 0},     {8, "Q8_0", 32, 34},   {9, "Q8_1", 0, 0},     {10, "Q2_K", 0, 0},   {11, "Q3_K", 0, 0},
-    {12, "Q4_K", 0, 0},    {13, "Q5_K", 0, 0},    {14, "Q6_K", 0, 0},    {15, "Q8_K", 0, 0},   {16, "IQ2_XXS", 0, 0},
-    {17, "IQ2_XS", 0, 0},  {18, "IQ3_XXS", 0, 0}, {19, "IQ1_S", 0, 0},   {20, "IQ4_NL", 0, 0}, {21, "IQ3_S", 0, 0},
-    {22, "IQ2_S", 0, 0},   {23, "IQ4_XS", 0, 0},  {24, "I8", 0, 0},      {25, "I16", 0, 0},    {26, "I32", 0, 0},
-    {27, "I64", 0, 0},     {28, "F64", 0, 0},     {29, "IQ1_M", 0, 0},   {30, "BF16", 1, 2},   {34, "TQ1_0", 0, 0},
-    {35, "TQ2_0", 0, 0},   {39, "MXFP4", 0, 0}};
+    {0, "F32", 1, 4},      {1, "F16", 1, 2},     {2, "Q4_0", 0, 0},     {3, "Q4_1", 32, 20},
+    {6, "Q5_0", 0, 0},     {7, "Q5_1", 0, 0},    {8, "Q8_0", 32, 34},   {9, "Q8_1", 0, 0},
+    {10, "Q2_K", 0, 0},    {11, "Q3_K", 0, 0},   {12, "Q4_K", 0, 0},    {13, "Q5_K", 0, 0},
+    {14, "Q6_K", 0, 0},    {15, "Q8_K", 0, 0},   {16, "IQ2_XXS", 0, 0}, {17, "IQ2_XS", 0, 0},
+    {18, "IQ3_XXS", 0, 0}, {19, "IQ1_S", 0, 0},  {20, "IQ4_NL", 0, 0},  {21, "IQ3_S", 0, 0},
+    {22, "IQ2_S", 0, 0},   {23, "IQ4_XS", 0, 0}, {24, "I8", 0, 0},      {25, "I16", 0, 0},
+    {26, "I32", 0, 0},     {27, "I64", 0, 0},    {28, "F64", 0, 0},     {29, "IQ1_M", 0, 0},
+    {30, "BF16", 1, 2},    {34, "TQ1_0", 0, 0},  {35, "TQ2_0", 0, 0},   {39, "MXFP4", 0, 0}};
 
 const TypeInfo* FindType(uint32_t type) {
   for (const TypeInfo& info : kTypes) {
@@ -37,7 +38,19 @@ const TypeInfo* FindType(uint32_t type) {
 }
 
 enum ValueType : uint32_t {
-  kU8 = 0, kI8, kU16, kI16, kU32, kI32, kFloat32, kBool, kString, kArray, kU64, kI64, kFloat64
+  kU8 = 0,
+  kI8,
+  kU16,
+  kI16,
+  kU32,
+  kI32,
+  kFloat32,
+  kBool,
+  kString,
+  kArray,
+  kU64,
+  kI64,
+  kFloat64
 };
 
 uint16_t Load16(const uint8_t* bytes) {
@@ -57,7 +70,8 @@ void DequantizeQ4_1(const uint8_t* block, float* out) {
 
 void DequantizeQ8_0(const uint8_t* block, float* out) {
   const float scale = FloatFromHalf(Load16(block));
-  for (int i = 0; i < 32; ++i) out[i] = static_cast<float>(static_cast<int8_t>(block[2 + i])) * scale;
+  for (int i = 0; i < 32; ++i)
+    out[i] = static_cast<float>(static_cast<int8_t>(block[2 + i])) * scale;
 }
 
 }  // namespace
@@ -93,8 +107,8 @@ Status DequantizeGguf(const GgufTensor& tensor, float* out) {
       return {};
     default:
       return Error{ErrorCode::kInput,
-                   StrCat("tensor '", tensor.name, "' has type ", GgmlTypeName(tensor.type), " (", tensor.type,
-                          "), which is not supported"),
+                   StrCat("tensor '", tensor.name, "' has type ", GgmlTypeName(tensor.type), " (",
+                          tensor.type, "), which is not supported"),
                    "convert the file to F32, F16, BF16, Q8_0 or Q4_1"};
   }
 }
@@ -102,23 +116,29 @@ Status DequantizeGguf(const GgufTensor& tensor, float* out) {
 // Reads the header once, front to back. Every read is checked; after the first failure the rest is skipped.
 class GgufParser {
  public:
-  explicit GgufParser(GgufFile* file) : file_(file), at_(file->file_.data()), end_(at_ + file->file_.size()) {}
+  explicit GgufParser(GgufFile* file)
+      : file_(file), at_(file->file_.data()), end_(at_ + file->file_.size()) {}
 
   Status Parse() {
     const size_t size = file_->file_.size();
     if (size < 24 || std::memcmp(at_, "GGUF", 4) != 0) {
-      return Fail(StrCat("is no GGUF file (", size, " bytes)"), "a GGUF file starts with the letters GGUF");
+      return Fail(StrCat("is no GGUF file (", size, " bytes)"),
+                  "a GGUF file starts with the letters GGUF");
     }
     at_ += 4;
     const uint32_t version = Read<uint32_t>();
-    if (version != 2 && version != 3) return Fail(StrCat("has GGUF version ", version), "versions 2 and 3 are supported");
+    if (version != 2 && version != 3)
+      return Fail(StrCat("has GGUF version ", version), "versions 2 and 3 are supported");
     const uint64_t tensor_count = Read<uint64_t>();
     const uint64_t value_count = Read<uint64_t>();
     // Each entry takes more than 12 bytes of file: a count that cannot fit is not worth a loop.
-    if (tensor_count > size / 12 || value_count > size / 12) return Fail("has an impossible header", "");
+    if (tensor_count > size / 12 || value_count > size / 12)
+      return Fail("has an impossible header", "");
     for (uint64_t i = 0; i < value_count && ok_; ++i) ReadEntry();
     for (uint64_t i = 0; i < tensor_count && ok_; ++i) ReadTensor();
-    if (!ok_) return Fail(problem_.empty() ? "is cut short inside its header" : problem_, "fetch the file again");
+    if (!ok_)
+      return Fail(problem_.empty() ? "is cut short inside its header" : problem_,
+                  "fetch the file again");
     return PlaceTensors();
   }
 
@@ -160,13 +180,27 @@ class GgufParser {
     using Kind = GgufValue::Kind;
     value->kind = Kind::kInt;
     switch (type) {
-      case kU8: value->i = Read<uint8_t>(); break;
-      case kI8: value->i = Read<int8_t>(); break;
-      case kU16: value->i = Read<uint16_t>(); break;
-      case kI16: value->i = Read<int16_t>(); break;
-      case kU32: value->i = Read<uint32_t>(); break;
-      case kI32: value->i = Read<int32_t>(); break;
-      case kI64: value->i = Read<int64_t>(); break;
+      case kU8:
+        value->i = Read<uint8_t>();
+        break;
+      case kI8:
+        value->i = Read<int8_t>();
+        break;
+      case kU16:
+        value->i = Read<uint16_t>();
+        break;
+      case kI16:
+        value->i = Read<int16_t>();
+        break;
+      case kU32:
+        value->i = Read<uint32_t>();
+        break;
+      case kI32:
+        value->i = Read<int32_t>();
+        break;
+      case kI64:
+        value->i = Read<int64_t>();
+        break;
       case kU64:
         value->i = static_cast<int64_t>(Read<uint64_t>());
         value->kind = Kind::kUint;
@@ -187,7 +221,8 @@ class GgufParser {
         value->s = ReadString();
         value->kind = Kind::kString;
         break;
-      default: Bad(StrCat("has a metadata value of unknown type ", type));
+      default:
+        Bad(StrCat("has a metadata value of unknown type ", type));
     }
   }
 
@@ -257,15 +292,18 @@ class GgufParser {
       if (info != nullptr && info->block_elements > 0) {
         const int64_t columns = tensor.shape.empty() ? 1 : tensor.shape.back();
         if (columns % info->block_elements != 0) {
-          return Fail(StrCat("has tensor '", tensor.name, "' whose rows of ", columns, " are no whole blocks of ",
-                             info->name), "");
+          return Fail(StrCat("has tensor '", tensor.name, "' whose rows of ", columns,
+                             " are no whole blocks of ", info->name),
+                      "");
         }
-        tensor.bytes = static_cast<size_t>(tensor.elements() / info->block_elements * info->block_bytes);
+        tensor.bytes =
+            static_cast<size_t>(tensor.elements() / info->block_elements * info->block_bytes);
       }
       const uint64_t offset = offsets_[i];
       if (base > size || offset > size - base || tensor.bytes > size - base - offset) {
-        return Fail(StrCat("is cut short: tensor '", tensor.name, "' ends at byte ", base + offset + tensor.bytes,
-                           ", the file at ", size), "fetch the file again");
+        return Fail(StrCat("is cut short: tensor '", tensor.name, "' ends at byte ",
+                           base + offset + tensor.bytes, ", the file at ", size),
+                    "fetch the file again");
       }
       tensor.data = file_->file_.data() + base + offset;
       if (!file_->tensor_index_.emplace(tensor.name, i).second) {
@@ -300,7 +338,8 @@ const GgufValue* GgufFile::Find(std::string_view key) const {
 int64_t GgufFile::IntOr(std::string_view key, int64_t fallback) const {
   const GgufValue* value = Find(key);
   if (value == nullptr) return fallback;
-  const bool integer = value->kind == GgufValue::Kind::kInt || value->kind == GgufValue::Kind::kUint;
+  const bool integer =
+      value->kind == GgufValue::Kind::kInt || value->kind == GgufValue::Kind::kUint;
   return integer ? value->i : fallback;
 }
 

@@ -30,9 +30,9 @@ struct GgufValue {
   Kind kind = Kind::kInt;
   int64_t i = 0;  // kInt, kUint (bit pattern), kBool
   double f = 0;
-  std::string_view s;  // into the map
-  std::vector<int64_t> ints;           // array of integers or bools
-  std::vector<double> floats;          // array of floats
+  std::string_view s;                     // into the map
+  std::vector<int64_t> ints;              // array of integers or bools
+  std::vector<double> floats;             // array of floats
   std::vector<std::string_view> strings;  // array of strings
 };
 

@@ -41,13 +41,15 @@ template <typename T, typename Fn>
 void ForRows(const at::Tensor& x, Fn&& fn) {
   T* data = static_cast<T*>(x.data_ptr());
   const int64_t width = x.size(1);
-  at::parallel_for(0, x.size(0), std::max<int64_t>(1, 32768 / width), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) fn(row, data + row * width);
-  });
+  at::parallel_for(0, x.size(0), std::max<int64_t>(1, 32768 / width),
+                   [&](int64_t begin, int64_t end) {
+                     for (int64_t row = begin; row < end; ++row) fn(row, data + row * width);
+                   });
 }
 
 template <typename T>
-void JoinSliceCpu(const at::Tensor& x, int64_t first, const at::Tensor& targets, double scale, Softmax* s) {
+void JoinSliceCpu(const at::Tensor& x, int64_t first, const at::Tensor& targets, double scale,
+                  Softmax* s) {
   float* max = s->max.data_ptr<float>();
   float* sum = s->sum.data_ptr<float>();
   float* weighted = s->weighted.data_ptr<float>();
@@ -65,11 +67,13 @@ void JoinSliceCpu(const at::Tensor& x, int64_t first, const at::Tensor& targets,
     sum[row] = sum[row] * keep + piece.sum * add;
     weighted[row] = weighted[row] * keep + piece.weighted * add;
     max[row] = top;
-    if (target[row] >= first && target[row] < first + width) chosen[row] = value[row] * static_cast<float>(scale);
+    if (target[row] >= first && target[row] < first + width)
+      chosen[row] = value[row] * static_cast<float>(scale);
   });
 }
 
-void JoinSlice(const at::Tensor& x, int64_t first, const at::Tensor& targets, double scale, Softmax* s) {
+void JoinSlice(const at::Tensor& x, int64_t first, const at::Tensor& targets, double scale,
+               Softmax* s) {
   if (HasKernel(x)) {
     return x.scalar_type() == at::kFloat ? JoinSliceCpu<float>(x, first, targets, scale, s)
                                          : JoinSliceCpu<cpu::bf16_t>(x, first, targets, scale, s);
@@ -89,7 +93,8 @@ void JoinSlice(const at::Tensor& x, int64_t first, const at::Tensor& targets, do
 }
 
 struct GradInputs {
-  at::Tensor lse, dlogp, dentropy, entropy;  // [M] float32 or float64; the last two undefined without an entropy gradient
+  at::Tensor lse, dlogp, dentropy,
+      entropy;  // [M] float32 or float64; the last two undefined without an entropy gradient
 };
 
 // Logits of a slice become their gradient.
@@ -105,36 +110,44 @@ void SliceGradCpu(const at::Tensor& x, double scale, const GradInputs& in) {
   });
 }
 
-at::Tensor SliceGrad(at::Tensor x, int64_t first, const at::Tensor& targets, double scale, const GradInputs& in) {
+at::Tensor SliceGrad(at::Tensor x, int64_t first, const at::Tensor& targets, double scale,
+                     const GradInputs& in) {
   const int64_t width = x.size(1);
   if (HasKernel(x)) {
-    x.scalar_type() == at::kFloat ? SliceGradCpu<float>(x, scale, in) : SliceGradCpu<cpu::bf16_t>(x, scale, in);
+    x.scalar_type() == at::kFloat ? SliceGradCpu<float>(x, scale, in)
+                                  : SliceGradCpu<cpu::bf16_t>(x, scale, in);
   } else {
     const at::Tensor log_p = x.to(in.lse.scalar_type()) * scale - in.lse.unsqueeze(1);
     at::Tensor factor = in.dlogp.unsqueeze(1);
     if (in.dentropy.defined()) {
-      factor = factor + in.dentropy.unsqueeze(1) * (log_p.clamp_min(-1e30) + in.entropy.unsqueeze(1));
+      factor =
+          factor + in.dentropy.unsqueeze(1) * (log_p.clamp_min(-1e30) + in.entropy.unsqueeze(1));
     }
     x = (log_p.exp() * factor * -scale).to(x.scalar_type());
   }
   const at::Tensor local = targets - first;
-  const at::Tensor own = at::where(local.ge(0).logical_and(local.lt(width)), in.dlogp * scale, at::zeros_like(in.dlogp));
-  return x.scatter_add_(1, local.clamp(0, width - 1).unsqueeze(1), own.to(x.scalar_type()).unsqueeze(1));
+  const at::Tensor own = at::where(local.ge(0).logical_and(local.lt(width)), in.dlogp * scale,
+                                   at::zeros_like(in.dlogp));
+  return x.scatter_add_(1, local.clamp(0, width - 1).unsqueeze(1),
+                        own.to(x.scalar_type()).unsqueeze(1));
 }
 
 struct LogprobFunction : torch::autograd::Function<LogprobFunction> {
-  static variable_list forward(AutogradContext* ctx, const at::Tensor& hidden, const at::Tensor& head,
-                               const at::Tensor& targets, const at::Tensor* top1, double temperature, int64_t slice,
+  static variable_list forward(AutogradContext* ctx, const at::Tensor& hidden,
+                               const at::Tensor& head, const at::Tensor& targets,
+                               const at::Tensor* top1, double temperature, int64_t slice,
                                bool entropy_grad) {
     const int64_t tokens = hidden.size(0);
     const int64_t vocab = head.size(0);
-    const auto options = hidden.options().requires_grad(false).dtype(hidden.scalar_type() == at::kDouble ? at::kDouble
-                                                                                                         : at::kFloat);
-    Softmax s{at::full({tokens}, -std::numeric_limits<double>::infinity(), options), at::zeros({tokens}, options),
-              at::zeros({tokens}, options), at::zeros({tokens}, options)};
+    const auto options = hidden.options().requires_grad(false).dtype(
+        hidden.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
+    Softmax s{at::full({tokens}, -std::numeric_limits<double>::infinity(), options),
+              at::zeros({tokens}, options), at::zeros({tokens}, options),
+              at::zeros({tokens}, options)};
     for (int64_t first = 0; first < vocab; first += slice) {
       const int64_t count = std::min(slice, vocab - first);
-      JoinSlice(MatmulNt(hidden, head.narrow(0, first, count)), first, targets, 1.0 / temperature, &s);
+      JoinSlice(MatmulNt(hidden, head.narrow(0, first, count)), first, targets, 1.0 / temperature,
+                &s);
     }
     if (top1 != nullptr) top1->copy_(s.chosen >= s.max);
     const at::Tensor lse = s.max + s.sum.log();
@@ -155,8 +168,12 @@ struct LogprobFunction : torch::autograd::Function<LogprobFunction> {
     const at::Tensor& targets = saved[2];
     const double scale = 1.0 / ctx->saved_data["temperature"].toDouble();
     const int64_t slice = ctx->saved_data["slice"].toInt();
-    GradInputs in{saved[3], grads[0].defined() ? grads[0].contiguous() : at::zeros_like(saved[3]), {}, saved[4]};
-    if (ctx->saved_data["entropy_grad"].toBool() && grads[1].defined()) in.dentropy = grads[1].contiguous();
+    GradInputs in{saved[3],
+                  grads[0].defined() ? grads[0].contiguous() : at::zeros_like(saved[3]),
+                  {},
+                  saved[4]};
+    if (ctx->saved_data["entropy_grad"].toBool() && grads[1].defined())
+      in.dentropy = grads[1].contiguous();
     const at::Tensor dhidden = at::zeros_like(hidden);
     const at::Tensor dhead = ctx->needs_input_grad(1) ? at::empty_like(head) : at::Tensor();
     for (int64_t first = 0; first < head.size(0); first += slice) {
@@ -171,17 +188,20 @@ struct LogprobFunction : torch::autograd::Function<LogprobFunction> {
 
 }  // namespace
 
-TokenLogprobs ComputeTokenLogprobs(const at::Tensor& hidden_MH, const at::Tensor& head_VH, const at::Tensor& targets_M,
-                                   const LogprobOptions& options) {
+TokenLogprobs ComputeTokenLogprobs(const at::Tensor& hidden_MH, const at::Tensor& head_VH,
+                                   const at::Tensor& targets_M, const LogprobOptions& options) {
   ASSAY_CHECK(options.temperature > 0 && options.chunk > 0);
   ASSAY_CHECK(!options.entropy_grad || options.entropy);
   const int64_t vocab = head_VH.size(0);
   const int64_t tokens = std::max<int64_t>(1, hidden_MH.size(0));
-  const int64_t slice = std::clamp(options.chunk * vocab / tokens, std::min(kMinSlice, vocab), vocab);
-  const at::Tensor top1 = options.top1 ? at::empty({targets_M.size(0)}, targets_M.options().dtype(at::kFloat)) : at::Tensor();
-  const variable_list out =
-      LogprobFunction::apply(hidden_MH.contiguous(), head_VH, targets_M.contiguous(), top1.defined() ? &top1 : nullptr,
-                             options.temperature, slice, options.entropy_grad);
+  const int64_t slice =
+      std::clamp(options.chunk * vocab / tokens, std::min(kMinSlice, vocab), vocab);
+  const at::Tensor top1 =
+      options.top1 ? at::empty({targets_M.size(0)}, targets_M.options().dtype(at::kFloat))
+                   : at::Tensor();
+  const variable_list out = LogprobFunction::apply(
+      hidden_MH.contiguous(), head_VH, targets_M.contiguous(), top1.defined() ? &top1 : nullptr,
+      options.temperature, slice, options.entropy_grad);
   return {out[0], options.entropy ? out[1] : at::Tensor(), top1};
 }
 

@@ -16,7 +16,8 @@ namespace assay {
 Result<MappedFile> MappedFile::Open(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) {
-    return Error{ErrorCode::kIo, StrCat("cannot open ", path, ": ", std::strerror(errno)), "check the path"};
+    return Error{ErrorCode::kIo, StrCat("cannot open ", path, ": ", std::strerror(errno)),
+                 "check the path"};
   }
   struct stat status {};
   if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {

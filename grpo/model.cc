@@ -18,7 +18,7 @@ namespace {
 
 struct LayerField {
   const char* name;
-  at::Tensor LayerWeights::* field;
+  at::Tensor LayerWeights::*field;
 };
 
 // In the order in which a layer uses them.
@@ -54,14 +54,16 @@ std::vector<int64_t> LayerShape(const ModelConfig& c, std::string_view name) {
   if (name == "self_attn.k_proj.weight" || name == "self_attn.v_proj.weight") return {kv, h};
   if (name == "self_attn.o_proj.weight") return {h, q};
   if (name == "self_attn.q_proj.bias") return c.qkv_bias ? Shape{q} : Shape{};
-  if (name == "self_attn.k_proj.bias" || name == "self_attn.v_proj.bias") return c.qkv_bias ? Shape{kv} : Shape{};
+  if (name == "self_attn.k_proj.bias" || name == "self_attn.v_proj.bias")
+    return c.qkv_bias ? Shape{kv} : Shape{};
   if (name == "self_attn.o_proj.bias") return c.o_bias ? Shape{h} : Shape{};
   if (name == "self_attn.q_norm.weight" || name == "self_attn.k_norm.weight") {
     return c.qk_norm ? Shape{c.head_dim} : Shape{};
   }
   if (name == "mlp.gate_proj.weight" || name == "mlp.up_proj.weight") return {inner, h};
   if (name == "mlp.down_proj.weight") return {h, inner};
-  if (name == "mlp.gate_proj.bias" || name == "mlp.up_proj.bias") return c.mlp_bias ? Shape{inner} : Shape{};
+  if (name == "mlp.gate_proj.bias" || name == "mlp.up_proj.bias")
+    return c.mlp_bias ? Shape{inner} : Shape{};
   if (name == "mlp.down_proj.bias") return c.mlp_bias ? Shape{h} : Shape{};
   return {};
 }
@@ -71,7 +73,9 @@ constexpr std::string_view kLayerPrefix = "model.layers.";
 bool IsNorm(const std::string& name) { return name.find("norm") != std::string::npos; }
 
 // The dtype of residual stream, norms and rotary tables for weights of `dtype`.
-at::ScalarType StreamDtype(at::ScalarType dtype) { return dtype == at::kDouble ? at::kDouble : at::kFloat; }
+at::ScalarType StreamDtype(at::ScalarType dtype) {
+  return dtype == at::kDouble ? at::kDouble : at::kFloat;
+}
 
 at::Tensor ToInt64Tensor(const std::vector<int64_t>& values, at::Device device) {
   return at::tensor(values, at::kLong).to(device);
@@ -121,12 +125,15 @@ void TieHead(Model* model) {
 std::vector<NamedTensor> NamedWeights(const Model& model) {
   std::vector<NamedTensor> weights;
   Model copy = model;
-  VisitWeights(&copy, [&](const std::string& name, at::Tensor* tensor) { weights.push_back({name, *tensor}); });
+  VisitWeights(&copy, [&](const std::string& name, at::Tensor* tensor) {
+    weights.push_back({name, *tensor});
+  });
   return weights;
 }
 
 void SetTrainable(Model* model, bool trainable) {
-  VisitWeights(model, [&](const std::string&, at::Tensor* tensor) { tensor->requires_grad_(trainable); });
+  VisitWeights(model,
+               [&](const std::string&, at::Tensor* tensor) { tensor->requires_grad_(trainable); });
 }
 
 Model CastModel(const Model& model, at::ScalarType dtype) {
@@ -140,13 +147,15 @@ Model CastModel(const Model& model, at::ScalarType dtype) {
 
 Model ToDevice(const Model& model, at::Device device) {
   Model result = model;
-  VisitWeights(&result, [&](const std::string&, at::Tensor* tensor) { *tensor = tensor->to(device); });
+  VisitWeights(&result,
+               [&](const std::string&, at::Tensor* tensor) { *tensor = tensor->to(device); });
   return result;
 }
 
 Model CloneModel(const Model& model) {
   Model result = model;
-  VisitWeights(&result, [&](const std::string&, at::Tensor* tensor) { *tensor = tensor->detach().clone(); });
+  VisitWeights(&result,
+               [&](const std::string&, at::Tensor* tensor) { *tensor = tensor->detach().clone(); });
   return result;
 }
 
@@ -161,7 +170,8 @@ PackedBatch PackRows(const std::vector<std::vector<int64_t>>& rows, at::Device d
   std::vector<int64_t> ids;
   std::vector<int64_t> positions;
   for (const std::vector<int64_t>& row : rows) {
-    batch.segments.push_back({static_cast<int64_t>(ids.size()), static_cast<int64_t>(row.size()), -1});
+    batch.segments.push_back(
+        {static_cast<int64_t>(ids.size()), static_cast<int64_t>(row.size()), -1});
     for (size_t t = 0; t < row.size(); ++t) {
       ids.push_back(row[t]);
       positions.push_back(static_cast<int64_t>(t));
@@ -176,7 +186,8 @@ PackedBatch PackPadded(const at::Tensor& ids_BT, const at::Tensor& mask_BT, at::
   ASSAY_CHECK(ids_BT.dim() == 2 && ids_BT.sizes() == mask_BT.sizes());
   const at::Tensor mask = mask_BT.ne(0);
   const at::Tensor index = mask.flatten().nonzero().squeeze(1);
-  const at::Tensor positions = mask.to(at::kLong).cumsum(1).sub_(1).flatten().index_select(0, index);
+  const at::Tensor positions =
+      mask.to(at::kLong).cumsum(1).sub_(1).flatten().index_select(0, index);
   const at::Tensor lengths = mask.sum(1).to(at::kCPU).contiguous();
   PackedBatch batch;
   int64_t start = 0;
@@ -191,7 +202,8 @@ PackedBatch PackPadded(const at::Tensor& ids_BT, const at::Tensor& mask_BT, at::
   return batch;
 }
 
-ScoredBatch PackGroups(const std::vector<TokenGroup>& groups, at::Device device, bool share_prompts) {
+ScoredBatch PackGroups(const std::vector<TokenGroup>& groups, at::Device device,
+                       bool share_prompts) {
   ScoredBatch batch;
   std::vector<int64_t> ids, positions, source, targets, rows, columns;
   auto append = [&](const std::vector<int64_t>& tokens, int64_t first_position) {
@@ -240,9 +252,11 @@ ScoredBatch PackGroups(const std::vector<TokenGroup>& groups, at::Device device,
   return batch;
 }
 
-at::Tensor ScatterScored(const ScoredBatch& batch, const at::Tensor& values_M, int64_t width, double fill) {
+at::Tensor ScatterScored(const ScoredBatch& batch, const at::Tensor& values_M, int64_t width,
+                         double fill) {
   ASSAY_CHECK(width >= batch.max_length);
-  const at::Tensor base = at::full({batch.num_rows, width}, fill, values_M.options().requires_grad(false));
+  const at::Tensor base =
+      at::full({batch.num_rows, width}, fill, values_M.options().requires_grad(false));
   return base.index_put({batch.row_M, batch.column_M}, values_M);
 }
 
@@ -302,7 +316,8 @@ LayerWeights Unflatten(const std::vector<at::Tensor>& flat) {
 int64_t LongestContext(const PackedBatch& batch) {
   int64_t longest = 0;
   for (const Segment& segment : batch.segments) {
-    const int64_t prefix = segment.prefix < 0 ? 0 : batch.segments[static_cast<size_t>(segment.prefix)].length;
+    const int64_t prefix =
+        segment.prefix < 0 ? 0 : batch.segments[static_cast<size_t>(segment.prefix)].length;
     longest = std::max(longest, prefix + segment.length);
   }
   return longest;
@@ -310,20 +325,23 @@ int64_t LongestContext(const PackedBatch& batch) {
 
 }  // namespace
 
-RotaryTables MakeRotaryTables(const ModelConfig& config, const at::Tensor& positions, int64_t longest,
-                              at::ScalarType dtype) {
+RotaryTables MakeRotaryTables(const ModelConfig& config, const at::Tensor& positions,
+                              int64_t longest, at::ScalarType dtype) {
   const RopeTable table = MakeRopeTable(config, longest);
   // Rounded like transformers' tables: float32 frequencies, positions, cosines and sines, whatever the model's dtype.
   const at::Tensor frequencies =
       at::tensor(table.inverse_frequencies, at::kDouble).to(at::kFloat).to(positions.device());
   const at::Tensor angles = positions.to(at::kFloat).unsqueeze(1) * frequencies.unsqueeze(0);
-  return {(angles.cos() * table.scale).to(dtype).contiguous(), (angles.sin() * table.scale).to(dtype).contiguous()};
+  return {(angles.cos() * table.scale).to(dtype).contiguous(),
+          (angles.sin() * table.scale).to(dtype).contiguous()};
 }
 
 at::Tensor Forward(const Model& model, const PackedBatch& batch, const ForwardOptions& options) {
   const at::ScalarType stream = StreamDtype(model.dtype());
-  const auto plan = std::make_shared<const AttentionPlan>(MakeAttentionPlan(batch.segments, model.device()));
-  const RotaryTables rotary = MakeRotaryTables(model.config, batch.positions_N, std::max(options.longest, LongestContext(batch)), stream);
+  const auto plan =
+      std::make_shared<const AttentionPlan>(MakeAttentionPlan(batch.segments, model.device()));
+  const RotaryTables rotary = MakeRotaryTables(
+      model.config, batch.positions_N, std::max(options.longest, LongestContext(batch)), stream);
   Pass pass{&model.config, plan.get(), rotary.cosine, rotary.sine, model.dtype(), options.kv};
   at::Tensor x = at::embedding(model.embed, batch.ids_N).to(stream);
   const bool checkpoint = options.checkpoint && at::GradMode::is_enabled();
@@ -334,11 +352,12 @@ at::Tensor Forward(const Model& model, const PackedBatch& batch, const ForwardOp
       continue;
     }
     const ModelConfig config = model.config;
-    x = Checkpoint(x, Flatten(layer), [pass, plan, config](const at::Tensor& in, const std::vector<at::Tensor>& flat) {
-      Pass again = pass;  // the plan and the config must outlive the caller's
-      again.config = &config;
-      return Layer(again, Unflatten(flat), in);
-    });
+    x = Checkpoint(x, Flatten(layer),
+                   [pass, plan, config](const at::Tensor& in, const std::vector<at::Tensor>& flat) {
+                     Pass again = pass;  // the plan and the config must outlive the caller's
+                     again.config = &config;
+                     return Layer(again, Unflatten(flat), in);
+                   });
   }
   x = RmsNorm(x, model.norm, model.config.rms_eps, model.dtype());
   if (options.hidden_states != nullptr) options.hidden_states->push_back(x.detach());
@@ -352,7 +371,8 @@ at::Tensor ForwardPadded(const Model& model, const at::Tensor& ids_BT, const at:
   const at::Tensor hidden_NH = Forward(model, batch, options);
   const int64_t rows = ids_BT.size(0);
   const int64_t width = ids_BT.size(1);
-  const at::Tensor base = at::zeros({rows * width, hidden_NH.size(1)}, hidden_NH.options().requires_grad(false));
+  const at::Tensor base =
+      at::zeros({rows * width, hidden_NH.size(1)}, hidden_NH.options().requires_grad(false));
   return base.index_copy(0, index_N, hidden_NH).view({rows, width, -1});
 }
 
@@ -360,10 +380,11 @@ at::Tensor Logits(const Model& model, const at::Tensor& hidden) {
   return at::linear(hidden, model.head).to(StreamDtype(model.dtype()));
 }
 
-TokenLogprobs ScoreTokens(const Model& model, const ScoredBatch& batch, const ForwardOptions& forward,
-                          const LogprobOptions& options) {
+TokenLogprobs ScoreTokens(const Model& model, const ScoredBatch& batch,
+                          const ForwardOptions& forward, const LogprobOptions& options) {
   const at::Tensor hidden_NH = Forward(model, batch.packed, forward);
-  return ComputeTokenLogprobs(hidden_NH.index_select(0, batch.source_M), model.head, batch.targets_M, options);
+  return ComputeTokenLogprobs(hidden_NH.index_select(0, batch.source_M), model.head,
+                              batch.targets_M, options);
 }
 
 }  // namespace assay

@@ -22,12 +22,13 @@ namespace assay {
 
 // All matrices are [out, in] as in safetensors; undefined where the config has none.
 struct LayerWeights {
-  at::Tensor input_norm;                      // [H]
-  at::Tensor q_proj, k_proj, v_proj, o_proj;  // [heads*D, H], [kv_heads*D, H] twice, [H, heads*D]; rotate-half layout
+  at::Tensor input_norm;  // [H]
+  at::Tensor q_proj, k_proj, v_proj,
+      o_proj;  // [heads*D, H], [kv_heads*D, H] twice, [H, heads*D]; rotate-half layout
   at::Tensor q_bias, k_bias, v_bias, o_bias;
-  at::Tensor q_norm, k_norm;                  // [D]
-  at::Tensor post_norm;                       // [H]
-  at::Tensor gate_proj, up_proj, down_proj;   // [I, H], [I, H], [H, I]
+  at::Tensor q_norm, k_norm;                 // [D]
+  at::Tensor post_norm;                      // [H]
+  at::Tensor gate_proj, up_proj, down_proj;  // [I, H], [I, H], [H, I]
   at::Tensor gate_bias, up_bias, down_bias;
 };
 
@@ -86,7 +87,8 @@ struct PackedBatch {
 PackedBatch PackRows(const std::vector<std::vector<int64_t>>& rows, at::Device device);
 // Tokens [B,T] with a mask [B,T] (1 = real; padding on either side, or both): the real tokens packed row by row.
 // `index_N`, if asked for, holds b*T + t of each packed token.
-PackedBatch PackPadded(const at::Tensor& ids_BT, const at::Tensor& mask_BT, at::Tensor* index_N = nullptr);
+PackedBatch PackPadded(const at::Tensor& ids_BT, const at::Tensor& mask_BT,
+                       at::Tensor* index_N = nullptr);
 
 // A prompt and the completions sampled from it.
 struct TokenGroup {
@@ -106,9 +108,11 @@ struct ScoredBatch {
   int64_t max_length = 0;  // longest completion
 };
 // `share_prompts` false repeats the prompt for each completion (to check that sharing is exact).
-ScoredBatch PackGroups(const std::vector<TokenGroup>& groups, at::Device device, bool share_prompts = true);
+ScoredBatch PackGroups(const std::vector<TokenGroup>& groups, at::Device device,
+                       bool share_prompts = true);
 // values_M at (row, column) of a [B,T] tensor of `fill`; differentiable. T: at least batch.max_length.
-at::Tensor ScatterScored(const ScoredBatch& batch, const at::Tensor& values_M, int64_t width, double fill = 0.0);
+at::Tensor ScatterScored(const ScoredBatch& batch, const at::Tensor& values_M, int64_t width,
+                         double fill = 0.0);
 
 // Keys (rotated) and values of one layer, in packed order: [N, kv_heads, D].
 struct LayerKv {
@@ -128,7 +132,8 @@ struct ForwardOptions {
 };
 
 // Hidden states [N,H] after the final norm, in the weights' dtype.
-at::Tensor Forward(const Model& model, const PackedBatch& batch, const ForwardOptions& options = {});
+at::Tensor Forward(const Model& model, const PackedBatch& batch,
+                   const ForwardOptions& options = {});
 // [B,T,H]; zeros at padding. Position ids come from the mask (cumsum - 1), as transformers' do.
 at::Tensor ForwardPadded(const Model& model, const at::Tensor& ids_BT, const at::Tensor& mask_BT,
                          const ForwardOptions& options = {});
@@ -136,11 +141,12 @@ at::Tensor ForwardPadded(const Model& model, const at::Tensor& ids_BT, const at:
 at::Tensor Logits(const Model& model, const at::Tensor& hidden);
 
 struct LogprobOptions {
-  double temperature = 1.0;  // > 0; logits are divided by it before the log-softmax over the whole vocabulary
-  int64_t chunk = 256;       // at most chunk * V logits exist at one time
-  bool entropy = true;       // also compute entropies (else undefined)
-  bool entropy_grad = false; // entropies take part in backward (an entropy bonus)
-  bool top1 = false;         // also tell which targets have the highest logit (else undefined)
+  double temperature =
+      1.0;  // > 0; logits are divided by it before the log-softmax over the whole vocabulary
+  int64_t chunk = 256;        // at most chunk * V logits exist at one time
+  bool entropy = true;        // also compute entropies (else undefined)
+  bool entropy_grad = false;  // entropies take part in backward (an entropy bonus)
+  bool top1 = false;          // also tell which targets have the highest logit (else undefined)
 };
 struct TokenLogprobs {
   at::Tensor logp_M;     // float32: log pi(target), differentiable in hidden and head
@@ -148,10 +154,10 @@ struct TokenLogprobs {
   at::Tensor top1_M;     // float32: 1 where the target's logit is the highest, else 0
 };
 // Never holds [M,V]: a slice of the vocabulary at a time, computed again in the backward pass.
-TokenLogprobs ComputeTokenLogprobs(const at::Tensor& hidden_MH, const at::Tensor& head_VH, const at::Tensor& targets_M,
-                                   const LogprobOptions& options);
+TokenLogprobs ComputeTokenLogprobs(const at::Tensor& hidden_MH, const at::Tensor& head_VH,
+                                   const at::Tensor& targets_M, const LogprobOptions& options);
 // Forward, gather and score: log-probs and entropies of every completion token of the batch.
-TokenLogprobs ScoreTokens(const Model& model, const ScoredBatch& batch, const ForwardOptions& forward,
-                          const LogprobOptions& options);
+TokenLogprobs ScoreTokens(const Model& model, const ScoredBatch& batch,
+                          const ForwardOptions& forward, const LogprobOptions& options);
 
 }  // namespace assay

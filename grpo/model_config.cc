@@ -43,7 +43,8 @@ Error Unusable(std::string message, std::string hint = "") {
 Status CheckWindow(const Json& json, const Family& family, const ModelConfig& config) {
   const Json* window = json.Find("sliding_window");
   if (window == nullptr || window->IsNull()) return {};
-  const bool used = std::string_view(family.name) == "mistral" || json.BoolOr("use_sliding_window", false);
+  const bool used =
+      std::string_view(family.name) == "mistral" || json.BoolOr("use_sliding_window", false);
   if (!used || window->NumberOr(0) >= static_cast<double>(config.max_position)) return {};
   return Unusable(StrCat("config.json: sliding_window ", window->ScalarText(), " is in use"),
                   "sliding-window attention is not supported");
@@ -59,7 +60,8 @@ void ReadIds(const Json* value, std::vector<int64_t>* ids) {
   }
 }
 
-Status ReadRopeScaling(const Json& json, const std::string& type, int64_t max_position, RopeConfig* rope) {
+Status ReadRopeScaling(const Json& json, const std::string& type, int64_t max_position,
+                       RopeConfig* rope) {
   rope->factor = json.DoubleOr("factor", 1.0);
   rope->original_max_position = json.IntOr("original_max_position_embeddings", max_position);
   if (type == "linear") {
@@ -71,7 +73,8 @@ Status ReadRopeScaling(const Json& json, const std::string& type, int64_t max_po
     rope->low_freq_factor = json.DoubleOr("low_freq_factor", 1.0);
     rope->high_freq_factor = json.DoubleOr("high_freq_factor", 4.0);
     if (!(rope->high_freq_factor > rope->low_freq_factor)) {
-      return Unusable("config.json: rope scaling 'llama3' needs high_freq_factor > low_freq_factor");
+      return Unusable(
+          "config.json: rope scaling 'llama3' needs high_freq_factor > low_freq_factor");
     }
   } else if (type == "yarn") {
     rope->scaling = RopeScaling::kYarn;
@@ -117,8 +120,8 @@ void ScaleLlama3(const RopeConfig& rope, std::vector<double>* frequencies) {
     if (wavelength > low_wavelength) {
       frequency /= rope.factor;
     } else if (wavelength >= high_wavelength) {
-      const double smooth =
-          (original / wavelength - rope.low_freq_factor) / (rope.high_freq_factor - rope.low_freq_factor);
+      const double smooth = (original / wavelength - rope.low_freq_factor) /
+                            (rope.high_freq_factor - rope.low_freq_factor);
       frequency = (1.0 - smooth) * frequency / rope.factor + smooth * frequency;
     }
   }
@@ -130,7 +133,8 @@ void ScaleYarn(const RopeConfig& rope, int64_t head_dim, RopeTable* table) {
   const double dim = static_cast<double>(head_dim);
   const double original = static_cast<double>(rope.original_max_position);
   auto dimension_of = [&](double turns) {
-    return dim * std::log(original / (turns * 2.0 * std::numbers::pi)) / (2.0 * std::log(rope.theta));
+    return dim * std::log(original / (turns * 2.0 * std::numbers::pi)) /
+           (2.0 * std::log(rope.theta));
   };
   double low = dimension_of(rope.beta_fast);
   double high = dimension_of(rope.beta_slow);
@@ -149,7 +153,8 @@ void ScaleYarn(const RopeConfig& rope, int64_t head_dim, RopeTable* table) {
   if (rope.attention_factor > 0) {
     table->scale = rope.attention_factor;
   } else if (rope.mscale > 0 && rope.mscale_all_dim > 0) {
-    table->scale = YarnMscale(rope.factor, rope.mscale) / YarnMscale(rope.factor, rope.mscale_all_dim);
+    table->scale =
+        YarnMscale(rope.factor, rope.mscale) / YarnMscale(rope.factor, rope.mscale_all_dim);
   } else {
     table->scale = YarnMscale(rope.factor, 1.0);
   }
@@ -160,21 +165,34 @@ Json RopeToJson(const RopeConfig& rope) {
   json.Set("rope_theta", rope.theta);
   const char* type = "default";
   switch (rope.scaling) {
-    case RopeScaling::kNone: break;
-    case RopeScaling::kLinear: type = "linear"; break;
-    case RopeScaling::kDynamic: type = "dynamic"; break;
-    case RopeScaling::kLlama3: type = "llama3"; break;
-    case RopeScaling::kYarn: type = "yarn"; break;
+    case RopeScaling::kNone:
+      break;
+    case RopeScaling::kLinear:
+      type = "linear";
+      break;
+    case RopeScaling::kDynamic:
+      type = "dynamic";
+      break;
+    case RopeScaling::kLlama3:
+      type = "llama3";
+      break;
+    case RopeScaling::kYarn:
+      type = "yarn";
+      break;
   }
   json.Set("rope_type", type);
   if (rope.scaling == RopeScaling::kNone) return json;
   json.Set("factor", rope.factor);
-  if (rope.scaling != RopeScaling::kLinear) json.Set("original_max_position_embeddings", rope.original_max_position);
+  if (rope.scaling != RopeScaling::kLinear)
+    json.Set("original_max_position_embeddings", rope.original_max_position);
   if (rope.scaling == RopeScaling::kLlama3) {
-    json.Set("low_freq_factor", rope.low_freq_factor).Set("high_freq_factor", rope.high_freq_factor);
+    json.Set("low_freq_factor", rope.low_freq_factor)
+        .Set("high_freq_factor", rope.high_freq_factor);
   }
   if (rope.scaling == RopeScaling::kYarn) {
-    json.Set("beta_fast", rope.beta_fast).Set("beta_slow", rope.beta_slow).Set("truncate", rope.truncate);
+    json.Set("beta_fast", rope.beta_fast)
+        .Set("beta_slow", rope.beta_slow)
+        .Set("truncate", rope.truncate);
     if (rope.attention_factor > 0) json.Set("attention_factor", rope.attention_factor);
     if (rope.mscale > 0) json.Set("mscale", rope.mscale);
     if (rope.mscale_all_dim > 0) json.Set("mscale_all_dim", rope.mscale_all_dim);
@@ -207,15 +225,18 @@ Status CheckModelConfig(const ModelConfig& config) {
                {"max_position_embeddings", config.max_position, int64_t{1} << 40}};
   for (const auto& size : sizes) {
     if (size.value <= 0 || size.value > size.most) {
-      return Unusable(StrCat("model config: ", size.name, " is ", size.value), "it must be a positive number");
+      return Unusable(StrCat("model config: ", size.name, " is ", size.value),
+                      "it must be a positive number");
     }
   }
   if (config.num_heads % config.num_kv_heads != 0) {
-    return Unusable(StrCat("model config: ", config.num_heads, " attention heads are no multiple of ",
-                           config.num_kv_heads, " key-value heads"));
+    return Unusable(StrCat("model config: ", config.num_heads,
+                           " attention heads are no multiple of ", config.num_kv_heads,
+                           " key-value heads"));
   }
   if (config.head_dim % 2 != 0) {
-    return Unusable(StrCat("model config: head_dim ", config.head_dim, " is odd"), "rotary embedding needs pairs");
+    return Unusable(StrCat("model config: head_dim ", config.head_dim, " is odd"),
+                    "rotary embedding needs pairs");
   }
   if (!(config.rms_eps > 0) || !(config.rope.theta > 0)) {
     return Unusable("model config: rms_norm_eps and rope_theta must be positive");
@@ -228,7 +249,8 @@ Result<ModelConfig> ModelConfigFromJson(const Json& json) {
   std::string type(json.StringOr("model_type", ""));
   if (type.empty()) {
     const Json* architectures = json.Find("architectures");
-    if (architectures != nullptr && architectures->IsArray() && !architectures->AsArray()->empty()) {
+    if (architectures != nullptr && architectures->IsArray() &&
+        !architectures->AsArray()->empty()) {
       type = (*architectures->AsArray())[0].ScalarText();
     }
   }
@@ -260,7 +282,9 @@ Result<ModelConfig> ModelConfigFromJson(const Json& json) {
   ReadIds(json.Find("eos_token_id"), &config.eos_ids);
   const std::string activation(json.StringOr("hidden_act", "silu"));
   if (activation != "silu" && activation != "swish") {
-    return Unusable(StrCat("config.json: activation '", Shorten(activation, 40), "' is not supported"), "known: silu");
+    return Unusable(
+        StrCat("config.json: activation '", Shorten(activation, 40), "' is not supported"),
+        "known: silu");
   }
   if (Status s = ReadRope(json, &config); !s.ok()) return s.error();
   if (Status s = CheckWindow(json, *family, config); !s.ok()) return s.error();

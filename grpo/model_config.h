@@ -30,10 +30,10 @@ struct RopeConfig {
   double high_freq_factor = 4.0;      // kLlama3
   double beta_fast = 32.0;            // kYarn
   double beta_slow = 1.0;             // kYarn
-  double attention_factor = 0.0;      // kYarn; 0: 0.1 ln(factor) + 1 (or from mscale, mscale_all_dim)
-  double mscale = 0.0;                // kYarn
-  double mscale_all_dim = 0.0;        // kYarn
-  bool truncate = true;               // kYarn: the ramp's ends are whole numbers
+  double attention_factor = 0.0;  // kYarn; 0: 0.1 ln(factor) + 1 (or from mscale, mscale_all_dim)
+  double mscale = 0.0;            // kYarn
+  double mscale_all_dim = 0.0;    // kYarn
+  bool truncate = true;           // kYarn: the ramp's ends are whole numbers
 };
 
 struct ModelConfig {
@@ -57,7 +57,6 @@ struct ModelConfig {
   int64_t bos_id = -1;
   std::vector<int64_t> eos_ids;
   int64_t pad_id = -1;
-
 };
 
 // Sizes are positive, heads divide, the head dimension is even. Errors: kInput naming the field.

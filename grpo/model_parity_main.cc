@@ -32,19 +32,23 @@ class Section {
   explicit Section(std::string name) : name_(std::move(name)) {}
 
   // |got - want| <= tolerance * max(1, scale).
-  void Near(const std::string& what, double got, double want, double tolerance, double scale = 1.0) {
+  void Near(const std::string& what, double got, double want, double tolerance,
+            double scale = 1.0) {
     const double error = std::abs(got - want) / std::max(1.0, std::abs(scale));
     if (!(error <= max_error_)) max_error_ = error;
     if (!(error <= tolerance)) Fail(StrCat(what, ": got ", got, ", want ", want));
   }
-  void Equal(const std::string& what, const std::vector<int64_t>& got, const std::vector<int64_t>& want) {
+  void Equal(const std::string& what, const std::vector<int64_t>& got,
+             const std::vector<int64_t>& want) {
     if (got == want) return;
     size_t at = 0;
     while (at < got.size() && at < want.size() && got[at] == want[at]) ++at;
-    Fail(StrCat(what, ": ids differ from place ", at, " on (", got.size(), " and ", want.size(), " of them)"));
+    Fail(StrCat(what, ": ids differ from place ", at, " on (", got.size(), " and ", want.size(),
+                " of them)"));
   }
   void Text(const std::string& what, std::string_view got, std::string_view want) {
-    if (got != want) Fail(StrCat(what, ": got '", Shorten(got, 60), "', want '", Shorten(want, 60), "'"));
+    if (got != want)
+      Fail(StrCat(what, ": got '", Shorten(got, 60), "', want '", Shorten(want, 60), "'"));
   }
   void Fail(const std::string& message) {
     case_failed_ = true;
@@ -60,7 +64,10 @@ class Section {
     if (cases_ == 0) return true;
     ++*sections;
     Json line = Json::MakeObject();
-    line.Set("section", name_).Set("cases", cases_).Set("max_error", max_error_).Set("failed", failed_);
+    line.Set("section", name_)
+        .Set("cases", cases_)
+        .Set("max_error", max_error_)
+        .Set("failed", failed_);
     std::printf("%s\n", line.Dump().c_str());
     return failed_ == 0;
   }
@@ -99,10 +106,12 @@ std::vector<double> Doubles(const at::Tensor& tensor) {
   return std::vector<double>(flat.data_ptr<double>(), flat.data_ptr<double>() + flat.numel());
 }
 
-void NearAll(Section* section, const std::string& what, const std::vector<double>& got, const std::vector<double>& want,
-             double tolerance) {
-  if (got.size() < want.size()) return section->Fail(StrCat(what, ": ", got.size(), " values, want ", want.size()));
-  for (size_t i = 0; i < want.size(); ++i) section->Near(StrCat(what, "[", i, "]"), got[i], want[i], tolerance);
+void NearAll(Section* section, const std::string& what, const std::vector<double>& got,
+             const std::vector<double>& want, double tolerance) {
+  if (got.size() < want.size())
+    return section->Fail(StrCat(what, ": ", got.size(), " values, want ", want.size()));
+  for (size_t i = 0; i < want.size(); ++i)
+    section->Near(StrCat(what, "[", i, "]"), got[i], want[i], tolerance);
 }
 
 bool CheckTokenizer(const LoadedModel& loaded, const Json& file, int64_t* sections) {
@@ -110,7 +119,8 @@ bool CheckTokenizer(const LoadedModel& loaded, const Json& file, int64_t* sectio
   auto one = [&](const Json& item) {
     const std::string text(item.StringOr("text", ""));
     const std::vector<int64_t> ids = Ids(item.Find("ids"));
-    if (loaded.tokenizer == nullptr) return section.Fail("the model has no tokenizer"), section.EndCase();
+    if (loaded.tokenizer == nullptr)
+      return section.Fail("the model has no tokenizer"), section.EndCase();
     section.Equal(StrCat("'", Shorten(text, 40), "'"), loaded.tokenizer->Encode(text), ids);
     const std::string decoded = loaded.tokenizer->Decode(ids);
     section.Text("decoded", decoded, item.StringOr("decoded", text));
@@ -130,7 +140,8 @@ bool CheckWeights(const Model& model, const Json& file, int64_t* sections) {
   const Json* wanted = file.Find("weights");
   if (wanted == nullptr || !wanted->IsObject()) return true;
   for (const Json::Member& member : *wanted->AsObject()) {
-    const auto found = std::find_if(weights.begin(), weights.end(), [&](const NamedTensor& w) { return w.name == member.key; });
+    const auto found = std::find_if(weights.begin(), weights.end(),
+                                    [&](const NamedTensor& w) { return w.name == member.key; });
     if (found == weights.end()) {
       section.Fail(StrCat(member.key, " is missing"));
     } else {
@@ -138,9 +149,11 @@ bool CheckWeights(const Model& model, const Json& file, int64_t* sections) {
       section.Equal(member.key, found->tensor.sizes().vec(), Ids(want.Find("shape")));
       const at::Tensor exact = found->tensor.to(at::kDouble);
       const double norm = want.DoubleOr("l2", NAN);
-      section.Near(member.key + " sum", exact.sum().item<double>(), want.DoubleOr("sum", NAN), 1e-6, norm);
+      section.Near(member.key + " sum", exact.sum().item<double>(), want.DoubleOr("sum", NAN), 1e-6,
+                   norm);
       section.Near(member.key + " l2", exact.norm().item<double>(), norm, 1e-6, norm);
-      NearAll(&section, member.key, Doubles(exact.flatten().narrow(0, 0, std::min<int64_t>(8, exact.numel()))),
+      NearAll(&section, member.key,
+              Doubles(exact.flatten().narrow(0, 0, std::min<int64_t>(8, exact.numel()))),
               Numbers(want.Find("first8")), 1e-7);
     }
     section.EndCase();
@@ -169,10 +182,12 @@ bool CheckHiddenStates(const Model& model, const Json& file, int64_t* sections) 
       double squares = 0;
       for (double value : last) squares += value * value;
       const double norm = item.DoubleOr("l2_last", NAN);
-      section.Near(StrCat("layer ", layer, " l2"), std::sqrt(squares), norm, kRelativeTolerance, norm);
+      section.Near(StrCat("layer ", layer, " l2"), std::sqrt(squares), norm, kRelativeTolerance,
+                   norm);
       const std::vector<double> want = Numbers(item.Find("first8_last"));
       for (size_t i = 0; i < want.size() && i < last.size(); ++i) {
-        section.Near(StrCat("layer ", layer, "[", i, "]"), last[i], want[i], kRelativeTolerance, norm);
+        section.Near(StrCat("layer ", layer, "[", i, "]"), last[i], want[i], kRelativeTolerance,
+                     norm);
       }
     }
     section.EndCase();
@@ -180,7 +195,8 @@ bool CheckHiddenStates(const Model& model, const Json& file, int64_t* sections) 
   return section.Finish(sections);
 }
 
-void CheckLastLogits(Section* section, const std::string& name, const at::Tensor& logits, const Json& item) {
+void CheckLastLogits(Section* section, const std::string& name, const at::Tensor& logits,
+                     const Json& item) {
   const auto top = logits.topk(10);
   std::vector<int64_t> want_ids;
   std::vector<double> want_values;
@@ -192,14 +208,16 @@ void CheckLastLogits(Section* section, const std::string& name, const at::Tensor
   const at::Tensor ids = std::get<1>(top).contiguous();
   std::vector<int64_t> got_ids(ids.data_ptr<int64_t>(), ids.data_ptr<int64_t>() + ids.numel());
   if (!want_ids.empty()) section->Equal(name + " top-10", got_ids, want_ids);
-  NearAll(section, name + " top-10 logits", Doubles(std::get<0>(top)), want_values, kLogitTolerance);
-  NearAll(section, name + " first logits", Doubles(logits.narrow(0, 0, 8)), Numbers(item.Find("logits_first8_last_pos")),
+  NearAll(section, name + " top-10 logits", Doubles(std::get<0>(top)), want_values,
           kLogitTolerance);
+  NearAll(section, name + " first logits", Doubles(logits.narrow(0, 0, 8)),
+          Numbers(item.Find("logits_first8_last_pos")), kLogitTolerance);
   const at::Tensor z = logits.to(at::kDouble);
   const at::Tensor logp = at::log_softmax(z, 0);
   auto near = [&](const char* key, double got, double tolerance, double scale) {
     const Json* want = item.Find(key);
-    if (want != nullptr) section->Near(StrCat(name, " ", key), got, want->NumberOr(NAN), tolerance, scale);
+    if (want != nullptr)
+      section->Near(StrCat(name, " ", key), got, want->NumberOr(NAN), tolerance, scale);
   };
   near("last_logsumexp", z.logsumexp(0).item<double>(), kLogitTolerance, 1);
   near("last_mean", z.mean().item<double>(), kLogitTolerance, 1);
@@ -208,7 +226,8 @@ void CheckLastLogits(Section* section, const std::string& name, const at::Tensor
 }
 
 // Log-probs of `next` after `before`, by the path that training uses.
-std::vector<double> LogprobsOf(const Model& model, const std::vector<int64_t>& before, const std::vector<int64_t>& next) {
+std::vector<double> LogprobsOf(const Model& model, const std::vector<int64_t>& before,
+                               const std::vector<int64_t>& next) {
   const ScoredBatch batch = PackGroups({{before, {next}}}, model.device());
   return Doubles(ScoreTokens(model, batch, {}, {}).logp_M);
 }
@@ -233,13 +252,14 @@ bool CheckPrompts(const Model& model, const Json& file, int64_t* sections) {
     }
     const std::vector<double> want = Numbers(item.Find("prompt_token_logps"));
     if (!want.empty() && ids.size() > 1) {
-      NearAll(&prompt_logps, name, LogprobsOf(model, {ids[0]}, {ids.begin() + 1, ids.end()}), want, kLogitTolerance);
+      NearAll(&prompt_logps, name, LogprobsOf(model, {ids[0]}, {ids.begin() + 1, ids.end()}), want,
+              kLogitTolerance);
       prompt_logps.EndCase();
     }
     const std::vector<int64_t> completion = Ids(item.Find("completion_ids"));
     if (!completion.empty()) {
-      NearAll(&completion_logps, name, LogprobsOf(model, ids, completion), Numbers(item.Find("completion_token_logps")),
-              kLogitTolerance);
+      NearAll(&completion_logps, name, LogprobsOf(model, ids, completion),
+              Numbers(item.Find("completion_token_logps")), kLogitTolerance);
       completion_logps.EndCase();
     }
   }
@@ -263,7 +283,8 @@ Result<bool> CheckGreedy(const LoadedModel& loaded, const Json& file, int64_t* s
   options.sampling.temperature = 0;
   options.sampling.max_new_tokens = 32;
   options.max_rows = 3;  // fewer than prompts: rows must leave and enter
-  Result<std::vector<std::vector<Completion>>> made = Generate(loaded.model, loaded.tokenizer.get(), requests, options);
+  Result<std::vector<std::vector<Completion>>> made =
+      Generate(loaded.model, loaded.tokenizer.get(), requests, options);
   if (!made.ok()) return made.error();
   for (size_t i = 0; i < items.size(); ++i) {
     const std::string name(items[i]->StringOr("name", "?"));
@@ -274,11 +295,13 @@ Result<bool> CheckGreedy(const LoadedModel& loaded, const Json& file, int64_t* s
 }
 
 // 0, 1 or an error.
-Result<int> Run(const std::string& model_path, const std::string& save_folder, const std::vector<std::string>& files) {
+Result<int> Run(const std::string& model_path, const std::string& save_folder,
+                const std::vector<std::string>& files) {
   Result<LoadedModel> loaded = LoadModel(model_path);
   if (!loaded.ok()) return loaded.error();
   if (!save_folder.empty()) {
-    if (Status s = SaveModel(loaded->model, loaded->tokenizer.get(), save_folder); !s.ok()) return s.error();
+    if (Status s = SaveModel(loaded->model, loaded->tokenizer.get(), save_folder); !s.ok())
+      return s.error();
   }
   at::NoGradGuard no_grad;
   bool good = true;
@@ -296,7 +319,9 @@ Result<int> Run(const std::string& model_path, const std::string& save_folder, c
     if (!greedy.ok()) return greedy.error();
     good &= *greedy;
   }
-  if (sections == 0) return Error{ErrorCode::kInput, "no section to compare", "give a file shaped like golden_smollm2.json"};
+  if (sections == 0)
+    return Error{ErrorCode::kInput, "no section to compare",
+                 "give a file shaped like golden_smollm2.json"};
   return good ? 0 : 1;
 }
 
@@ -320,6 +345,7 @@ int main(int argc, char** argv) {
     return assay::Run(model, save_folder, arguments);
   });
   if (result.ok()) return *result;
-  std::fprintf(stderr, "error: %s\n\nhint: %s\n", result.error().message.c_str(), result.error().hint.c_str());
+  std::fprintf(stderr, "error: %s\n\nhint: %s\n", result.error().message.c_str(),
+               result.error().hint.c_str());
   return 2;
 }

@@ -20,7 +20,8 @@ using torch::autograd::Variable;
 using torch::autograd::variable_list;
 
 bool HasKernel(const at::Tensor& tensor) {
-  return tensor.is_cpu() && (tensor.scalar_type() == at::kFloat || tensor.scalar_type() == at::kBFloat16);
+  return tensor.is_cpu() &&
+         (tensor.scalar_type() == at::kFloat || tensor.scalar_type() == at::kBFloat16);
 }
 
 // Calls fn(float{}) or fn(bf16_t{}) by dtype.
@@ -39,11 +40,13 @@ T* Data(const at::Tensor& tensor) {
 }
 
 // Splits elementwise work of `bytes_per_row` into pieces that are worth a thread.
-int64_t Grain(int64_t elements_per_row) { return std::max<int64_t>(1, 16384 / std::max<int64_t>(1, elements_per_row)); }
+int64_t Grain(int64_t elements_per_row) {
+  return std::max<int64_t>(1, 16384 / std::max<int64_t>(1, elements_per_row));
+}
 
 struct RmsNormFunction : torch::autograd::Function<RmsNormFunction> {
-  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& input, const at::Tensor& weight, double eps,
-                            int64_t dtype_number) {
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& input, const at::Tensor& weight,
+                            double eps, int64_t dtype_number) {
     const auto dtype = static_cast<at::ScalarType>(dtype_number);
     const at::Tensor x = input.contiguous();
     const int64_t rows = x.size(0);
@@ -57,8 +60,8 @@ struct RmsNormFunction : torch::autograd::Function<RmsNormFunction> {
       ByKernelType(dtype, [&](auto type) {
         using T = decltype(type);
         at::parallel_for(0, rows, Grain(width), [&](int64_t begin, int64_t end) {
-          cpu::RmsNorm<T>(Data<float>(x) + begin * width, Data<float>(weight), eps, end - begin, width,
-                          Data<T>(out) + begin * width, Data<float>(rstd) + begin);
+          cpu::RmsNorm<T>(Data<float>(x) + begin * width, Data<float>(weight), eps, end - begin,
+                          width, Data<T>(out) + begin * width, Data<float>(rstd) + begin);
         });
       });
     } else {
@@ -94,8 +97,9 @@ struct RmsNormFunction : torch::autograd::Function<RmsNormFunction> {
             const int64_t first = part * step;
             const int64_t count = std::min(rows, first + step) - first;
             if (count <= 0) continue;
-            cpu::RmsNormBackward<T>(Data<T>(dy) + first * width, Data<float>(x) + first * width, Data<float>(weight),
-                                    Data<float>(rstd) + first, count, width, Data<float>(dx) + first * width,
+            cpu::RmsNormBackward<T>(Data<T>(dy) + first * width, Data<float>(x) + first * width,
+                                    Data<float>(weight), Data<float>(rstd) + first, count, width,
+                                    Data<float>(dx) + first * width,
                                     Data<float>(partial) + part * width);
           }
         });
@@ -113,7 +117,8 @@ struct RmsNormFunction : torch::autograd::Function<RmsNormFunction> {
 };
 
 // The rotation itself; its transpose with direction -1.
-at::Tensor Rotate(const at::Tensor& x, const at::Tensor& cosine, const at::Tensor& sine, double direction) {
+at::Tensor Rotate(const at::Tensor& x, const at::Tensor& cosine, const at::Tensor& sine,
+                  double direction) {
   const int64_t rows = x.size(0);
   const int64_t heads = x.size(1);
   const int64_t half = x.size(2) / 2;
@@ -123,8 +128,9 @@ at::Tensor Rotate(const at::Tensor& x, const at::Tensor& cosine, const at::Tenso
     ByKernelType(x.scalar_type(), [&](auto type) {
       using T = decltype(type);
       at::parallel_for(0, rows, Grain(heads * half * 2), [&](int64_t begin, int64_t end) {
-        cpu::Rope<T>(Data<T>(in) + begin * in.stride(0), in.stride(0), Data<float>(cosine) + begin * half,
-                     Data<float>(sine) + begin * half, end - begin, heads, half, static_cast<float>(direction),
+        cpu::Rope<T>(Data<T>(in) + begin * in.stride(0), in.stride(0),
+                     Data<float>(cosine) + begin * half, Data<float>(sine) + begin * half,
+                     end - begin, heads, half, static_cast<float>(direction),
                      Data<T>(out) + begin * heads * 2 * half);
       });
     });
@@ -138,7 +144,8 @@ at::Tensor Rotate(const at::Tensor& x, const at::Tensor& cosine, const at::Tenso
 }
 
 struct RopeFunction : torch::autograd::Function<RopeFunction> {
-  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& cosine, const at::Tensor& sine) {
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& cosine,
+                            const at::Tensor& sine) {
     ctx->save_for_backward({cosine, sine});
     return Rotate(x, cosine, sine, 1.0);
   }
@@ -148,8 +155,8 @@ struct RopeFunction : torch::autograd::Function<RopeFunction> {
   }
 };
 
-void SiluMulBackward(const at::Tensor& dout, const at::Tensor& gate, const at::Tensor& up, at::Tensor* dgate,
-                     at::Tensor* dup, at::Tensor* out) {
+void SiluMulBackward(const at::Tensor& dout, const at::Tensor& gate, const at::Tensor& up,
+                     at::Tensor* dgate, at::Tensor* dup, at::Tensor* out) {
   if (HasKernel(gate)) {
     *dgate = at::empty_like(gate);
     *dup = at::empty_like(up);
@@ -158,8 +165,9 @@ void SiluMulBackward(const at::Tensor& dout, const at::Tensor& gate, const at::T
     ByKernelType(gate.scalar_type(), [&](auto type) {
       using T = decltype(type);
       at::parallel_for(0, gate.numel(), 16384, [&](int64_t begin, int64_t end) {
-        cpu::SwigluBackward<T>(Data<T>(d) + begin, Data<T>(gate) + begin, Data<T>(up) + begin, end - begin,
-                               Data<T>(*dgate) + begin, Data<T>(*dup) + begin, Data<T>(*out) + begin);
+        cpu::SwigluBackward<T>(Data<T>(d) + begin, Data<T>(gate) + begin, Data<T>(up) + begin,
+                               end - begin, Data<T>(*dgate) + begin, Data<T>(*dup) + begin,
+                               Data<T>(*out) + begin);
       });
     });
     return;
@@ -172,18 +180,23 @@ void SiluMulBackward(const at::Tensor& dout, const at::Tensor& gate, const at::T
 
 // Autograd functions take an input that may be missing as an optional, never as an undefined tensor.
 using MaybeTensor = std::optional<at::Tensor>;
-MaybeTensor Maybe(const at::Tensor& tensor) { return tensor.defined() ? MaybeTensor(tensor) : std::nullopt; }
+MaybeTensor Maybe(const at::Tensor& tensor) {
+  return tensor.defined() ? MaybeTensor(tensor) : std::nullopt;
+}
 // Multiplications from which oneDNN's fixed cost is worth it.
 constexpr int64_t kOneDnnWork = int64_t{1} << 20;
 
 // mkldnn::_linear_pointwise of this LibTorch; absent in builds without oneDNN.
-using LinearPointwise = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&, std::string_view,
-                                   c10::List<std::optional<at::Scalar>>, std::optional<std::string_view>);
+using LinearPointwise = at::Tensor(const at::Tensor&, const at::Tensor&,
+                                   const std::optional<at::Tensor>&, std::string_view,
+                                   c10::List<std::optional<at::Scalar>>,
+                                   std::optional<std::string_view>);
 const std::optional<c10::TypedOperatorHandle<LinearPointwise>>& OneDnnLinear() {
   static const auto* const handle = [] {
     auto* found = new std::optional<c10::TypedOperatorHandle<LinearPointwise>>();
     try {
-      const auto schema = c10::Dispatcher::singleton().findSchema({"mkldnn::_linear_pointwise", ""});
+      const auto schema =
+          c10::Dispatcher::singleton().findSchema({"mkldnn::_linear_pointwise", ""});
       if (schema && at::hasMKLDNN()) *found = schema->typed<LinearPointwise>();
     } catch (const c10::Error&) {  // another signature in this version: the BLAS does it
     }
@@ -195,8 +208,9 @@ const std::optional<c10::TypedOperatorHandle<LinearPointwise>>& OneDnnLinear() {
 at::Tensor AddBias(at::Tensor y, const MaybeTensor& bias) { return bias ? y.add_(*bias) : y; }
 
 struct MlpFunction : torch::autograd::Function<MlpFunction> {
-  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& gate_weight,
-                            const at::Tensor& up_weight, const at::Tensor& down_weight, const MaybeTensor& gate_bias,
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x,
+                            const at::Tensor& gate_weight, const at::Tensor& up_weight,
+                            const at::Tensor& down_weight, const MaybeTensor& gate_bias,
                             const MaybeTensor& up_bias, const MaybeTensor& down_bias) {
     const at::Tensor gate = AddBias(MatmulNt(x, gate_weight), gate_bias);
     const at::Tensor up = AddBias(MatmulNt(x, up_weight), up_bias);
@@ -225,7 +239,8 @@ struct MlpFunction : torch::autograd::Function<MlpFunction> {
       return ctx->saved_data[key].toBool() ? d.sum(0) : at::Tensor();
     };
     at::Tensor dx;
-    if (ctx->needs_input_grad(0)) dx = MatmulNt(dgate, gate_weight.t()).add_(MatmulNt(dup, up_weight.t()));
+    if (ctx->needs_input_grad(0))
+      dx = MatmulNt(dgate, gate_weight.t()).add_(MatmulNt(dup, up_weight.t()));
     return {dx,
             weight_grad(1, dgate, x),
             weight_grad(2, dup, x),
@@ -275,7 +290,8 @@ struct CheckpointHolder : torch::CustomClassHolder {
 };
 
 struct CheckpointFunction : torch::autograd::Function<CheckpointFunction> {
-  static at::Tensor forward(AutogradContext* ctx, at::TensorList inputs, const CheckpointBody* body) {
+  static at::Tensor forward(AutogradContext* ctx, at::TensorList inputs,
+                            const CheckpointBody* body) {
     auto holder = c10::make_intrusive<CheckpointHolder>();
     holder->body = *body;
     ctx->saved_data["body"] = c10::IValue::make_capsule(holder);
@@ -284,7 +300,8 @@ struct CheckpointFunction : torch::autograd::Function<CheckpointFunction> {
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
-    const auto holder = c10::static_intrusive_pointer_cast<CheckpointHolder>(ctx->saved_data["body"].toCapsule());
+    const auto holder =
+        c10::static_intrusive_pointer_cast<CheckpointHolder>(ctx->saved_data["body"].toCapsule());
     const variable_list saved = ctx->get_saved_variables();
     std::vector<at::Tensor> inputs;
     variable_list wanted;
@@ -297,9 +314,11 @@ struct CheckpointFunction : torch::autograd::Function<CheckpointFunction> {
       inputs.push_back(leaf);
     }
     at::AutoGradMode enable(true);
-    const at::Tensor out = holder->body(inputs[0], std::vector<at::Tensor>(inputs.begin() + 1, inputs.end()));
-    const variable_list found = torch::autograd::grad({out}, wanted, {grads[0]}, /*retain_graph=*/false,
-                                                      /*create_graph=*/false, /*allow_unused=*/true);
+    const at::Tensor out =
+        holder->body(inputs[0], std::vector<at::Tensor>(inputs.begin() + 1, inputs.end()));
+    const variable_list found =
+        torch::autograd::grad({out}, wanted, {grads[0]}, /*retain_graph=*/false,
+                              /*create_graph=*/false, /*allow_unused=*/true);
     variable_list result;
     size_t next = 0;
     for (const at::Tensor& input : inputs) {
@@ -312,7 +331,8 @@ struct CheckpointFunction : torch::autograd::Function<CheckpointFunction> {
 
 }  // namespace
 
-at::Tensor RmsNorm(const at::Tensor& x_NH, const at::Tensor& weight_H, double eps, at::ScalarType dtype) {
+at::Tensor RmsNorm(const at::Tensor& x_NH, const at::Tensor& weight_H, double eps,
+                   at::ScalarType dtype) {
   return RmsNormFunction::apply(x_NH, weight_H, eps, static_cast<int64_t>(dtype));
 }
 
@@ -348,8 +368,8 @@ at::Tensor SiluMul(const at::Tensor& gate, const at::Tensor& up) {
     using T = decltype(type);
     at::parallel_for(0, gate.size(0), Grain(width), [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; ++row) {
-        cpu::Swiglu<T>(Data<T>(gate) + row * gate.stride(0), Data<T>(up) + row * up.stride(0), width,
-                       Data<T>(out) + row * width);
+        cpu::Swiglu<T>(Data<T>(gate) + row * gate.stride(0), Data<T>(up) + row * up.stride(0),
+                       width, Data<T>(out) + row * width);
       }
     });
   });
@@ -360,15 +380,16 @@ at::Tensor GatherRows(const at::Tensor& x, const at::Tensor& index, const at::Te
   return GatherFunction::apply(x, index, inverse);
 }
 
-at::Tensor Checkpoint(const at::Tensor& x, const std::vector<at::Tensor>& weights, CheckpointBody body) {
+at::Tensor Checkpoint(const at::Tensor& x, const std::vector<at::Tensor>& weights,
+                      CheckpointBody body) {
   std::vector<at::Tensor> inputs = {x};
   std::vector<bool> present;
   for (const at::Tensor& weight : weights) {
     present.push_back(weight.defined());
     if (weight.defined()) inputs.push_back(weight);
   }
-  const CheckpointBody with_gaps = [body = std::move(body), present](const at::Tensor& in,
-                                                                     const std::vector<at::Tensor>& given) {
+  const CheckpointBody with_gaps = [body = std::move(body), present](
+                                       const at::Tensor& in, const std::vector<at::Tensor>& given) {
     std::vector<at::Tensor> all;
     size_t next = 0;
     for (bool there : present) all.push_back(there ? given[next++] : at::Tensor());

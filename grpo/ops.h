@@ -11,7 +11,8 @@
 namespace assay {
 
 // x_NH (float32, or float64) normalised and scaled by weight_H, in `dtype`. Saves x and one number a row.
-at::Tensor RmsNorm(const at::Tensor& x_NH, const at::Tensor& weight_H, double eps, at::ScalarType dtype);
+at::Tensor RmsNorm(const at::Tensor& x_NH, const at::Tensor& weight_H, double eps,
+                   at::ScalarType dtype);
 
 // Rotates [N, heads, D] by cosines and sines [N, D/2] (float32, or float64 with float64 x); saves only those.
 at::Tensor Rope(const at::Tensor& x, const at::Tensor& cosine, const at::Tensor& sine);
@@ -38,7 +39,9 @@ at::Tensor GatherRows(const at::Tensor& x, const at::Tensor& index, const at::Te
 
 // Runs `body(x, weights)` without keeping its graph and again, with one, in the backward pass. `body` must be deterministic
 // and must use no other tensor that wants a gradient. Undefined weights are passed through.
-using CheckpointBody = std::function<at::Tensor(const at::Tensor& x, const std::vector<at::Tensor>& weights)>;
-at::Tensor Checkpoint(const at::Tensor& x, const std::vector<at::Tensor>& weights, CheckpointBody body);
+using CheckpointBody =
+    std::function<at::Tensor(const at::Tensor& x, const std::vector<at::Tensor>& weights)>;
+at::Tensor Checkpoint(const at::Tensor& x, const std::vector<at::Tensor>& weights,
+                      CheckpointBody body);
 
 }  // namespace assay

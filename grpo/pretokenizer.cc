@@ -57,7 +57,8 @@ size_t Utf8Length(std::string_view text, size_t at) {
   const unsigned char first = byte(at);
   if (first < 0x80) return 1;
   size_t length = 0;
-  unsigned char low = 0x80;  // bounds of the second byte: no overlong forms, no surrogates, nothing above U+10FFFF
+  unsigned char low =
+      0x80;  // bounds of the second byte: no overlong forms, no surrogates, nothing above U+10FFFF
   unsigned char high = 0xBF;
   if (first >= 0xC2 && first <= 0xDF) {
     length = 2;
@@ -93,16 +94,18 @@ Result<std::shared_ptr<const PreTokenizer>> PreTokenizer::Make(std::vector<Split
     int error = 0;
     PCRE2_SIZE offset = 0;
     auto compiled = std::make_unique<Compiled>();
-    compiled->code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), PCRE2_UTF | PCRE2_UCP,
-                                   &error, &offset, nullptr);
+    compiled->code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
+                                   PCRE2_UTF | PCRE2_UCP, &error, &offset, nullptr);
     if (compiled->code == nullptr) {
       PCRE2_UCHAR message[256] = {};
       pcre2_get_error_message(error, message, sizeof(message));
       return Error{ErrorCode::kInput,
-                   StrCat("the tokenizer's split pattern cannot be used: ", reinterpret_cast<const char*>(message),
-                          " at byte ", offset), ""};
+                   StrCat("the tokenizer's split pattern cannot be used: ",
+                          reinterpret_cast<const char*>(message), " at byte ", offset),
+                   ""};
     }
-    pcre2_jit_compile(compiled->code, PCRE2_JIT_COMPLETE);  // without a JIT the interpreter does the same
+    pcre2_jit_compile(compiled->code,
+                      PCRE2_JIT_COMPLETE);  // without a JIT the interpreter does the same
     result->compiled_.push_back(std::move(compiled));
   }
   result->stages_ = std::move(stages);
@@ -117,12 +120,13 @@ struct Span {
 };
 
 // Non-empty matches in order; `piece` is well-formed UTF-8.
-std::vector<Span> FindMatches(const pcre2_code* code, std::string_view piece, pcre2_match_data* data) {
+std::vector<Span> FindMatches(const pcre2_code* code, std::string_view piece,
+                              pcre2_match_data* data) {
   std::vector<Span> matches;
   size_t at = 0;
   while (at < piece.size()) {
-    const int found = pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(piece.data()), piece.size(), at,
-                                  PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY, data, nullptr);
+    const int found = pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(piece.data()), piece.size(),
+                                  at, PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY, data, nullptr);
     if (found < 0) break;  // no match, or a limit of PCRE2: what is left stays one piece
     const PCRE2_SIZE* ends = pcre2_get_ovector_pointer(data);
     matches.push_back({ends[0], ends[1]});
@@ -150,7 +154,9 @@ void CutPiece(std::string_view piece, const std::vector<Span>& found, const Spli
   bool open = false;  // kMergedWithNext: the last span is a match that waits for what follows
   for (const Run& run : runs) {
     switch (stage.behavior) {
-      case SplitBehavior::kIsolated: spans.push_back(run.span); break;
+      case SplitBehavior::kIsolated:
+        spans.push_back(run.span);
+        break;
       case SplitBehavior::kRemoved:
         if (!run.match) spans.push_back(run.span);
         break;
@@ -176,7 +182,8 @@ void CutPiece(std::string_view piece, const std::vector<Span>& found, const Spli
 }
 
 // Stretches of well-formed UTF-8, and every other byte by itself.
-std::vector<std::string_view> SplitIllFormed(std::string_view text, std::vector<bool>* well_formed) {
+std::vector<std::string_view> SplitIllFormed(std::string_view text,
+                                             std::vector<bool>* well_formed) {
   std::vector<std::string_view> parts;
   size_t begin = 0;
   size_t at = 0;

@@ -20,10 +20,10 @@ extern const char kLlama3Pattern[];
 extern const char kQwen2Pattern[];
 
 enum class SplitBehavior {
-  kIsolated,           // matches are pieces, and what lies between them too
-  kRemoved,            // matches are dropped
-  kMergedWithPrevious, // a match ends the piece before it
-  kMergedWithNext,     // a match starts the piece after it
+  kIsolated,            // matches are pieces, and what lies between them too
+  kRemoved,             // matches are dropped
+  kMergedWithPrevious,  // a match ends the piece before it
+  kMergedWithNext,      // a match starts the piece after it
 };
 
 struct SplitStage {

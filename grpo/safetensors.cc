@@ -16,7 +16,8 @@ namespace {
 
 constexpr uint64_t kMaxHeaderBytes = uint64_t{100} << 20;
 
-Error BadFile(const std::string& path, const std::string& what, const std::string& hint = "fetch the file again") {
+Error BadFile(const std::string& path, const std::string& what,
+              const std::string& hint = "fetch the file again") {
   return Error{ErrorCode::kInput, StrCat(path, " ", what), hint};
 }
 
@@ -27,7 +28,9 @@ bool ReadEntry(const Json& entry, SafeTensor* tensor, uint64_t* begin, uint64_t*
   const size_t element = SafeDtypeBytes(tensor->dtype);
   const Json* shape = entry.Find("shape");
   const Json* offsets = entry.Find("data_offsets");
-  if (element == 0 || shape == nullptr || !shape->IsArray() || offsets == nullptr || !offsets->IsArray()) return false;
+  if (element == 0 || shape == nullptr || !shape->IsArray() || offsets == nullptr ||
+      !offsets->IsArray())
+    return false;
   uint64_t bytes = element;
   for (const Json& size : *shape->AsArray()) {
     const int64_t* value = size.AsInt();
@@ -81,7 +84,8 @@ size_t SafeDtypeBytes(std::string_view dtype) {
   if (dtype == "F64" || dtype == "I64" || dtype == "U64") return 8;
   if (dtype == "F32" || dtype == "I32" || dtype == "U32") return 4;
   if (dtype == "F16" || dtype == "BF16" || dtype == "I16" || dtype == "U16") return 2;
-  if (dtype == "I8" || dtype == "U8" || dtype == "BOOL" || dtype == "F8_E4M3" || dtype == "F8_E5M2") return 1;
+  if (dtype == "I8" || dtype == "U8" || dtype == "BOOL" || dtype == "F8_E4M3" || dtype == "F8_E5M2")
+    return 1;
   return 0;
 }
 
@@ -96,10 +100,13 @@ Result<std::shared_ptr<const SafetensorsFile>> SafetensorsFile::Open(const std::
   if (size < 8) return BadFile(path, StrCat("is cut short (", size, " bytes)"));
   std::memcpy(&header_bytes, data, 8);
   if (header_bytes > kMaxHeaderBytes) {
-    return BadFile(path, StrCat("is no safetensors file: its header would be ", header_bytes, " bytes long"), "");
+    return BadFile(
+        path, StrCat("is no safetensors file: its header would be ", header_bytes, " bytes long"),
+        "");
   }
   if (header_bytes > size - 8) return BadFile(path, "is cut short inside its header");
-  Result<Json> header = ParseJson(std::string_view(reinterpret_cast<const char*>(data) + 8, header_bytes));
+  Result<Json> header =
+      ParseJson(std::string_view(reinterpret_cast<const char*>(data) + 8, header_bytes));
   if (!header.ok() || !header->IsObject()) return BadFile(path, "has a header that is not JSON");
   const uint64_t space = size - 8 - header_bytes;
   for (const Json::Member& member : *header->AsObject()) {
@@ -108,12 +115,13 @@ Result<std::shared_ptr<const SafetensorsFile>> SafetensorsFile::Open(const std::
     uint64_t begin = 0;
     uint64_t end = 0;
     if (!ReadEntry(member.value, &tensor, &begin, &end)) {
-      return BadFile(path, StrCat("has a bad header entry for tensor '", Shorten(member.key, 120), "': dtype, shape and ",
-                                  "data_offsets do not fit together"));
+      return BadFile(path, StrCat("has a bad header entry for tensor '", Shorten(member.key, 120),
+                                  "': dtype, shape and ", "data_offsets do not fit together"));
     }
     if (end > space) {
-      return BadFile(path, StrCat("is cut short: tensor '", Shorten(member.key, 120), "' ends at byte ",
-                                  8 + header_bytes + end, ", the file at ", size));
+      return BadFile(path,
+                     StrCat("is cut short: tensor '", Shorten(member.key, 120), "' ends at byte ",
+                            8 + header_bytes + end, ", the file at ", size));
     }
     tensor.data = data + 8 + header_bytes + begin;
     file->tensors_.insert_or_assign(member.key, std::move(tensor));
@@ -134,7 +142,8 @@ Status WriteSafetensors(const std::string& path, const std::vector<SafeTensorOut
   const std::string header = MakeHeader(tensors);
   const uint64_t header_bytes = header.size();
   bool ok = WriteAll(fd, &header_bytes, 8) && WriteAll(fd, header.data(), header.size());
-  for (const SafeTensorOut& out : tensors) ok = ok && WriteAll(fd, out.tensor.data, out.tensor.bytes);
+  for (const SafeTensorOut& out : tensors)
+    ok = ok && WriteAll(fd, out.tensor.data, out.tensor.bytes);
   ok = ok && fsync(fd) == 0;
   if (!ok) {
     const Error error = failed("write");

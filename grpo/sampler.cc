@@ -16,7 +16,9 @@ struct Candidate {
   int32_t id;
 };
 
-bool Better(const Candidate& a, const Candidate& b) { return a.weight != b.weight ? a.weight > b.weight : a.id < b.id; }
+bool Better(const Candidate& a, const Candidate& b) {
+  return a.weight != b.weight ? a.weight > b.weight : a.id < b.id;
+}
 
 // Divides positive logits and multiplies negative ones (CTRL's penalty as transformers applies it).
 void Penalize(const std::vector<int64_t>& seen, double penalty, float* logits, int64_t vocab) {
@@ -70,7 +72,9 @@ std::vector<Candidate> Filter(const float* weights, int64_t vocab, const DrawPar
     best = std::max(best, c.weight);
   }
   const auto floor = static_cast<float>(best * params.min_p);
-  auto drop_unlikely = [&] { std::erase_if(kept, [&](const Candidate& c) { return c.weight < floor; }); };
+  auto drop_unlikely = [&] {
+    std::erase_if(kept, [&](const Candidate& c) { return c.weight < floor; });
+  };
   if (params.top_p >= 1.0) {
     drop_unlikely();
     return kept;
@@ -81,8 +85,8 @@ std::vector<Candidate> Filter(const float* weights, int64_t vocab, const DrawPar
   for (size_t i = 0; i < kept.size(); ++i) {
     if (i == sorted) {
       const size_t next = std::min(kept.size(), std::max<size_t>(64, sorted * 4));
-      std::partial_sort(kept.begin() + static_cast<int64_t>(sorted), kept.begin() + static_cast<int64_t>(next), kept.end(),
-                        Better);
+      std::partial_sort(kept.begin() + static_cast<int64_t>(sorted),
+                        kept.begin() + static_cast<int64_t>(next), kept.end(), Better);
       sorted = next;
     }
     mass += kept[i].weight;
@@ -97,8 +101,9 @@ std::vector<Candidate> Filter(const float* weights, int64_t vocab, const DrawPar
 
 }  // namespace
 
-Draw DrawToken(const float* logits, int64_t vocab, const DrawParams& params, const std::vector<int64_t>& seen,
-               const std::vector<int64_t>& banned, Rng* rng, std::vector<float>* scratch) {
+Draw DrawToken(const float* logits, int64_t vocab, const DrawParams& params,
+               const std::vector<int64_t>& seen, const std::vector<int64_t>& banned, Rng* rng,
+               std::vector<float>* scratch) {
   const bool greedy = params.temperature <= 0;
   const float inverse = greedy ? 1.0f : static_cast<float>(1.0 / params.temperature);
   scratch->resize(static_cast<size_t>(vocab) * 2);
@@ -110,7 +115,8 @@ Draw DrawToken(const float* logits, int64_t vocab, const DrawParams& params, con
   const float* row = logits;
   if ((params.repetition_penalty != 1.0 && !seen.empty()) || !banned.empty()) {
     std::copy(logits, logits + vocab, adjusted);
-    if (params.repetition_penalty != 1.0) Penalize(seen, params.repetition_penalty, adjusted, vocab);
+    if (params.repetition_penalty != 1.0)
+      Penalize(seen, params.repetition_penalty, adjusted, vocab);
     for (int64_t id : banned) {
       if (id >= 0 && id < vocab) adjusted[id] = -std::numeric_limits<float>::infinity();
     }
@@ -121,7 +127,8 @@ Draw DrawToken(const float* logits, int64_t vocab, const DrawParams& params, con
     draw.token = std::max_element(row, row + vocab) - row;
   } else {
     double total = sum;
-    if (row == adjusted) total = cpu::ExpSum(adjusted, vocab, cpu::Max(adjusted, vocab), inverse, weights);
+    if (row == adjusted)
+      total = cpu::ExpSum(adjusted, vocab, cpu::Max(adjusted, vocab), inverse, weights);
     const double u = rng->Uniform();
     if (params.top_k > 0 || params.top_p < 1.0 || params.min_p > 0) {
       const std::vector<Candidate> kept = Filter(weights, vocab, params);

@@ -20,12 +20,14 @@ struct DrawParams {
 
 struct Draw {
   int64_t token = 0;
-  float logprob = 0;  // log-softmax(logits / T) of the token, untouched by penalty, bans and filters; T = 1 when greedy
+  float logprob =
+      0;  // log-softmax(logits / T) of the token, untouched by penalty, bans and filters; T = 1 when greedy
 };
 
 // `seen`: distinct ids that the penalty falls on; `banned`: ids that cannot be drawn. A row whose logits are all NaN or
 // -infinity draws token 0 with log-prob NaN.
-Draw DrawToken(const float* logits, int64_t vocab, const DrawParams& params, const std::vector<int64_t>& seen,
-               const std::vector<int64_t>& banned, Rng* rng, std::vector<float>* scratch);
+Draw DrawToken(const float* logits, int64_t vocab, const DrawParams& params,
+               const std::vector<int64_t>& seen, const std::vector<int64_t>& banned, Rng* rng,
+               std::vector<float>* scratch);
 
 }  // namespace assay

@@ -30,7 +30,7 @@ const char* ChatFormatName(ChatFormat format);
 
 struct EncodeOptions {
   bool special = true;  // text such as "<|im_end|>" becomes the special token; false: ordinary text
-  bool add_bos = false; // prepend the tokenizer's BOS, if it has one
+  bool add_bos = false;  // prepend the tokenizer's BOS, if it has one
 };
 
 class Tokenizer {
@@ -48,7 +48,8 @@ class Tokenizer {
   static Result<std::shared_ptr<const Tokenizer>> Words(const std::vector<std::string>& words);
   virtual ~Tokenizer() = default;
 
-  virtual std::vector<int64_t> Encode(std::string_view text, const EncodeOptions& options = {}) const = 0;
+  virtual std::vector<int64_t> Encode(std::string_view text,
+                                      const EncodeOptions& options = {}) const = 0;
   // The bytes that one token stands for ("" for an id out of range). Special tokens: their text.
   virtual std::string_view TokenBytes(int64_t id) const = 0;
   virtual bool IsSpecial(int64_t id) const = 0;
@@ -67,7 +68,8 @@ class Tokenizer {
   // The prompt's text for these messages, as the family's template writes it (default system message included).
   // Encode it with special = true and add_bos = false: the text has its own BOS where the family wants one.
   // Errors: kInput if there is no chat template, or a role that the template does not know.
-  virtual Result<std::string> ApplyChat(const std::vector<Message>& messages, bool add_generation_prompt) const = 0;
+  virtual Result<std::string> ApplyChat(const std::vector<Message>& messages,
+                                        bool add_generation_prompt) const = 0;
 
   // Writes tokenizer.json, tokenizer_config.json and special_tokens_map.json (toy tokenizers: assay's own tokenizer.json,
   // which transformers loads too). Errors: kIo.

@@ -46,7 +46,8 @@ const ByteAlphabet& Alphabet() {
     auto* made = new ByteAlphabet();
     uint32_t next = 256;
     for (uint32_t byte = 0; byte < 256; ++byte) {
-      const bool printable = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
+      const bool printable =
+          (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
       std::string text;
       AppendUtf8(printable ? byte : next++, &text);
       made->byte.emplace(std::move(text), static_cast<unsigned char>(byte));
@@ -134,22 +135,27 @@ Status SetVocabulary(const TextIds& texts, BpeData* data) {
   return {};
 }
 
-Status AddMerge(const TextIds& texts, const std::string& left, const std::string& right, int32_t rank, BpeData* data) {
+Status AddMerge(const TextIds& texts, const std::string& left, const std::string& right,
+                int32_t rank, BpeData* data) {
   const auto l = texts.find(left);
   const auto r = texts.find(right);
   const auto both = texts.find(left + right);
   if (l == texts.end() || r == texts.end() || both == texts.end()) {
-    return BadTokenizer(StrCat("merge '", Shorten(left, 40), " ", Shorten(right, 40), "' has a part that is no token"));
+    return BadTokenizer(StrCat("merge '", Shorten(left, 40), " ", Shorten(right, 40),
+                               "' has a part that is no token"));
   }
-  const auto key = static_cast<uint64_t>(static_cast<uint32_t>(l->second)) << 32 | static_cast<uint32_t>(r->second);
+  const auto key = static_cast<uint64_t>(static_cast<uint32_t>(l->second)) << 32 |
+                   static_cast<uint32_t>(r->second);
   data->merges.emplace(key, BpeData::Merge{rank, both->second});
   return {};
 }
 
 Status AddMergeLine(const TextIds& texts, std::string_view line, int32_t rank, BpeData* data) {
   const size_t space = line.find(' ');
-  if (space == std::string_view::npos) return BadTokenizer(StrCat("merge '", Shorten(line, 80), "' has no space"));
-  return AddMerge(texts, std::string(line.substr(0, space)), std::string(line.substr(space + 1)), rank, data);
+  if (space == std::string_view::npos)
+    return BadTokenizer(StrCat("merge '", Shorten(line, 80), "' has no space"));
+  return AddMerge(texts, std::string(line.substr(0, space)), std::string(line.substr(space + 1)),
+                  rank, data);
 }
 
 Status AddAddedTokens(BpeData* data) {
@@ -194,7 +200,9 @@ Status ReadVocabulary(const Json& model, BpeData* data) {
     if (pair == nullptr || pair->size() != 2 || !(*pair)[0].IsString() || !(*pair)[1].IsString()) {
       return BadTokenizer("tokenizer.json has a merge that is no pair");
     }
-    if (Status s = AddMerge(texts, *(*pair)[0].AsString(), *(*pair)[1].AsString(), rank++, data); !s.ok()) return s;
+    if (Status s = AddMerge(texts, *(*pair)[0].AsString(), *(*pair)[1].AsString(), rank++, data);
+        !s.ok())
+      return s;
   }
   return {};
 }
@@ -225,7 +233,8 @@ Status ReadNormalizer(const Json* json, BpeData* data) {
     data->visible_spaces = true;
     return {};
   }
-  return BadTokenizer(StrCat("normalizer '", Shorten(type, 40), "' is not supported"), "known: NFC, and Llama 2's Prepend and Replace");
+  return BadTokenizer(StrCat("normalizer '", Shorten(type, 40), "' is not supported"),
+                      "known: NFC, and Llama 2's Prepend and Replace");
 }
 
 std::string EscapePattern(std::string_view text) {
@@ -241,7 +250,8 @@ Status ReadSplit(const Json& json, SplitStage* stage) {
   const Json* pattern = json.Find("pattern");
   if (pattern == nullptr) return BadTokenizer("a Split has no pattern");
   const std::string_view regex = pattern->StringOr("Regex", "");
-  stage->pattern = regex.empty() ? EscapePattern(pattern->StringOr("String", "")) : std::string(regex);
+  stage->pattern =
+      regex.empty() ? EscapePattern(pattern->StringOr("String", "")) : std::string(regex);
   stage->invert = json.BoolOr("invert", false);
   const std::string_view behavior = json.StringOr("behavior", "Isolated");
   if (behavior == "Isolated") {
@@ -286,8 +296,10 @@ Status ReadPreTokenizer(const Json* json, BpeData* data, std::vector<SplitStage>
   }
   if (type == "ByteLevel") {
     data->symbols = BpeData::Symbols::kBytes;
-    if (json->BoolOr("add_prefix_space", false)) return BadTokenizer("ByteLevel with add_prefix_space is not supported");
-    if (json->BoolOr("use_regex", true)) stages->push_back({kGpt2Pattern, SplitBehavior::kIsolated, false});
+    if (json->BoolOr("add_prefix_space", false))
+      return BadTokenizer("ByteLevel with add_prefix_space is not supported");
+    if (json->BoolOr("use_regex", true))
+      stages->push_back({kGpt2Pattern, SplitBehavior::kIsolated, false});
     return {};
   }
   if (type == "Digits") {
@@ -402,7 +414,10 @@ Json AddedJson(const std::vector<AddedToken>& added) {
   Json array = Json::MakeArray();
   for (const AddedToken& token : added) {
     Json item = Json::MakeObject();
-    item.Set("id", token.id).Set("content", token.text).Set("single_word", false).Set("lstrip", token.lstrip);
+    item.Set("id", token.id)
+        .Set("content", token.text)
+        .Set("single_word", false)
+        .Set("lstrip", token.lstrip);
     item.Set("rstrip", token.rstrip).Set("normalized", false).Set("special", token.special);
     array.Append(std::move(item));
   }
@@ -422,7 +437,8 @@ struct VocabularyItem {
 };
 
 // The whole file for data whose vocabulary and merges are given as texts.
-Json TokenizerJson(const BpeData& data, const std::vector<VocabularyItem>& vocabulary, const std::vector<std::string>& merges) {
+Json TokenizerJson(const BpeData& data, const std::vector<VocabularyItem>& vocabulary,
+                   const std::vector<std::string>& merges) {
   const bool bytes = data.symbols == BpeData::Symbols::kBytes;
   std::vector<Json> splits;
   for (const SplitStage& stage : data.splitter->stages()) splits.push_back(SplitJson(stage));
@@ -433,12 +449,19 @@ Json TokenizerJson(const BpeData& data, const std::vector<VocabularyItem>& vocab
   for (const std::string& line : merges) merge_lines.push_back(Json(line));
   Json model = Json::MakeObject();
   model.Set("type", "BPE").Set("dropout", Json());
-  model.Set("unk_token", data.unknown_id >= 0 ? Json(data.pieces[static_cast<size_t>(data.unknown_id)]) : Json());
-  model.Set("continuing_subword_prefix", Json()).Set("end_of_word_suffix", Json()).Set("fuse_unk", false);
+  model.Set("unk_token", data.unknown_id >= 0
+                             ? Json(data.pieces[static_cast<size_t>(data.unknown_id)])
+                             : Json());
+  model.Set("continuing_subword_prefix", Json())
+      .Set("end_of_word_suffix", Json())
+      .Set("fuse_unk", false);
   model.Set("byte_fallback", false).Set("ignore_merges", data.ignore_merges);
   model.Set("vocab", Json(std::move(vocab))).Set("merges", Json(std::move(merge_lines)));
   Json json = Json::MakeObject();
-  json.Set("version", "1.0").Set("truncation", Json()).Set("padding", Json()).Set("added_tokens", AddedJson(data.added));
+  json.Set("version", "1.0")
+      .Set("truncation", Json())
+      .Set("padding", Json())
+      .Set("added_tokens", AddedJson(data.added));
   json.Set("normalizer", data.nfc ? Json(Json::Object{{"type", Json("NFC")}}) : Json());
   json.Set("pre_tokenizer", SequenceJson("pretokenizers", std::move(splits)));
   json.Set("post_processor", Json());
@@ -465,7 +488,9 @@ Json ConfigJson(const BpeData& data) {
 
 // tokenizer.ggml.pre names the pre-split; several names mean the same one.
 Status GgufStages(std::string_view pre, BpeData* data, std::vector<SplitStage>* stages) {
-  auto add = [&](const char* pattern) { stages->push_back({pattern, SplitBehavior::kIsolated, false}); };
+  auto add = [&](const char* pattern) {
+    stages->push_back({pattern, SplitBehavior::kIsolated, false});
+  };
   if (pre == "smollm" || pre == "codeshell" || pre == "exaone" || pre == "minerva-7b") {
     add(kDigitPattern);
     add(kGpt2Pattern);
@@ -478,8 +503,9 @@ Status GgufStages(std::string_view pre, BpeData* data, std::vector<SplitStage>* 
   } else if (pre == "gpt-2" || pre == "default" || pre.empty()) {
     add(kGpt2Pattern);
   } else {
-    return BadTokenizer(StrCat("unknown GGUF pre-tokenizer '", Shorten(pre, 40), "'"),
-                        "known: smollm, llama-bpe, qwen2, deepseek-r1-qwen, gpt-2; or load a tokenizer.json");
+    return BadTokenizer(
+        StrCat("unknown GGUF pre-tokenizer '", Shorten(pre, 40), "'"),
+        "known: smollm, llama-bpe, qwen2, deepseek-r1-qwen, gpt-2; or load a tokenizer.json");
   }
   return {};
 }
@@ -498,7 +524,8 @@ Result<std::shared_ptr<const Tokenizer>> Finish(BpeData data, std::vector<SplitS
 constexpr const char* kToySpecials[] = {"<pad>", "<bos>", "<eos>", "<unk>", "<think>", "</think>"};
 constexpr int64_t kToyControls = 4;  // the thought's marks are text
 
-Result<std::shared_ptr<const Tokenizer>> MakeToy(const std::vector<std::string>& symbols, bool words) {
+Result<std::shared_ptr<const Tokenizer>> MakeToy(const std::vector<std::string>& symbols,
+                                                 bool words) {
   BpeData data;
   data.symbols = BpeData::Symbols::kCharacters;
   data.ignore_merges = words;
@@ -549,7 +576,9 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::FromJson(const Json& json, c
   const Json* model = json.Find("model");
   if (model == nullptr) return BadTokenizer("tokenizer.json has no model");
   if (model->StringOr("type", "BPE") != "BPE") {
-    return BadTokenizer(StrCat("model type '", Shorten(model->StringOr("type", ""), 40), "' is not supported"), "known: BPE");
+    return BadTokenizer(
+        StrCat("model type '", Shorten(model->StringOr("type", ""), 40), "' is not supported"),
+        "known: BPE");
   }
   BpeData data;
   const bool bytes = HasByteLevel(json.Find("pre_tokenizer")) || HasByteLevel(json.Find("decoder"));
@@ -557,7 +586,8 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::FromJson(const Json& json, c
   data.ignore_merges = model->BoolOr("ignore_merges", false);
   std::vector<SplitStage> stages;
   if (Status s = ReadNormalizer(json.Find("normalizer"), &data); !s.ok()) return s.error();
-  if (Status s = ReadPreTokenizer(json.Find("pre_tokenizer"), &data, &stages); !s.ok()) return s.error();
+  if (Status s = ReadPreTokenizer(json.Find("pre_tokenizer"), &data, &stages); !s.ok())
+    return s.error();
   if (Status s = ReadVocabulary(*model, &data); !s.ok()) return s.error();
   ReadAddedTokens(json.Find("added_tokens"), &data);
   if (Status s = AddAddedTokens(&data); !s.ok()) return s.error();
@@ -579,7 +609,8 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::FromGguf(const GgufFile& fil
   const std::string_view kind = file.StringOr("tokenizer.ggml.model", "");
   if (kind != "gpt2") {
     return BadTokenizer(StrCat(file.path(), " has a tokenizer of kind '", Shorten(kind, 40), "'"),
-                        "known in GGUF: gpt2 (byte-level BPE); for others load the safetensors folder with its tokenizer.json");
+                        "known in GGUF: gpt2 (byte-level BPE); for others load the safetensors "
+                        "folder with its tokenizer.json");
   }
   const GgufValue* tokens = file.Find("tokenizer.ggml.tokens");
   const GgufValue* merges = file.Find("tokenizer.ggml.merges");
@@ -589,12 +620,14 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::FromGguf(const GgufFile& fil
   }
   BpeData data;
   std::vector<SplitStage> stages;
-  if (Status s = GgufStages(file.StringOr("tokenizer.ggml.pre", ""), &data, &stages); !s.ok()) return s.error();
+  if (Status s = GgufStages(file.StringOr("tokenizer.ggml.pre", ""), &data, &stages); !s.ok())
+    return s.error();
   TextIds texts;
   std::vector<VocabularyItem> vocabulary;
   for (size_t i = 0; i < tokens->strings.size(); ++i) {
     const std::string text(tokens->strings[i]);
-    const int64_t type = types != nullptr && i < types->ints.size() ? types->ints[i] : int64_t{kNormal};
+    const int64_t type =
+        types != nullptr && i < types->ints.size() ? types->ints[i] : int64_t{kNormal};
     vocabulary.push_back({text, static_cast<int64_t>(i)});
     if (type == kControl || type == kUserDefined) {
       data.added.push_back({static_cast<int64_t>(i), text, type == kControl, false, false});
@@ -605,7 +638,8 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::FromGguf(const GgufFile& fil
   for (const AddedToken& token : data.added) data.ids.erase(FromByteText(token.text));
   std::vector<std::string> lines;
   for (std::string_view line : merges->strings) {
-    if (Status s = AddMergeLine(texts, line, static_cast<int32_t>(lines.size()), &data); !s.ok()) return s.error();
+    if (Status s = AddMergeLine(texts, line, static_cast<int32_t>(lines.size()), &data); !s.ok())
+      return s.error();
     lines.emplace_back(line);
   }
   if (Status s = AddAddedTokens(&data); !s.ok()) return s.error();
@@ -639,17 +673,22 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::Load(const std::string& path
   Result<std::string> text = ReadFile(main.string());
   if (!text.ok()) return text.error();
   Result<Json> json = ParseJson(*text);
-  if (!json.ok()) return Error{ErrorCode::kInput, StrCat(main.string(), ": ", json.error().message), "fetch the file again"};
+  if (!json.ok())
+    return Error{ErrorCode::kInput, StrCat(main.string(), ": ", json.error().message),
+                 "fetch the file again"};
   Json config;
   if (Result<std::string> extra = ReadFile((base / "tokenizer_config.json").string()); extra.ok()) {
     Result<Json> parsed = ParseJson(*extra);
     if (!parsed.ok()) {
-      return Error{ErrorCode::kInput, StrCat((base / "tokenizer_config.json").string(), ": ", parsed.error().message), ""};
+      return Error{ErrorCode::kInput,
+                   StrCat((base / "tokenizer_config.json").string(), ": ", parsed.error().message),
+                   ""};
     }
     config = std::move(parsed).value();
   }
   // Newer files keep the chat template beside.
-  if (Result<std::string> chat = ReadFile((base / "chat_template.jinja").string()); chat.ok()) config.Set("chat_template", *chat);
+  if (Result<std::string> chat = ReadFile((base / "chat_template.jinja").string()); chat.ok())
+    config.Set("chat_template", *chat);
   return FromJson(*json, config);
 }
 

@@ -16,10 +16,13 @@ namespace assay {
 // An exception of LibTorch as an Error: running out of memory is kUnavailable with a hint, the rest kInternal.
 inline Error TorchError(const std::string& what_we_did, const std::string& message) {
   const std::string first_line = message.substr(0, message.find('\n'));
-  const bool memory = message.find("memory") != std::string::npos || message.find("bad_alloc") != std::string::npos;
+  const bool memory =
+      message.find("memory") != std::string::npos || message.find("bad_alloc") != std::string::npos;
   if (memory) {
-    return Error{ErrorCode::kUnavailable, StrCat(what_we_did, ": not enough memory (", Shorten(first_line, 200), ")"),
-                 "use a smaller batch, bf16, activation checkpointing or a machine with more memory"};
+    return Error{
+        ErrorCode::kUnavailable,
+        StrCat(what_we_did, ": not enough memory (", Shorten(first_line, 200), ")"),
+        "use a smaller batch, bf16, activation checkpointing or a machine with more memory"};
   }
   return Error{ErrorCode::kInternal, StrCat(what_we_did, ": ", Shorten(first_line, 300)), ""};
 }

@@ -38,8 +38,8 @@ std::string ShapeText(const std::vector<int64_t>& shape) {
 // A source of weights by their Hugging Face names: what is there, in which shape, and how to read it.
 struct StoredWeight {
   std::vector<int64_t> shape;
-  std::string where;                           // file, for messages
-  std::function<Result<at::Tensor>()> read;    // on the CPU, in the stored or a wider dtype
+  std::string where;                         // file, for messages
+  std::function<Result<at::Tensor>()> read;  // on the CPU, in the stored or a wider dtype
 };
 using StoredWeights = std::map<std::string, StoredWeight>;
 
@@ -49,8 +49,8 @@ bool IsLeftover(const std::string& name, const ModelConfig& config) {
 }
 
 // Every weight of the config from `stored`, checked; nothing is left unset.
-Result<Model> Assemble(const ModelConfig& config, const StoredWeights& stored, const std::string& path,
-                       const LoadOptions& options, at::Device device) {
+Result<Model> Assemble(const ModelConfig& config, const StoredWeights& stored,
+                       const std::string& path, const LoadOptions& options, at::Device device) {
   Model model;
   model.config = config;
   std::optional<Error> error;
@@ -59,15 +59,17 @@ Result<Model> Assemble(const ModelConfig& config, const StoredWeights& stored, c
     if (error) return;
     const auto found = stored.find(name);
     if (found == stored.end()) {
-      error = BadModel(StrCat(path, ": weight '", name, "' is missing"), "the file and its config do not belong together");
+      error = BadModel(StrCat(path, ": weight '", name, "' is missing"),
+                       "the file and its config do not belong together");
       return;
     }
     used.insert(name);
     const std::vector<int64_t> wanted = WeightShape(config, name);
     if (found->second.shape != wanted) {
-      error = BadModel(StrCat(found->second.where, ": weight '", name, "' has shape ", ShapeText(found->second.shape),
-                              ", the config asks for ", ShapeText(wanted)),
-                       "the file and its config do not belong together");
+      error = BadModel(
+          StrCat(found->second.where, ": weight '", name, "' has shape ",
+                 ShapeText(found->second.shape), ", the config asks for ", ShapeText(wanted)),
+          "the file and its config do not belong together");
       return;
     }
     Result<at::Tensor> read = found->second.read();
@@ -81,7 +83,8 @@ Result<Model> Assemble(const ModelConfig& config, const StoredWeights& stored, c
   for (const auto& [name, weight] : stored) {
     if (used.count(name) == 0 && !IsLeftover(name, config)) {
       return BadModel(StrCat(weight.where, ": unknown weight '", Shorten(name, 120), "'"),
-                      "this architecture has no such weight: the model would not compute what it was trained to");
+                      "this architecture has no such weight: the model would not compute what it "
+                      "was trained to");
     }
   }
   return model;
@@ -99,18 +102,24 @@ std::optional<at::ScalarType> TorchDtype(std::string_view name) {
 
 const char* SafeDtype(at::ScalarType dtype) {
   switch (dtype) {
-    case at::kDouble: return "F64";
-    case at::kHalf: return "F16";
-    case at::kBFloat16: return "BF16";
-    default: return "F32";
+    case at::kDouble:
+      return "F64";
+    case at::kHalf:
+      return "F16";
+    case at::kBFloat16:
+      return "BF16";
+    default:
+      return "F32";
   }
 }
 
-Result<at::Tensor> ReadSafeTensor(const SafeTensor& tensor, const std::string& name, const std::string& path) {
+Result<at::Tensor> ReadSafeTensor(const SafeTensor& tensor, const std::string& name,
+                                  const std::string& path) {
   const std::optional<at::ScalarType> dtype = TorchDtype(tensor.dtype);
   if (!dtype) {
-    return BadModel(StrCat(path, ": weight '", name, "' has dtype ", tensor.dtype, ", which is not supported"),
-                    "known: F32, F64, F16, BF16");
+    return BadModel(
+        StrCat(path, ": weight '", name, "' has dtype ", tensor.dtype, ", which is not supported"),
+        "known: F32, F64, F16, BF16");
   }
   at::Tensor out = at::empty(tensor.shape, at::TensorOptions().dtype(*dtype));
   if (tensor.bytes > 0) std::memcpy(out.data_ptr(), tensor.data, tensor.bytes);
@@ -124,7 +133,8 @@ Status AddSafetensors(const std::string& path, StoredWeights* stored) {
   for (const auto& entry : file->tensors()) {
     const std::string& name = entry.first;
     const SafeTensor& tensor = entry.second;
-    StoredWeight weight{tensor.shape, path, [file, &tensor, name, path] { return ReadSafeTensor(tensor, name, path); }};
+    StoredWeight weight{tensor.shape, path,
+                        [file, &tensor, name, path] { return ReadSafeTensor(tensor, name, path); }};
     if (!stored->emplace(name, std::move(weight)).second) {
       return BadModel(StrCat(path, ": weight '", Shorten(name, 120), "' is in two files"));
     }
@@ -140,12 +150,14 @@ Result<std::vector<std::string>> SafetensorsPaths(const fs::path& folder) {
   const fs::path index = folder / "model.safetensors.index.json";
   Result<std::string> text = ReadFile(index.string(), size_t{64} << 20);
   if (!text.ok()) {
-    return Error{ErrorCode::kIo, StrCat(folder.string(), " has neither model.safetensors nor an index of shards"),
+    return Error{ErrorCode::kIo,
+                 StrCat(folder.string(), " has neither model.safetensors nor an index of shards"),
                  "PyTorch .bin files are not read: convert them to safetensors"};
   }
   Result<Json> json = ParseJson(*text);
   const Json* map = json.ok() ? json->Find("weight_map") : nullptr;
-  if (map == nullptr || !map->IsObject()) return BadModel(StrCat(index.string(), " has no weight_map"));
+  if (map == nullptr || !map->IsObject())
+    return BadModel(StrCat(index.string(), " has no weight_map"));
   std::set<std::string> names;
   for (const Json::Member& member : *map->AsObject()) {
     const std::string* name = member.value.AsString();
@@ -161,7 +173,8 @@ Result<std::vector<std::string>> SafetensorsPaths(const fs::path& folder) {
 
 // Every EOS id of generation_config.json ends a completion too.
 void AddGenerationConfig(const fs::path& folder, ModelConfig* config) {
-  Result<std::string> text = ReadFile((folder / "generation_config.json").string(), size_t{1} << 20);
+  Result<std::string> text =
+      ReadFile((folder / "generation_config.json").string(), size_t{1} << 20);
   if (!text.ok()) return;
   Result<Json> json = ParseJson(*text);
   const Json* eos = json.ok() ? json->Find("eos_token_id") : nullptr;
@@ -172,7 +185,8 @@ void AddGenerationConfig(const fs::path& folder, ModelConfig* config) {
   for (const Json& id : ids) {
     if (!id.IsInt()) continue;
     std::vector<int64_t>& known = config->eos_ids;
-    if (std::find(known.begin(), known.end(), *id.AsInt()) == known.end()) known.push_back(*id.AsInt());
+    if (std::find(known.begin(), known.end(), *id.AsInt()) == known.end())
+      known.push_back(*id.AsInt());
   }
 }
 
@@ -180,9 +194,11 @@ Result<Model> LoadFolder(const fs::path& folder, const LoadOptions& options, at:
   Result<std::string> text = ReadFile((folder / "config.json").string(), size_t{16} << 20);
   if (!text.ok()) return text.error();
   Result<Json> json = ParseJson(*text);
-  if (!json.ok()) return BadModel(StrCat((folder / "config.json").string(), ": ", json.error().message));
+  if (!json.ok())
+    return BadModel(StrCat((folder / "config.json").string(), ": ", json.error().message));
   Result<ModelConfig> config = ModelConfigFromJson(*json);
-  if (!config.ok()) return BadModel(StrCat(folder.string(), ": ", config.error().message), config.error().hint);
+  if (!config.ok())
+    return BadModel(StrCat(folder.string(), ": ", config.error().message), config.error().hint);
   AddGenerationConfig(folder, &*config);
   Result<std::vector<std::string>> paths = SafetensorsPaths(folder);
   if (!paths.ok()) return paths.error();
@@ -200,10 +216,12 @@ struct GgufName {
   const char* ours;
 };
 constexpr GgufName kGgufLayerNames[] = {
-    {"attn_norm", "input_layernorm"},  {"attn_q", "self_attn.q_proj"},      {"attn_k", "self_attn.k_proj"},
-    {"attn_v", "self_attn.v_proj"},    {"attn_output", "self_attn.o_proj"}, {"attn_q_norm", "self_attn.q_norm"},
-    {"attn_k_norm", "self_attn.k_norm"}, {"ffn_norm", "post_attention_layernorm"}, {"ffn_gate", "mlp.gate_proj"},
-    {"ffn_up", "mlp.up_proj"},         {"ffn_down", "mlp.down_proj"}};
+    {"attn_norm", "input_layernorm"},    {"attn_q", "self_attn.q_proj"},
+    {"attn_k", "self_attn.k_proj"},      {"attn_v", "self_attn.v_proj"},
+    {"attn_output", "self_attn.o_proj"}, {"attn_q_norm", "self_attn.q_norm"},
+    {"attn_k_norm", "self_attn.k_norm"}, {"ffn_norm", "post_attention_layernorm"},
+    {"ffn_gate", "mlp.gate_proj"},       {"ffn_up", "mlp.up_proj"},
+    {"ffn_down", "mlp.down_proj"}};
 
 // "blk.3.attn_q.weight" -> "model.layers.3.self_attn.q_proj.weight"; unknown names stay as they are.
 std::string NameFromGguf(const std::string& name) {
@@ -213,7 +231,8 @@ std::string NameFromGguf(const std::string& name) {
   const std::vector<std::string_view> parts = SplitChar(name, '.');
   if (parts.size() != 4 || parts[0] != "blk") return name;
   for (const GgufName& known : kGgufLayerNames) {
-    if (parts[2] == known.gguf) return StrCat("model.layers.", parts[1], ".", known.ours, ".", parts[3]);
+    if (parts[2] == known.gguf)
+      return StrCat("model.layers.", parts[1], ".", known.ours, ".", parts[3]);
   }
   return name;
 }
@@ -233,7 +252,9 @@ Status ReadRopeFactors(const GgufFile& file, const GgufTensor& tensor, ModelConf
   for (size_t i = 0; same && i < scaled.size(); ++i) {
     same = std::abs(plain[i] / factors[i] - scaled[i]) <= 1e-4 * scaled[i];
   }
-  if (!same) return BadModel(StrCat(file.path(), ": rope_freqs.weight is no Llama 3 scaling"), "load the safetensors instead");
+  if (!same)
+    return BadModel(StrCat(file.path(), ": rope_freqs.weight is no Llama 3 scaling"),
+                    "load the safetensors instead");
   return {};
 }
 
@@ -241,9 +262,12 @@ Status ReadGgufRope(const GgufFile& file, const std::string& arch, ModelConfig* 
   RopeConfig* rope = &config->rope;
   rope->theta = file.DoubleOr(arch + ".rope.freq_base", 10000.0);
   const int64_t rotated = file.IntOr(arch + ".rope.dimension_count", config->head_dim);
-  if (rotated != config->head_dim) return BadModel(StrCat(file.path(), ": only ", rotated, " of ", config->head_dim, " dimensions are rotated"));
+  if (rotated != config->head_dim)
+    return BadModel(StrCat(file.path(), ": only ", rotated, " of ", config->head_dim,
+                           " dimensions are rotated"));
   rope->factor = file.DoubleOr(arch + ".rope.scaling.factor", 1.0);
-  rope->original_max_position = file.IntOr(arch + ".rope.scaling.original_context_length", config->max_position);
+  rope->original_max_position =
+      file.IntOr(arch + ".rope.scaling.original_context_length", config->max_position);
   const std::string_view type = file.StringOr(arch + ".rope.scaling.type", "none");
   if (type == "linear") {
     rope->scaling = RopeScaling::kLinear;
@@ -252,7 +276,8 @@ Status ReadGgufRope(const GgufFile& file, const std::string& arch, ModelConfig* 
   } else if (type != "none") {
     return BadModel(StrCat(file.path(), ": unknown rope scaling '", Shorten(type, 40), "'"));
   }
-  if (const GgufTensor* factors = file.FindTensor("rope_freqs.weight")) return ReadRopeFactors(file, *factors, config);
+  if (const GgufTensor* factors = file.FindTensor("rope_freqs.weight"))
+    return ReadRopeFactors(file, *factors, config);
   return {};
 }
 
@@ -274,7 +299,8 @@ Result<ModelConfig> ConfigFromGguf(const GgufFile& file) {
   config.max_position = file.IntOr(arch + ".context_length", 2048);
   config.rms_eps = file.DoubleOr(arch + ".attention.layer_norm_rms_epsilon", 1e-6);
   const GgufTensor* embedding = file.FindTensor("token_embd.weight");
-  if (embedding == nullptr || embedding->shape.size() != 2) return BadModel(StrCat(file.path(), " has no token_embd.weight"));
+  if (embedding == nullptr || embedding->shape.size() != 2)
+    return BadModel(StrCat(file.path(), " has no token_embd.weight"));
   config.vocab_size = embedding->shape[0];
   config.tied_head = file.FindTensor("output.weight") == nullptr;
   config.qkv_bias = file.FindTensor("blk.0.attn_q.bias") != nullptr;
@@ -285,11 +311,13 @@ Result<ModelConfig> ConfigFromGguf(const GgufFile& file) {
   config.pad_id = file.IntOr("tokenizer.ggml.padding_token_id", -1);
   for (const char* key : {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"}) {
     const int64_t id = file.IntOr(key, -1);
-    if (id >= 0 && std::find(config.eos_ids.begin(), config.eos_ids.end(), id) == config.eos_ids.end()) {
+    if (id >= 0 &&
+        std::find(config.eos_ids.begin(), config.eos_ids.end(), id) == config.eos_ids.end()) {
       config.eos_ids.push_back(id);
     }
   }
-  if (Status s = CheckModelConfig(config); !s.ok()) return BadModel(StrCat(file.path(), ": ", s.error().message), s.error().hint);
+  if (Status s = CheckModelConfig(config); !s.ok())
+    return BadModel(StrCat(file.path(), ": ", s.error().message), s.error().hint);
   if (Status s = ReadGgufRope(file, arch, &config); !s.ok()) return s.error();
   return config;
 }
@@ -307,7 +335,8 @@ Result<at::Tensor> ReadGgufTensor(const GgufTensor& tensor, int64_t unpermute_he
   return unpermute_heads > 0 ? Unpermute(out, unpermute_heads) : out;
 }
 
-Result<Model> LoadGguf(const std::shared_ptr<const GgufFile>& file, const LoadOptions& options, at::Device device) {
+Result<Model> LoadGguf(const std::shared_ptr<const GgufFile>& file, const LoadOptions& options,
+                       at::Device device) {
   Result<ModelConfig> config = ConfigFromGguf(*file);
   if (!config.ok()) return config.error();
   StoredWeights stored;
@@ -315,18 +344,24 @@ Result<Model> LoadGguf(const std::shared_ptr<const GgufFile>& file, const LoadOp
     if (tensor.name == "rope_freqs.weight") continue;
     const std::string name = NameFromGguf(tensor.name);
     int64_t heads = 0;  // only the llama architecture is stored for interleaved rotation
-    if (config->family == "llama" && name.find("self_attn.q_proj") != std::string::npos) heads = config->num_heads;
-    if (config->family == "llama" && name.find("self_attn.k_proj") != std::string::npos) heads = config->num_kv_heads;
-    stored[name] = {tensor.shape, file->path(), [&tensor, heads] { return ReadGgufTensor(tensor, heads); }};
+    if (config->family == "llama" && name.find("self_attn.q_proj") != std::string::npos)
+      heads = config->num_heads;
+    if (config->family == "llama" && name.find("self_attn.k_proj") != std::string::npos)
+      heads = config->num_kv_heads;
+    stored[name] = {tensor.shape, file->path(),
+                    [&tensor, heads] { return ReadGgufTensor(tensor, heads); }};
   }
   return Assemble(*config, stored, file->path(), options, device);
 }
 
 Status CheckVocabulary(const LoadedModel& loaded, const std::string& path) {
-  if (loaded.tokenizer == nullptr || loaded.tokenizer->vocab_size() <= loaded.model.config.vocab_size) return {};
-  return BadModel(StrCat(path, ": the tokenizer has ", loaded.tokenizer->vocab_size(), " tokens, the model's embedding ",
-                         loaded.model.config.vocab_size, " rows"),
-                  "model and tokenizer do not belong together");
+  if (loaded.tokenizer == nullptr ||
+      loaded.tokenizer->vocab_size() <= loaded.model.config.vocab_size)
+    return {};
+  return BadModel(
+      StrCat(path, ": the tokenizer has ", loaded.tokenizer->vocab_size(),
+             " tokens, the model's embedding ", loaded.model.config.vocab_size, " rows"),
+      "model and tokenizer do not belong together");
 }
 
 // ---- saving ----
@@ -337,7 +372,8 @@ struct Shard {
 };
 
 // Contiguous CPU copies in `dtype` where needed; `keep` owns what the shards point to.
-std::vector<Shard> MakeShards(const Model& model, at::ScalarType dtype, int64_t shard_bytes, std::vector<at::Tensor>* keep) {
+std::vector<Shard> MakeShards(const Model& model, at::ScalarType dtype, int64_t shard_bytes,
+                              std::vector<at::Tensor>* keep) {
   std::vector<Shard> shards(1);
   int64_t bytes = 0;
   for (const NamedTensor& weight : NamedWeights(model)) {
@@ -349,7 +385,8 @@ std::vector<Shard> MakeShards(const Model& model, at::ScalarType dtype, int64_t 
     }
     bytes += size;
     keep->push_back(tensor);
-    SafeTensor out{SafeDtype(dtype), tensor.sizes().vec(), static_cast<const uint8_t*>(tensor.data_ptr()), tensor.nbytes()};
+    SafeTensor out{SafeDtype(dtype), tensor.sizes().vec(),
+                   static_cast<const uint8_t*>(tensor.data_ptr()), tensor.nbytes()};
     shards.back().tensors.push_back({weight.name, std::move(out)});
   }
   auto number = [](size_t n) {
@@ -358,7 +395,8 @@ std::vector<Shard> MakeShards(const Model& model, at::ScalarType dtype, int64_t 
   };
   for (size_t i = 0; i < shards.size(); ++i) {
     shards[i].file = shards.size() == 1 ? "model.safetensors"
-                                        : StrCat("model-", number(i + 1), "-of-", number(shards.size()), ".safetensors");
+                                        : StrCat("model-", number(i + 1), "-of-",
+                                                 number(shards.size()), ".safetensors");
   }
   return shards;
 }
@@ -389,10 +427,14 @@ Json GenerationConfig(const Json& config) {
 
 const char* DtypeName(at::ScalarType dtype) {
   switch (dtype) {
-    case at::kDouble: return "float64";
-    case at::kHalf: return "float16";
-    case at::kBFloat16: return "bfloat16";
-    default: return "float32";
+    case at::kDouble:
+      return "float64";
+    case at::kHalf:
+      return "float16";
+    case at::kBFloat16:
+      return "bfloat16";
+    default:
+      return "float32";
   }
 }
 
@@ -400,17 +442,23 @@ const char* DtypeName(at::ScalarType dtype) {
 
 Result<at::Device> ParseDevice(const std::string& name) {
   if (name.empty() || name == "cpu") return at::Device(at::kCPU);
-  const bool cuda = name == "cuda" || (StartsWith(name, "cuda:") && name.size() > 5 && name.size() < 9 &&
-                                       name.find_first_not_of("0123456789", 5) == std::string::npos);
-  if (!cuda) return Error{ErrorCode::kUsage, StrCat("unknown device '", Shorten(name, 40), "'"), "known: cpu, cuda, cuda:N"};
+  const bool cuda =
+      name == "cuda" || (StartsWith(name, "cuda:") && name.size() > 5 && name.size() < 9 &&
+                         name.find_first_not_of("0123456789", 5) == std::string::npos);
+  if (!cuda)
+    return Error{ErrorCode::kUsage, StrCat("unknown device '", Shorten(name, 40), "'"),
+                 "known: cpu, cuda, cuda:N"};
   if (!at::hasCUDA()) {
-    return Error{ErrorCode::kUnavailable, StrCat("device '", name, "': this LibTorch or this machine has no CUDA GPU"),
-                 "use device cpu, or a CUDA LibTorch (TORCH_PREFIX) on a machine with an NVIDIA GPU"};
+    return Error{
+        ErrorCode::kUnavailable,
+        StrCat("device '", name, "': this LibTorch or this machine has no CUDA GPU"),
+        "use device cpu, or a CUDA LibTorch (TORCH_PREFIX) on a machine with an NVIDIA GPU"};
   }
   const int64_t count = static_cast<int64_t>(at::detail::getCUDAHooks().deviceCount());
   const int64_t index = name == "cuda" ? 0 : std::stoll(name.substr(5));
   if (index >= count) {
-    return Error{ErrorCode::kUnavailable, StrCat("device '", name, "': this machine has ", count, " GPUs"),
+    return Error{ErrorCode::kUnavailable,
+                 StrCat("device '", name, "': this machine has ", count, " GPUs"),
                  count > 0 ? "GPUs count from cuda:0" : "use device cpu"};
   }
   return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index));
@@ -454,7 +502,8 @@ Result<LoadedModel> LoadModel(const std::string& path, const LoadOptions& option
   return loaded;
 }
 
-Result<Model> RandomModel(const ModelConfig& config, uint64_t seed, double stddev, at::ScalarType dtype) {
+Result<Model> RandomModel(const ModelConfig& config, uint64_t seed, double stddev,
+                          at::ScalarType dtype) {
   if (Status s = CheckModelConfig(config); !s.ok()) return s.error();
   return CatchTorch("making a random model", [&]() -> Result<Model> {
     at::NoGradGuard no_grad;
@@ -467,7 +516,8 @@ Result<Model> RandomModel(const ModelConfig& config, uint64_t seed, double stdde
       } else if (EndsWith(name, ".weight")) {
         Rng rng(seed, name);
         float* data = tensor->data_ptr<float>();
-        for (int64_t i = 0; i < tensor->numel(); ++i) data[i] = static_cast<float>(rng.Normal() * stddev);
+        for (int64_t i = 0; i < tensor->numel(); ++i)
+          data[i] = static_cast<float>(rng.Normal() * stddev);
       }
       *tensor = tensor->to(dtype);
     });
@@ -475,16 +525,19 @@ Result<Model> RandomModel(const ModelConfig& config, uint64_t seed, double stdde
   });
 }
 
-Status SaveModel(const Model& model, const Tokenizer* tokenizer, const std::string& folder, at::ScalarType dtype,
-                 int64_t shard_bytes) {
+Status SaveModel(const Model& model, const Tokenizer* tokenizer, const std::string& folder,
+                 at::ScalarType dtype, int64_t shard_bytes) {
   return CatchTorch(StrCat("saving ", folder), [&]() -> Status {
     std::error_code error;
     fs::create_directories(folder, error);
-    if (error) return Error{ErrorCode::kIo, StrCat("cannot create ", folder, ": ", error.message()), ""};
+    if (error)
+      return Error{ErrorCode::kIo, StrCat("cannot create ", folder, ": ", error.message()), ""};
     std::vector<at::Tensor> keep;
     const std::vector<Shard> shards = MakeShards(model, dtype, shard_bytes, &keep);
     for (const Shard& shard : shards) {
-      if (Status s = WriteSafetensors((fs::path(folder) / shard.file).string(), shard.tensors); !s.ok()) return s;
+      if (Status s = WriteSafetensors((fs::path(folder) / shard.file).string(), shard.tensors);
+          !s.ok())
+        return s;
     }
     // What an earlier save left in the other form would be read first, or beside.
     const std::string index = (fs::path(folder) / "model.safetensors.index.json").string();
@@ -495,7 +548,9 @@ Status SaveModel(const Model& model, const Tokenizer* tokenizer, const std::stri
       fs::remove(index, error);
     }
     const Json config = ModelConfigToJson(model.config, DtypeName(dtype));
-    if (Status s = WriteFileAtomic((fs::path(folder) / "config.json").string(), config.Dump()); !s.ok()) return s;
+    if (Status s = WriteFileAtomic((fs::path(folder) / "config.json").string(), config.Dump());
+        !s.ok())
+      return s;
     const std::string generation = (fs::path(folder) / "generation_config.json").string();
     if (Status s = WriteFileAtomic(generation, GenerationConfig(config).Dump()); !s.ok()) return s;
     return tokenizer != nullptr ? tokenizer->Save(folder) : Status();

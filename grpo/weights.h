@@ -34,13 +34,14 @@ Result<LoadedModel> LoadModel(const std::string& path, const LoadOptions& option
 Result<Model> LoadWeights(const std::string& path, const LoadOptions& options = {});
 
 // Normal weights of deviation `stddev`, norms 1, biases 0; the same on every machine for one seed.
-Result<Model> RandomModel(const ModelConfig& config, uint64_t seed, double stddev = 0.02, at::ScalarType dtype = at::kFloat);
+Result<Model> RandomModel(const ModelConfig& config, uint64_t seed, double stddev = 0.02,
+                          at::ScalarType dtype = at::kFloat);
 
 // Writes model.safetensors (shards of at most `shard_bytes` and their index beyond that), config.json,
 // generation_config.json and, if `tokenizer` is not null, its files; transformers loads the folder. Each file is written
 // beside and renamed. `dtype`: what is stored.
-Status SaveModel(const Model& model, const Tokenizer* tokenizer, const std::string& folder, at::ScalarType dtype = at::kFloat,
-                 int64_t shard_bytes = int64_t{5} << 30);
+Status SaveModel(const Model& model, const Tokenizer* tokenizer, const std::string& folder,
+                 at::ScalarType dtype = at::kFloat, int64_t shard_bytes = int64_t{5} << 30);
 
 // "cpu", "cuda", "cuda:1" as a device that this LibTorch and this machine have. Errors: kUsage, kUnavailable ("no CUDA GPU", ...).
 Result<at::Device> ParseDevice(const std::string& name);

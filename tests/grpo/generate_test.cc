@@ -36,11 +36,16 @@ Model MakeTiny(const std::string& family = "llama") {
 }
 
 std::vector<GenerateRequest> Requests() {
-  return {{{5, 6, 7}, {1, 2, 3}}, {{8}, {4}}, {{9, 10, 11, 12, 13, 14, 15}, {5, 6}}, {{16, 17}, {7, 8, 9, 10}}};
+  return {{{5, 6, 7}, {1, 2, 3}},
+          {{8}, {4}},
+          {{9, 10, 11, 12, 13, 14, 15}, {5, 6}},
+          {{16, 17}, {7, 8, 9, 10}}};
 }
 
-std::vector<std::vector<Completion>> Must(const Model& model, const std::vector<GenerateRequest>& requests,
-                                          const GenerateOptions& options, const Tokenizer* tokenizer = nullptr) {
+std::vector<std::vector<Completion>> Must(const Model& model,
+                                          const std::vector<GenerateRequest>& requests,
+                                          const GenerateOptions& options,
+                                          const Tokenizer* tokenizer = nullptr) {
   Result<std::vector<std::vector<Completion>>> made = Generate(model, tokenizer, requests, options);
   EXPECT_TRUE(made.ok()) << (made.ok() ? "" : made.error().message);
   return made.ok() ? *made : std::vector<std::vector<Completion>>();
@@ -85,7 +90,8 @@ TEST(Generate, SeedsDecideWhateverElseIsInTheBatch) {
     options.prefill_tokens = rows;
     const auto few = Must(model, Requests(), options);
     for (size_t r = 0; r < few.size(); ++r) {
-      for (size_t s = 0; s < few[r].size(); ++s) EXPECT_EQ(few[r][s].ids, together[r][s].ids) << rows;
+      for (size_t s = 0; s < few[r].size(); ++s)
+        EXPECT_EQ(few[r][s].ids, together[r][s].ids) << rows;
     }
   }
   EXPECT_NE(together[0][0].ids, together[0][1].ids);
@@ -109,7 +115,8 @@ TEST(Generate, StopsStopAndStreamsAgree) {
   };
   options.on_finish = [&](size_t, size_t, const Completion&) { ++finished; };
   std::vector<GenerateRequest> requests;
-  for (int64_t r = 0; r < 8; ++r) requests.push_back({{6 + r}, SampleSeeds(9, static_cast<uint64_t>(r), 3)});
+  for (int64_t r = 0; r < 8; ++r)
+    requests.push_back({{6 + r}, SampleSeeds(9, static_cast<uint64_t>(r), 3)});
   const auto made = Must(model, requests, options, tokenizer.get());
   EXPECT_EQ(finished, 24u);
   int stopped = 0;
@@ -150,7 +157,8 @@ TEST(Generate, BadRequestsAreNamed) {
     GenerateOptions options;
     options.sampling = sampling;
     options.sampling.max_new_tokens = std::min<int64_t>(sampling.max_new_tokens, 300);
-    Result<std::vector<std::vector<Completion>>> made = Generate(model, nullptr, {request}, options);
+    Result<std::vector<std::vector<Completion>>> made =
+        Generate(model, nullptr, {request}, options);
     return made.ok() ? std::string("ok") : made.error().message;
   };
   SamplingParams good;
@@ -180,7 +188,8 @@ TEST(Generate, GroupsCarryWhatTrainingNeeds) {
   problem.prompt = "abc";
   GenerateOptions options;
   options.sampling.max_new_tokens = 5;
-  Result<std::vector<Group>> groups = GenerateGroups(model, *tokenizer, "tiny", {problem}, 3, 7, options);
+  Result<std::vector<Group>> groups =
+      GenerateGroups(model, *tokenizer, "tiny", {problem}, 3, 7, options);
   ASSERT_TRUE(groups.ok()) << groups.error().message;
   ASSERT_EQ((*groups)[0].samples.size(), 3u);
   for (const Sample& sample : (*groups)[0].samples) {
@@ -190,18 +199,23 @@ TEST(Generate, GroupsCarryWhatTrainingNeeds) {
     EXPECT_FALSE(sample.finish_reason.empty());
   }
   problem.prompt = "";
-  EXPECT_NE(GenerateGroups(model, *tokenizer, "tiny", {problem}, 1, 7, options).error().message.find("'p1'"), std::string::npos);
+  EXPECT_NE(GenerateGroups(model, *tokenizer, "tiny", {problem}, 1, 7, options)
+                .error()
+                .message.find("'p1'"),
+            std::string::npos);
 }
 
 // ---- one row ----
 
-std::vector<double> Frequencies(const std::vector<float>& logits, const DrawParams& params, const std::vector<int64_t>& seen,
+std::vector<double> Frequencies(const std::vector<float>& logits, const DrawParams& params,
+                                const std::vector<int64_t>& seen,
                                 const std::vector<int64_t>& banned, int draws) {
   std::vector<double> counts(logits.size());
   std::vector<float> scratch;
   Rng rng(1);
   for (int i = 0; i < draws; ++i) {
-    const Draw draw = DrawToken(logits.data(), static_cast<int64_t>(logits.size()), params, seen, banned, &rng, &scratch);
+    const Draw draw = DrawToken(logits.data(), static_cast<int64_t>(logits.size()), params, seen,
+                                banned, &rng, &scratch);
     counts[static_cast<size_t>(draw.token)] += 1.0 / draws;
   }
   return counts;
@@ -213,10 +227,12 @@ void ExpectNear(const std::vector<double>& got, const std::vector<double>& want)
 }
 
 TEST(Sampler, DrawsWhatTheDistributionSays) {
-  const std::vector<float> logits = {std::log(0.5f), std::log(0.3f), std::log(0.15f), std::log(0.05f)};
+  const std::vector<float> logits = {std::log(0.5f), std::log(0.3f), std::log(0.15f),
+                                     std::log(0.05f)};
   constexpr int kDraws = 20000;
   ExpectNear(Frequencies(logits, {}, {}, {}, kDraws), {0.5, 0.3, 0.15, 0.05});
-  ExpectNear(Frequencies(logits, {.temperature = 0.5}, {}, {}, kDraws), {0.6849, 0.2466, 0.0616, 0.0068});
+  ExpectNear(Frequencies(logits, {.temperature = 0.5}, {}, {}, kDraws),
+             {0.6849, 0.2466, 0.0616, 0.0068});
   ExpectNear(Frequencies(logits, {.temperature = 0}, {}, {}, 10), {1, 0, 0, 0});
   ExpectNear(Frequencies(logits, {.top_k = 2}, {}, {}, kDraws), {0.625, 0.375, 0, 0});
   ExpectNear(Frequencies(logits, {.top_p = 0.7}, {}, {}, kDraws), {0.625, 0.375, 0, 0});
@@ -225,14 +241,16 @@ TEST(Sampler, DrawsWhatTheDistributionSays) {
   ExpectNear(Frequencies(logits, {.top_p = 0.6, .top_k = 3}, {}, {}, kDraws), {0.625, 0.375, 0, 0});
   ExpectNear(Frequencies(logits, {}, {}, {0, 3}, kDraws), {0, 0.6667, 0.3333, 0});
   // Negative logits are multiplied by the penalty: log 0.5 * 2 = log 0.25.
-  ExpectNear(Frequencies(logits, {.repetition_penalty = 2}, {0}, {}, kDraws), {0.3333, 0.4, 0.2, 0.0667});
+  ExpectNear(Frequencies(logits, {.repetition_penalty = 2}, {0}, {}, kDraws),
+             {0.3333, 0.4, 0.2, 0.0667});
 }
 
 TEST(Sampler, LogprobIsOfTheWholeTemperedDistribution) {
   const std::vector<float> logits = {1.0f, 2.0f, 3.0f};
   std::vector<float> scratch;
   Rng rng(2);
-  const Draw draw = DrawToken(logits.data(), 3, {.temperature = 2.0, .top_k = 1}, {}, {}, &rng, &scratch);
+  const Draw draw =
+      DrawToken(logits.data(), 3, {.temperature = 2.0, .top_k = 1}, {}, {}, &rng, &scratch);
   EXPECT_EQ(draw.token, 2);
   EXPECT_NEAR(draw.logprob, 1.5 - std::log(std::exp(0.5) + std::exp(1.0) + std::exp(1.5)), 1e-6);
 }
@@ -241,8 +259,10 @@ TEST(Sampler, StrangeRowsDoNotHang) {
   std::vector<float> scratch;
   Rng rng(3);
   const float inf = std::numeric_limits<float>::infinity();
-  for (const std::vector<float>& row : {std::vector<float>{NAN, NAN}, {-inf, -inf}, {-inf, 1.0f}, {1e30f, -1e30f}}) {
-    for (const DrawParams& params : {DrawParams{}, DrawParams{.temperature = 0}, DrawParams{.top_p = 0.5, .top_k = 1, .min_p = 0.1}}) {
+  for (const std::vector<float>& row :
+       {std::vector<float>{NAN, NAN}, {-inf, -inf}, {-inf, 1.0f}, {1e30f, -1e30f}}) {
+    for (const DrawParams& params : {DrawParams{}, DrawParams{.temperature = 0},
+                                     DrawParams{.top_p = 0.5, .top_k = 1, .min_p = 0.1}}) {
       const Draw draw = DrawToken(row.data(), 2, params, {}, {}, &rng, &scratch);
       EXPECT_TRUE(draw.token == 0 || draw.token == 1);
     }

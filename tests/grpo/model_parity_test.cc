@@ -17,12 +17,18 @@ std::string Env(const char* name, const std::string& fallback) {
   return value != nullptr && *value != '\0' ? value : fallback;
 }
 
-std::string Model() { return Env("ASSAY_SOURCE_DIR", ".") + "/models/SmolLM2-135M-Instruct.Q4_1.gguf"; }
-std::string Golden() { return Env("ASSAY_DATA", Env("ASSAY_SOURCE_DIR", ".") + "/../shared/data") + "/golden_smollm2.json"; }
+std::string Model() {
+  return Env("ASSAY_SOURCE_DIR", ".") + "/models/SmolLM2-135M-Instruct.Q4_1.gguf";
+}
+std::string Golden() {
+  return Env("ASSAY_DATA", Env("ASSAY_SOURCE_DIR", ".") + "/../shared/data") +
+         "/golden_smollm2.json";
+}
 
 int RunParity(const std::string& arguments, std::string* errors = nullptr) {
   const std::string file = testing::TempDir() + "/model_parity_errors.txt";
-  const std::string command = Env("ASSAY_BUILD_DIR", ".") + "/model_parity " + arguments + " > /dev/null 2> " + file;
+  const std::string command =
+      Env("ASSAY_BUILD_DIR", ".") + "/model_parity " + arguments + " > /dev/null 2> " + file;
   const int status = std::system(command.c_str());
   std::ifstream in(file);
   if (errors != nullptr) errors->assign(std::istreambuf_iterator<char>(in), {});

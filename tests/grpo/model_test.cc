@@ -96,7 +96,8 @@ std::vector<TokenGroup> Groups() {
 }
 
 // Gradients of every weight from a weighted sum of log-probs and entropies.
-std::vector<at::Tensor> Gradients(const Model& source, bool share, bool checkpoint, int64_t chunk, TokenLogprobs* scores) {
+std::vector<at::Tensor> Gradients(const Model& source, bool share, bool checkpoint, int64_t chunk,
+                                  TokenLogprobs* scores) {
   Model model = CloneModel(source);
   TieHead(&model);
   SetTrainable(&model, true);
@@ -131,7 +132,9 @@ TEST(Training, SharedPromptsCheckpointsAndSlicesAreExact) {
         EXPECT_LT(Difference(scores.logp_M, plain.logp_M), 1e-5);
         EXPECT_LT(Difference(scores.entropy_M, plain.entropy_M), 1e-5);
         for (size_t i = 0; i < grads.size(); ++i) {
-          EXPECT_LT(Difference(grads[i], expected[i]), 2e-4 * (1 + expected[i].abs().max().item<double>())) << i;
+          EXPECT_LT(Difference(grads[i], expected[i]),
+                    2e-4 * (1 + expected[i].abs().max().item<double>()))
+              << i;
         }
       }
     }
@@ -152,8 +155,12 @@ TEST(Training, ScoredTokensStandWhereTheyBelong) {
 
 // A plain log-softmax and its gradient by autograd.
 void CheckLogprobs(at::ScalarType dtype, int64_t vocab, double tolerance) {
-  const at::Tensor hidden = (at::sin(at::arange(20 * 16, at::kFloat)).view({20, 16}) * 2).to(dtype).requires_grad_(true);
-  const at::Tensor head = at::cos(at::arange(vocab * 16, at::kFloat) * 0.7).view({vocab, 16}).to(dtype).requires_grad_(true);
+  const at::Tensor hidden =
+      (at::sin(at::arange(20 * 16, at::kFloat)).view({20, 16}) * 2).to(dtype).requires_grad_(true);
+  const at::Tensor head = at::cos(at::arange(vocab * 16, at::kFloat) * 0.7)
+                              .view({vocab, 16})
+                              .to(dtype)
+                              .requires_grad_(true);
   const at::Tensor targets = at::arange(20, at::kLong) * 37 % vocab;
   const at::Tensor weight = at::arange(20, at::kFloat).sub_(9);
   const at::Tensor wide_hidden = hidden.detach().to(at::kDouble).requires_grad_(true);
@@ -192,7 +199,8 @@ TEST(Logprobs, ExtremeLogitsStayFinite) {
   LogprobOptions options;
   options.entropy_grad = true;
   for (int64_t target : {3, 4}) {
-    const TokenLogprobs got = ComputeTokenLogprobs(hidden, head, at::tensor({target}, at::kLong), options);
+    const TokenLogprobs got =
+        ComputeTokenLogprobs(hidden, head, at::tensor({target}, at::kLong), options);
     EXPECT_NEAR(got.logp_M.item<double>(), target == 3 ? 0.0 : -10000.0, 1e-3);
     EXPECT_NEAR(got.entropy_M.item<double>(), 0.0, 1e-3);
     (got.logp_M.sum() + got.entropy_M.sum()).backward();
@@ -249,7 +257,8 @@ TEST_F(Files, SavedAndLoadedTheSame) {
       const std::vector<NamedTensor> a = NamedWeights(model);
       const std::vector<NamedTensor> b = NamedWeights(again->model);
       ASSERT_EQ(a.size(), b.size());
-      for (size_t i = 0; i < a.size(); ++i) EXPECT_TRUE(a[i].tensor.equal(b[i].tensor)) << a[i].name;
+      for (size_t i = 0; i < a.size(); ++i)
+        EXPECT_TRUE(a[i].tensor.equal(b[i].tensor)) << a[i].name;
     }
   }
 }
@@ -268,13 +277,16 @@ TEST_F(Files, BrokenFilesAreNamed) {
   ASSERT_TRUE(SaveModel(MakeTiny(), nullptr, folder_).ok());
   const std::string config = *ReadFile(Path("config.json"));
   EditConfig("intermediate_size", 41);
-  EXPECT_NE(LoadError().find("mlp.gate_proj.weight' has shape [40, 24], the config asks for [41, 24]"), std::string::npos);
+  EXPECT_NE(
+      LoadError().find("mlp.gate_proj.weight' has shape [40, 24], the config asks for [41, 24]"),
+      std::string::npos);
   ASSERT_TRUE(WriteFileAtomic(Path("config.json"), config).ok());
   EditConfig("model_type", "mamba");
   EXPECT_NE(LoadError().find("unknown model architecture 'mamba'"), std::string::npos);
   ASSERT_TRUE(WriteFileAtomic(Path("config.json"), config).ok());
   EditConfig("num_hidden_layers", 3);
-  EXPECT_NE(LoadError().find("weight 'model.layers.2.input_layernorm.weight' is missing"), std::string::npos);
+  EXPECT_NE(LoadError().find("weight 'model.layers.2.input_layernorm.weight' is missing"),
+            std::string::npos);
   ASSERT_TRUE(WriteFileAtomic(Path("config.json"), config).ok());
   EditConfig("num_hidden_layers", 1);
   EXPECT_NE(LoadError().find("unknown weight 'model.layers.1."), std::string::npos);
@@ -298,10 +310,12 @@ TEST_F(Files, HostileHeadersAreRefused) {
     out.write(reinterpret_cast<const char*>(&length), 8);
     out << header << std::string(64, '\0');
   };
-  for (const char* header : {"{", "[]", R"({"a": 1})", R"({"a": {"dtype": "F32", "shape": [-1], "data_offsets": [0, 4]}})",
-                             R"({"a": {"dtype": "F32", "shape": [2], "data_offsets": [8, 0]}})",
-                             R"({"a": {"dtype": "F32", "shape": [4611686018427387904, 4], "data_offsets": [0, 0]}})",
-                             R"({"a": {"dtype": "F32", "shape": [1000000], "data_offsets": [0, 4000000]}})"}) {
+  for (const char* header :
+       {"{", "[]", R"({"a": 1})",
+        R"({"a": {"dtype": "F32", "shape": [-1], "data_offsets": [0, 4]}})",
+        R"({"a": {"dtype": "F32", "shape": [2], "data_offsets": [8, 0]}})",
+        R"({"a": {"dtype": "F32", "shape": [4611686018427387904, 4], "data_offsets": [0, 0]}})",
+        R"({"a": {"dtype": "F32", "shape": [1000000], "data_offsets": [0, 4000000]}})"}) {
     write(header, std::string(header).size());
     EXPECT_NE(LoadError(), "") << header;
   }

@@ -32,8 +32,9 @@ std::string ByteText(unsigned char byte) {
 }
 
 // A byte-level tokenizer.json: ids 0..255 are the bytes, then the merges' results, then added tokens.
-Json ByteLevelJson(const std::vector<std::pair<std::string, std::string>>& merges, const std::vector<std::string>& added,
-                   const std::string& pre_tokenizer, const std::string& normalizer = "null") {
+Json ByteLevelJson(const std::vector<std::pair<std::string, std::string>>& merges,
+                   const std::vector<std::string>& added, const std::string& pre_tokenizer,
+                   const std::string& normalizer = "null") {
   Json vocab = Json::MakeObject();
   for (int b = 0; b < 256; ++b) vocab.Set(ByteText(static_cast<unsigned char>(b)), b);
   Json lines = Json::MakeArray();
@@ -56,7 +57,8 @@ Json ByteLevelJson(const std::vector<std::pair<std::string, std::string>>& merge
 }
 
 constexpr char kGpt2[] = R"({"type": "ByteLevel", "add_prefix_space": false, "use_regex": true})";
-constexpr char kNoSplit[] = R"({"type": "ByteLevel", "add_prefix_space": false, "use_regex": false})";
+constexpr char kNoSplit[] =
+    R"({"type": "ByteLevel", "add_prefix_space": false, "use_regex": false})";
 
 std::shared_ptr<const Tokenizer> Make(const Json& json, const std::string& config = "null") {
   Result<std::shared_ptr<const Tokenizer>> made = Tokenizer::FromJson(json, *ParseJson(config));
@@ -91,7 +93,8 @@ TEST(Bpe, PiecesAreNotMergedAcross) {
 }
 
 TEST(Bpe, SpecialTokensFirstAndLongest) {
-  const auto tok = Make(ByteLevelJson({}, {"<a>", "<a>b", "<end>"}, kGpt2), R"({"eos_token": {"content": "<end>"}})");
+  const auto tok = Make(ByteLevelJson({}, {"<a>", "<a>b", "<end>"}, kGpt2),
+                        R"({"eos_token": {"content": "<end>"}})");
   EXPECT_EQ(tok->Encode("x<a>b<a>"), (Ids{'x', 257, 256}));
   EXPECT_EQ(tok->Encode("<a>", {.special = false}), (Ids{'<', 'a', '>'}));
   EXPECT_EQ(tok->eos_id(), 258);
@@ -110,10 +113,18 @@ TEST(Bpe, AnyBytesThereAndBack) {
     const uint64_t length = rng.Below(60);
     for (uint64_t i = 0; i < length; ++i) {
       switch (rng.Below(4)) {
-        case 0: text.push_back(static_cast<char>(rng.Below(256))); break;
-        case 1: text += "abc "; break;
-        case 2: text += "é日👍"; break;
-        default: text += "<s>"; break;
+        case 0:
+          text.push_back(static_cast<char>(rng.Below(256)));
+          break;
+        case 1:
+          text += "abc ";
+          break;
+        case 2:
+          text += "é日👍";
+          break;
+        default:
+          text += "<s>";
+          break;
       }
     }
     EXPECT_EQ(tok->Decode(tok->Encode(text)), text);
@@ -132,8 +143,10 @@ TEST(Bpe, NfcOnlyWhereAsked) {
 
 // Ten times the text may take ten-odd times as long, not a hundred times.
 TEST(Bpe, HostileTextTakesNoQuadraticTime) {
-  const auto tok = Make(ByteLevelJson({{"a", "a"}, {"aa", "aa"}, {"aaaa", "aaaa"}}, {"<a>"}, kGpt2));
-  for (const std::string& unit : {std::string("a"), std::string(" "), std::string("\xFF"), std::string("<"), std::string("1")}) {
+  const auto tok =
+      Make(ByteLevelJson({{"a", "a"}, {"aa", "aa"}, {"aaaa", "aaaa"}}, {"<a>"}, kGpt2));
+  for (const std::string& unit : {std::string("a"), std::string(" "), std::string("\xFF"),
+                                  std::string("<"), std::string("1")}) {
     auto seconds = [&](size_t count) {
       std::string text;
       for (size_t i = 0; i < count; ++i) text += unit;
@@ -142,29 +155,42 @@ TEST(Bpe, HostileTextTakesNoQuadraticTime) {
       return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     };
     const double small = std::min(seconds(50000), seconds(50000));
-    EXPECT_LT(std::min(seconds(500000), seconds(500000)), 50 * (small + 0.01)) << "unit '" << unit << "'";
+    EXPECT_LT(std::min(seconds(500000), seconds(500000)), 50 * (small + 0.01))
+        << "unit '" << unit << "'";
   }
 }
 
 TEST(PreTokenizer, FamiliesSplitAsTheyShould) {
   auto split = [](const char* pattern, std::string_view text) {
     std::vector<std::string> pieces;
-    for (std::string_view p : (*PreTokenizer::Make({{pattern, SplitBehavior::kIsolated, false}}))->Split(text)) pieces.emplace_back(p);
+    for (std::string_view p :
+         (*PreTokenizer::Make({{pattern, SplitBehavior::kIsolated, false}}))->Split(text))
+      pieces.emplace_back(p);
     return pieces;
   };
   using Pieces = std::vector<std::string>;
-  EXPECT_EQ(split(kGpt2Pattern, "I'll  go 42x!"), (Pieces{"I", "'ll", " ", " go", " 42", "x", "!"}));
-  EXPECT_EQ(split(kLlama3Pattern, "I'LL 12345\n\n x"), (Pieces{"I", "'LL", " ", "123", "45", "\n\n", " x"}));
+  EXPECT_EQ(split(kGpt2Pattern, "I'll  go 42x!"),
+            (Pieces{"I", "'ll", " ", " go", " 42", "x", "!"}));
+  EXPECT_EQ(split(kLlama3Pattern, "I'LL 12345\n\n x"),
+            (Pieces{"I", "'LL", " ", "123", "45", "\n\n", " x"}));
   EXPECT_EQ(split(kQwen2Pattern, "a 12"), (Pieces{"a", " ", "1", "2"}));
   // U+180E is no white space (any more); U+3000 and U+0085 are.
-  EXPECT_EQ(split(R"(\s+)", "a\xE1\xA0\x8E" "b"), (Pieces{"a\xE1\xA0\x8E" "b"}));
-  EXPECT_EQ(split(R"(\s+)", "a\xE3\x80\x80\xC2\x85" "b"), (Pieces{"a", "\xE3\x80\x80\xC2\x85", "b"}));
+  EXPECT_EQ(split(R"(\s+)",
+                  "a\xE1\xA0\x8E"
+                  "b"),
+            (Pieces{"a\xE1\xA0\x8E"
+                    "b"}));
+  EXPECT_EQ(split(R"(\s+)",
+                  "a\xE3\x80\x80\xC2\x85"
+                  "b"),
+            (Pieces{"a", "\xE3\x80\x80\xC2\x85", "b"}));
 }
 
 TEST(PreTokenizer, BehavioursAndBadPatterns) {
   auto split = [](SplitBehavior behavior, bool invert) {
     std::string joined;
-    for (std::string_view p : (*PreTokenizer::Make({{"-", behavior, invert}}))->Split("a--b")) StrAppend(&joined, p, "|");
+    for (std::string_view p : (*PreTokenizer::Make({{"-", behavior, invert}}))->Split("a--b"))
+      StrAppend(&joined, p, "|");
     return joined;
   };
   EXPECT_EQ(split(SplitBehavior::kIsolated, false), "a|-|-|b|");
@@ -212,10 +238,14 @@ TEST(Loading, BadFilesAreNamed) {
   };
   EXPECT_NE(message("{}").find("no model"), std::string::npos);
   EXPECT_NE(message(R"({"model": {"type": "Unigram"}})").find("'Unigram'"), std::string::npos);
-  EXPECT_NE(message(R"({"model": {"vocab": {"a": 0}, "merges": ["a b"]}})").find("'a b'"), std::string::npos);
-  EXPECT_NE(message(R"({"model": {"vocab": {"a": -4}, "merges": []}})").find("impossible id"), std::string::npos);
-  EXPECT_NE(message(R"({"normalizer": {"type": "Lowercase"}, "model": {"vocab": {}, "merges": []}})").find("'Lowercase'"),
+  EXPECT_NE(message(R"({"model": {"vocab": {"a": 0}, "merges": ["a b"]}})").find("'a b'"),
             std::string::npos);
+  EXPECT_NE(message(R"({"model": {"vocab": {"a": -4}, "merges": []}})").find("impossible id"),
+            std::string::npos);
+  EXPECT_NE(
+      message(R"({"normalizer": {"type": "Lowercase"}, "model": {"vocab": {}, "merges": []}})")
+          .find("'Lowercase'"),
+      std::string::npos);
   EXPECT_FALSE(Tokenizer::Load("/nonexistent").ok());
 }
 
@@ -223,50 +253,68 @@ TEST(Streaming, WholeCharactersOnly) {
   std::string pending;
   EXPECT_EQ(TakeWholeUtf8(&pending, "a\xE6"), "a");
   EXPECT_EQ(TakeWholeUtf8(&pending, "\x97"), "");
-  EXPECT_EQ(TakeWholeUtf8(&pending, "\xA5" "b"), "日b");
+  EXPECT_EQ(TakeWholeUtf8(&pending,
+                          "\xA5"
+                          "b"),
+            "日b");
   EXPECT_EQ(TakeWholeUtf8(&pending, "\xFF"), "\xFF");
   EXPECT_EQ(TakeWholeUtf8(&pending, "\x80\x80\x80\x80"), "\x80\x80\x80\x80");
   EXPECT_EQ(pending, "");
 }
 
-std::string Render(const ChatTemplate& chat, const std::vector<Message>& messages, bool prompt = true) {
+std::string Render(const ChatTemplate& chat, const std::vector<Message>& messages,
+                   bool prompt = true) {
   Result<std::string> text = RenderChat(chat, messages, prompt, "<B>", "<E>");
   return text.ok() ? *text : text.error().message;
 }
 
 TEST(Chat, ChatMlWithAndWithoutDefaultSystem) {
-  const ChatTemplate plain = RecognizeChatTemplate("{% for m in messages %}<|im_start|>{{ m.role }}{% endfor %}");
+  const ChatTemplate plain =
+      RecognizeChatTemplate("{% for m in messages %}<|im_start|>{{ m.role }}{% endfor %}");
   EXPECT_EQ(plain.format, ChatFormat::kChatMl);
-  EXPECT_EQ(Render(plain, {{"user", "hi"}}), "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n");
+  EXPECT_EQ(Render(plain, {{"user", "hi"}}),
+            "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n");
   const ChatTemplate with = RecognizeChatTemplate(
       R"({{- '<|im_start|>system\n' }}{{ messages[0] }}{{ '<|im_start|>system\nBe kind.<|im_end|>\n' }})");
-  EXPECT_EQ(Render(with, {{"user", "hi"}}, false), "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nhi<|im_end|>\n");
+  EXPECT_EQ(Render(with, {{"user", "hi"}}, false),
+            "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nhi<|im_end|>\n");
   EXPECT_EQ(Render(with, {{"system", "S"}}, false), "<|im_start|>system\nS<|im_end|>\n");
 }
 
 TEST(Chat, ThoughtsOfEarlierTurnsAreCut) {
-  const ChatTemplate qwen3 = RecognizeChatTemplate("<|im_start|> {{ content.split('</think>') }} {{ reasoning_content }}");
-  EXPECT_EQ(Render(qwen3, {{"user", "a"}, {"assistant", "<think>\nt\n</think>\n\nb"}, {"user", "c"}}, false),
-            "<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\nb<|im_end|>\n<|im_start|>user\nc<|im_end|>\n");
-  EXPECT_EQ(Render(qwen3, {{"user", "a"}, {"assistant", "b"}}, false),
-            "<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\nb<|im_end|>\n");
+  const ChatTemplate qwen3 =
+      RecognizeChatTemplate("<|im_start|> {{ content.split('</think>') }} {{ reasoning_content }}");
+  EXPECT_EQ(
+      Render(qwen3, {{"user", "a"}, {"assistant", "<think>\nt\n</think>\n\nb"}, {"user", "c"}},
+             false),
+      "<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\nb<|im_end|>\n<|im_start|>user\nc<|im_"
+      "end|>\n");
+  EXPECT_EQ(
+      Render(qwen3, {{"user", "a"}, {"assistant", "b"}}, false),
+      "<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\nb<|im_end|>\n");
 }
 
 TEST(Chat, OtherFamilies) {
   const ChatTemplate llama = RecognizeChatTemplate("{{ '<|start_header_id|>' }}");
   EXPECT_EQ(Render(llama, {{"user", " hi "}}),
-            "<B><|start_header_id|>user<|end_header_id|>\n\nhi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n");
-  const ChatTemplate deepseek = RecognizeChatTemplate(R"({{ '<｜User｜>' }}</think>{{ '<｜Assistant｜><think>\n' }})");
-  EXPECT_EQ(Render(deepseek, {{"system", "S"}, {"user", "q"}, {"assistant", "<think>x</think>y"}, {"user", "r"}}),
-            "<B>S<｜User｜>q<｜Assistant｜>y<E><｜User｜>r<｜Assistant｜><think>\n");
+            "<B><|start_header_id|>user<|end_header_id|>\n\nhi<|eot_id|><|start_header_id|>"
+            "assistant<|end_header_id|>\n\n");
+  const ChatTemplate deepseek =
+      RecognizeChatTemplate(R"({{ '<｜User｜>' }}</think>{{ '<｜Assistant｜><think>\n' }})");
+  EXPECT_EQ(
+      Render(deepseek,
+             {{"system", "S"}, {"user", "q"}, {"assistant", "<think>x</think>y"}, {"user", "r"}}),
+      "<B>S<｜User｜>q<｜Assistant｜>y<E><｜User｜>r<｜Assistant｜><think>\n");
   const ChatTemplate zephyr = RecognizeChatTemplate("<|user|> <|assistant|>");
   EXPECT_EQ(Render(zephyr, {{"user", "q"}}), "<|user|>\nq<E>\n<|assistant|>\n");
 }
 
 TEST(Chat, ErrorsAreErrors) {
   EXPECT_NE(Render({}, {{"user", "x"}}).find("no chat template"), std::string::npos);
-  EXPECT_NE(Render(RecognizeChatTemplate("what is this"), {{"user", "x"}}).find("no known family"), std::string::npos);
-  EXPECT_NE(Render(RecognizeChatTemplate("<|im_start|>"), {{"wizard", "x"}}).find("'wizard'"), std::string::npos);
+  EXPECT_NE(Render(RecognizeChatTemplate("what is this"), {{"user", "x"}}).find("no known family"),
+            std::string::npos);
+  EXPECT_NE(Render(RecognizeChatTemplate("<|im_start|>"), {{"wizard", "x"}}).find("'wizard'"),
+            std::string::npos);
 }
 
 }  // namespace
