@@ -23,7 +23,9 @@ namespace assay {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-double Seconds(Clock::time_point since) { return std::chrono::duration<double>(Clock::now() - since).count(); }
+double Seconds(Clock::time_point since) {
+  return std::chrono::duration<double>(Clock::now() - since).count();
+}
 
 double PeakMib() {
   rusage usage{};
@@ -39,14 +41,15 @@ double CpuSeconds() {
 }
 
 Problem MakeProblem(int64_t i) {
-  static const char* kWords[] = {"apple", "river", "stone", "cloud", "seven", "green",  "quick",  "maple",
-                                 "tiger", "ocean", "lemon", "violet", "candle", "rocket", "planet", "garden"};
+  static const char* kWords[] = {"apple",  "river",  "stone",  "cloud", "seven", "green",
+                                 "quick",  "maple",  "tiger",  "ocean", "lemon", "violet",
+                                 "candle", "rocket", "planet", "garden"};
   Problem problem;
   problem.id = StrCat(i);
   problem.messages = {{"system", "You are a careful assistant."},
-                      {"user", StrCat("Using the numbers ", i + 3, ", ", 2 * i + 5, " and ", 3 * i + 7,
-                                      ", write an equation that equals ", 6 * i + 15, ". Also mention the word ",
-                                      kWords[i % 16], ".")}};
+                      {"user", StrCat("Using the numbers ", i + 3, ", ", 2 * i + 5, " and ",
+                                      3 * i + 7, ", write an equation that equals ", 6 * i + 15,
+                                      ". Also mention the word ", kWords[i % 16], ".")}};
   return problem;
 }
 
@@ -58,18 +61,25 @@ struct Arguments {
 
 Result<Arguments> Parse(int argc, char** argv) {
   Arguments a;
-  const std::vector<std::pair<std::string, int64_t*>> numbers = {{"--steps", &a.steps},      {"--prompts", &a.prompts},
-                                                                 {"--group", &a.group},      {"--new", &a.new_tokens},
-                                                                 {"--micro", &a.micro},      {"--threads", &a.threads}};
+  const std::vector<std::pair<std::string, int64_t*>> numbers = {
+      {"--steps", &a.steps},    {"--prompts", &a.prompts}, {"--group", &a.group},
+      {"--new", &a.new_tokens}, {"--micro", &a.micro},     {"--threads", &a.threads}};
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
-    const auto found = std::find_if(numbers.begin(), numbers.end(), [&](const auto& entry) { return entry.first == word; });
-    if (found != numbers.end() && i + 1 < argc) *found->second = std::strtoll(argv[++i], nullptr, 10);
-    else if (word == "--bf16") a.bf16 = true;
-    else if (word == "--gc") a.checkpoint = true;
-    else if (word == "--no-share") a.share = false;
-    else if (a.model.empty() && word[0] != '-') a.model = word;
-    else return Error{ErrorCode::kUsage, StrCat("unknown option '", word, "'"), ""};
+    const auto found = std::find_if(numbers.begin(), numbers.end(),
+                                    [&](const auto& entry) { return entry.first == word; });
+    if (found != numbers.end() && i + 1 < argc)
+      *found->second = std::strtoll(argv[++i], nullptr, 10);
+    else if (word == "--bf16")
+      a.bf16 = true;
+    else if (word == "--gc")
+      a.checkpoint = true;
+    else if (word == "--no-share")
+      a.share = false;
+    else if (a.model.empty() && word[0] != '-')
+      a.model = word;
+    else
+      return Error{ErrorCode::kUsage, StrCat("unknown option '", word, "'"), ""};
   }
   if (a.model.empty()) a.model = "models/SmolLM2-135M-Instruct.Q4_1.gguf";
   return a;
@@ -80,18 +90,21 @@ struct StepTimes {
   int64_t tokens = 0, prompt_tokens = 0;
 };
 
-Result<StepTimes> RunStep(const Arguments& a, int64_t step, const LoadedModel& loaded, Model* policy, GrpoLearner* learner) {
+Result<StepTimes> RunStep(const Arguments& a, int64_t step, const LoadedModel& loaded,
+                          Model* policy, GrpoLearner* learner) {
   StepTimes times;
   const Clock::time_point begun = Clock::now();
   const double cpu = CpuSeconds();
   GenerationBatch batch;
   std::vector<GenerateRequest> requests;
   for (int64_t i = 0; i < a.prompts; ++i) {
-    Result<std::vector<int64_t>> ids = PromptIds(*loaded.tokenizer, MakeProblem(step * a.prompts + i));
+    Result<std::vector<int64_t>> ids =
+        PromptIds(*loaded.tokenizer, MakeProblem(step * a.prompts + i));
     if (!ids.ok()) return ids.error();
     times.prompt_tokens += static_cast<int64_t>(ids->size()) * a.group;
     batch.groups.push_back({*ids, {}});
-    requests.push_back({*ids, SampleSeeds(1, static_cast<uint64_t>(step * a.prompts + i), a.group)});
+    requests.push_back(
+        {*ids, SampleSeeds(1, static_cast<uint64_t>(step * a.prompts + i), a.group)});
   }
   {
     c10::NoGradGuard no_grad;
@@ -99,13 +112,15 @@ Result<StepTimes> RunStep(const Arguments& a, int64_t step, const LoadedModel& l
     GenerateOptions options;
     options.sampling.max_new_tokens = options.sampling.min_new_tokens = a.new_tokens;
     options.max_rows = a.prompts * a.group;
-    Result<std::vector<std::vector<Completion>>> sampled = Generate(model, loaded.tokenizer.get(), requests, options);
+    Result<std::vector<std::vector<Completion>>> sampled =
+        Generate(model, loaded.tokenizer.get(), requests, options);
     if (!sampled.ok()) return sampled.error();
     for (size_t g = 0; g < sampled->size(); ++g) {
       for (const Completion& completion : (*sampled)[g]) {
         RolloutRow row;
         row.completion = completion.ids;
-        const auto digits = std::count_if(completion.text.begin(), completion.text.end(), [](char c) { return c >= '0' && c <= '9'; });
+        const auto digits = std::count_if(completion.text.begin(), completion.text.end(),
+                                          [](char c) { return c >= '0' && c <= '9'; });
         row.rewards = {static_cast<double>(digits) / 10};
         times.tokens += static_cast<int64_t>(row.completion.size());
         batch.groups[g].rows.push_back(std::move(row));
@@ -113,7 +128,8 @@ Result<StepTimes> RunStep(const Arguments& a, int64_t step, const LoadedModel& l
     }
   }
   times.generate = Seconds(begun);
-  for (const Status& status : {learner->AssignAdvantages(&batch), learner->ScoreOldAndReference(&batch)}) {
+  for (const Status& status :
+       {learner->AssignAdvantages(&batch), learner->ScoreOldAndReference(&batch)}) {
     if (!status.ok()) return status.error();
   }
   Rng rng(1, "rows", static_cast<uint64_t>(step));
@@ -135,14 +151,20 @@ Result<Json> Run(const Arguments& a) {
   GrpoRecipe recipe;
   recipe.num_generations = a.group;
   recipe.train.per_device_train_batch_size = a.micro;
-  recipe.train.gradient_accumulation_steps = recipe.steps_per_generation = a.prompts * a.group / a.micro;
+  recipe.train.gradient_accumulation_steps = recipe.steps_per_generation =
+      a.prompts * a.group / a.micro;
   recipe.shuffle_rows = a.share ? "auto" : "rows";
   Model policy = loaded->model;
   loaded->model = Model{};
   GrpoLearner learner(&policy, recipe, {a.bf16 ? at::kBFloat16 : at::kFloat, a.checkpoint});
   Json line = Json::MakeObject();
-  line.Set("bench", "grpo").Set("params", CountParameters(policy)).Set("dtype", a.bf16 ? "bfloat16" : "float32");
-  line.Set("prompts", a.prompts).Set("group", a.group).Set("new_tokens", a.new_tokens).Set("micro_batch", a.micro);
+  line.Set("bench", "grpo")
+      .Set("params", CountParameters(policy))
+      .Set("dtype", a.bf16 ? "bfloat16" : "float32");
+  line.Set("prompts", a.prompts)
+      .Set("group", a.group)
+      .Set("new_tokens", a.new_tokens)
+      .Set("micro_batch", a.micro);
   line.Set("threads", a.threads).Set("share_prompts", a.share).Set("grad_ckpt", a.checkpoint);
   Json steps = Json::MakeArray();
   StepTimes best;
@@ -150,9 +172,16 @@ Result<Json> Run(const Arguments& a) {
     Result<StepTimes> times = RunStep(a, step, *loaded, &policy, &learner);
     if (!times.ok()) return times.error();
     if (step == 0 || times->total < best.total) best = *times;
-    steps.Append(Json::MakeObject().Set("step_s", times->total).Set("gen_s", times->generate).Set("train_s", times->learn).Set("step_cpu_s", times->cpu));
+    steps.Append(Json::MakeObject()
+                     .Set("step_s", times->total)
+                     .Set("gen_s", times->generate)
+                     .Set("train_s", times->learn)
+                     .Set("step_cpu_s", times->cpu));
   }
-  line.Set("steps", steps).Set("best_step_s", best.total).Set("gen_s", best.generate).Set("train_s", best.learn);
+  line.Set("steps", steps)
+      .Set("best_step_s", best.total)
+      .Set("gen_s", best.generate)
+      .Set("train_s", best.learn);
   line.Set("step_cpu_s", best.cpu);
   line.Set("gen_tok_s", static_cast<double>(best.tokens) / best.generate);
   line.Set("train_tok_s", static_cast<double>(best.tokens + best.prompt_tokens) / best.learn);
@@ -165,9 +194,11 @@ Result<Json> Run(const Arguments& a) {
 
 int main(int argc, char** argv) {
   assay::Result<assay::Arguments> arguments = assay::Parse(argc, argv);
-  assay::Result<assay::Json> line = arguments.ok() ? assay::Run(*arguments) : assay::Result<assay::Json>(arguments.error());
+  assay::Result<assay::Json> line =
+      arguments.ok() ? assay::Run(*arguments) : assay::Result<assay::Json>(arguments.error());
   if (!line.ok()) {
-    std::fprintf(stderr, "error: %s\n\nhint: %s\n", line.error().message.c_str(), line.error().hint.c_str());
+    std::fprintf(stderr, "error: %s\n\nhint: %s\n", line.error().message.c_str(),
+                 line.error().hint.c_str());
     return 2;
   }
   std::printf("%s\n", line->Dump().c_str());

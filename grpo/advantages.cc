@@ -25,7 +25,8 @@ struct Range {
 std::vector<Range> GroupRanges(size_t rows, int64_t num_generations) {
   ASSAY_CHECK(num_generations > 0 && rows % num_generations == 0);
   std::vector<Range> ranges;
-  for (size_t begin = 0; begin < rows; begin += num_generations) ranges.push_back({begin, begin + num_generations});
+  for (size_t begin = 0; begin < rows; begin += num_generations)
+    ranges.push_back({begin, begin + num_generations});
   return ranges;
 }
 
@@ -69,13 +70,15 @@ void SumThenNormalize(const GroupAdvantageConfig& config, GroupAdvantageResult* 
   size_t zero_std = 0;
   for (const Range& group : GroupRanges(rows, config.num_generations)) {
     const RewardStats stats = StatsOfRange(result->rewards, group);
-    const double std =
-        config.scale == RewardScale::kBatch ? batch_std : DeviationOrZero(stats, group.end - group.begin);
+    const double std = config.scale == RewardScale::kBatch
+                           ? batch_std
+                           : DeviationOrZero(stats, group.end - group.begin);
     for (size_t i = group.begin; i < group.end; ++i) {
       zero_std += AboutZero(std);
       if (!result->rewards[i]) continue;
       const double centred = *result->rewards[i] - stats.mean;
-      const double value = config.scale == RewardScale::kNone ? centred : centred / (std + config.eps);
+      const double value =
+          config.scale == RewardScale::kNone ? centred : centred / (std + config.eps);
       result->advantages[i].value = std::isnan(value) ? 0.0 : value;
     }
   }
@@ -136,7 +139,8 @@ std::vector<double> VerlGrpo(const OutcomeAdvantageInput& in, bool divide) {
       for (size_t i : rows) squares += (in.scores[i] - mean) * (in.scores[i] - mean);
       std = std::sqrt(squares / (rows.size() - 1));
     }
-    for (size_t i : rows) out[i] = divide ? (in.scores[i] - mean) / (std + in.eps) : in.scores[i] - mean;
+    for (size_t i : rows)
+      out[i] = divide ? (in.scores[i] - mean) / (std + in.eps) : in.scores[i] - mean;
   }
   return out;
 }
@@ -189,7 +193,8 @@ std::vector<double> Opo(const OutcomeAdvantageInput& in) {
 
 // GPG (2504.02546): alpha = rows / rows with a reward that is not zero; verl divides two integers in float32.
 double GpgAlpha(const OutcomeAdvantageInput& in) {
-  const auto nonzero = std::count_if(in.scores.begin(), in.scores.end(), [](double r) { return r != 0; });
+  const auto nonzero =
+      std::count_if(in.scores.begin(), in.scores.end(), [](double r) { return r != 0; });
   return static_cast<float>(in.scores.size()) / static_cast<float>(std::max<int64_t>(nonzero, 1));
 }
 
@@ -223,7 +228,8 @@ TokenRows ReinforcePlusPlus(const OutcomeAdvantageInput& in) {
   TokenRows out = Tile(in, in.scores);
   for (size_t i = 0; i < in.scores.size(); ++i) {
     double running = in.scores[i];
-    for (int64_t t = in.lengths[i] - 1; t >= 0; --t, running *= in.gamma) out.values[i * in.width + t] = running;
+    for (int64_t t = in.lengths[i] - 1; t >= 0; --t, running *= in.gamma)
+      out.values[i * in.width + t] = running;
   }
   Whiten(in.lengths, &out);
   return out;
@@ -232,19 +238,22 @@ TokenRows ReinforcePlusPlus(const OutcomeAdvantageInput& in) {
 }  // namespace
 
 Result<RewardAggregation> RewardAggregationFromName(std::string_view name) {
-  return FromName<RewardAggregation>("multi_objective_aggregation", name,
-                                     {{"sum_then_normalize", RewardAggregation::kSumThenNormalize},
-                                      {"normalize_then_sum", RewardAggregation::kNormalizeThenSum}});
+  return FromName<RewardAggregation>(
+      "multi_objective_aggregation", name,
+      {{"sum_then_normalize", RewardAggregation::kSumThenNormalize},
+       {"normalize_then_sum", RewardAggregation::kNormalizeThenSum}});
 }
 
 Result<RewardScale> RewardScaleFromName(std::string_view name) {
-  return FromName<RewardScale>(
-      "scale_rewards", name,
-      {{"group", RewardScale::kGroup}, {"batch", RewardScale::kBatch}, {"none", RewardScale::kNone}});
+  return FromName<RewardScale>("scale_rewards", name,
+                               {{"group", RewardScale::kGroup},
+                                {"batch", RewardScale::kBatch},
+                                {"none", RewardScale::kNone}});
 }
 
 Result<NullRows> NullRowsFromName(std::string_view name) {
-  return FromName<NullRows>("null_rows", name, {{"mask", NullRows::kMask}, {"trl", NullRows::kTrl}});
+  return FromName<NullRows>("null_rows", name,
+                            {{"mask", NullRows::kMask}, {"trl", NullRows::kTrl}});
 }
 
 Result<AdvantageEstimator> AdvantageEstimatorFromName(std::string_view name) {
@@ -261,16 +270,21 @@ Result<AdvantageEstimator> AdvantageEstimatorFromName(std::string_view name) {
                       {"remax", E::kRemax}});
 }
 
-RewardStats StatsOf(const std::vector<Reward>& values) { return StatsOfRange(values, {0, values.size()}); }
+RewardStats StatsOf(const std::vector<Reward>& values) {
+  return StatsOfRange(values, {0, values.size()});
+}
 
-GroupAdvantageResult ComputeGroupAdvantages(const RewardTable& rewards, const GroupAdvantageConfig& config) {
+GroupAdvantageResult ComputeGroupAdvantages(const RewardTable& rewards,
+                                            const GroupAdvantageConfig& config) {
   const size_t functions = rewards.empty() ? config.weights.size() : rewards[0].size();
-  const std::vector<double> weights = config.weights.empty() ? std::vector<double>(functions, 1.0) : config.weights;
+  const std::vector<double> weights =
+      config.weights.empty() ? std::vector<double>(functions, 1.0) : config.weights;
   ASSAY_CHECK(weights.size() == functions);
   GroupAdvantageResult result;
   result.rewards = WeightedSums(rewards, weights);
   result.advantages.resize(rewards.size());
-  for (size_t i = 0; i < rewards.size(); ++i) result.advantages[i].mask = result.rewards[i].has_value();
+  for (size_t i = 0; i < rewards.size(); ++i)
+    result.advantages[i].mask = result.rewards[i].has_value();
   for (size_t k = 0; k < functions; ++k) {
     std::vector<Reward> column(rewards.size());
     for (size_t i = 0; i < rewards.size(); ++i) column[i] = rewards[i][k];
@@ -309,7 +323,8 @@ TokenRows ComputeOutcomeAdvantages(AdvantageEstimator estimator, const OutcomeAd
       // ReMax (2310.10505): the reversed cumulative sum of rewards, all on the last token, minus the baseline.
       ASSAY_CHECK(in.baselines.size() == in.scores.size());
       std::vector<double> differences(in.scores.size());
-      for (size_t i = 0; i < differences.size(); ++i) differences[i] = in.scores[i] - in.baselines[i];
+      for (size_t i = 0; i < differences.size(); ++i)
+        differences[i] = in.scores[i] - in.baselines[i];
       return Tile(in, differences);
     }
     case AdvantageEstimator::kGroup:

@@ -21,15 +21,15 @@ enum class RewardScale { kGroup, kBatch, kNone };
 // but its tokens still count in normalisers and KL, as TRL treats None.
 enum class NullRows { kMask, kTrl };
 enum class AdvantageEstimator {
-  kGroup,                // TRL's, with aggregation and scale
-  kVerlGrpo,             // (r - mean) / (std + 1e-6)
-  kVerlGrpoNoStd,        // r - mean (Dr.GRPO)
-  kRloo,                 // leave-one-out baseline
-  kReinforcePlusPlus,    // whitened discounted returns, token level
+  kGroup,              // TRL's, with aggregation and scale
+  kVerlGrpo,           // (r - mean) / (std + 1e-6)
+  kVerlGrpoNoStd,      // r - mean (Dr.GRPO)
+  kRloo,               // leave-one-out baseline
+  kReinforcePlusPlus,  // whitened discounted returns, token level
   kReinforcePlusPlusBaseline,
-  kOpo,                  // length-weighted baseline
+  kOpo,  // length-weighted baseline
   kGpg,
-  kRemax,                // reward minus a greedy rollout's reward
+  kRemax,  // reward minus a greedy rollout's reward
 };
 
 Result<RewardAggregation> RewardAggregationFromName(std::string_view name);
@@ -61,7 +61,8 @@ struct GroupAdvantageResult {
   double frac_reward_zero_std = 0;  // rows whose (group's or batch's) deviation is about zero
 };
 
-GroupAdvantageResult ComputeGroupAdvantages(const RewardTable& rewards, const GroupAdvantageConfig& config);
+GroupAdvantageResult ComputeGroupAdvantages(const RewardTable& rewards,
+                                            const GroupAdvantageConfig& config);
 
 // Rows of token values, right-padded to `width`; a row's valid tokens are its first `lengths[row]`.
 struct TokenRows {
@@ -71,16 +72,17 @@ struct TokenRows {
 };
 
 struct OutcomeAdvantageInput {
-  std::vector<double> scores;    // one a row, placed on its last valid token
-  std::vector<int64_t> lengths;  // valid tokens; 0 takes the row out of token statistics
-  std::vector<int64_t> groups;   // which group each row belongs to
-  std::vector<double> baselines; // kRemax only
+  std::vector<double> scores;     // one a row, placed on its last valid token
+  std::vector<int64_t> lengths;   // valid tokens; 0 takes the row out of token statistics
+  std::vector<int64_t> groups;    // which group each row belongs to
+  std::vector<double> baselines;  // kRemax only
   int64_t width = 0;
-  double gamma = 1.0;            // kReinforcePlusPlus only
-  double eps = 1e-6;             // kVerlGrpo only
+  double gamma = 1.0;  // kReinforcePlusPlus only
+  double eps = 1e-6;   // kVerlGrpo only
 };
 // Token-level advantages, 0 at padding. `estimator` is any but kGroup.
-TokenRows ComputeOutcomeAdvantages(AdvantageEstimator estimator, const OutcomeAdvantageInput& input);
+TokenRows ComputeOutcomeAdvantages(AdvantageEstimator estimator,
+                                   const OutcomeAdvantageInput& input);
 
 // DAPO's soft overlong punishment (2503.14476, equation 13): 0, then linear over the last `cache` tokens, -1 beyond `max`.
 double SoftOverlongPunishment(int64_t length, int64_t max, int64_t cache);

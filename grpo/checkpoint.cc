@@ -42,7 +42,8 @@ Result<std::vector<NamedTensor>> LoadTensors(const std::string& path) {
   if (!file.ok()) return file.error();
   std::vector<NamedTensor> tensors;
   for (const auto& [name, entry] : (*file)->tensors()) {
-    if (entry.dtype != "F32") return Error{ErrorCode::kInput, StrCat(path, ": '", name, "' is not float32"), ""};
+    if (entry.dtype != "F32")
+      return Error{ErrorCode::kInput, StrCat(path, ": '", name, "' is not float32"), ""};
     at::Tensor tensor = at::empty(entry.shape, at::kFloat);
     if (entry.bytes > 0) std::memcpy(tensor.data_ptr(), entry.data, entry.bytes);
     tensors.push_back({name, tensor});
@@ -50,11 +51,13 @@ Result<std::vector<NamedTensor>> LoadTensors(const std::string& path) {
   return tensors;
 }
 
-Status CopyWeights(const std::vector<NamedTensor>& from, const Model& to, const std::string& where) {
+Status CopyWeights(const std::vector<NamedTensor>& from, const Model& to,
+                   const std::string& where) {
   c10::NoGradGuard no_grad;
   for (const NamedTensor& weight : NamedWeights(to)) {
-    const auto found =
-        std::find_if(from.begin(), from.end(), [&](const NamedTensor& entry) { return entry.name == weight.name; });
+    const auto found = std::find_if(from.begin(), from.end(), [&](const NamedTensor& entry) {
+      return entry.name == weight.name;
+    });
     if (found == from.end() || found->tensor.sizes() != weight.tensor.sizes()) {
       return Error{ErrorCode::kInput, StrCat(where, " lacks '", weight.name, "' in its shape"),
                    "the checkpoint is of another model; use an empty --out"};
@@ -85,7 +88,8 @@ std::vector<std::pair<int64_t, fs::path>> Checkpoints(const std::string& folder)
   std::vector<std::pair<int64_t, fs::path>> found;
   std::error_code code;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, code)) {
-    if (const int64_t step = StepOf(entry.path()); step >= 0) found.emplace_back(step, entry.path());
+    if (const int64_t step = StepOf(entry.path()); step >= 0)
+      found.emplace_back(step, entry.path());
   }
   std::sort(found.begin(), found.end());
   return found;
@@ -103,8 +107,9 @@ void DropOld(const std::string& folder, int64_t keep) {
 
 }  // namespace
 
-Status SaveCheckpoint(const std::string& folder, int64_t step, const Json& state, const Model& policy, const AdamW& optimizer,
-                      const Model* reference, const Tokenizer* tokenizer, int64_t keep) {
+Status SaveCheckpoint(const std::string& folder, int64_t step, const Json& state,
+                      const Model& policy, const AdamW& optimizer, const Model* reference,
+                      const Tokenizer* tokenizer, int64_t keep) {
   return CatchTorch("saving a checkpoint", [&]() -> Status {
     c10::NoGradGuard no_grad;
     std::string digits = StrCat(step);
@@ -114,18 +119,30 @@ Status SaveCheckpoint(const std::string& folder, int64_t step, const Json& state
     std::error_code code;
     fs::remove_all(temporary, code);
     fs::create_directories(temporary, code);
-    if (code) return Error{ErrorCode::kIo, StrCat("cannot make '", temporary.string(), "': ", code.message()), ""};
+    if (code)
+      return Error{ErrorCode::kIo,
+                   StrCat("cannot make '", temporary.string(), "': ", code.message()), ""};
     // One file whatever its size: LoadCheckpoint reads no shards.
-    if (Status s = SaveModel(policy, tokenizer, temporary.string(), at::kFloat, INT64_MAX); !s.ok()) return s;
-    if (Status s = SaveTensors((temporary / "optimizer.safetensors").string(), optimizer.State()); !s.ok()) return s;
+    if (Status s = SaveModel(policy, tokenizer, temporary.string(), at::kFloat, INT64_MAX); !s.ok())
+      return s;
+    if (Status s = SaveTensors((temporary / "optimizer.safetensors").string(), optimizer.State());
+        !s.ok())
+      return s;
     if (reference != nullptr) {
-      if (Status s = SaveTensors((temporary / "reference.safetensors").string(), NamedWeights(*reference)); !s.ok()) return s;
+      if (Status s =
+              SaveTensors((temporary / "reference.safetensors").string(), NamedWeights(*reference));
+          !s.ok())
+        return s;
     }
-    if (Status s = WriteFileAtomic((temporary / "state.json").string(), state.Dump() + "\n"); !s.ok()) return s;
+    if (Status s = WriteFileAtomic((temporary / "state.json").string(), state.Dump() + "\n");
+        !s.ok())
+      return s;
     SyncFolder(temporary);
     fs::remove_all(target, code);
     fs::rename(temporary, target, code);
-    if (code) return Error{ErrorCode::kIo, StrCat("cannot rename to '", target.string(), "': ", code.message()), ""};
+    if (code)
+      return Error{ErrorCode::kIo,
+                   StrCat("cannot rename to '", target.string(), "': ", code.message()), ""};
     SyncFolder(folder);
     DropOld(folder, keep);
     return {};
@@ -137,17 +154,21 @@ std::string LatestCheckpoint(const std::string& folder) {
   return all.empty() ? "" : all.back().second.string();
 }
 
-Result<Json> LoadCheckpoint(const std::string& checkpoint, Model* policy, AdamW* optimizer, const Model* reference) {
+Result<Json> LoadCheckpoint(const std::string& checkpoint, Model* policy, AdamW* optimizer,
+                            const Model* reference) {
   return CatchTorch("loading a checkpoint", [&]() -> Result<Json> {
     // Not LoadModel: the folder holds the optimiser's tensors beside the model's.
-    Result<std::vector<NamedTensor>> weights = LoadTensors((fs::path(checkpoint) / "model.safetensors").string());
+    Result<std::vector<NamedTensor>> weights =
+        LoadTensors((fs::path(checkpoint) / "model.safetensors").string());
     if (!weights.ok()) return weights.error();
     if (Status s = CopyWeights(*weights, *policy, checkpoint); !s.ok()) return s.error();
-    Result<std::vector<NamedTensor>> state = LoadTensors((fs::path(checkpoint) / "optimizer.safetensors").string());
+    Result<std::vector<NamedTensor>> state =
+        LoadTensors((fs::path(checkpoint) / "optimizer.safetensors").string());
     if (!state.ok()) return state.error();
     if (Status s = optimizer->LoadState(*state); !s.ok()) return s.error();
     if (reference != nullptr) {
-      Result<std::vector<NamedTensor>> saved = LoadTensors((fs::path(checkpoint) / "reference.safetensors").string());
+      Result<std::vector<NamedTensor>> saved =
+          LoadTensors((fs::path(checkpoint) / "reference.safetensors").string());
       if (!saved.ok()) return saved.error();
       if (Status s = CopyWeights(*saved, *reference, checkpoint); !s.ok()) return s.error();
     }

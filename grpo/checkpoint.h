@@ -15,13 +15,15 @@
 namespace assay {
 
 // Writes DIR/checkpoint-<step>, then deletes all but the newest `keep`. `reference` and `tokenizer` may be null.
-Status SaveCheckpoint(const std::string& folder, int64_t step, const Json& state, const Model& policy, const AdamW& optimizer,
-                      const Model* reference, const Tokenizer* tokenizer, int64_t keep);
+Status SaveCheckpoint(const std::string& folder, int64_t step, const Json& state,
+                      const Model& policy, const AdamW& optimizer, const Model* reference,
+                      const Tokenizer* tokenizer, int64_t keep);
 
 // The newest whole checkpoint's folder, or "".
 std::string LatestCheckpoint(const std::string& folder);
 
 // Copies the checkpoint's tensors into what is there. Errors: kInput (another model), kIo. Returns state.json.
-Result<Json> LoadCheckpoint(const std::string& checkpoint, Model* policy, AdamW* optimizer, const Model* reference);
+Result<Json> LoadCheckpoint(const std::string& checkpoint, Model* policy, AdamW* optimizer,
+                            const Model* reference);
 
 }  // namespace assay

@@ -24,7 +24,9 @@ namespace assay {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-double Seconds(Clock::time_point since) { return std::chrono::duration<double>(Clock::now() - since).count(); }
+double Seconds(Clock::time_point since) {
+  return std::chrono::duration<double>(Clock::now() - since).count();
+}
 
 // One problem's samples, as text with their verdicts and as tokens.
 struct ScoredGroup {
@@ -35,10 +37,10 @@ struct ScoredGroup {
 
 // What is counted through a run and kept in its checkpoints.
 struct Counters {
-  int64_t step = 0;     // optimiser steps
-  int64_t drawn = 0;    // problems drawn
-  double tokens = 0;    // prompt and completion tokens trained on
-  int64_t skipped = 0;  // steps that were not finite
+  int64_t step = 0;               // optimiser steps
+  int64_t drawn = 0;              // problems drawn
+  double tokens = 0;              // prompt and completion tokens trained on
+  int64_t skipped = 0;            // steps that were not finite
   std::deque<double> null_rates;  // of the last ten steps
 };
 
@@ -46,7 +48,9 @@ struct Counters {
 struct Source {
   std::vector<Problem> problems;
   std::vector<Group> outside;
-  int64_t count() const { return static_cast<int64_t>(outside.empty() ? problems.size() : outside.size()); }
+  int64_t count() const {
+    return static_cast<int64_t>(outside.empty() ? problems.size() : outside.size());
+  }
 };
 
 // --- generating and scoring -------------------------------------------------------------------------------------------
@@ -54,8 +58,9 @@ struct Source {
 // What a reward function is: the folded reward, or (normalize_then_sum) each of the rubric's terms.
 std::vector<Reward> RewardsOf(const GrpoRecipe& recipe, const SampleScore& score) {
   if (recipe.aggregation == RewardAggregation::kSumThenNormalize || !score.reward) {
-    return std::vector<Reward>(recipe.aggregation == RewardAggregation::kSumThenNormalize ? 1 : score.verdicts.size(),
-                               score.reward);
+    return std::vector<Reward>(
+        recipe.aggregation == RewardAggregation::kSumThenNormalize ? 1 : score.verdicts.size(),
+        score.reward);
   }
   std::vector<Reward> rewards;
   for (const Verdict& verdict : score.verdicts) {
@@ -67,12 +72,14 @@ std::vector<Reward> RewardsOf(const GrpoRecipe& recipe, const SampleScore& score
 
 void FillRewards(const GrpoRecipe& recipe, ScoredGroup* scored) {
   const int64_t max = recipe.train.max_completion_length;
-  const auto cache = static_cast<int64_t>(std::llround(recipe.train.reward.overlong_share * static_cast<double>(max)));
+  const auto cache = static_cast<int64_t>(
+      std::llround(recipe.train.reward.overlong_share * static_cast<double>(max)));
   for (size_t i = 0; i < scored->tokens.rows.size(); ++i) {
     SampleScore& score = scored->score.samples[i];
     RolloutRow& row = scored->tokens.rows[i];
     if (cache > 0 && score.reward) {
-      score.reward = *score.reward + SoftOverlongPunishment(static_cast<int64_t>(row.completion.size()), max, cache);
+      score.reward = *score.reward + SoftOverlongPunishment(
+                                         static_cast<int64_t>(row.completion.size()), max, cache);
     }
     row.rewards = RewardsOf(recipe, score);
   }
@@ -90,21 +97,27 @@ bool ZeroVariance(const ScoredGroup& scored) {
 }
 
 // Samples the problems and scores each group as soon as its last sample is done, while the others go on.
-Result<std::vector<ScoredGroup>> GenerateAndScore(const GrpoRecipe& recipe, const PolicySetup& setup, const Model& model,
-                                                  const std::vector<Problem>& problems, int64_t first_draw,
-                                                  RewardPool* pool, const TrainEnv& env) {
+Result<std::vector<ScoredGroup>> GenerateAndScore(const GrpoRecipe& recipe,
+                                                  const PolicySetup& setup, const Model& model,
+                                                  const std::vector<Problem>& problems,
+                                                  int64_t first_draw, RewardPool* pool,
+                                                  const TrainEnv& env) {
   std::vector<GenerateRequest> requests;
   std::vector<ScoredGroup> groups(problems.size());
   std::vector<int64_t> missing(problems.size(), recipe.num_generations);
   for (size_t i = 0; i < problems.size(); ++i) {
     Result<std::vector<int64_t>> ids = PromptIds(*setup.tokenizer, problems[i]);
-    if (!ids.ok()) return Error{ids.error().code, StrCat("problem '", problems[i].id, "': ", ids.error().message), ids.error().hint};
+    if (!ids.ok())
+      return Error{ids.error().code,
+                   StrCat("problem '", problems[i].id, "': ", ids.error().message),
+                   ids.error().hint};
     groups[i].tokens.prompt = *ids;
     groups[i].tokens.rows.resize(recipe.num_generations);
     groups[i].group.problem = problems[i];
     groups[i].group.samples.resize(recipe.num_generations);
     requests.push_back({std::move(*ids), SampleSeeds(static_cast<uint64_t>(recipe.train.seed),
-                                                     static_cast<uint64_t>(first_draw) + i, recipe.num_generations)});
+                                                     static_cast<uint64_t>(first_draw) + i,
+                                                     recipe.num_generations)});
   }
   std::vector<size_t> tickets(problems.size());
   GenerateOptions options = RolloutOptions(recipe.train, env);
@@ -119,8 +132,10 @@ Result<std::vector<ScoredGroup>> GenerateAndScore(const GrpoRecipe& recipe, cons
     sample.seed = static_cast<int64_t>(completion.seed);
     if (--missing[request] == 0) tickets[request] = pool->Submit(groups[request].group);
   };
-  Result<std::vector<std::vector<Completion>>> completions = Generate(model, setup.tokenizer.get(), requests, options);
-  std::vector<GroupScore> scores = pool->Collect();  // also when generating failed: the pool is empty again
+  Result<std::vector<std::vector<Completion>>> completions =
+      Generate(model, setup.tokenizer.get(), requests, options);
+  std::vector<GroupScore> scores =
+      pool->Collect();  // also when generating failed: the pool is empty again
   if (!completions.ok()) return completions.error();
   for (size_t i = 0; i < groups.size(); ++i) {
     groups[i].score = std::move(scores[tickets[i]]);
@@ -131,14 +146,17 @@ Result<std::vector<ScoredGroup>> GenerateAndScore(const GrpoRecipe& recipe, cons
 
 // Groups that another sampler made: scored here, tokens and log-probs as they came (or our tokenizer's where they did not).
 Result<std::vector<ScoredGroup>> TakeOutside(const GrpoRecipe& recipe, const PolicySetup& setup,
-                                             const std::vector<const Group*>& given, RewardPool* pool) {
+                                             const std::vector<const Group*>& given,
+                                             RewardPool* pool) {
   std::vector<ScoredGroup> groups;
   for (const Group* group : given) {
     ScoredGroup& out = groups.emplace_back();
     out.group = *group;
     if (static_cast<int64_t>(out.group.samples.size()) < recipe.num_generations) {
-      return Error{ErrorCode::kInput, StrCat("group '", group->problem.id, "' has ", group->samples.size(), " samples, num_generations is ",
-                                             recipe.num_generations), ""};
+      return Error{ErrorCode::kInput,
+                   StrCat("group '", group->problem.id, "' has ", group->samples.size(),
+                          " samples, num_generations is ", recipe.num_generations),
+                   ""};
     }
     out.group.samples.resize(recipe.num_generations);
     Result<std::vector<int64_t>> ids = PromptIds(*setup.tokenizer, group->problem);
@@ -153,12 +171,16 @@ Result<std::vector<ScoredGroup>> TakeOutside(const GrpoRecipe& recipe, const Pol
       }
       for (int64_t id : row.completion) {
         if (id < 0 || id >= setup.policy.config.vocab_size) {
-          return Error{ErrorCode::kInput, StrCat("group '", group->problem.id, "': token id ", id, " is not in the vocabulary"), ""};
+          return Error{
+              ErrorCode::kInput,
+              StrCat("group '", group->problem.id, "': token id ", id, " is not in the vocabulary"),
+              ""};
         }
       }
       row.truncated = sample.truncated();
       row.sampler_logp.assign(row.completion.size(), std::nanf(""));
-      if (sample.logprobs.size() == row.completion.size()) row.sampler_logp.assign(sample.logprobs.begin(), sample.logprobs.end());
+      if (sample.logprobs.size() == row.completion.size())
+        row.sampler_logp.assign(sample.logprobs.begin(), sample.logprobs.end());
     }
     pool->Submit(out.group);
   }
@@ -172,8 +194,9 @@ Result<std::vector<ScoredGroup>> TakeOutside(const GrpoRecipe& recipe, const Pol
 
 // One generation batch. With dynamic sampling, groups without variance are put aside and others drawn in their place; what is
 // still missing after the last round is filled from those put aside.
-Result<std::vector<ScoredGroup>> NextGroups(const GrpoRecipe& recipe, const PolicySetup& setup, const Source& source,
-                                            DrawOrder* order, RewardPool* pool, const TrainEnv& env, int64_t* drawn,
+Result<std::vector<ScoredGroup>> NextGroups(const GrpoRecipe& recipe, const PolicySetup& setup,
+                                            const Source& source, DrawOrder* order,
+                                            RewardPool* pool, const TrainEnv& env, int64_t* drawn,
                                             int64_t* refused) {
   const int64_t rows = recipe.train.per_device_train_batch_size * recipe.steps_per_generation;
   const size_t wanted = static_cast<size_t>(rows / recipe.num_generations);
@@ -187,12 +210,14 @@ Result<std::vector<ScoredGroup>> NextGroups(const GrpoRecipe& recipe, const Poli
     std::vector<const Group*> outside;
     for (size_t i = 0; i < count; ++i) {
       const int64_t at = order->At(*drawn + static_cast<int64_t>(i));
-      if (source.outside.empty()) problems.push_back(source.problems[at]);
-      else outside.push_back(&source.outside[at]);
+      if (source.outside.empty())
+        problems.push_back(source.problems[at]);
+      else
+        outside.push_back(&source.outside[at]);
     }
-    Result<std::vector<ScoredGroup>> groups = source.outside.empty()
-                                                  ? GenerateAndScore(recipe, setup, model, problems, *drawn, pool, env)
-                                                  : TakeOutside(recipe, setup, outside, pool);
+    Result<std::vector<ScoredGroup>> groups =
+        source.outside.empty() ? GenerateAndScore(recipe, setup, model, problems, *drawn, pool, env)
+                               : TakeOutside(recipe, setup, outside, pool);
     if (!groups.ok()) return groups.error();
     *drawn += static_cast<int64_t>(count);
     for (ScoredGroup& group : *groups) {
@@ -201,7 +226,8 @@ Result<std::vector<ScoredGroup>> NextGroups(const GrpoRecipe& recipe, const Poli
     }
   }
   *refused = static_cast<int64_t>(aside.size());
-  for (size_t i = 0; i < aside.size() && batch.size() < wanted; ++i) batch.push_back(std::move(aside[i]));
+  for (size_t i = 0; i < aside.size() && batch.size() < wanted; ++i)
+    batch.push_back(std::move(aside[i]));
   return batch;
 }
 
@@ -229,7 +255,8 @@ void AddLengths(const GenerationBatch& batch, NamedValues* values) {
       rows += 1, sum += length, least = std::min(least, length), most = std::max(most, length);
       cut += row.truncated;
       if (row.truncated) continue;
-      ended_sum += length, ended_least = std::min(ended_least, length), ended_most = std::max(ended_most, length);
+      ended_sum += length, ended_least = std::min(ended_least, length),
+                           ended_most = std::max(ended_most, length);
     }
   }
   const double ended = rows - cut;
@@ -252,7 +279,9 @@ void AddTermStats(const std::vector<ScoredGroup>& groups, NamedValues* values) {
       for (const SampleScore& sample : group.score.samples) {
         if (k >= sample.verdicts.size()) continue;
         const Outcome outcome = sample.verdicts[k].outcome;
-        column.push_back(outcome == Outcome::kPass || outcome == Outcome::kFail ? Reward(sample.verdicts[k].score) : Reward());
+        column.push_back(outcome == Outcome::kPass || outcome == Outcome::kFail
+                             ? Reward(sample.verdicts[k].score)
+                             : Reward());
       }
     }
     const RewardStats stats = StatsOf(column);
@@ -264,14 +293,18 @@ void AddTermStats(const std::vector<ScoredGroup>& groups, NamedValues* values) {
 double CountTokens(const GenerationBatch& batch) {
   double tokens = 0;
   for (const RolloutGroup& group : batch.groups) {
-    for (const RolloutRow& row : group.rows) tokens += static_cast<double>(group.prompt.size() + row.completion.size());
+    for (const RolloutRow& row : group.rows)
+      tokens += static_cast<double>(group.prompt.size() + row.completion.size());
   }
   return tokens;
 }
 
 Json StateJson(const Counters& at, int64_t metrics_bytes) {
   Json state = Json::MakeObject();
-  state.Set("step", at.step).Set("drawn", at.drawn).Set("tokens", at.tokens).Set("skipped", at.skipped);
+  state.Set("step", at.step)
+      .Set("drawn", at.drawn)
+      .Set("tokens", at.tokens)
+      .Set("skipped", at.skipped);
   Json rates = Json::MakeArray();
   for (double rate : at.null_rates) rates.Append(rate);
   state.Set("null_rates", rates).Set("metrics_bytes", metrics_bytes);
@@ -291,7 +324,8 @@ Counters CountersOf(const Json& state) {
 }
 
 // The batch that could not be learned from, for people: DIR/nonfinite_batch.jsonl.
-Status DumpBatch(const std::string& folder, const std::vector<ScoredGroup>& groups, const GenerationBatch& batch) {
+Status DumpBatch(const std::string& folder, const std::vector<ScoredGroup>& groups,
+                 const GenerationBatch& batch) {
   std::string text;
   for (size_t g = 0; g < groups.size(); ++g) {
     Json line = GroupToJson(groups[g].group);
@@ -312,9 +346,11 @@ Status DumpBatch(const std::string& folder, const std::vector<ScoredGroup>& grou
 // Every sample with its verdicts, reward and advantage into DIR/samples.sqlite; replayed steps of a resumed run are there already.
 class SampleLog {
  public:
-  static Result<std::unique_ptr<SampleLog>> Open(const std::string& folder, const RubricSpec& rubric, const TrainEnv& env) {
+  static Result<std::unique_ptr<SampleLog>> Open(const std::string& folder,
+                                                 const RubricSpec& rubric, const TrainEnv& env) {
     std::unique_ptr<SampleLog> log(new SampleLog);
-    Result<std::unique_ptr<Store>> store = Store::Open((std::filesystem::path(folder) / "samples.sqlite").string(), OpenMode::kCreate);
+    Result<std::unique_ptr<Store>> store =
+        Store::Open((std::filesystem::path(folder) / "samples.sqlite").string(), OpenMode::kCreate);
     if (!store.ok()) return store.error();
     log->store_ = std::move(*store);
     RunInfo info;
@@ -327,12 +363,17 @@ class SampleLog {
     log->run_ = *run;
     return log;
   }
-  Status Add(int64_t batch, const std::vector<ScoredGroup>& groups, const GenerationBatch& learned) {
+  Status Add(int64_t batch, const std::vector<ScoredGroup>& groups,
+             const GenerationBatch& learned) {
     for (size_t g = 0; g < groups.size(); ++g) {
-      RowKey key{StrCat("batch-", batch), static_cast<int64_t>(g) + 1, HashBytes128(groups[g].group.problem.id)};
+      RowKey key{StrCat("batch-", batch), static_cast<int64_t>(g) + 1,
+                 HashBytes128(groups[g].group.problem.id)};
       GroupScore score = groups[g].score;
-      for (size_t i = 0; i < score.samples.size(); ++i) score.samples[i].advantage = learned.groups[g].rows[i].advantage;
-      if (Status status = store_->AddGroup(run_, key, groups[g].group, score, /*with_times=*/false); !status.ok()) return status;
+      for (size_t i = 0; i < score.samples.size(); ++i)
+        score.samples[i].advantage = learned.groups[g].rows[i].advantage;
+      if (Status status = store_->AddGroup(run_, key, groups[g].group, score, /*with_times=*/false);
+          !status.ok())
+        return status;
     }
     return store_->Commit();
   }
@@ -365,7 +406,8 @@ Result<TrainSummary> RunGrpo(const GrpoRecipe& recipe, const TrainEnv& env) {
   if (source.count() == 0) return Error{ErrorCode::kInput, "there is nothing to train on", ""};
   std::vector<Problem> held_out;
   if (spec.eval.steps > 0) {
-    Result<std::vector<Problem>> problems = LoadProblems(spec.data.eval, spec.data, spec.eval.limit);
+    Result<std::vector<Problem>> problems =
+        LoadProblems(spec.data.eval, spec.data, spec.eval.limit);
     if (!problems.ok()) return problems.error();
     held_out = std::move(*problems);
   }
@@ -378,23 +420,30 @@ Result<TrainSummary> RunGrpo(const GrpoRecipe& recipe, const TrainEnv& env) {
   }
   GrpoLearner learner(&setup->policy, recipe, setup->compute);
   const int64_t ga = spec.gradient_accumulation_steps;
-  const int64_t groups_per_batch = spec.per_device_train_batch_size * recipe.steps_per_generation / recipe.num_generations;
-  const double steps_per_batch = static_cast<double>(recipe.steps_per_generation * recipe.num_iterations) / static_cast<double>(ga);
-  const int64_t total = spec.max_steps > 0
-                            ? spec.max_steps
-                            : std::max<int64_t>(1, static_cast<int64_t>(std::ceil(spec.num_train_epochs * source.count() /
-                                                                                  groups_per_batch * steps_per_batch)));
+  const int64_t groups_per_batch =
+      spec.per_device_train_batch_size * recipe.steps_per_generation / recipe.num_generations;
+  const double steps_per_batch =
+      static_cast<double>(recipe.steps_per_generation * recipe.num_iterations) /
+      static_cast<double>(ga);
+  const int64_t total =
+      spec.max_steps > 0
+          ? spec.max_steps
+          : std::max<int64_t>(
+                1, static_cast<int64_t>(std::ceil(spec.num_train_epochs * source.count() /
+                                                  groups_per_batch * steps_per_batch)));
   const Schedule schedule = MakeSchedule(spec.optim, total);
   Counters at;
   int64_t metrics_bytes = -1;
   if (!checkpoint->empty()) {
-    Result<Json> state = LoadCheckpoint(*checkpoint, &setup->policy, learner.optimizer(), learner.reference());
+    Result<Json> state =
+        LoadCheckpoint(*checkpoint, &setup->policy, learner.optimizer(), learner.reference());
     if (!state.ok()) return state.error();
     at = CountersOf(*state);
     metrics_bytes = state->IntOr("metrics_bytes", -1);
     if (env.note) env.note(StrCat("going on from step ", at.step));
   }
-  Result<std::unique_ptr<RunLog>> opened = RunLog::Open({env.out, metrics_bytes, at.step, total, "grpo", env.progress});
+  Result<std::unique_ptr<RunLog>> opened =
+      RunLog::Open({env.out, metrics_bytes, at.step, total, "grpo", env.progress});
   if (!opened.ok()) return opened.error();
   RunLog& log = **opened;
   std::unique_ptr<SampleLog> samples;
@@ -410,14 +459,17 @@ Result<TrainSummary> RunGrpo(const GrpoRecipe& recipe, const TrainEnv& env) {
   const auto save = [&](const Counters& now) -> Status {
     Result<int64_t> bytes = log.SyncedBytes();
     if (!bytes.ok()) return bytes.error();
-    return SaveCheckpoint(env.out, now.step, StateJson(now, *bytes), setup->policy, *learner.optimizer(), learner.reference(),
-                          setup->tokenizer.get(), spec.save_total_limit);
+    return SaveCheckpoint(env.out, now.step, StateJson(now, *bytes), setup->policy,
+                          *learner.optimizer(), learner.reference(), setup->tokenizer.get(),
+                          spec.save_total_limit);
   };
   const auto evaluate = [&]() -> Status {
     Result<NamedValues> values = Evaluate(*setup, spec, held_out, &pool, env);
     if (!values.ok()) return values.error();
     summary.last_eval = *values;
-    if (env.note) env.note(StrCat("step ", at.step, ": held-out pass@1 ", FixedDigits(100 * ValueOf(*values, "eval/pass@1", 0), 1), " %"));
+    if (env.note)
+      env.note(StrCat("step ", at.step, ": held-out pass@1 ",
+                      FixedDigits(100 * ValueOf(*values, "eval/pass@1", 0), 1), " %"));
     return log.Write(at.step, *values);
   };
   if (spec.eval.steps > 0 && at.step == 0 && spec.eval.at_start) {
@@ -430,7 +482,8 @@ Result<TrainSummary> RunGrpo(const GrpoRecipe& recipe, const TrainEnv& env) {
   int64_t accumulated = 0, skipped_in_row = 0, saved_at = at.step, evaluated_at = at.step;
   int64_t batch_number = at.drawn;
   while (at.step < total) {
-    const Counters boundary = at;  // nothing of this batch is done yet: where an interrupted run goes on
+    const Counters boundary =
+        at;  // nothing of this batch is done yet: where an interrupted run goes on
     if (Interrupted(env)) {
       summary.interrupted = true;
     } else if (spec.max_seconds > 0 && Seconds(begun) > spec.max_seconds && accumulated == 0) {
@@ -440,10 +493,14 @@ Result<TrainSummary> RunGrpo(const GrpoRecipe& recipe, const TrainEnv& env) {
     std::vector<ScoredGroup> scored;
     int64_t refused = 0;
     if (!summary.interrupted) {
-      Result<std::vector<ScoredGroup>> groups = NextGroups(recipe, *setup, source, &order, &pool, env, &at.drawn, &refused);
-      if (groups.ok()) scored = std::move(*groups);
-      else if (Interrupted(env)) summary.interrupted = true;
-      else return groups.error();
+      Result<std::vector<ScoredGroup>> groups =
+          NextGroups(recipe, *setup, source, &order, &pool, env, &at.drawn, &refused);
+      if (groups.ok())
+        scored = std::move(*groups);
+      else if (Interrupted(env))
+        summary.interrupted = true;
+      else
+        return groups.error();
     }
     if (summary.interrupted) {
       at = boundary;
@@ -454,19 +511,23 @@ Result<TrainSummary> RunGrpo(const GrpoRecipe& recipe, const TrainEnv& env) {
     GenerationBatch batch;
     for (ScoredGroup& group : scored) batch.groups.push_back(group.tokens);
     if (spec.reward.shuffle) {
-      Rng rng(static_cast<uint64_t>(spec.seed), "shuffled-rewards", static_cast<uint64_t>(boundary.drawn));
+      Rng rng(static_cast<uint64_t>(spec.seed), "shuffled-rewards",
+              static_cast<uint64_t>(boundary.drawn));
       ShuffleRewards(&rng, &batch);
     }
-    if (Status status = learner.AssignAdvantages(&batch, weights); !status.ok()) return status.error();
+    if (Status status = learner.AssignAdvantages(&batch, weights); !status.ok())
+      return status.error();
     if (Status status = learner.ScoreOldAndReference(&batch); !status.ok()) return status.error();
     if (samples != nullptr) {
-      if (Status status = samples->Add(batch_number, scored, batch); !status.ok()) return status.error();
+      if (Status status = samples->Add(batch_number, scored, batch); !status.ok())
+        return status.error();
     }
     batch_number = at.drawn;
     const double batch_tokens = CountTokens(batch);
 
     for (int64_t iteration = 0; iteration < recipe.num_iterations; ++iteration) {
-      Rng rng(static_cast<uint64_t>(spec.seed), "rows", static_cast<uint64_t>(boundary.drawn) * 64 + iteration);
+      Rng rng(static_cast<uint64_t>(spec.seed), "rows",
+              static_cast<uint64_t>(boundary.drawn) * 64 + iteration);
       for (const MicroBatch& micro : learner.Plan(batch, &rng)) {
         if (Status status = learner.Accumulate(batch, micro); !status.ok()) return status.error();
         if (++accumulated % ga != 0) continue;
@@ -482,35 +543,49 @@ Result<TrainSummary> RunGrpo(const GrpoRecipe& recipe, const TrainEnv& env) {
         if (at.null_rates.size() > 10) at.null_rates.pop_front();
         learner.MaybeSyncReference(at.step);
 
-        NamedValues values = {{"epoch", static_cast<double>(at.drawn) / source.count()}, {"loss", outcome->loss},
-                              {"grad_norm", outcome->grad_norm}, {"learning_rate", learning_rate}, {"num_tokens", at.tokens},
-                              {"reward", batch.stats.reward.mean}, {"reward_std", batch.stats.reward.std},
-                              {"frac_reward_zero_std", batch.stats.frac_reward_zero_std}, {"null_rate", batch.null_rate}};
+        NamedValues values = {{"epoch", static_cast<double>(at.drawn) / source.count()},
+                              {"loss", outcome->loss},
+                              {"grad_norm", outcome->grad_norm},
+                              {"learning_rate", learning_rate},
+                              {"num_tokens", at.tokens},
+                              {"reward", batch.stats.reward.mean},
+                              {"reward_std", batch.stats.reward.std},
+                              {"frac_reward_zero_std", batch.stats.frac_reward_zero_std},
+                              {"null_rate", batch.null_rate}};
         AddTermStats(scored, &values);
         AddLengths(batch, &values);
         values.insert(values.end(), outcome->metrics.begin(), outcome->metrics.end());
-        if (recipe.dynamic_sampling) values.emplace_back("dynamic_sampling/refused_groups", refused);
+        if (recipe.dynamic_sampling)
+          values.emplace_back("dynamic_sampling/refused_groups", refused);
         const double step_s = Seconds(step_started);
-        values.insert(values.end(), {{"skipped_steps", static_cast<double>(at.skipped)}, {"generation_time", generation_s},
-                                     {"step_time", step_s}, {"tokens_per_second", batch_tokens / std::max(1e-9, step_s)}});
+        values.insert(values.end(), {{"skipped_steps", static_cast<double>(at.skipped)},
+                                     {"generation_time", generation_s},
+                                     {"step_time", step_s},
+                                     {"tokens_per_second", batch_tokens / std::max(1e-9, step_s)}});
         if (at.step % spec.logging_steps == 0 || at.step == total || outcome->skipped) {
           if (Status status = log.Write(at.step, values); !status.ok()) return status.error();
         }
-        log.Show(at.step, StrCat("reward ", FixedDigits(batch.stats.reward.mean, 3), ", length ",
-                                 FixedDigits(ValueOf(values, "completions/mean_length", 0), 1), ", kl ",
-                                 FixedDigits(ValueOf(values, "kl", 0), 4), ", ",
-                                 WithThousands(static_cast<int64_t>(batch_tokens / std::max(1e-9, step_s))), " tokens/s"));
+        log.Show(at.step,
+                 StrCat("reward ", FixedDigits(batch.stats.reward.mean, 3), ", length ",
+                        FixedDigits(ValueOf(values, "completions/mean_length", 0), 1), ", kl ",
+                        FixedDigits(ValueOf(values, "kl", 0), 4), ", ",
+                        WithThousands(static_cast<int64_t>(batch_tokens / std::max(1e-9, step_s))),
+                        " tokens/s"));
         step_started = Clock::now();
         if (skipped_in_row == 3) {
-          if (Status status = DumpBatch(env.out, scored, batch); !status.ok()) return status.error();
-          return Error{ErrorCode::kLimit, StrCat("three steps in a row were not finite (step ", at.step, "); the batch is in '",
-                                                 env.out, "/nonfinite_batch.jsonl'"), "lower learning_rate"};
+          if (Status status = DumpBatch(env.out, scored, batch); !status.ok())
+            return status.error();
+          return Error{ErrorCode::kLimit,
+                       StrCat("three steps in a row were not finite (step ", at.step,
+                              "); the batch is in '", env.out, "/nonfinite_batch.jsonl'"),
+                       "lower learning_rate"};
         }
         double null_sum = 0;
         for (double rate : at.null_rates) null_sum += rate;
         if (at.null_rates.size() == 10 && null_sum / 10 > recipe.null_rate_stop) {
-          return Error{ErrorCode::kLimit, StrCat("null_rate is ", FixedDigits(10 * null_sum, 1),
-                                                 " % over the last 10 steps: too many samples could not be scored"),
+          return Error{ErrorCode::kLimit,
+                       StrCat("null_rate is ", FixedDigits(10 * null_sum, 1),
+                              " % over the last 10 steps: too many samples could not be scored"),
                        "look at the faults with log_completions = true, or raise null_rate_stop"};
         }
         if (at.step == total) break;
@@ -520,17 +595,20 @@ Result<TrainSummary> RunGrpo(const GrpoRecipe& recipe, const TrainEnv& env) {
 
     // --- between batches, when no gradient is pending: evaluate, save
     if (accumulated != 0) continue;
-    if (spec.eval.steps > 0 && (at.step / spec.eval.steps > evaluated_at / spec.eval.steps || at.step == total)) {
+    if (spec.eval.steps > 0 &&
+        (at.step / spec.eval.steps > evaluated_at / spec.eval.steps || at.step == total)) {
       evaluated_at = at.step;
       Status status = evaluate();
       if (!status.ok() && !Interrupted(env)) return status.error();
-      if (spec.eval.stop_at > 0 && ValueOf(summary.last_eval, "eval/pass@1", 0) >= spec.eval.stop_at) {
+      if (spec.eval.stop_at > 0 &&
+          ValueOf(summary.last_eval, "eval/pass@1", 0) >= spec.eval.stop_at) {
         summary.stopped_by = "eval.stop_at";
         break;
       }
       step_started = Clock::now();
     }
-    if (spec.save_steps > 0 && at.step < total && at.step / spec.save_steps > saved_at / spec.save_steps) {
+    if (spec.save_steps > 0 && at.step < total &&
+        at.step / spec.save_steps > saved_at / spec.save_steps) {
       saved_at = at.step;
       if (Status status = save(at); !status.ok()) return status.error();
     }
@@ -541,7 +619,8 @@ Result<TrainSummary> RunGrpo(const GrpoRecipe& recipe, const TrainEnv& env) {
   }
   if (!summary.interrupted) {
     const std::string folder = (std::filesystem::path(env.out) / "model").string();
-    if (Status status = SaveModel(setup->policy, setup->tokenizer.get(), folder); !status.ok()) return status.error();
+    if (Status status = SaveModel(setup->policy, setup->tokenizer.get(), folder); !status.ok())
+      return status.error();
   }
   if (Status status = log.Close(); !status.ok()) return status.error();
   summary.steps = at.step;

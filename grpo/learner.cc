@@ -39,7 +39,8 @@ double Sum(const std::vector<float>& values) {
 std::vector<TokenGroup> TokenGroupsOf(const GenerationBatch& batch, const MicroBatch& micro) {
   std::vector<TokenGroup> groups;
   for (size_t i = 0; i < micro.size(); ++i) {
-    if (i == 0 || micro[i].first != micro[i - 1].first) groups.push_back({batch.groups[micro[i].first].prompt, {}});
+    if (i == 0 || micro[i].first != micro[i - 1].first)
+      groups.push_back({batch.groups[micro[i].first].prompt, {}});
     groups.back().completions.push_back(RowAt(batch, micro[i]).completion);
   }
   return groups;
@@ -47,7 +48,8 @@ std::vector<TokenGroup> TokenGroupsOf(const GenerationBatch& batch, const MicroB
 
 // [B,T] on the device, `fill` where a row has no value.
 template <typename Get>
-at::Tensor Dense(const MicroBatch& micro, int64_t width, float fill, const at::Device& device, Get get) {
+at::Tensor Dense(const MicroBatch& micro, int64_t width, float fill, const at::Device& device,
+                 Get get) {
   std::vector<float> values(micro.size() * width, fill);
   for (size_t b = 0; b < micro.size(); ++b) {
     const auto& row = get(micro[b]);
@@ -59,7 +61,8 @@ at::Tensor Dense(const MicroBatch& micro, int64_t width, float fill, const at::D
 
 void SortByGroup(MicroBatch* micro) { std::sort(micro->begin(), micro->end()); }
 
-std::vector<std::vector<float>> SplitRows(const at::Tensor& dense_BT, const GenerationBatch& batch, const MicroBatch& micro) {
+std::vector<std::vector<float>> SplitRows(const at::Tensor& dense_BT, const GenerationBatch& batch,
+                                          const MicroBatch& micro) {
   const at::Tensor host = dense_BT.detach().to(at::kCPU, at::kFloat).contiguous();
   std::vector<std::vector<float>> rows;
   for (size_t b = 0; b < micro.size(); ++b) {
@@ -71,12 +74,14 @@ std::vector<std::vector<float>> SplitRows(const at::Tensor& dense_BT, const Gene
 
 }  // namespace
 
-GrpoLearner::GrpoLearner(Model* policy, const GrpoRecipe& recipe, const Compute& compute, const Model* reference)
+GrpoLearner::GrpoLearner(Model* policy, const GrpoRecipe& recipe, const Compute& compute,
+                         const Model* reference)
     : policy_(policy),
       recipe_(recipe),
       compute_(compute),
-      optimizer_(NamedWeights(*policy), {recipe.train.optim.adam_beta1, recipe.train.optim.adam_beta2,
-                                         recipe.train.optim.adam_epsilon, recipe.train.optim.weight_decay}) {
+      optimizer_(NamedWeights(*policy),
+                 {recipe.train.optim.adam_beta1, recipe.train.optim.adam_beta2,
+                  recipe.train.optim.adam_epsilon, recipe.train.optim.weight_decay}) {
   if (recipe.loss.beta != 0) {
     reference_ = CloneModel(reference != nullptr ? *reference : *policy);
     SetTrainable(&*reference_, false);
@@ -84,7 +89,8 @@ GrpoLearner::GrpoLearner(Model* policy, const GrpoRecipe& recipe, const Compute&
   SetTrainable(policy_, true);
 }
 
-Status GrpoLearner::AssignAdvantages(GenerationBatch* batch, const std::vector<double>& weights) const {
+Status GrpoLearner::AssignAdvantages(GenerationBatch* batch,
+                                     const std::vector<double>& weights) const {
   GroupAdvantageConfig config;
   config.num_generations = recipe_.num_generations;
   config.aggregation = recipe_.aggregation;
@@ -116,13 +122,15 @@ Status GrpoLearner::AssignAdvantages(GenerationBatch* batch, const std::vector<d
   }
   batch->null_rate = i == 0 ? 0.0 : static_cast<double>(nulls) / i;
   if (recipe_.estimator == AdvantageEstimator::kRemax) {
-    return Error{ErrorCode::kUsage, "advantage_estimator 'remax' needs a greedy rollout's reward as baseline",
+    return Error{ErrorCode::kUsage,
+                 "advantage_estimator 'remax' needs a greedy rollout's reward as baseline",
                  "the trainer samples none; use rloo or opo"};
   }
   if (recipe_.estimator != AdvantageEstimator::kGroup && !scored.empty()) {
     const TokenRows tokens = ComputeOutcomeAdvantages(recipe_.estimator, outcome);
     for (size_t r = 0; r < scored.size(); ++r) {
-      for (int64_t t = 0; t < outcome.lengths[r]; ++t) scored[r]->token_advantages.push_back(tokens.at(r, t));
+      for (int64_t t = 0; t < outcome.lengths[r]; ++t)
+        scored[r]->token_advantages.push_back(tokens.at(r, t));
       scored[r]->advantage.value = outcome.lengths[r] > 0 ? tokens.at(r, 0) : 0.0;
     }
   }
@@ -136,10 +144,13 @@ Status GrpoLearner::AssignAdvantages(GenerationBatch* batch, const std::vector<d
 }
 
 bool GrpoLearner::NeedsOld() const {
-  return recipe_.train.gradient_accumulation_steps % (recipe_.steps_per_generation * recipe_.num_iterations) != 0;
+  return recipe_.train.gradient_accumulation_steps %
+             (recipe_.steps_per_generation * recipe_.num_iterations) !=
+         0;
 }
 
-Result<GrpoLearner::RowScores> GrpoLearner::ScoreRows(const Model& model, const GenerationBatch& batch,
+Result<GrpoLearner::RowScores> GrpoLearner::ScoreRows(const Model& model,
+                                                      const GenerationBatch& batch,
                                                       const MicroBatch& micro) const {
   return CatchTorch("scoring completions", [&]() -> Result<RowScores> {
     c10::NoGradGuard no_grad;
@@ -147,21 +158,25 @@ Result<GrpoLearner::RowScores> GrpoLearner::ScoreRows(const Model& model, const 
     LogprobOptions options;
     options.temperature = recipe_.train.temperature;
     const TokenLogprobs scores = ScoreTokens(model, scored, {}, options);
-    return RowScores{SplitRows(ScatterScored(scored, scores.logp_M, scored.max_length), batch, micro),
-                     SplitRows(ScatterScored(scored, scores.entropy_M, scored.max_length), batch, micro)};
+    return RowScores{
+        SplitRows(ScatterScored(scored, scores.logp_M, scored.max_length), batch, micro),
+        SplitRows(ScatterScored(scored, scores.entropy_M, scored.max_length), batch, micro)};
   });
 }
 
 Status GrpoLearner::ScoreOldAndReference(GenerationBatch* batch) const {
-  const bool outside = std::any_of(batch->groups.begin(), batch->groups.end(), [](const RolloutGroup& group) {
-    return std::any_of(group.rows.begin(), group.rows.end(), [](const RolloutRow& row) { return !row.sampler_logp.empty(); });
-  });
+  const bool outside =
+      std::any_of(batch->groups.begin(), batch->groups.end(), [](const RolloutGroup& group) {
+        return std::any_of(group.rows.begin(), group.rows.end(),
+                           [](const RolloutRow& row) { return !row.sampler_logp.empty(); });
+      });
   const bool old = NeedsOld() || outside;
   if (!old && !reference_) return {};
   // Whole groups, about as many rows at a time as a micro-batch has.
   std::vector<MicroBatch> parts(1);
   for (size_t g = 0; g < batch->groups.size(); ++g) {
-    if (static_cast<int64_t>(parts.back().size()) >= recipe_.train.per_device_train_batch_size) parts.emplace_back();
+    if (static_cast<int64_t>(parts.back().size()) >= recipe_.train.per_device_train_batch_size)
+      parts.emplace_back();
     for (size_t r = 0; r < batch->groups[g].rows.size(); ++r) parts.back().emplace_back(g, r);
   }
   const auto score = [&](const Model& master, auto store) -> Status {
@@ -170,28 +185,34 @@ Status GrpoLearner::ScoreOldAndReference(GenerationBatch* batch) const {
     for (const MicroBatch& part : parts) {
       Result<RowScores> scores = ScoreRows(model, *batch, part);
       if (!scores.ok()) return scores.error();
-      for (size_t b = 0; b < part.size(); ++b) store(&batch->groups[part[b].first].rows[part[b].second], &scores->logp[b]);
+      for (size_t b = 0; b < part.size(); ++b)
+        store(&batch->groups[part[b].first].rows[part[b].second], &scores->logp[b]);
     }
     return {};
   };
   if (old) {
-    Status status = score(*policy_, [](RolloutRow* row, std::vector<float>* logp) { row->old_logp = std::move(*logp); });
+    Status status = score(*policy_, [](RolloutRow* row, std::vector<float>* logp) {
+      row->old_logp = std::move(*logp);
+    });
     if (!status.ok()) return status;
   }
   if (!reference_) return {};
-  return score(*reference_, [](RolloutRow* row, std::vector<float>* logp) { row->ref_logp = std::move(*logp); });
+  return score(*reference_,
+               [](RolloutRow* row, std::vector<float>* logp) { row->ref_logp = std::move(*logp); });
 }
 
 std::vector<MicroBatch> GrpoLearner::Plan(const GenerationBatch& batch, Rng* rng) const {
   // Rows of one group share their prompt's computation when they stand in one micro-batch. Which rows meet in a micro-batch
   // changes nothing where one optimiser step takes in the whole batch and the normaliser does not look at the micro-batch.
   const Aggregation how = recipe_.loss.aggregation.value_or(DefaultAggregation(recipe_.loss.type));
-  const bool local_normaliser = how != Aggregation::kSeqMeanTokenMean && how != Aggregation::kConstant &&
-                                how != Aggregation::kBatchTokens && how != Aggregation::kSeqMeanTokenSum;
+  const bool local_normaliser = how != Aggregation::kSeqMeanTokenMean &&
+                                how != Aggregation::kConstant && how != Aggregation::kBatchTokens &&
+                                how != Aggregation::kSeqMeanTokenSum;
   const bool whole = recipe_.train.gradient_accumulation_steps % recipe_.steps_per_generation == 0;
   const bool local_masks = recipe_.loss.top_entropy_quantile < 1 || recipe_.loss.entropy_coef != 0;
-  const bool by_groups = recipe_.shuffle_rows == "groups" ||
-                         (recipe_.shuffle_rows == "auto" && whole && !local_normaliser && !local_masks);
+  const bool by_groups =
+      recipe_.shuffle_rows == "groups" ||
+      (recipe_.shuffle_rows == "auto" && whole && !local_normaliser && !local_masks);
   std::vector<int32_t> group_order;
   for (size_t g = 0; g < batch.groups.size(); ++g) group_order.push_back(g);
   if (by_groups) rng->Shuffle(&group_order);
@@ -208,33 +229,45 @@ std::vector<MicroBatch> GrpoLearner::Plan(const GenerationBatch& batch, Rng* rng
   return micros;
 }
 
-LossInputs GrpoLearner::MakeInputs(const GenerationBatch& batch, const MicroBatch& micro, const ScoredBatch& scored) const {
+LossInputs GrpoLearner::MakeInputs(const GenerationBatch& batch, const MicroBatch& micro,
+                                   const ScoredBatch& scored) const {
   int64_t width = scored.max_length;
   for (const RolloutGroup& group : batch.groups) {
-    for (const RolloutRow& row : group.rows) width = std::max<int64_t>(width, row.completion.size());
+    for (const RolloutRow& row : group.rows)
+      width = std::max<int64_t>(width, row.completion.size());
   }
   const at::Device device = policy_->device();
   LossInputs in;
-  in.mask_BT = Dense(micro, width, 0, device, [&](auto at) { return LossMask(RowAt(batch, at), recipe_); });
-  const bool by_token = std::any_of(micro.begin(), micro.end(), [&](auto at) { return !RowAt(batch, at).token_advantages.empty(); });
+  in.mask_BT =
+      Dense(micro, width, 0, device, [&](auto at) { return LossMask(RowAt(batch, at), recipe_); });
+  const bool by_token = std::any_of(micro.begin(), micro.end(), [&](auto at) {
+    return !RowAt(batch, at).token_advantages.empty();
+  });
   if (by_token) {
-    in.advantages = Dense(micro, width, 0, device, [&](auto at) { return RowAt(batch, at).token_advantages; });
-  } else {
     in.advantages =
-        Dense(micro, 1, 0, device, [&](auto at) { return std::vector<double>{RowAt(batch, at).advantage.value}; }).squeeze(1);
+        Dense(micro, width, 0, device, [&](auto at) { return RowAt(batch, at).token_advantages; });
+  } else {
+    in.advantages = Dense(micro, 1, 0, device, [&](auto at) {
+                      return std::vector<double>{RowAt(batch, at).advantage.value};
+                    }).squeeze(1);
   }
   const RolloutRow& first = RowAt(batch, micro.front());
   if (!first.old_logp.empty()) {
-    in.old_logp_BT = Dense(micro, width, 0, device, [&](auto at) { return RowAt(batch, at).old_logp; });
+    in.old_logp_BT =
+        Dense(micro, width, 0, device, [&](auto at) { return RowAt(batch, at).old_logp; });
   }
   if (!first.ref_logp.empty()) {
-    in.ref_logp_BT = Dense(micro, width, 0, device, [&](auto at) { return RowAt(batch, at).ref_logp; });
+    in.ref_logp_BT =
+        Dense(micro, width, 0, device, [&](auto at) { return RowAt(batch, at).ref_logp; });
   }
-  const bool outside = std::any_of(micro.begin(), micro.end(), [&](auto at) { return !RowAt(batch, at).sampler_logp.empty(); });
+  const bool outside = std::any_of(micro.begin(), micro.end(),
+                                   [&](auto at) { return !RowAt(batch, at).sampler_logp.empty(); });
   if (outside && in.old_logp_BT.defined()) {
-    in.sampler_logp_BT = Dense(micro, width, kNaN, device, [&](auto at) { return RowAt(batch, at).sampler_logp; });
-    in.importance_ratio = ImportanceCorrection(recipe_.correction, in.old_logp_BT, in.sampler_logp_BT, in.mask_BT,
-                                               recipe_.correction_min, recipe_.correction_max);
+    in.sampler_logp_BT =
+        Dense(micro, width, kNaN, device, [&](auto at) { return RowAt(batch, at).sampler_logp; });
+    in.importance_ratio =
+        ImportanceCorrection(recipe_.correction, in.old_logp_BT, in.sampler_logp_BT, in.mask_BT,
+                             recipe_.correction_min, recipe_.correction_max);
   }
   in.num_items = batch.num_items;
   in.accumulation_steps = static_cast<double>(recipe_.train.gradient_accumulation_steps);
@@ -267,8 +300,9 @@ Status GrpoLearner::Accumulate(const GenerationBatch& batch, const MicroBatch& m
     out.loss.backward();
     pending_losses_.push_back(out.loss.detach());
     for (const auto& [name, value] : out.metrics) {
-      auto found = std::find_if(pending_metrics_.begin(), pending_metrics_.end(),
-                                [&, key = &name](const auto& entry) { return entry.first == *key; });
+      auto found =
+          std::find_if(pending_metrics_.begin(), pending_metrics_.end(),
+                       [&, key = &name](const auto& entry) { return entry.first == *key; });
       if (found == pending_metrics_.end()) found = pending_metrics_.insert(found, {name, {}});
       found->second.push_back(value.to(at::kFloat));
     }
@@ -280,7 +314,8 @@ Result<StepOutcome> GrpoLearner::Step(double learning_rate) {
   return CatchTorch("an optimiser step", [&]() -> Result<StepOutcome> {
     StepOutcome outcome;
     const at::Tensor norm = optimizer_.GradNorm();
-    if (recipe_.train.optim.max_grad_norm > 0) optimizer_.ClipGradients(norm, recipe_.train.optim.max_grad_norm);
+    if (recipe_.train.optim.max_grad_norm > 0)
+      optimizer_.ClipGradients(norm, recipe_.train.optim.max_grad_norm);
     outcome.grad_norm = norm.item<double>();
     if (!pending_losses_.empty()) outcome.loss = at::stack(pending_losses_).sum().item<double>();
     for (const auto& [name, values] : pending_metrics_) {

@@ -24,11 +24,12 @@
 namespace assay {
 
 struct RolloutRow {
-  std::vector<int64_t> completion;   // the stop token included
-  std::vector<uint8_t> own;          // 0: a token that the model did not write; empty: all its own
-  std::vector<float> sampler_logp;   // of another sampler, NaN where unknown; empty: sampled by this policy
-  bool truncated = false;            // ended by length
-  std::vector<Reward> rewards;       // one a reward function
+  std::vector<int64_t> completion;  // the stop token included
+  std::vector<uint8_t> own;         // 0: a token that the model did not write; empty: all its own
+  std::vector<float>
+      sampler_logp;        // of another sampler, NaN where unknown; empty: sampled by this policy
+  bool truncated = false;  // ended by length
+  std::vector<Reward> rewards;  // one a reward function
   // Filled by the learner.
   Reward reward;
   Advantage advantage;
@@ -71,7 +72,8 @@ class GrpoLearner {
  public:
   // `policy`: float32 master weights, changed in place; it outlives the learner. Takes a copy as the reference if
   // beta != 0 (`reference`, or else the policy as it is now).
-  GrpoLearner(Model* policy, const GrpoRecipe& recipe, const Compute& compute, const Model* reference = nullptr);
+  GrpoLearner(Model* policy, const GrpoRecipe& recipe, const Compute& compute,
+              const Model* reference = nullptr);
 
   // `weights`: one a reward function, or empty. Errors: kUsage for an estimator that needs what the batch lacks.
   Status AssignAdvantages(GenerationBatch* batch, const std::vector<double>& weights = {}) const;
@@ -92,11 +94,13 @@ class GrpoLearner {
   struct RowScores {
     std::vector<std::vector<float>> logp, entropy;
   };
-  Result<RowScores> ScoreRows(const Model& model, const GenerationBatch& batch, const MicroBatch& micro) const;
+  Result<RowScores> ScoreRows(const Model& model, const GenerationBatch& batch,
+                              const MicroBatch& micro) const;
 
  private:
   bool NeedsOld() const;
-  LossInputs MakeInputs(const GenerationBatch& batch, const MicroBatch& micro, const ScoredBatch& scored) const;
+  LossInputs MakeInputs(const GenerationBatch& batch, const MicroBatch& micro,
+                        const ScoredBatch& scored) const;
 
   Model* policy_;
   const GrpoRecipe recipe_;

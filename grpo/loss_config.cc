@@ -37,11 +37,12 @@ Result<KlKind> KlKindFromName(std::string_view name) {
 }
 
 Result<Aggregation> AggregationFromName(std::string_view name) {
-  return FromName<Aggregation>("loss_agg_mode", name,
-                               {{"token-mean", Aggregation::kVerlTokenMean},
-                                {"seq-mean-token-sum", Aggregation::kVerlSeqMeanTokenSum},
-                                {"seq-mean-token-mean", Aggregation::kVerlSeqMeanTokenMean},
-                                {"seq-mean-token-sum-norm", Aggregation::kVerlSeqMeanTokenSumNorm}});
+  return FromName<Aggregation>(
+      "loss_agg_mode", name,
+      {{"token-mean", Aggregation::kVerlTokenMean},
+       {"seq-mean-token-sum", Aggregation::kVerlSeqMeanTokenSum},
+       {"seq-mean-token-mean", Aggregation::kVerlSeqMeanTokenMean},
+       {"seq-mean-token-sum-norm", Aggregation::kVerlSeqMeanTokenSumNorm}});
 }
 
 Result<CorrectionMode> CorrectionModeFromName(std::string_view name) {

@@ -11,17 +11,28 @@
 namespace assay {
 
 enum class LossType {
-  kGrpo, kBnpo, kDrGrpo, kDapo, kCispo, kSapo, kLuspo, kVespo,         // TRL 1.16
-  kVerlVanilla, kVerlGspo, kVerlSapo, kVerlCispo, kVerlGeoMean,        // verl
+  kGrpo,
+  kBnpo,
+  kDrGrpo,
+  kDapo,
+  kCispo,
+  kSapo,
+  kLuspo,
+  kVespo,  // TRL 1.16
+  kVerlVanilla,
+  kVerlGspo,
+  kVerlSapo,
+  kVerlCispo,
+  kVerlGeoMean,  // verl
 };
 enum class RatioLevel { kToken, kSequence };  // kSequence: GSPO
 enum class KlKind { kK1, kK2, kK3, kAbs, kK3Clamped };
 enum class Aggregation {
-  kSeqMeanTokenMean,      // TRL grpo: mean over rows of the row's token mean
-  kTokenMean,             // bnpo: over the micro-batch's tokens
-  kConstant,              // dr_grpo: rows * max_completion_length
-  kBatchTokens,           // dapo: tokens of the whole generation batch
-  kSeqMeanTokenSum,       // luspo
+  kSeqMeanTokenMean,  // TRL grpo: mean over rows of the row's token mean
+  kTokenMean,         // bnpo: over the micro-batch's tokens
+  kConstant,          // dr_grpo: rows * max_completion_length
+  kBatchTokens,       // dapo: tokens of the whole generation batch
+  kSeqMeanTokenSum,   // luspo
   kVerlTokenMean,
   kVerlSeqMeanTokenSum,
   kVerlSeqMeanTokenMean,
@@ -31,7 +42,8 @@ enum class Aggregation {
 Result<LossType> LossTypeFromName(std::string_view name);  // "dapo", ..., "verl_vanilla", ...
 Result<RatioLevel> RatioLevelFromName(std::string_view name);
 Result<KlKind> KlKindFromName(std::string_view name);
-Result<Aggregation> AggregationFromName(std::string_view name);  // verl's "token-mean", ...; TRL's by loss type
+Result<Aggregation> AggregationFromName(
+    std::string_view name);  // verl's "token-mean", ...; TRL's by loss type
 // The aggregation that the loss type's reference uses.
 Aggregation DefaultAggregation(LossType type);
 
@@ -40,7 +52,7 @@ struct LossConfig {
   std::optional<Aggregation> aggregation;  // empty: DefaultAggregation(type)
   RatioLevel ratio_level = RatioLevel::kToken;
   double epsilon_low = 0.2;
-  double epsilon_high = 0.2;  // kCispo: the absolute cap of the ratio, not 1 + epsilon
+  double epsilon_high = 0.2;    // kCispo: the absolute cap of the ratio, not 1 + epsilon
   std::optional<double> delta;  // two-sided clip (INTELLECT-2)
   double dual_clip = 3.0;       // verl_vanilla's c
   double sapo_tau_pos = 1.0;
@@ -49,7 +61,8 @@ struct LossConfig {
   double beta = 0.0;  // weight of the KL term
   KlKind kl = KlKind::kK3;
   bool kl_bias_correction = true;  // KL times the ratio
-  double top_entropy_quantile = 1.0;  // below 1: only that share of tokens, the most uncertain, gets a policy gradient
+  double top_entropy_quantile =
+      1.0;  // below 1: only that share of tokens, the most uncertain, gets a policy gradient
   std::optional<double> off_policy_threshold;
   double entropy_coef = 0.0;
   int64_t max_completion_length = 512;  // kConstant

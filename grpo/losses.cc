@@ -33,7 +33,8 @@ Terms MakeTerms(const LossConfig& config, const LossInputs& in) {
   terms.log_ratio = in.logp_BT - old;
   if (config.ratio_level == RatioLevel::kSequence) {
     // GSPO (2507.18071): rho_i = exp(sum_t m d / max(L_i, 1))
-    terms.ratio = ((terms.log_ratio * terms.mask).sum(-1) / terms.lengths.clamp_min(1)).unsqueeze(-1).exp();
+    terms.ratio =
+        ((terms.log_ratio * terms.mask).sum(-1) / terms.lengths.clamp_min(1)).unsqueeze(-1).exp();
   } else {
     terms.ratio = terms.log_ratio.exp();  // rho = exp(d)
   }
@@ -53,14 +54,16 @@ Tensor CispoObjective(const LossConfig& config, const Terms& terms, const Tensor
 }
 
 // `positive` or `negative` for each element by a condition.
-Tensor Choose(const Tensor& condition, double positive, double negative, const at::TensorOptions& options) {
+Tensor Choose(const Tensor& condition, double positive, double negative,
+              const at::TensorOptions& options) {
   return at::where(condition, at::full({}, positive, options), at::full({}, negative, options));
 }
 // TRL holds what it chooses by the sign of A in float32, whatever the log-probs are in.
 double F32(double x) { return static_cast<float>(x); }
 
 // SAPO (2511.20347): l = -(4/tau) sigmoid(tau (rho - 1)) A, tau by the sign of A
-Tensor SapoObjective(double tau_pos, double tau_neg, const Tensor& ratio, const Tensor& advantages) {
+Tensor SapoObjective(double tau_pos, double tau_neg, const Tensor& ratio,
+                     const Tensor& advantages) {
   const Tensor tau = Choose(advantages > 0, tau_pos, tau_neg, advantages.options());
   return -(tau * (ratio - 1)).sigmoid() * 4 / tau * advantages;
 }
@@ -69,13 +72,17 @@ Tensor SapoObjective(double tau_pos, double tau_neg, const Tensor& ratio, const 
 // log 1e-8, 20), with (k, lambda) by the sign of A; no gradient. [B,1]
 Tensor VespoPhi(const LossConfig& config, const Terms& terms, const Tensor& importance_ratio) {
   const double lowest = std::log(1e-8);
-  Tensor log_w = (terms.log_ratio.detach().clamp(-20.0, 20.0) * terms.mask).sum(-1, /*keepdim=*/true);
-  if (importance_ratio.defined()) log_w = log_w + importance_ratio.log().clamp(lowest, 20.0).sum(-1, true);
+  Tensor log_w =
+      (terms.log_ratio.detach().clamp(-20.0, 20.0) * terms.mask).sum(-1, /*keepdim=*/true);
+  if (importance_ratio.defined())
+    log_w = log_w + importance_ratio.log().clamp(lowest, 20.0).sum(-1, true);
   log_w = log_w.clamp(lowest, 20.0);
   const Tensor nonnegative = terms.advantages >= 0;
-  const Tensor k = Choose(nonnegative, F32(config.vespo_k_pos), F32(config.vespo_k_neg), log_w.options());
-  const Tensor lambda =
-      Choose(nonnegative, F32(config.vespo_lambda_pos), F32(config.vespo_lambda_neg), log_w.options()).clamp_min(1e-4);
+  const Tensor k =
+      Choose(nonnegative, F32(config.vespo_k_pos), F32(config.vespo_k_neg), log_w.options());
+  const Tensor lambda = Choose(nonnegative, F32(config.vespo_lambda_pos),
+                               F32(config.vespo_lambda_neg), log_w.options())
+                            .clamp_min(1e-4);
   return (lambda + k * log_w - lambda * log_w.exp()).exp().nan_to_num(0.0, 0.0, 0.0);
 }
 
@@ -92,7 +99,8 @@ Tensor OffPolicyMask(double threshold, const Terms& terms, const LossInputs& in)
 // quantile by sorting (linear interpolation), because at::quantile refuses more than 16 million values.
 Tensor TopEntropyMask(double share, const Tensor& entropy, const Tensor& mask) {
   const Tensor valid = mask > 0;
-  const Tensor sorted = std::get<0>(entropy.detach().to(at::kFloat).masked_fill(valid.logical_not(), INFINITY).flatten().sort());
+  const Tensor sorted = std::get<0>(
+      entropy.detach().to(at::kFloat).masked_fill(valid.logical_not(), INFINITY).flatten().sort());
   const Tensor last = valid.sum().to(at::kFloat).sub(1).clamp_min(0);
   const Tensor rank = last * (1 - share);
   const Tensor low = sorted.gather(0, rank.floor().to(at::kLong).unsqueeze(0)).squeeze(0);
@@ -108,7 +116,8 @@ Tensor RowMean(const Tensor& values_B, const LossInputs& in) {
 }
 
 // l may be [B,1]: multiplying by the mask spreads it over the row's tokens.
-Tensor Aggregate(const LossConfig& config, Aggregation how, const Tensor& l, const Terms& terms, const LossInputs& in) {
+Tensor Aggregate(const LossConfig& config, Aggregation how, const Tensor& l, const Terms& terms,
+                 const LossInputs& in) {
   const Tensor& mask = terms.mask;
   const Tensor masked = l * mask;
   const double ga = in.accumulation_steps;
@@ -128,7 +137,8 @@ Tensor Aggregate(const LossConfig& config, Aggregation how, const Tensor& l, con
       return masked.sum() / mask.sum() / ga;
     case Aggregation::kVerlSeqMeanTokenSum:  // sum_i sum_t m l / #rows with L_i > 0
       return masked.sum() / (terms.lengths > 0).sum() / ga;
-    case Aggregation::kVerlSeqMeanTokenMean:  // sum_i( sum_t m l / (L_i + 1e-8) ) / #rows with L_i > 0
+    case Aggregation::
+        kVerlSeqMeanTokenMean:  // sum_i( sum_t m l / (L_i + 1e-8) ) / #rows with L_i > 0
       return (masked.sum(-1) / (terms.lengths + 1e-8)).sum() / (terms.lengths > 0).sum() / ga;
     case Aggregation::kVerlSeqMeanTokenSumNorm:  // sum m l / T
       return masked.sum() / static_cast<double>(mask.size(-1)) / ga;
@@ -152,7 +162,8 @@ Tensor RowShare(const Tensor& clipped, const Terms& terms) {
 }
 
 void AddClipRatios(const LossConfig& config, const Terms& terms, LossOutput* out) {
-  const Tensor ratio = config.delta ? terms.ratio.detach().clamp_max(*config.delta) : terms.ratio.detach();
+  const Tensor ratio =
+      config.delta ? terms.ratio.detach().clamp_max(*config.delta) : terms.ratio.detach();
   const Tensor low = (ratio < 1 - config.epsilon_low).logical_and(terms.advantages < 0);
   const Tensor high = (ratio > 1 + config.epsilon_high).logical_and(terms.advantages > 0);
   const Tensor mask = terms.mask.to(at::kFloat);
@@ -169,7 +180,9 @@ void AddClipRatios(const LossConfig& config, const Terms& terms, LossOutput* out
 // --- verl (trainer/ppo/core_algos.py) ---------------------------------------------------------------------------------
 
 // sum m x / (sum m + 1e-8)
-Tensor VerlMean(const Tensor& x, const Tensor& mask) { return (x * mask).sum() / (mask.sum() + 1e-8); }
+Tensor VerlMean(const Tensor& x, const Tensor& mask) {
+  return (x * mask).sum() / (mask.sum() + 1e-8);
+}
 
 struct VerlObjective {
   Tensor l;  // [B,T], or [B] for geo_mean, which is a mean over rows
@@ -197,7 +210,8 @@ VerlObjective VerlGspo(const LossConfig& config, const Terms& terms, const Tenso
   const Tensor mean_d = (terms.log_ratio * terms.mask).sum(-1) / terms.lengths.clamp_min(1);
   const Tensor s = (logp - logp.detach() + mean_d.detach().unsqueeze(-1)).clamp_max(10.0).exp();
   const Tensor plain = -terms.advantages * s;
-  const Tensor clipped = -terms.advantages * s.clamp(1 - config.epsilon_low, 1 + config.epsilon_high);
+  const Tensor clipped =
+      -terms.advantages * s.clamp(1 - config.epsilon_low, 1 + config.epsilon_high);
   VerlObjective out;
   out.l = at::maximum(plain, clipped);
   out.clipfrac = VerlMean((clipped > plain).to(terms.mask.scalar_type()), terms.mask);
@@ -238,8 +252,8 @@ LossOutput ComputeVerlLoss(const LossConfig& config, const LossInputs& in, const
       objective = VerlGspo(config, terms, in.logp_BT);
       break;
     case LossType::kVerlSapo:
-      objective.l = SapoObjective(config.sapo_tau_pos, config.sapo_tau_neg, terms.log_ratio.clamp(-20.0, 20.0).exp(),
-                                  terms.advantages);
+      objective.l = SapoObjective(config.sapo_tau_pos, config.sapo_tau_neg,
+                                  terms.log_ratio.clamp(-20.0, 20.0).exp(), terms.advantages);
       break;
     case LossType::kVerlCispo:
       objective = VerlCispo(config, terms, in.logp_BT);
@@ -260,7 +274,8 @@ LossOutput ComputeVerlLoss(const LossConfig& config, const LossInputs& in, const
     out.loss = Aggregate(config, how, l, terms, in);
   }
   const Tensor zero = at::zeros({}, terms.mask.options());
-  out.metrics.emplace_back("actor/pg_clipfrac", objective.clipfrac.defined() ? objective.clipfrac : zero);
+  out.metrics.emplace_back("actor/pg_clipfrac",
+                           objective.clipfrac.defined() ? objective.clipfrac : zero);
   const bool clamped = config.type != LossType::kVerlGspo && config.type != LossType::kVerlGeoMean;
   const Tensor d = clamped ? terms.log_ratio.detach().clamp(-20.0, 20.0) : terms.log_ratio.detach();
   out.metrics.emplace_back("actor/ppo_kl", VerlMean(-d, terms.mask));
@@ -276,14 +291,16 @@ LossOutput ComputeVerlLoss(const LossConfig& config, const LossInputs& in, const
 
 // --- TRL (trainer/grpo_trainer.py) ------------------------------------------------------------------------------------
 
-LossOutput ComputeTrlLoss(const LossConfig& config, const LossInputs& in, const Terms& terms, const Tensor& top_entropy) {
+LossOutput ComputeTrlLoss(const LossConfig& config, const LossInputs& in, const Terms& terms,
+                          const Tensor& top_entropy) {
   LossOutput out;
   Tensor phi;
   Tensor l;
   if (config.type == LossType::kCispo) {
     l = CispoObjective(config, terms, in.logp_BT);
   } else if (config.type == LossType::kSapo) {
-    l = SapoObjective(F32(config.sapo_tau_pos), F32(config.sapo_tau_neg), terms.ratio, terms.advantages);
+    l = SapoObjective(F32(config.sapo_tau_pos), F32(config.sapo_tau_neg), terms.ratio,
+                      terms.advantages);
   } else if (config.type == LossType::kVespo) {
     phi = VespoPhi(config, terms, in.importance_ratio);
     l = -phi * terms.advantages * in.logp_BT;
@@ -299,11 +316,14 @@ LossOutput ComputeTrlLoss(const LossConfig& config, const LossInputs& in, const 
     l = l + config.beta * kl;
     out.metrics.emplace_back("kl", MaskedMean(kl.detach(), terms.mask));
   }
-  out.loss = Aggregate(config, config.aggregation.value_or(DefaultAggregation(config.type)), l, terms, in);
+  out.loss =
+      Aggregate(config, config.aggregation.value_or(DefaultAggregation(config.type)), l, terms, in);
 
   if (config.type == LossType::kCispo) {
-    const Tensor clipped = (terms.ratio.detach() > config.epsilon_high).logical_and(terms.advantages > 0);
-    out.metrics.emplace_back("cispo_clip_ratio", MaskedMean(clipped.to(at::kFloat), terms.mask.to(at::kFloat)));
+    const Tensor clipped =
+        (terms.ratio.detach() > config.epsilon_high).logical_and(terms.advantages > 0);
+    out.metrics.emplace_back("cispo_clip_ratio",
+                             MaskedMean(clipped.to(at::kFloat), terms.mask.to(at::kFloat)));
   } else if (config.type == LossType::kVespo) {
     out.metrics.emplace_back("vespo/phi_seq_mean", MaskedMean(phi, terms.mask));
   } else if (config.type != LossType::kSapo) {
@@ -336,10 +356,12 @@ Tensor TokenKl(KlKind kind, const Tensor& logp, const Tensor& ref_logp) {
   return {};
 }
 
-Tensor ImportanceCorrection(CorrectionMode mode, const Tensor& old_logp_BT, const Tensor& sampler_logp_BT,
-                            const Tensor& mask_BT, std::optional<double> clip_min, double clip_max) {
+Tensor ImportanceCorrection(CorrectionMode mode, const Tensor& old_logp_BT,
+                            const Tensor& sampler_logp_BT, const Tensor& mask_BT,
+                            std::optional<double> clip_min, double clip_max) {
   Tensor d = ((old_logp_BT - sampler_logp_BT) * mask_BT).nan_to_num(0.0);
-  if (mode == CorrectionMode::kSequenceTruncate || mode == CorrectionMode::kSequenceMask) d = d.sum(-1, true);
+  if (mode == CorrectionMode::kSequenceTruncate || mode == CorrectionMode::kSequenceMask)
+    d = d.sum(-1, true);
   const Tensor ratio = d.exp();
   if (mode == CorrectionMode::kTokenTruncate || mode == CorrectionMode::kSequenceTruncate) {
     return clip_min ? ratio.clamp(*clip_min, clip_max) : ratio.clamp_max(clip_max);
@@ -356,18 +378,24 @@ LossOutput ComputeLoss(const LossConfig& config, const LossInputs& in) {
   if (config.top_entropy_quantile < 1) {
     top_entropy = TopEntropyMask(config.top_entropy_quantile, in.entropy_BT, terms.mask);
   }
-  LossOutput out = IsVerl(config.type) ? ComputeVerlLoss(config, in, terms) : ComputeTrlLoss(config, in, terms, top_entropy);
+  LossOutput out = IsVerl(config.type) ? ComputeVerlLoss(config, in, terms)
+                                       : ComputeTrlLoss(config, in, terms, top_entropy);
   if (config.entropy_coef != 0) {
-    const bool window = config.aggregation.value_or(DefaultAggregation(config.type)) == Aggregation::kBatchTokens;
-    out.metrics.emplace_back("policy_loss", out.loss.detach() * (window ? 1.0 : in.accumulation_steps));
-    out.metrics.emplace_back("entropy_coef", at::full({}, config.entropy_coef, terms.mask.options()));
+    const bool window =
+        config.aggregation.value_or(DefaultAggregation(config.type)) == Aggregation::kBatchTokens;
+    out.metrics.emplace_back("policy_loss",
+                             out.loss.detach() * (window ? 1.0 : in.accumulation_steps));
+    out.metrics.emplace_back("entropy_coef",
+                             at::full({}, config.entropy_coef, terms.mask.options()));
     // loss -= coef * mean masked token entropy / ga, over the tokens that the policy term acts on
     const Tensor acted = top_entropy.defined() ? terms.mask * top_entropy : terms.mask;
-    const Tensor bonus = (in.entropy_BT * acted).sum() / acted.sum().clamp_min(1) / in.accumulation_steps;
+    const Tensor bonus =
+        (in.entropy_BT * acted).sum() / acted.sum().clamp_min(1) / in.accumulation_steps;
     out.loss = out.loss - config.entropy_coef * bonus;
   }
   if (in.entropy_BT.defined()) {
-    out.metrics.emplace_back("entropy", MaskedMean(in.entropy_BT.detach().to(terms.mask.scalar_type()), terms.mask));
+    out.metrics.emplace_back(
+        "entropy", MaskedMean(in.entropy_BT.detach().to(terms.mask.scalar_type()), terms.mask));
   }
   return out;
 }

@@ -18,15 +18,15 @@
 namespace assay {
 
 struct LossInputs {
-  at::Tensor logp_BT;      // of the policy; carries the gradient
-  at::Tensor entropy_BT;   // may be undefined unless the configuration needs it
-  at::Tensor mask_BT;      // 1: a token of the model that counts; logp's dtype
-  at::Tensor advantages;   // [B] or [B,T]
-  at::Tensor old_logp_BT;  // undefined: the policy's own, without gradient
-  at::Tensor ref_logp_BT;  // needed if beta != 0
-  at::Tensor sampler_logp_BT;    // of whoever generated; undefined: old_logp_BT (off-policy mask)
-  at::Tensor importance_ratio;   // [B,T] or [B,1]: correction for another sampler; may be undefined
-  double num_items = 0;          // loss tokens of the whole generation batch
+  at::Tensor logp_BT;           // of the policy; carries the gradient
+  at::Tensor entropy_BT;        // may be undefined unless the configuration needs it
+  at::Tensor mask_BT;           // 1: a token of the model that counts; logp's dtype
+  at::Tensor advantages;        // [B] or [B,T]
+  at::Tensor old_logp_BT;       // undefined: the policy's own, without gradient
+  at::Tensor ref_logp_BT;       // needed if beta != 0
+  at::Tensor sampler_logp_BT;   // of whoever generated; undefined: old_logp_BT (off-policy mask)
+  at::Tensor importance_ratio;  // [B,T] or [B,1]: correction for another sampler; may be undefined
+  double num_items = 0;         // loss tokens of the whole generation batch
   double accumulation_steps = 1;
   double steps_per_generation = 1;
   // Rows that count for means over rows, a micro-batch's share of the generation batch; < 0: B. Fewer than B when rows
@@ -47,7 +47,8 @@ at::Tensor TokenKl(KlKind kind, const at::Tensor& logp, const at::Tensor& ref_lo
 
 // What an outside sampler's log-probs are worth (truncated importance sampling). `old_logp` and `sampler_logp`: [B,T]; NaN in
 // sampler_logp: unknown, ratio 1.
-at::Tensor ImportanceCorrection(CorrectionMode mode, const at::Tensor& old_logp_BT, const at::Tensor& sampler_logp_BT,
-                                const at::Tensor& mask_BT, std::optional<double> clip_min, double clip_max);
+at::Tensor ImportanceCorrection(CorrectionMode mode, const at::Tensor& old_logp_BT,
+                                const at::Tensor& sampler_logp_BT, const at::Tensor& mask_BT,
+                                std::optional<double> clip_min, double clip_max);
 
 }  // namespace assay

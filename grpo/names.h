@@ -20,7 +20,8 @@ Result<T> FromName(std::string_view what, std::string_view name,
     if (known == name) return value;
     names.push_back(known);
   }
-  return Error{ErrorCode::kUsage, StrCat("unknown ", what, " '", name, "'"), DidYouMean(name, names)};
+  return Error{ErrorCode::kUsage, StrCat("unknown ", what, " '", name, "'"),
+               DidYouMean(name, names)};
 }
 
 }  // namespace assay

@@ -29,7 +29,8 @@ at::Tensor AdamW::GradNorm() const {
   for (const Slot& slot : slots_) {
     if (slot.weight.grad().defined()) gradients.push_back(slot.weight.grad());
   }
-  if (gradients.empty()) return at::zeros({}, slots_.empty() ? at::TensorOptions() : slots_[0].exp_avg.options());
+  if (gradients.empty())
+    return at::zeros({}, slots_.empty() ? at::TensorOptions() : slots_[0].exp_avg.options());
   return at::stack(at::_foreach_norm(gradients, 2)).norm(2);
 }
 
@@ -40,7 +41,8 @@ void AdamW::ClipGradients(const at::Tensor& norm, double max_norm) {
   }
 }
 
-void AdamW::StepGroup(const std::vector<const Slot*>& slots, double learning_rate, double weight_decay) {
+void AdamW::StepGroup(const std::vector<const Slot*>& slots, double learning_rate,
+                      double weight_decay) {
   if (slots.empty()) return;
   std::vector<at::Tensor> weights, gradients, exp_avg, exp_avg_sq, steps;
   for (const Slot* slot : slots) {
@@ -51,8 +53,9 @@ void AdamW::StepGroup(const std::vector<const Slot*>& slots, double learning_rat
     steps.push_back(slot->step);
   }
   at::_foreach_add_(steps, 1);
-  at::_fused_adamw_(weights, gradients, exp_avg, exp_avg_sq, /*max_exp_avg_sqs=*/{}, steps, learning_rate,
-                    config_.beta1, config_.beta2, weight_decay, config_.eps, /*amsgrad=*/false, /*maximize=*/false);
+  at::_fused_adamw_(weights, gradients, exp_avg, exp_avg_sq, /*max_exp_avg_sqs=*/{}, steps,
+                    learning_rate, config_.beta1, config_.beta2, weight_decay, config_.eps,
+                    /*amsgrad=*/false, /*maximize=*/false);
 }
 
 void AdamW::Step(double learning_rate) {
@@ -86,7 +89,8 @@ Status AdamW::LoadState(const std::vector<NamedTensor>& state) {
   for (NamedTensor& ours : slots) {
     const auto found = by_name.find(ours.name);
     if (found == by_name.end() || found->second->sizes() != ours.tensor.sizes()) {
-      return Error{ErrorCode::kInput, StrCat("the optimiser's state lacks '", ours.name, "' in its shape"),
+      return Error{ErrorCode::kInput,
+                   StrCat("the optimiser's state lacks '", ours.name, "' in its shape"),
                    "the checkpoint is of another model; use --out with an empty folder"};
     }
     ours.tensor.copy_(*found->second);
@@ -104,12 +108,14 @@ Result<ScheduleKind> ScheduleKindFromName(std::string_view name) {
 
 double LearningRateAt(const Schedule& schedule, int64_t step) {
   if (step < schedule.warmup_steps) {
-    return schedule.learning_rate * static_cast<double>(step) / static_cast<double>(schedule.warmup_steps);
+    return schedule.learning_rate * static_cast<double>(step) /
+           static_cast<double>(schedule.warmup_steps);
   }
   if (schedule.kind == ScheduleKind::kConstant) return schedule.learning_rate;
   const double span = std::max<double>(1, schedule.total_steps - schedule.warmup_steps);
   const double progress = std::min(1.0, (step - schedule.warmup_steps) / span);
-  const double share = schedule.kind == ScheduleKind::kLinear ? 1 - progress : 0.5 * (1 + std::cos(M_PI * progress));
+  const double share =
+      schedule.kind == ScheduleKind::kLinear ? 1 - progress : 0.5 * (1 + std::cos(M_PI * progress));
   return schedule.learning_rate * (schedule.min_ratio + (1 - schedule.min_ratio) * share);
 }
 

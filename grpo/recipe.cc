@@ -47,7 +47,8 @@ Json TomlToJson(const toml::node& node) {
 class Fields {
  public:
   void Add(std::string key, int64_t* out, int64_t lowest = INT64_MIN) {
-    Put(key,
+    Put(
+        key,
         [=](const toml::node& node) -> Status {
           if (!node.is_integer()) return WrongKind(key, "a whole number");
           if (*node.value<int64_t>() < lowest) {
@@ -59,7 +60,8 @@ class Fields {
         [=] { return Json(*out); });
   }
   void Add(std::string key, double* out, double lowest = -INFINITY, double highest = INFINITY) {
-    Put(key,
+    Put(
+        key,
         [=](const toml::node& node) -> Status {
           if (!node.is_number()) return WrongKind(key, "a number");
           const double value = *node.value<double>();
@@ -73,7 +75,8 @@ class Fields {
         [=] { return Json(*out); });
   }
   void Add(std::string key, std::optional<double>* out) {
-    Put(key,
+    Put(
+        key,
         [=](const toml::node& node) -> Status {
           if (!node.is_number()) return WrongKind(key, "a number");
           *out = *node.value<double>();
@@ -82,7 +85,8 @@ class Fields {
         [=] { return out->has_value() ? Json(**out) : Json(); });
   }
   void Add(std::string key, bool* out) {
-    Put(key,
+    Put(
+        key,
         [=](const toml::node& node) -> Status {
           if (!node.is_boolean()) return WrongKind(key, "true or false");
           *out = *node.value<bool>();
@@ -91,12 +95,15 @@ class Fields {
         [=] { return Json(*out); });
   }
   void Add(std::string key, std::string* out, std::vector<std::string> allowed = {}) {
-    Put(key,
+    Put(
+        key,
         [=](const toml::node& node) -> Status {
           if (!node.is_string()) return WrongKind(key, "a string");
           const std::string value = *node.value<std::string>();
-          if (!allowed.empty() && std::find(allowed.begin(), allowed.end(), value) == allowed.end()) {
-            return Error{ErrorCode::kUsage, StrCat("'", key, "' cannot be '", value, "'"), DidYouMean(value, allowed)};
+          if (!allowed.empty() &&
+              std::find(allowed.begin(), allowed.end(), value) == allowed.end()) {
+            return Error{ErrorCode::kUsage, StrCat("'", key, "' cannot be '", value, "'"),
+                         DidYouMean(value, allowed)};
           }
           *out = value;
           return {};
@@ -105,10 +112,12 @@ class Fields {
   }
   // A string or a list of them.
   void Add(std::string key, std::vector<std::string>* out) {
-    Put(key,
+    Put(
+        key,
         [=](const toml::node& node) -> Status {
           std::vector<std::string> values;
-          if (node.is_string()) values.push_back(*node.value<std::string>());
+          if (node.is_string())
+            values.push_back(*node.value<std::string>());
           else if (const auto* array = node.as_array()) {
             for (const auto& item : *array) {
               if (!item.is_string()) return WrongKind(key, "a list of strings");
@@ -127,7 +136,8 @@ class Fields {
         });
   }
   void AddTable(std::string key, Json* out) {
-    Put(key,
+    Put(
+        key,
         [=](const toml::node& node) -> Status {
           if (!node.is_table()) return WrongKind(key, "a table");
           *out = TomlToJson(node);
@@ -139,7 +149,8 @@ class Fields {
   template <typename T>
   void AddEnum(std::string key, T* out, Result<T> (*parse)(std::string_view), std::string initial) {
     auto text = std::make_shared<std::string>(std::move(initial));
-    Put(key,
+    Put(
+        key,
         [=](const toml::node& node) -> Status {
           if (!node.is_string()) return WrongKind(key, "a string");
           Result<T> parsed = parse(*node.value<std::string>());
@@ -152,13 +163,17 @@ class Fields {
   }
 
   // Sets every key of `table`, whose own name is `prefix`.
-  Status Apply(const toml::table& table, const std::string& prefix, const std::string& file_name) const {
+  Status Apply(const toml::table& table, const std::string& prefix,
+               const std::string& file_name) const {
     for (const auto& [name, node] : table) {
-      const std::string key = prefix.empty() ? std::string(name.str()) : StrCat(prefix, ".", name.str());
-      const std::string where = StrCat(file_name, ":", static_cast<int64_t>(node.source().begin.line), ": ");
+      const std::string key =
+          prefix.empty() ? std::string(name.str()) : StrCat(prefix, ".", name.str());
+      const std::string where =
+          StrCat(file_name, ":", static_cast<int64_t>(node.source().begin.line), ": ");
       if (const Field* field = Find(key)) {
         Status status = field->set(node);
-        if (!status.ok()) return Error{status.error().code, where + status.error().message, status.error().hint};
+        if (!status.ok())
+          return Error{status.error().code, where + status.error().message, status.error().hint};
       } else if (node.is_table() && IsPrefix(key)) {
         Status status = Apply(*node.as_table(), key, file_name);
         if (!status.ok()) return status;
@@ -173,14 +188,17 @@ class Fields {
   Status ApplyOverride(const std::string& text) const {
     const size_t equals = text.find('=');
     if (equals == std::string::npos || equals == 0) {
-      return Error{ErrorCode::kUsage, StrCat("--set '", text, "' has no '='"), "write --set key=value"};
+      return Error{ErrorCode::kUsage, StrCat("--set '", text, "' has no '='"),
+                   "write --set key=value"};
     }
     const std::string key(Trim(std::string_view(text).substr(0, equals)));
     const std::string value(Trim(std::string_view(text).substr(equals + 1)));
     toml::parse_result parsed = toml::parse(StrCat("value = ", value, "\n"));
-    const bool is_toml = parsed.succeeded() && parsed.table().contains("value") && parsed.table().size() == 1;
+    const bool is_toml =
+        parsed.succeeded() && parsed.table().contains("value") && parsed.table().size() == 1;
     const toml::value<std::string> plain(value);
-    const toml::node& node = is_toml ? *parsed.table().get("value") : static_cast<const toml::node&>(plain);
+    const toml::node& node =
+        is_toml ? *parsed.table().get("value") : static_cast<const toml::node&>(plain);
     if (const Field* field = Find(key)) {
       Status status = field->set(node);
       if (!status.ok() && !is_toml) return status;
@@ -192,7 +210,9 @@ class Fields {
       const Json now = field.get();
       if (!StartsWith(key, field.key + ".") || !(now.IsObject() || now.IsNull())) continue;
       toml::table table;
-      if (Status status = MergeTable(now, key.substr(field.key.size() + 1), node, &table); !status.ok()) return status;
+      if (Status status = MergeTable(now, key.substr(field.key.size() + 1), node, &table);
+          !status.ok())
+        return status;
       return field.set(table);
     }
     return Unknown("--set: ", key);
@@ -205,7 +225,8 @@ class Fields {
   }
 
  private:
-  void Put(const std::string& key, std::function<Status(const toml::node&)> set, std::function<Json()> get) {
+  void Put(const std::string& key, std::function<Status(const toml::node&)> set,
+           std::function<Json()> get) {
     fields_.push_back({key, std::move(set), std::move(get)});
   }
   const Field* Find(const std::string& key) const {
@@ -228,13 +249,16 @@ class Fields {
       }
     }
     return {ErrorCode::kUsage, StrCat(where, "unknown key '", key, "'"),
-            hint.empty() ? "docs/training.md lists the keys of recipes" : StrCat("did you mean '", hint, "'?")};
+            hint.empty() ? "docs/training.md lists the keys of recipes"
+                         : StrCat("did you mean '", hint, "'?")};
   }
-  static Status MergeTable(const Json& now, const std::string& key, const toml::node& node, toml::table* out) {
+  static Status MergeTable(const Json& now, const std::string& key, const toml::node& node,
+                           toml::table* out) {
     if (const Json::Object* object = now.AsObject()) {
       for (const Json::Member& member : *object) {
         toml::parse_result one = toml::parse(StrCat("value = ", member.value.Dump(), "\n"));
-        if (one.succeeded()) one.table().get("value")->visit([&](auto& v) { out->insert_or_assign(member.key, v); });
+        if (one.succeeded())
+          one.table().get("value")->visit([&](auto& v) { out->insert_or_assign(member.key, v); });
       }
     }
     node.visit([&](const auto& v) { out->insert_or_assign(key, v); });
@@ -312,7 +336,8 @@ void AddSftFields(SftRecipe* r, Fields* f) {
   f->Add("packing", &r->packing);
 }
 
-void AddGrpoFields(GrpoRecipe* r, std::optional<double>* epsilon_high, std::string* agg_mode, Fields* f) {
+void AddGrpoFields(GrpoRecipe* r, std::optional<double>* epsilon_high, std::string* agg_mode,
+                   Fields* f) {
   AddTrainFields(&r->train, f);
   f->Add("preset", &r->preset);
   f->AddEnum("loss_type", &r->loss.type, LossTypeFromName, "dapo");
@@ -338,7 +363,8 @@ void AddGrpoFields(GrpoRecipe* r, std::optional<double>* epsilon_high, std::stri
   f->Add("steps_per_generation", &r->steps_per_generation, 0);
   f->Add("num_iterations", &r->num_iterations, 1);
   f->AddEnum("advantage_estimator", &r->estimator, AdvantageEstimatorFromName, "group");
-  f->AddEnum("multi_objective_aggregation", &r->aggregation, RewardAggregationFromName, "sum_then_normalize");
+  f->AddEnum("multi_objective_aggregation", &r->aggregation, RewardAggregationFromName,
+             "sum_then_normalize");
   f->AddEnum("scale_rewards", &r->scale, RewardScaleFromName, "group");
   f->AddEnum("null_rows", &r->null_rows, NullRowsFromName, "mask");
   f->Add("null_rate_stop", &r->null_rate_stop, 0.0, 1.0);
@@ -368,12 +394,15 @@ Result<std::string> PresetToml(const std::string& name) {
        "use_bias_correction_kl = false\nnum_generations = 64\nper_device_train_batch_size = 16\n"
        "gradient_accumulation_steps = 64\nmax_completion_length = 1024\n"},
       {"dapo",
-       "loss_type = 'dapo'\nlr_scheduler_type = 'constant'\nwarmup_steps = 20\nepsilon = 0.2\nepsilon_high = 0.28\n"
-       "beta = 0.0\nnum_generations = 16\ndynamic_sampling = true\nmask_truncated_completions = true\n"
+       "loss_type = 'dapo'\nlr_scheduler_type = 'constant'\nwarmup_steps = 20\nepsilon = "
+       "0.2\nepsilon_high = 0.28\n"
+       "beta = 0.0\nnum_generations = 16\ndynamic_sampling = true\nmask_truncated_completions = "
+       "true\n"
        "[reward]\noverlong_share = 0.2\n"},
       {"dr-grpo", "loss_type = 'dr_grpo'\nscale_rewards = 'none'\nbeta = 0.0\n"},
       {"gspo",
-       "loss_type = 'grpo'\nimportance_sampling_level = 'sequence'\nepsilon = 3e-4\nepsilon_high = 4e-4\nbeta = 0.0\n"},
+       "loss_type = 'grpo'\nimportance_sampling_level = 'sequence'\nepsilon = 3e-4\nepsilon_high = "
+       "4e-4\nbeta = 0.0\n"},
   };
   return FromName<std::string>("preset", name, presets);
 }
@@ -382,8 +411,8 @@ Result<toml::table> ParseToml(const std::string& text, const std::string& file_n
   toml::parse_result parsed = toml::parse(text);
   if (!parsed.succeeded()) {
     return Error{ErrorCode::kInput,
-                 StrCat(file_name, ":", static_cast<int64_t>(parsed.error().source().begin.line), ": ",
-                        parsed.error().description()),
+                 StrCat(file_name, ":", static_cast<int64_t>(parsed.error().source().begin.line),
+                        ": ", parsed.error().description()),
                  "the recipe is not valid TOML"};
   }
   return std::move(parsed).table();
@@ -391,33 +420,41 @@ Result<toml::table> ParseToml(const std::string& text, const std::string& file_n
 
 Status CheckTrain(const TrainSpec& t) {
   if (t.model.path.empty() && t.model.config.IsNull()) {
-    return Error{ErrorCode::kUsage, "the recipe names no model", "set model.path, or [model.config] for random weights"};
+    return Error{ErrorCode::kUsage, "the recipe names no model",
+                 "set model.path, or [model.config] for random weights"};
   }
   if (!t.reward.rubric.empty() && !t.reward.verifiers.empty()) {
-    return Error{ErrorCode::kUsage, "'reward.rubric' and 'reward.verifiers' exclude each other", ""};
+    return Error{ErrorCode::kUsage, "'reward.rubric' and 'reward.verifiers' exclude each other",
+                 ""};
   }
   if (t.eval.steps > 0 && t.data.eval.empty()) {
-    return Error{ErrorCode::kUsage, "'eval.steps' is set, but there are no held-out problems", "set data.eval"};
+    return Error{ErrorCode::kUsage, "'eval.steps' is set, but there are no held-out problems",
+                 "set data.eval"};
   }
   return {};
 }
 
 Status CheckGrpo(const GrpoRecipe& r) {
   if (Status status = CheckTrain(r.train); !status.ok()) return status;
-  const int64_t spg = r.steps_per_generation > 0 ? r.steps_per_generation : r.train.gradient_accumulation_steps;
+  const int64_t spg =
+      r.steps_per_generation > 0 ? r.steps_per_generation : r.train.gradient_accumulation_steps;
   const int64_t rows = r.train.per_device_train_batch_size * spg;
   if (rows % r.num_generations != 0) {
     return Error{ErrorCode::kUsage,
-                 StrCat("a generation batch of ", rows, " rows (per_device_train_batch_size * steps_per_generation) cannot be "
-                        "divided into groups of ", r.num_generations),
+                 StrCat("a generation batch of ", rows,
+                        " rows (per_device_train_batch_size * steps_per_generation) cannot be "
+                        "divided into groups of ",
+                        r.num_generations),
                  "num_generations must divide it"};
   }
   const int64_t ga = r.train.gradient_accumulation_steps;
   const int64_t uses = spg * r.num_iterations;
   if (ga % uses != 0 && uses % ga != 0) {
-    return Error{ErrorCode::kUsage,
-                 StrCat("gradient_accumulation_steps = ", ga, " and steps_per_generation * num_iterations = ", uses,
-                        " do not divide each other"), "optimiser steps would straddle generation batches"};
+    return Error{
+        ErrorCode::kUsage,
+        StrCat("gradient_accumulation_steps = ", ga,
+               " and steps_per_generation * num_iterations = ", uses, " do not divide each other"),
+        "optimiser steps would straddle generation batches"};
   }
   if (r.train.data.train.empty() && r.train.data.rollouts.empty()) {
     return Error{ErrorCode::kUsage, "the recipe names no problems", "set data.train"};
@@ -441,7 +478,8 @@ Result<SftRecipe> SftRecipeFromToml(const std::string& text, const std::string& 
   }
   if (Status status = CheckTrain(recipe.train); !status.ok()) return status.error();
   if (recipe.train.data.train.empty() && recipe.train.data.store.empty()) {
-    return Error{ErrorCode::kUsage, "the recipe names no training data", "set data.train, or data.store and data.dataset"};
+    return Error{ErrorCode::kUsage, "the recipe names no training data",
+                 "set data.train, or data.store and data.dataset"};
   }
   recipe.json = fields.ToJson();
   return recipe;
@@ -459,14 +497,16 @@ Result<GrpoRecipe> GrpoRecipeFromToml(const std::string& text, const std::string
   // The preset comes first, whoever names it; then the file; then the overrides.
   std::string preset = (*table)["preset"].value_or(std::string());
   for (const std::string& text_override : overrides) {
-    if (StartsWith(text_override, "preset=")) preset = Trim(std::string_view(text_override).substr(7));
+    if (StartsWith(text_override, "preset="))
+      preset = Trim(std::string_view(text_override).substr(7));
   }
   if (!preset.empty()) {
     Result<std::string> preset_text = PresetToml(preset);
     if (!preset_text.ok()) return preset_text.error();
     Result<toml::table> preset_table = ParseToml(*preset_text, preset);
     if (!preset_table.ok()) return preset_table.error();
-    if (Status status = fields.Apply(*preset_table, "", preset); !status.ok()) return status.error();
+    if (Status status = fields.Apply(*preset_table, "", preset); !status.ok())
+      return status.error();
   }
   if (Status status = fields.Apply(*table, "", file_name); !status.ok()) return status.error();
   for (const std::string& text_override : overrides) {
@@ -479,7 +519,8 @@ Result<GrpoRecipe> GrpoRecipeFromToml(const std::string& text, const std::string
     recipe.loss.aggregation = *aggregation;
   }
   recipe.loss.max_completion_length = recipe.train.max_completion_length;
-  if (recipe.steps_per_generation == 0) recipe.steps_per_generation = recipe.train.gradient_accumulation_steps;
+  if (recipe.steps_per_generation == 0)
+    recipe.steps_per_generation = recipe.train.gradient_accumulation_steps;
   if (Status status = CheckGrpo(recipe); !status.ok()) return status.error();
   recipe.json = fields.ToJson();
   return recipe;
@@ -487,16 +528,18 @@ Result<GrpoRecipe> GrpoRecipeFromToml(const std::string& text, const std::string
 
 std::string FirstFixedDifference(const Json& saved, const Json& now) {
   static const std::set<std::string, std::less<>> kFree = {
-      "max_steps",  "num_train_epochs", "save_steps",   "save_total_limit", "logging_steps",  "max_seconds",
-      "eval.steps", "eval.limit",       "eval.samples", "eval.at_start",    "eval.stop_at",   "eval.temperature",
-      "data.eval",  "reward.threads",   "log_completions", "null_rate_stop", "reward.timeout_s"};
+      "max_steps",      "num_train_epochs", "save_steps", "save_total_limit", "logging_steps",
+      "max_seconds",    "eval.steps",       "eval.limit", "eval.samples",     "eval.at_start",
+      "eval.stop_at",   "eval.temperature", "data.eval",  "reward.threads",   "log_completions",
+      "null_rate_stop", "reward.timeout_s"};
   if (!saved.IsObject() || !now.IsObject()) return "recipe";
   for (const Json::Member& member : *now.AsObject()) {
     if (kFree.count(member.key) != 0) continue;
     const Json* before = saved.Find(member.key);
     // Through text: 1 and 1.0 are the same number to a recipe.
-    if (before == nullptr || (before->Dump() != member.value.Dump() &&
-                              !(before->IsNumber() && before->NumberOr(0) == member.value.NumberOr(1)))) {
+    if (before == nullptr ||
+        (before->Dump() != member.value.Dump() &&
+         !(before->IsNumber() && before->NumberOr(0) == member.value.NumberOr(1)))) {
       return member.key;
     }
   }

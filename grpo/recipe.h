@@ -28,9 +28,10 @@ namespace assay {
 
 // [model]
 struct ModelSpec {
-  std::string path;      // a folder with config.json and safetensors, or a .gguf; empty: random weights from `config`
-  Json config;           // [model.config]: keys of config.json
-  std::string tokenizer; // empty: the model's; a path; "characters" or "words" with `alphabet`
+  std::string
+      path;  // a folder with config.json and safetensors, or a .gguf; empty: random weights from `config`
+  Json config;            // [model.config]: keys of config.json
+  std::string tokenizer;  // empty: the model's; a path; "characters" or "words" with `alphabet`
   std::string alphabet;
   double init_std = 0.02;
   std::string dtype = "float32";  // of the computation; master weights and optimiser are float32
@@ -43,7 +44,8 @@ struct DataSpec {
   std::vector<std::string> eval;   // held-out problems
   std::string store;               // SQLite store with `dataset` (SFT), instead of `train`
   std::string dataset;
-  std::string rollouts;  // GRPO: groups sampled elsewhere (token ids and log-probs), instead of generating
+  std::string
+      rollouts;  // GRPO: groups sampled elsewhere (token ids and log-probs), instead of generating
   std::string prompt_prefix, prompt_suffix;  // put around each plain prompt
 };
 
@@ -52,10 +54,11 @@ struct RewardConfig {
   std::string rubric;     // TOML file
   std::string verifiers;  // or names; with neither the row's task decides
   int64_t threads = 2;
-  double timeout_s = 120;     // a group that takes longer has no reward
+  double timeout_s = 120;           // a group that takes longer has no reward
   std::string on_timeout = "null";  // null | fail
-  double overlong_share = 0;  // soft overlong punishment over this share of max_completion_length (DAPO); 0: off
-  bool shuffle = false;       // control experiment: rewards are dealt out at random within the batch
+  double overlong_share =
+      0;  // soft overlong punishment over this share of max_completion_length (DAPO); 0: off
+  bool shuffle = false;  // control experiment: rewards are dealt out at random within the batch
 };
 
 // [eval]
@@ -96,8 +99,8 @@ struct TrainSpec {
   int64_t save_steps = 500;  // 0: only at the end
   int64_t save_total_limit = 2;
   int64_t logging_steps = 1;
-  double max_seconds = 0;  // stop in good order after so much time; 0: off
-  int64_t threads = 0;     // 0: LibTorch's default
+  double max_seconds = 0;               // stop in good order after so much time; 0: off
+  int64_t threads = 0;                  // 0: LibTorch's default
   int64_t max_completion_length = 512;  // of GRPO's rollouts and of evaluations
   double temperature = 1.0, top_p = 1.0, min_p = 0.0, repetition_penalty = 1.0;
   int64_t top_k = 0;
@@ -108,10 +111,10 @@ struct TrainSpec {
 
 struct SftRecipe {
   TrainSpec train;
-  Json json;                         // every key with its value, as resolved: what DIR/recipe.json holds
-  int64_t max_length = 1024;         // longer rows keep their start
+  Json json;                  // every key with its value, as resolved: what DIR/recipe.json holds
+  int64_t max_length = 1024;  // longer rows keep their start
   bool completion_only_loss = true;  // prompt/completion and chat data
-  bool packing = false;              // fill micro-batches up to per_device_train_batch_size * max_length tokens
+  bool packing = false;  // fill micro-batches up to per_device_train_batch_size * max_length tokens
 };
 
 struct GrpoRecipe {
@@ -133,7 +136,8 @@ struct GrpoRecipe {
   bool sync_ref_model = false;
   double ref_model_mixup_alpha = 0.6;
   int64_t ref_model_sync_steps = 512;
-  std::string shuffle_rows = "auto";  // rows | groups | auto: rows as TRL does, groups (prompts shared) where it is the same
+  std::string shuffle_rows =
+      "auto";  // rows | groups | auto: rows as TRL does, groups (prompts shared) where it is the same
   CorrectionMode correction = CorrectionMode::kSequenceMask;
   double correction_max = 3.0;
   std::optional<double> correction_min;

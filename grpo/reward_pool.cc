@@ -47,7 +47,9 @@ struct RewardPool::State {
     }
   }
 
-  static void Start(const std::shared_ptr<State>& state) { std::thread([state] { Work(state); }).detach(); }
+  static void Start(const std::shared_ptr<State>& state) {
+    std::thread([state] { Work(state); }).detach();
+  }
 
   GroupScore Late(const Group& group) const {
     GroupScore score;
@@ -55,10 +57,12 @@ struct RewardPool::State {
     for (size_t i = 0; i < group.samples.size(); ++i) {
       SampleScore sample;
       if (options.timeout_fails) {
-        sample.verdicts = {Verdict::Fail("reward_timeout", "scoring took longer than reward.timeout_s")};
+        sample.verdicts = {
+            Verdict::Fail("reward_timeout", "scoring took longer than reward.timeout_s")};
         sample.reward = 0.0;
       } else {
-        sample.verdicts = {Verdict::Fault("reward_timeout", "scoring took longer than reward.timeout_s")};
+        sample.verdicts = {
+            Verdict::Fault("reward_timeout", "scoring took longer than reward.timeout_s")};
       }
       score.samples.push_back(std::move(sample));
     }
@@ -66,7 +70,8 @@ struct RewardPool::State {
   }
 };
 
-RewardPool::RewardPool(std::shared_ptr<const Rubric> rubric, const Options& options) : state_(std::make_shared<State>()) {
+RewardPool::RewardPool(std::shared_ptr<const Rubric> rubric, const Options& options)
+    : state_(std::make_shared<State>()) {
   state_->rubric = std::move(rubric);
   state_->options = options;
   for (int i = 0; i < options.threads; ++i) State::Start(state_);

@@ -38,7 +38,8 @@ uint32_t MaskedCrc(std::string_view bytes) {
 
 template <typename T>
 void AppendLittle(T value, std::string* out) {
-  for (size_t i = 0; i < sizeof(T); ++i) out->push_back(static_cast<char>((value >> (8 * i)) & 0xFF));
+  for (size_t i = 0; i < sizeof(T); ++i)
+    out->push_back(static_cast<char>((value >> (8 * i)) & 0xFF));
 }
 
 void AppendVarint(uint64_t value, std::string* out) {
@@ -103,16 +104,20 @@ Result<std::unique_ptr<RunLog>> RunLog::Open(const Options& options) {
   std::error_code code;
   fs::create_directories(fs::path(options.folder) / "tensorboard", code);
   if (code) {
-    return Error{ErrorCode::kIo, StrCat("cannot make '", options.folder, "': ", code.message()), "give another --out"};
+    return Error{ErrorCode::kIo, StrCat("cannot make '", options.folder, "': ", code.message()),
+                 "give another --out"};
   }
   std::unique_ptr<RunLog> log(new RunLog);
   const std::string path = (fs::path(options.folder) / "metrics.jsonl").string();
-  if (options.keep_bytes >= 0 && fs::exists(path) && fs::file_size(path) > static_cast<uint64_t>(options.keep_bytes)) {
+  if (options.keep_bytes >= 0 && fs::exists(path) &&
+      fs::file_size(path) > static_cast<uint64_t>(options.keep_bytes)) {
     fs::resize_file(path, options.keep_bytes, code);
     if (code) return Error{ErrorCode::kIo, StrCat("cannot cut '", path, "': ", code.message()), ""};
   }
-  log->start_bytes_ = options.keep_bytes >= 0 && fs::exists(path) ? static_cast<int64_t>(fs::file_size(path)) : 0;
-  Result<std::unique_ptr<LineWriter>> writer = LineWriter::Open(path, /*append=*/options.keep_bytes >= 0);
+  log->start_bytes_ =
+      options.keep_bytes >= 0 && fs::exists(path) ? static_cast<int64_t>(fs::file_size(path)) : 0;
+  Result<std::unique_ptr<LineWriter>> writer =
+      LineWriter::Open(path, /*append=*/options.keep_bytes >= 0);
   if (!writer.ok()) return writer.error();
   log->metrics_ = std::move(*writer);
   const double now = WallTime();
@@ -142,7 +147,8 @@ Status RunLog::Write(int64_t step, const NamedValues& values) {
   if (Status status = metrics_->Write(line.Dump()); !status.ok()) return status;
   if (Status status = metrics_->Flush(); !status.ok()) return status;
   const std::string record = TensorBoardRecord(WallTime(), step, finite);
-  if (std::fwrite(record.data(), 1, record.size(), events_) != record.size() || std::fflush(events_) != 0) {
+  if (std::fwrite(record.data(), 1, record.size(), events_) != record.size() ||
+      std::fflush(events_) != 0) {
     return IoError("tensorboard");
   }
   return {};

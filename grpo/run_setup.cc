@@ -44,7 +44,9 @@ Result<Model> FreshModel(const ModelSpec& spec, const Tokenizer& tokenizer, int6
   fill("tie_word_embeddings", true);
   fill("rms_norm_eps", 1e-5);
   Result<ModelConfig> parsed = ModelConfigFromJson(config);
-  if (!parsed.ok()) return Error{parsed.error().code, "[model.config]: " + parsed.error().message, parsed.error().hint};
+  if (!parsed.ok())
+    return Error{parsed.error().code, "[model.config]: " + parsed.error().message,
+                 parsed.error().hint};
   return RandomModel(*parsed, static_cast<uint64_t>(seed), spec.init_std);
 }
 
@@ -89,27 +91,31 @@ Result<PolicySetup> SetUpPolicy(const TrainSpec& spec) {
     if (setup.tokenizer == nullptr) setup.tokenizer = loaded->tokenizer;
   } else {
     if (setup.tokenizer == nullptr) {
-      return Error{ErrorCode::kUsage, "a model of random weights needs a tokenizer",
-                   "set model.tokenizer = \"characters\" and model.alphabet, or a tokenizer's path"};
+      return Error{
+          ErrorCode::kUsage, "a model of random weights needs a tokenizer",
+          "set model.tokenizer = \"characters\" and model.alphabet, or a tokenizer's path"};
     }
     Result<Model> model = FreshModel(spec.model, *setup.tokenizer, spec.seed);
     if (!model.ok()) return model.error();
     setup.policy = ToDevice(*model, *device);
   }
   if (setup.tokenizer == nullptr) {
-    return Error{ErrorCode::kInput, StrCat("'", spec.model.path, "' has no tokenizer"), "set model.tokenizer"};
+    return Error{ErrorCode::kInput, StrCat("'", spec.model.path, "' has no tokenizer"),
+                 "set model.tokenizer"};
   }
   if (setup.tokenizer->vocab_size() > setup.policy.config.vocab_size) {
     return Error{ErrorCode::kInput,
-                 StrCat("the tokenizer has ", setup.tokenizer->vocab_size(), " tokens, the model's embedding ",
-                        setup.policy.config.vocab_size, " rows"), "they do not belong together"};
+                 StrCat("the tokenizer has ", setup.tokenizer->vocab_size(),
+                        " tokens, the model's embedding ", setup.policy.config.vocab_size, " rows"),
+                 "they do not belong together"};
   }
   const ModelConfig& config = setup.policy.config;
   setup.eos_id = config.eos_ids.empty() ? setup.tokenizer->eos_id() : config.eos_ids[0];
   return setup;
 }
 
-Result<std::shared_ptr<const Rubric>> SetUpRubric(const RewardConfig& config, const VerifierEnv& env) {
+Result<std::shared_ptr<const Rubric>> SetUpRubric(const RewardConfig& config,
+                                                  const VerifierEnv& env) {
   RubricSpec spec;  // without terms: the row's task decides
   if (!config.rubric.empty()) {
     Result<std::string> text = ReadFile(config.rubric);
@@ -131,7 +137,9 @@ RewardPool::Options PoolOptions(const RewardConfig& config) {
   return {static_cast<int>(config.threads), config.timeout_s, config.on_timeout == "fail"};
 }
 
-bool Interrupted(const TrainEnv& env) { return env.interrupted != nullptr && env.interrupted->load(); }
+bool Interrupted(const TrainEnv& env) {
+  return env.interrupted != nullptr && env.interrupted->load();
+}
 
 GenerateOptions RolloutOptions(const TrainSpec& spec, const TrainEnv& env) {
   GenerateOptions options;
@@ -153,7 +161,8 @@ Result<std::string> OpenRunFolder(const TrainEnv& env, const Json& recipe) {
   const std::string file = (folder / "recipe.json").string();
   if (fs::exists(file)) {
     if (!env.resume) {
-      return Error{ErrorCode::kUsage, StrCat("'", env.out, "' already holds a run"), "--resume goes on with it; or give another --out"};
+      return Error{ErrorCode::kUsage, StrCat("'", env.out, "' already holds a run"),
+                   "--resume goes on with it; or give another --out"};
     }
     Result<std::string> text = ReadFile(file);
     if (!text.ok()) return text.error();
@@ -167,8 +176,11 @@ Result<std::string> OpenRunFolder(const TrainEnv& env, const Json& recipe) {
   }
   std::error_code code;
   fs::create_directories(folder, code);
-  if (code) return Error{ErrorCode::kIo, StrCat("cannot make '", env.out, "': ", code.message()), "give another --out"};
-  if (Status status = WriteFileAtomic(file, recipe.Dump() + "\n"); !status.ok()) return status.error();
+  if (code)
+    return Error{ErrorCode::kIo, StrCat("cannot make '", env.out, "': ", code.message()),
+                 "give another --out"};
+  if (Status status = WriteFileAtomic(file, recipe.Dump() + "\n"); !status.ok())
+    return status.error();
   return LatestCheckpoint(env.out);
 }
 
@@ -180,8 +192,9 @@ Schedule MakeSchedule(const OptimSpec& optim, int64_t total_steps) {
   schedule.learning_rate = optim.learning_rate;
   schedule.total_steps = total_steps;
   schedule.min_ratio = optim.min_lr_ratio;
-  schedule.warmup_steps =
-      optim.warmup_steps > 0 ? optim.warmup_steps : static_cast<int64_t>(std::ceil(optim.warmup_ratio * total_steps));
+  schedule.warmup_steps = optim.warmup_steps > 0
+                              ? optim.warmup_steps
+                              : static_cast<int64_t>(std::ceil(optim.warmup_ratio * total_steps));
   return schedule;
 }
 
@@ -204,19 +217,22 @@ int64_t DrawOrder::At(int64_t draw) {
   return order_[draw % count_];
 }
 
-Result<NamedValues> Evaluate(const PolicySetup& setup, const TrainSpec& spec, const std::vector<Problem>& problems,
-                             RewardPool* pool, const TrainEnv& env) {
+Result<NamedValues> Evaluate(const PolicySetup& setup, const TrainSpec& spec,
+                             const std::vector<Problem>& problems, RewardPool* pool,
+                             const TrainEnv& env) {
   c10::NoGradGuard no_grad;
   const Model model = CastModel(setup.policy, setup.compute.dtype);
   GenerateOptions options = RolloutOptions(spec, env);
   options.sampling.temperature = spec.eval.temperature;
   // A seed of its own: evaluations do not draw from the training's streams.
-  Result<std::vector<Group>> groups = GenerateGroups(model, *setup.tokenizer, "policy", problems, spec.eval.samples,
-                                                     static_cast<uint64_t>(spec.seed) ^ 0x6576616cULL, options);
+  Result<std::vector<Group>> groups =
+      GenerateGroups(model, *setup.tokenizer, "policy", problems, spec.eval.samples,
+                     static_cast<uint64_t>(spec.seed) ^ 0x6576616cULL, options);
   if (!groups.ok()) return groups.error();
   double length = 0;
   for (const Group& group : *groups) {
-    for (const Sample& sample : group.samples) length += static_cast<double>(sample.token_ids.size());
+    for (const Sample& sample : group.samples)
+      length += static_cast<double>(sample.token_ids.size());
     pool->Submit(group);
   }
   double reward = 0;
@@ -237,7 +253,8 @@ Result<NamedValues> Evaluate(const PolicySetup& setup, const TrainSpec& spec, co
     values.emplace_back(StrCat("eval/pass@", k), sum / std::max<size_t>(1, passes.size()));
   }
   values.emplace_back("eval/reward", scored == 0 ? NAN : reward / scored);
-  values.emplace_back("eval/mean_length", length / std::max<double>(1, passes.size() * spec.eval.samples));
+  values.emplace_back("eval/mean_length",
+                      length / std::max<double>(1, passes.size() * spec.eval.samples));
   return values;
 }
 

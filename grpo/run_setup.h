@@ -26,7 +26,8 @@ struct TrainEnv {
   bool resume = false;
   bool progress = false;
   std::function<void(const std::string&)> note;  // sentences for the user; may be empty
-  const std::atomic<bool>* interrupted = nullptr;  // set by a signal handler: the run saves and ends
+  const std::atomic<bool>* interrupted =
+      nullptr;  // set by a signal handler: the run saves and ends
   VerifierEnv verifiers;
   std::string tool_version;
 };
@@ -46,7 +47,8 @@ struct PolicySetup {
 };
 // From files or random. Errors: kInput, kUsage, kUnavailable naming what is wrong.
 Result<PolicySetup> SetUpPolicy(const TrainSpec& spec);
-Result<std::shared_ptr<const Rubric>> SetUpRubric(const RewardConfig& config, const VerifierEnv& env);
+Result<std::shared_ptr<const Rubric>> SetUpRubric(const RewardConfig& config,
+                                                  const VerifierEnv& env);
 RewardPool::Options PoolOptions(const RewardConfig& config);
 GenerateOptions RolloutOptions(const TrainSpec& spec, const TrainEnv& env);
 
@@ -56,8 +58,9 @@ Result<std::string> OpenRunFolder(const TrainEnv& env, const Json& recipe);
 
 // Samples and scores held-out problems: {"eval/pass@1": .., "eval/pass@4": .., "eval/reward": .., "eval/mean_length": ..}.
 // A sample passes if every verdict that applied is a pass; pass@k is the unbiased estimator (2107.03374).
-Result<NamedValues> Evaluate(const PolicySetup& setup, const TrainSpec& spec, const std::vector<Problem>& problems,
-                             RewardPool* pool, const TrainEnv& env);
+Result<NamedValues> Evaluate(const PolicySetup& setup, const TrainSpec& spec,
+                             const std::vector<Problem>& problems, RewardPool* pool,
+                             const TrainEnv& env);
 
 Schedule MakeSchedule(const OptimSpec& optim, int64_t total_steps);
 double ValueOf(const NamedValues& values, const std::string& name, double fallback);
@@ -65,7 +68,8 @@ bool Interrupted(const TrainEnv& env);
 // The order in which problems are drawn: draw number `draw` of `count` problems, shuffled anew each epoch.
 class DrawOrder {
  public:
-  DrawOrder(uint64_t seed, int64_t count, bool shuffle) : seed_(seed), count_(count), shuffle_(shuffle) {}
+  DrawOrder(uint64_t seed, int64_t count, bool shuffle)
+      : seed_(seed), count_(count), shuffle_(shuffle) {}
   int64_t At(int64_t draw);
 
  private:

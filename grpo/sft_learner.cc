@@ -56,7 +56,8 @@ Result<StepOutcome> SftLearner::Step(double learning_rate) {
     if (!losses_.empty()) {
       outcome.loss = at::stack(losses_).sum().item<double>();
       outcome.metrics.emplace_back("entropy", at::stack(entropies_).sum().item<double>() / labels_);
-      outcome.metrics.emplace_back("mean_token_accuracy", at::stack(hits_).sum().item<double>() / labels_);
+      outcome.metrics.emplace_back("mean_token_accuracy",
+                                   at::stack(hits_).sum().item<double>() / labels_);
     }
     outcome.skipped = !std::isfinite(outcome.grad_norm) || !std::isfinite(outcome.loss);
     if (!outcome.skipped) optimizer_.Step(learning_rate);

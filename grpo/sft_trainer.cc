@@ -18,7 +18,9 @@ namespace assay {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-double Seconds(Clock::time_point since) { return std::chrono::duration<double>(Clock::now() - since).count(); }
+double Seconds(Clock::time_point since) {
+  return std::chrono::duration<double>(Clock::now() - since).count();
+}
 
 // Micro-batches of one optimiser step, and where the data stands after it.
 struct Window {
@@ -28,7 +30,8 @@ struct Window {
 };
 
 // By rows, or (packing) as many rows as fit into per_device_train_batch_size * max_length tokens.
-Window NextWindow(const SftRecipe& recipe, const std::vector<SftRow>& rows, DrawOrder* order, int64_t* drawn) {
+Window NextWindow(const SftRecipe& recipe, const std::vector<SftRow>& rows, DrawOrder* order,
+                  int64_t* drawn) {
   const int64_t batch = recipe.train.per_device_train_batch_size;
   Window window;
   for (int64_t i = 0; i < recipe.train.gradient_accumulation_steps; ++i) {
@@ -53,14 +56,16 @@ Window NextWindow(const SftRecipe& recipe, const std::vector<SftRow>& rows, Draw
 
 int64_t TotalSteps(const SftRecipe& recipe, const std::vector<SftRow>& rows) {
   if (recipe.train.max_steps > 0) return recipe.train.max_steps;
-  const double window = static_cast<double>(recipe.train.per_device_train_batch_size * recipe.train.gradient_accumulation_steps);
+  const double window = static_cast<double>(recipe.train.per_device_train_batch_size *
+                                            recipe.train.gradient_accumulation_steps);
   double per_epoch = std::floor(static_cast<double>(rows.size()) / window);
   if (recipe.packing) {
     double tokens = 0;
     for (const SftRow& row : rows) tokens += static_cast<double>(row.ids.size());
     per_epoch = std::ceil(tokens / (window * static_cast<double>(recipe.max_length)));
   }
-  return std::max<int64_t>(1, static_cast<int64_t>(std::max(1.0, per_epoch) * recipe.train.num_train_epochs));
+  return std::max<int64_t>(
+      1, static_cast<int64_t>(std::max(1.0, per_epoch) * recipe.train.num_train_epochs));
 }
 
 }  // namespace
@@ -76,7 +81,8 @@ Result<TrainSummary> RunSft(const SftRecipe& recipe, const TrainEnv& env) {
   std::vector<Problem> held_out;
   std::optional<RewardPool> pool;
   if (spec.eval.steps > 0) {
-    Result<std::vector<Problem>> problems = LoadProblems(spec.data.eval, spec.data, spec.eval.limit);
+    Result<std::vector<Problem>> problems =
+        LoadProblems(spec.data.eval, spec.data, spec.eval.limit);
     if (!problems.ok()) return problems.error();
     held_out = std::move(*problems);
     Result<std::shared_ptr<const Rubric>> rubric = SetUpRubric(spec.reward, env.verifiers);
@@ -100,25 +106,33 @@ Result<TrainSummary> RunSft(const SftRecipe& recipe, const TrainEnv& env) {
     metrics_bytes = state->IntOr("metrics_bytes", -1);
     if (env.note) env.note(StrCat("going on from step ", step));
   }
-  Result<std::unique_ptr<RunLog>> opened = RunLog::Open({env.out, metrics_bytes, step, total, "sft", env.progress});
+  Result<std::unique_ptr<RunLog>> opened =
+      RunLog::Open({env.out, metrics_bytes, step, total, "sft", env.progress});
   if (!opened.ok()) return opened.error();
   RunLog& log = **opened;
-  DrawOrder order(static_cast<uint64_t>(spec.seed), static_cast<int64_t>(rows->size()), spec.shuffle_dataset);
+  DrawOrder order(static_cast<uint64_t>(spec.seed), static_cast<int64_t>(rows->size()),
+                  spec.shuffle_dataset);
 
   TrainSummary summary;
   const auto save = [&]() -> Status {
     Result<int64_t> bytes = log.SyncedBytes();
     if (!bytes.ok()) return bytes.error();
     Json state = Json::MakeObject();
-    state.Set("step", step).Set("drawn", drawn).Set("tokens", tokens).Set("skipped", skipped).Set("metrics_bytes", *bytes);
-    return SaveCheckpoint(env.out, step, state, setup->policy, *learner.optimizer(), nullptr, setup->tokenizer.get(),
-                          spec.save_total_limit);
+    state.Set("step", step)
+        .Set("drawn", drawn)
+        .Set("tokens", tokens)
+        .Set("skipped", skipped)
+        .Set("metrics_bytes", *bytes);
+    return SaveCheckpoint(env.out, step, state, setup->policy, *learner.optimizer(), nullptr,
+                          setup->tokenizer.get(), spec.save_total_limit);
   };
   const auto evaluate = [&]() -> Status {
     Result<NamedValues> values = Evaluate(*setup, spec, held_out, &*pool, env);
     if (!values.ok()) return values.error();
     summary.last_eval = *values;
-    if (env.note) env.note(StrCat("step ", step, ": held-out pass@1 ", FixedDigits(100 * ValueOf(*values, "eval/pass@1", 0), 1), " %"));
+    if (env.note)
+      env.note(StrCat("step ", step, ": held-out pass@1 ",
+                      FixedDigits(100 * ValueOf(*values, "eval/pass@1", 0), 1), " %"));
     return log.Write(step, *values);
   };
   if (pool && step == 0 && spec.eval.at_start) {
@@ -140,7 +154,8 @@ Result<TrainSummary> RunSft(const SftRecipe& recipe, const TrainEnv& env) {
     const Clock::time_point started = Clock::now();
     const Window window = NextWindow(recipe, *rows, &order, &drawn);
     for (const std::vector<SftRow>& micro : window.micros) {
-      if (Status status = learner.Accumulate(micro, window.labels); !status.ok()) return status.error();
+      if (Status status = learner.Accumulate(micro, window.labels); !status.ok())
+        return status.error();
     }
     const double learning_rate = LearningRateAt(schedule, step);
     Result<StepOutcome> outcome = learner.Step(learning_rate);
@@ -150,24 +165,32 @@ Result<TrainSummary> RunSft(const SftRecipe& recipe, const TrainEnv& env) {
     skipped += outcome->skipped;
     skipped_in_row = outcome->skipped ? skipped_in_row + 1 : 0;
     if (step % spec.logging_steps == 0 || step == total || outcome->skipped) {
-      NamedValues values = {{"epoch", static_cast<double>(drawn) / rows->size()}, {"loss", outcome->loss},
-                            {"grad_norm", outcome->grad_norm}, {"learning_rate", learning_rate}, {"num_tokens", tokens}};
+      NamedValues values = {{"epoch", static_cast<double>(drawn) / rows->size()},
+                            {"loss", outcome->loss},
+                            {"grad_norm", outcome->grad_norm},
+                            {"learning_rate", learning_rate},
+                            {"num_tokens", tokens}};
       values.insert(values.end(), outcome->metrics.begin(), outcome->metrics.end());
       values.emplace_back("skipped_steps", skipped);
       values.emplace_back("step_time", Seconds(started));
       if (Status status = log.Write(step, values); !status.ok()) return status.error();
     }
     if (skipped_in_row == 3) {
-      return Error{ErrorCode::kLimit, StrCat("three steps in a row were not finite (step ", step, ")"),
+      return Error{ErrorCode::kLimit,
+                   StrCat("three steps in a row were not finite (step ", step, ")"),
                    "lower learning_rate, or look at the training rows"};
     }
-    log.Show(step, StrCat("loss ", FixedDigits(outcome->loss, 4), ", ", WithThousands(static_cast<int64_t>(window.tokens / std::max(1e-9, Seconds(started)))), " tokens/s"));
+    log.Show(step, StrCat("loss ", FixedDigits(outcome->loss, 4), ", ",
+                          WithThousands(static_cast<int64_t>(window.tokens /
+                                                             std::max(1e-9, Seconds(started)))),
+                          " tokens/s"));
     if (pool && (step % spec.eval.steps == 0 || step == total)) {
       if (Status status = evaluate(); !status.ok()) {
         if (Interrupted(env)) continue;
         return status.error();
       }
-      if (spec.eval.stop_at > 0 && ValueOf(summary.last_eval, "eval/pass@1", 0) >= spec.eval.stop_at) {
+      if (spec.eval.stop_at > 0 &&
+          ValueOf(summary.last_eval, "eval/pass@1", 0) >= spec.eval.stop_at) {
         summary.stopped_by = "eval.stop_at";
         break;
       }
@@ -179,7 +202,8 @@ Result<TrainSummary> RunSft(const SftRecipe& recipe, const TrainEnv& env) {
   if (Status status = save(); !status.ok()) return status.error();
   if (!summary.interrupted) {
     const std::string folder = (std::filesystem::path(env.out) / "model").string();
-    if (Status status = SaveModel(setup->policy, setup->tokenizer.get(), folder); !status.ok()) return status.error();
+    if (Status status = SaveModel(setup->policy, setup->tokenizer.get(), folder); !status.ok())
+      return status.error();
   }
   if (Status status = log.Close(); !status.ok()) return status.error();
   summary.steps = step;

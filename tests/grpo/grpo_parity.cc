@@ -70,7 +70,8 @@ bool Advantages(const Json& golden) {
       } else if (StartsWith(metric.key, "rewards/rew")) {
         const size_t k = std::strtoul(metric.key.c_str() + 11, nullptr, 10);
         if (k >= result.per_function.size()) BadFile(metric.key);
-        ours = EndsWith(metric.key, "/mean") ? result.per_function[k].mean : result.per_function[k].std;
+        ours = EndsWith(metric.key, "/mean") ? result.per_function[k].mean
+                                             : result.per_function[k].std;
       } else {
         section.Fail(metric.key, "unknown metric");
         continue;
@@ -87,7 +88,8 @@ bool Advantages(const Json& golden) {
 LossConfig TrlConfig(const Json& item) {
   LossConfig config;
   config.type = Must(LossTypeFromName(Text(item, "loss_type")), "loss_type");
-  config.ratio_level = Must(RatioLevelFromName(Text(item, "importance_sampling_level")), "importance_sampling_level");
+  config.ratio_level = Must(RatioLevelFromName(Text(item, "importance_sampling_level")),
+                            "importance_sampling_level");
   config.beta = Number(item, "beta");
   config.epsilon_low = Number(item, "epsilon_low");
   config.epsilon_high = Number(item, "epsilon_high");
@@ -96,7 +98,8 @@ LossConfig TrlConfig(const Json& item) {
   config.max_completion_length = static_cast<int64_t>(Number(item, "max_completion_length"));
   config.entropy_coef = Number(item, "entropy_coef");
   config.top_entropy_quantile = Number(item, "top_entropy_quantile");
-  if (Has(item, "off_policy_mask_threshold")) config.off_policy_threshold = Number(item, "off_policy_mask_threshold");
+  if (Has(item, "off_policy_mask_threshold"))
+    config.off_policy_threshold = Number(item, "off_policy_mask_threshold");
   config.sapo_tau_pos = Number(item, "sapo_temperature_pos");
   config.sapo_tau_neg = Number(item, "sapo_temperature_neg");
   const std::vector<double> vespo = Numbers(Need(item, "vespo"));
@@ -113,7 +116,8 @@ LossInputs InputsOf(const Json& item, at::ScalarType dtype, bool entropies_need_
   in.logp_BT = TensorOf(Need(item, "logps"), dtype).requires_grad_();
   in.mask_BT = TensorOf(Need(item, "mask"), dtype);
   in.advantages = TensorOf(Need(item, "advantages"), dtype);
-  if (item.BoolOr("has_old", true) && Has(item, "old_logps")) in.old_logp_BT = TensorOf(Need(item, "old_logps"), dtype);
+  if (item.BoolOr("has_old", true) && Has(item, "old_logps"))
+    in.old_logp_BT = TensorOf(Need(item, "old_logps"), dtype);
   if (Has(item, "ref_logps")) in.ref_logp_BT = TensorOf(Need(item, "ref_logps"), dtype);
   if (Has(item, "entropies")) {
     in.entropy_BT = TensorOf(Need(item, "entropies"), dtype);
@@ -127,7 +131,8 @@ LossInputs InputsOf(const Json& item, at::ScalarType dtype, bool entropies_need_
   return in;
 }
 
-void CompareMetrics(const Json& expected, const LossOutput& out, double tolerance, Section* section) {
+void CompareMetrics(const Json& expected, const LossOutput& out, double tolerance,
+                    Section* section) {
   for (const Json::Member& metric : *expected.AsObject()) {
     const auto found = std::find_if(out.metrics.begin(), out.metrics.end(),
                                     [&](const auto& entry) { return entry.first == metric.key; });
@@ -135,7 +140,8 @@ void CompareMetrics(const Json& expected, const LossOutput& out, double toleranc
       section->Fail(metric.key, "metric missing");
       continue;
     }
-    section->Compare(metric.key, found->second.item<double>(), metric.value.NumberOr(NAN), tolerance);
+    section->Compare(metric.key, found->second.item<double>(), metric.value.NumberOr(NAN),
+                     tolerance);
   }
 }
 
@@ -205,7 +211,8 @@ bool VerlAdvantages(const Json& golden) {
       const AdvantageEstimator estimator = Must(AdvantageEstimatorFromName(name), "outputs");
       const TokenRows ours = ComputeOutcomeAdvantages(estimator, in);
       std::vector<double> theirs;
-      for (const std::vector<double>& row : Matrix(output.value)) theirs.insert(theirs.end(), row.begin(), row.end());
+      for (const std::vector<double>& row : Matrix(output.value))
+        theirs.insert(theirs.end(), row.begin(), row.end());
       section.Compare(output.key, ours.values, theirs, kTol64);
     }
   }
@@ -218,10 +225,11 @@ bool VerlKl(const Json& golden) {
     for (const Json::Member& output : *Need(item, "outputs").AsObject()) {
       section.Case(StrCat(Text(item, "id"), " ", output.key));
       // verl's k3 (low_var_kl) is the clamped one.
-      const std::string name = output.key == "k3" || output.key == "low_var_kl" ? "k3_clamped" : output.key;
+      const std::string name =
+          output.key == "k3" || output.key == "low_var_kl" ? "k3_clamped" : output.key;
       const at::Tensor logp = TensorOf(Need(item, "logps"), at::kDouble).requires_grad_();
-      const at::Tensor kl =
-          TokenKl(Must(KlKindFromName(name), "outputs"), logp, TensorOf(Need(item, "ref_logps"), at::kDouble));
+      const at::Tensor kl = TokenKl(Must(KlKindFromName(name), "outputs"), logp,
+                                    TensorOf(Need(item, "ref_logps"), at::kDouble));
       kl.sum().backward();
       section.Compare("value", kl, Need(output.value, "value"), kTol64);
       section.Compare("grad_logp", logp.grad(), Need(output.value, "grad_logp"), kTol64);
@@ -236,8 +244,9 @@ bool Overlong(const Json& golden) {
     section.Case("overlong");
     std::vector<double> ours;
     for (int64_t length : Integers(Need(item, "lengths"))) {
-      ours.push_back(SoftOverlongPunishment(length, static_cast<int64_t>(Number(item, "max_completion_len")),
-                                            static_cast<int64_t>(Number(item, "soft_punish_cache"))));
+      ours.push_back(
+          SoftOverlongPunishment(length, static_cast<int64_t>(Number(item, "max_completion_len")),
+                                 static_cast<int64_t>(Number(item, "soft_punish_cache"))));
     }
     section.Compare("rewards", ours, Numbers(Need(item, "rewards")), kTol64);
   }
@@ -291,7 +300,8 @@ bool Crosscheck(const Json& golden) {
     const std::string trl = Text(item, "trl");
     const std::string verl = Text(item, "verl");
     section.Case(StrCat(trl, " | ", verl, " seed ", static_cast<int64_t>(Number(item, "seed"))));
-    section.Compare("the file's own difference", std::abs(Number(item, "trl_value") - Number(item, "verl_value")),
+    section.Compare("the file's own difference",
+                    std::abs(Number(item, "trl_value") - Number(item, "verl_value")),
                     Number(item, "abs_diff"), 1e-12);
     const LossInputs in = DrawInputs(static_cast<uint64_t>(Number(item, "seed")), 6, 9);
     LossConfig a;
@@ -309,13 +319,15 @@ bool Crosscheck(const Json& golden) {
     const size_t space = verl.find(' ');
     const CrossName right = ParseCrossName(verl.substr(0, space));
     b.type = Must(LossTypeFromName("verl_" + right.name), verl);
-    if (space != std::string::npos) b.aggregation = Must(AggregationFromName(verl.substr(space + 1)), verl);
+    if (space != std::string::npos)
+      b.aggregation = Must(AggregationFromName(verl.substr(space + 1)), verl);
     if (left.parameter == "hi") {  // an absolute cap here, 1 + epsilon there
       a.epsilon_high = left.value;
       b.epsilon_high = left.value - 1;
     }
     if (right.parameter == "low") b.epsilon_low = right.value;
-    const double ours_trl = ComputeLoss(a, in).loss.item<double>() * (times_rows ? in.mask_BT.size(0) : 1);
+    const double ours_trl =
+        ComputeLoss(a, in).loss.item<double>() * (times_rows ? in.mask_BT.size(0) : 1);
     const double ours_verl = ComputeLoss(b, in).loss.item<double>();
     // verl adds 1e-8 to lengths, TRL rounds a temperature to float32: the files' own pairs differ by up to 4e-8.
     section.Compare("our pair", ours_trl, ours_verl, 1e-7);
@@ -325,9 +337,15 @@ bool Crosscheck(const Json& golden) {
 
 int Run(int argc, char** argv) {
   const std::vector<std::pair<std::string, std::function<bool(const Json&)>>> sections = {
-      {"advantages", Advantages},   {"losses", Losses},         {"verl_advantages", VerlAdvantages},
-      {"verl_losses", VerlLosses},  {"verl_kl", VerlKl},        {"overlong", Overlong},
-      {"crosscheck", Crosscheck},   {"tiny_forward", TinyForward}, {"e2e", EndToEnd},
+      {"advantages", Advantages},
+      {"losses", Losses},
+      {"verl_advantages", VerlAdvantages},
+      {"verl_losses", VerlLosses},
+      {"verl_kl", VerlKl},
+      {"overlong", Overlong},
+      {"crosscheck", Crosscheck},
+      {"tiny_forward", TinyForward},
+      {"e2e", EndToEnd},
       {"sft", Sft},
   };
   bool good = true;
@@ -396,7 +414,8 @@ std::vector<std::vector<double>> Matrix(const Json& array) {
 at::Tensor TensorOf(const Json& array, at::ScalarType dtype) {
   if (!array.IsArray()) BadFile("expected an array");
   const Json::Array& items = *array.AsArray();
-  if (items.empty() || !items[0].IsArray()) return at::tensor(Numbers(array), at::kDouble).to(dtype);
+  if (items.empty() || !items[0].IsArray())
+    return at::tensor(Numbers(array), at::kDouble).to(dtype);
   std::vector<double> flat;
   const std::vector<std::vector<double>> rows = Matrix(array);
   for (const std::vector<double>& row : rows) {
@@ -404,7 +423,9 @@ at::Tensor TensorOf(const Json& array, at::ScalarType dtype) {
     flat.insert(flat.end(), row.begin(), row.end());
   }
   const auto height = static_cast<int64_t>(rows.size());
-  return at::tensor(flat, at::kDouble).view({height, static_cast<int64_t>(rows[0].size())}).to(dtype);
+  return at::tensor(flat, at::kDouble)
+      .view({height, static_cast<int64_t>(rows[0].size())})
+      .to(dtype);
 }
 
 void Section::Case(const std::string& id) {
@@ -414,7 +435,8 @@ void Section::Case(const std::string& id) {
 }
 
 void Section::Fail(const std::string& what, const std::string& why) {
-  if (!case_failed_) std::fprintf(stderr, "%s %s: %s: %s\n", name_.c_str(), id_.c_str(), what.c_str(), why.c_str());
+  if (!case_failed_)
+    std::fprintf(stderr, "%s %s: %s: %s\n", name_.c_str(), id_.c_str(), what.c_str(), why.c_str());
   if (!case_failed_) ++failed_;
   case_failed_ = true;
 }
@@ -431,16 +453,18 @@ void Section::Compare(const std::string& what, double ours, double theirs, doubl
   }
 }
 
-void Section::Compare(const std::string& what, const std::vector<double>& ours, const std::vector<double>& theirs,
-                      double tolerance) {
+void Section::Compare(const std::string& what, const std::vector<double>& ours,
+                      const std::vector<double>& theirs, double tolerance) {
   if (ours.size() != theirs.size()) {
     Fail(what, StrCat(ours.size(), " values instead of ", theirs.size()));
     return;
   }
-  for (size_t i = 0; i < ours.size(); ++i) Compare(StrCat(what, "[", i, "]"), ours[i], theirs[i], tolerance);
+  for (size_t i = 0; i < ours.size(); ++i)
+    Compare(StrCat(what, "[", i, "]"), ours[i], theirs[i], tolerance);
 }
 
-void Section::Compare(const std::string& what, const at::Tensor& ours, const Json& theirs, double tolerance) {
+void Section::Compare(const std::string& what, const at::Tensor& ours, const Json& theirs,
+                      double tolerance) {
   const at::Tensor expected = TensorOf(theirs, at::kDouble).flatten();
   const at::Tensor flat = ours.detach().to(at::kCPU, at::kDouble).flatten().contiguous();
   const auto values = [](const at::Tensor& t) {
@@ -451,7 +475,11 @@ void Section::Compare(const std::string& what, const at::Tensor& ours, const Jso
 
 bool Section::Finish() const {
   Json line = Json::MakeObject();
-  line.Set("section", name_).Set("cases", cases_).Set("max_error", max_error_).Set("failed", failed_).Set("worst", worst_);
+  line.Set("section", name_)
+      .Set("cases", cases_)
+      .Set("max_error", max_error_)
+      .Set("failed", failed_)
+      .Set("worst", worst_);
   std::printf("%s\n", line.Dump().c_str());
   std::fflush(stdout);
   return failed_ == 0 && cases_ > 0;

@@ -36,7 +36,8 @@ TEST(GrpoParity, FlippedSignFails) {
 }
 
 TEST(GrpoParity, UnusableFileIsAUsageError) {
-  const std::string command = Env("ASSAY_BUILD_DIR", ".") + "/grpo_parity /nonexistent.json > /dev/null 2>&1";
+  const std::string command =
+      Env("ASSAY_BUILD_DIR", ".") + "/grpo_parity /nonexistent.json > /dev/null 2>&1";
   EXPECT_EQ(WEXITSTATUS(std::system(command.c_str())), 2);
 }
 

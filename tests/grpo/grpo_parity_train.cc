@@ -46,7 +46,8 @@ Model MakeModel(const Json& config, const Json& weights, at::ScalarType dtype) {
   if (!model.ok()) BadFile(model.error().message);
   c10::NoGradGuard no_grad;
   for (NamedTensor& weight : NamedWeights(*model)) {
-    const at::Tensor given = WeightOf(Need(weights, weight.name), at::kFloat).to(dtype);  // nine digits say a float32
+    const at::Tensor given =
+        WeightOf(Need(weights, weight.name), at::kFloat).to(dtype);  // nine digits say a float32
     if (given.sizes() != weight.tensor.sizes()) BadFile(StrCat("the shape of ", weight.name));
     weight.tensor.copy_(given);
   }
@@ -55,23 +56,27 @@ Model MakeModel(const Json& config, const Json& weights, at::ScalarType dtype) {
 
 void CompareWeights(const Model& model, const Json& weights, Section* section) {
   for (const NamedTensor& weight : NamedWeights(model)) {
-    section->Compare(weight.name, weight.tensor, Need(Need(weights, weight.name), "data"), kTolWeights);
+    section->Compare(weight.name, weight.tensor, Need(Need(weights, weight.name), "data"),
+                     kTolWeights);
   }
 }
 
 // --- e2e --------------------------------------------------------------------------------------------------------------
 
-GrpoRecipe RecipeOf(const Json& config, int64_t accumulation, int64_t steps_per_generation, int64_t max_length, int64_t rows) {
+GrpoRecipe RecipeOf(const Json& config, int64_t accumulation, int64_t steps_per_generation,
+                    int64_t max_length, int64_t rows) {
   GrpoRecipe recipe;
   Result<LossType> type = LossTypeFromName(*Need(config, "loss_type").AsString());
   if (!type.ok()) BadFile(type.error().message);
   recipe.loss.type = *type;
   recipe.loss.beta = Number(config, "beta");
   recipe.loss.epsilon_low = Number(config, "epsilon");
-  recipe.loss.epsilon_high = Has(config, "epsilon_high") ? Number(config, "epsilon_high") : recipe.loss.epsilon_low;
+  recipe.loss.epsilon_high =
+      Has(config, "epsilon_high") ? Number(config, "epsilon_high") : recipe.loss.epsilon_low;
   recipe.loss.max_completion_length = max_length;
   if (Has(config, "importance_sampling_level")) {
-    recipe.loss.ratio_level = *RatioLevelFromName(*Need(config, "importance_sampling_level").AsString());
+    recipe.loss.ratio_level =
+        *RatioLevelFromName(*Need(config, "importance_sampling_level").AsString());
   }
   recipe.num_generations = static_cast<int64_t>(Number(config, "num_generations"));
   recipe.num_iterations = static_cast<int64_t>(Number(config, "num_iterations"));
@@ -112,12 +117,15 @@ GenerationBatch BatchOf(const Json& generation, const GrpoRecipe& recipe) {
   const std::vector<double> rewards = Numbers(Need(generation, "rewards"));
   GenerationBatch batch;
   for (size_t i = 0; i < prompt_ids.size(); ++i) {
-    if (i % recipe.num_generations == 0) batch.groups.push_back({Unpad(prompt_ids[i], prompt_mask[i]), {}});
+    if (i % recipe.num_generations == 0)
+      batch.groups.push_back({Unpad(prompt_ids[i], prompt_mask[i]), {}});
     RolloutRow row;
     // A row whose mask is 0 although it has tokens was cut off and is masked for it.
-    const bool masked = std::all_of(completion_mask[i].begin(), completion_mask[i].end(), [](double m) { return m == 0; });
-    row.completion = masked ? Unpad(completion_ids[i], std::vector<double>(completion_ids[i].size(), 1))
-                            : Unpad(completion_ids[i], completion_mask[i]);
+    const bool masked = std::all_of(completion_mask[i].begin(), completion_mask[i].end(),
+                                    [](double m) { return m == 0; });
+    row.completion =
+        masked ? Unpad(completion_ids[i], std::vector<double>(completion_ids[i].size(), 1))
+               : Unpad(completion_ids[i], completion_mask[i]);
     row.truncated = masked;
     row.rewards = {std::isnan(rewards[i]) ? Reward() : Reward(rewards[i])};
     batch.groups.back().rows.push_back(std::move(row));
@@ -134,8 +142,10 @@ MicroBatch MicroOf(const Json& micro, const GenerationBatch& batch) {
       for (size_t r = 0; r < batch.groups[g].rows.size() && !found; ++r) {
         const std::vector<int64_t>& completion = batch.groups[g].rows[r].completion;
         const std::pair<int32_t, int32_t> at(g, r);
-        if (completion.size() > ids.size() || std::find(out.begin(), out.end(), at) != out.end()) continue;
-        bool same = std::equal(completion.begin(), completion.end(), ids.begin(), [](int64_t a, double b) { return a == b; });
+        if (completion.size() > ids.size() || std::find(out.begin(), out.end(), at) != out.end())
+          continue;
+        bool same = std::equal(completion.begin(), completion.end(), ids.begin(),
+                               [](int64_t a, double b) { return a == b; });
         for (size_t t = completion.size(); t < ids.size(); ++t) same = same && ids[t] == kPad;
         if (same) {
           out.push_back(at);
@@ -148,11 +158,13 @@ MicroBatch MicroOf(const Json& micro, const GenerationBatch& batch) {
   return out;
 }
 
-void CompareRows(const std::string& what, const std::vector<std::vector<float>>& ours, const Json& theirs, Section* section) {
+void CompareRows(const std::string& what, const std::vector<std::vector<float>>& ours,
+                 const Json& theirs, Section* section) {
   const auto expected = Matrix(theirs);
   for (size_t b = 0; b < ours.size(); ++b) {
     for (size_t t = 0; t < ours[b].size(); ++t) {
-      section->Compare(StrCat(what, "[", b, ",", t, "]"), ours[b][t], expected.at(b).at(t), kTolRun);
+      section->Compare(StrCat(what, "[", b, ",", t, "]"), ours[b][t], expected.at(b).at(t),
+                       kTolRun);
     }
   }
 }
@@ -169,12 +181,16 @@ void CompareBatch(const GenerationBatch& batch, const Json& generation, Section*
     }
   }
   section->Compare("advantages", advantages, Numbers(Need(generation, "advantages")), 1e-6);
-  section->Compare("num_items_in_batch", batch.num_items, Number(generation, "num_items_in_batch"), 0);
-  if (Has(generation, "old_logps")) CompareRows("old_logps", old, Need(generation, "old_logps"), section);
-  if (Has(generation, "ref_logps")) CompareRows("ref_logps", reference, Need(generation, "ref_logps"), section);
+  section->Compare("num_items_in_batch", batch.num_items, Number(generation, "num_items_in_batch"),
+                   0);
+  if (Has(generation, "old_logps"))
+    CompareRows("old_logps", old, Need(generation, "old_logps"), section);
+  if (Has(generation, "ref_logps"))
+    CompareRows("ref_logps", reference, Need(generation, "ref_logps"), section);
 }
 
-void CompareLog(const StepOutcome& step, const GenerationBatch& batch, const Json& log, Section* section) {
+void CompareLog(const StepOutcome& step, const GenerationBatch& batch, const Json& log,
+                Section* section) {
   std::map<std::string, double> ours(step.metrics.begin(), step.metrics.end());
   ours["loss"] = step.loss;
   ours["grad_norm"] = step.grad_norm;
@@ -194,9 +210,11 @@ void CompareLog(const StepOutcome& step, const GenerationBatch& batch, const Jso
 
 // dr_grpo divides by it. A run that does not state it has the one that the file's loss cases state.
 int64_t MaxCompletionLength(const Json& config, const Json& golden) {
-  if (Has(config, "max_completion_length")) return static_cast<int64_t>(Number(config, "max_completion_length"));
+  if (Has(config, "max_completion_length"))
+    return static_cast<int64_t>(Number(config, "max_completion_length"));
   const Json* losses = golden.Find("losses");
-  if (losses == nullptr || !losses->IsArray() || losses->AsArray()->empty()) BadFile("'max_completion_length' is missing");
+  if (losses == nullptr || !losses->IsArray() || losses->AsArray()->empty())
+    BadFile("'max_completion_length' is missing");
   return static_cast<int64_t>(Number((*losses->AsArray())[0], "max_completion_length"));
 }
 
@@ -218,7 +236,8 @@ void RunOne(const Json& run, const Json& golden, Section* section) {
   size_t done = 0;
   for (const Json& generation : generations) {
     GenerationBatch batch = BatchOf(generation, recipe);
-    for (const Status& status : {learner.AssignAdvantages(&batch), learner.ScoreOldAndReference(&batch)}) {
+    for (const Status& status :
+         {learner.AssignAdvantages(&batch), learner.ScoreOldAndReference(&batch)}) {
       if (!status.ok()) return section->Fail("batch", status.error().message);
     }
     CompareBatch(batch, generation, section);
@@ -228,10 +247,12 @@ void RunOne(const Json& run, const Json& golden, Section* section) {
       Result<GrpoLearner::RowScores> scores = learner.ScoreRows(policy, batch, micro);
       if (!scores.ok()) return section->Fail("scores", scores.error().message);
       CompareRows(StrCat("micro ", done, " logps"), scores->logp, Need(expected, "logps"), section);
-      CompareRows(StrCat("micro ", done, " entropies"), scores->entropy, Need(expected, "entropies"), section);
+      CompareRows(StrCat("micro ", done, " entropies"), scores->entropy,
+                  Need(expected, "entropies"), section);
       MicroBatch ordered = micro;
       std::sort(ordered.begin(), ordered.end());
-      if (Status status = learner.Accumulate(batch, ordered); !status.ok()) return section->Fail("step", status.error().message);
+      if (Status status = learner.Accumulate(batch, ordered); !status.ok())
+        return section->Fail("step", status.error().message);
       if (++done % accumulation != 0) continue;
       Result<StepOutcome> step = learner.Step(recipe.train.optim.learning_rate);
       if (!step.ok()) return section->Fail("step", step.error().message);
@@ -243,7 +264,8 @@ void RunOne(const Json& run, const Json& golden, Section* section) {
 
 const Json& FirstConfig(const Json& golden) {
   const Json* runs = golden.Find("e2e");
-  if (runs == nullptr || !runs->IsArray() || runs->AsArray()->empty()) BadFile("no e2e run to take a configuration from");
+  if (runs == nullptr || !runs->IsArray() || runs->AsArray()->empty())
+    BadFile("no e2e run to take a configuration from");
   return Need((*runs->AsArray())[0], "config");
 }
 
@@ -254,7 +276,8 @@ bool TinyForward(const Json& golden) {
   section.Case("tiny_forward");
   const Json& item = Need(golden, "tiny_forward");
   const Model model =
-      MakeModel(FirstConfig(golden), Need((*Need(golden, "e2e").AsArray())[0], "initial_weights"), at::kDouble);
+      MakeModel(FirstConfig(golden), Need((*Need(golden, "e2e").AsArray())[0], "initial_weights"),
+                at::kDouble);
   c10::NoGradGuard no_grad;
   const PackedBatch batch = PackRows({Integers(Need(item, "ids"))}, at::kCPU);
   section.Compare("logits", Logits(model, Forward(model, batch)), Need(item, "logits_f64"), 1e-9);
@@ -290,7 +313,8 @@ bool Sft(const Json& golden) {
       double items = 0;
       for (size_t b = 0; b < ids.size(); ++b) {
         SftRow row{Unpad(ids[b], mask[b]), 1};
-        const auto first = std::find_if(labels[b].begin(), labels[b].end(), [](double x) { return x != -100; });
+        const auto first =
+            std::find_if(labels[b].begin(), labels[b].end(), [](double x) { return x != -100; });
         row.labels_from = std::max<int64_t>(1, first - labels[b].begin());
         items += row.num_labels();
         tokens += row.ids.size();

@@ -46,7 +46,8 @@ GenerationBatch SmallBatch() {
     for (int t = 0; t < 3 + g; ++t) group.prompt.push_back(static_cast<int64_t>(rng.Below(20)));
     for (int r = 0; r < 4; ++r) {
       RolloutRow& row = group.rows.emplace_back();
-      for (int t = 0; t < 2 + (r + g) % 3; ++t) row.completion.push_back(static_cast<int64_t>(rng.Below(20)));
+      for (int t = 0; t < 2 + (r + g) % 3; ++t)
+        row.completion.push_back(static_cast<int64_t>(rng.Below(20)));
       row.rewards = {r % 2 == g ? 1.0 : 0.25 * r};
     }
   }
@@ -54,21 +55,25 @@ GenerationBatch SmallBatch() {
 }
 
 // Gradients of one accumulated window, by weight.
-std::vector<at::Tensor> Gradients(const GrpoRecipe& recipe, GenerationBatch batch, Compute compute = {}) {
+std::vector<at::Tensor> Gradients(const GrpoRecipe& recipe, GenerationBatch batch,
+                                  Compute compute = {}) {
   Model policy = TinyModel();
   GrpoLearner learner(&policy, recipe, compute);
   EXPECT_TRUE(learner.AssignAdvantages(&batch).ok());
   EXPECT_TRUE(learner.ScoreOldAndReference(&batch).ok());
   Rng rng(3);
-  for (const MicroBatch& micro : learner.Plan(batch, &rng)) EXPECT_TRUE(learner.Accumulate(batch, micro).ok());
+  for (const MicroBatch& micro : learner.Plan(batch, &rng))
+    EXPECT_TRUE(learner.Accumulate(batch, micro).ok());
   std::vector<at::Tensor> gradients;
-  for (const NamedTensor& weight : NamedWeights(policy)) gradients.push_back(weight.tensor.grad().clone());
+  for (const NamedTensor& weight : NamedWeights(policy))
+    gradients.push_back(weight.tensor.grad().clone());
   return gradients;
 }
 
 double Difference(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
   double worst = 0;
-  for (size_t i = 0; i < a.size(); ++i) worst = std::max(worst, (a[i] - b[i]).abs().max().item<double>());
+  for (size_t i = 0; i < a.size(); ++i)
+    worst = std::max(worst, (a[i] - b[i]).abs().max().item<double>());
   return worst;
 }
 
@@ -90,7 +95,9 @@ TEST(Learner, HowRowsAreSplitChangesNothing) {
 TEST(Learner, ActivationCheckpointsChangeNothing) {
   Compute compute;
   compute.checkpoint = true;
-  EXPECT_LT(Difference(Gradients(SmallRecipe(), SmallBatch()), Gradients(SmallRecipe(), SmallBatch(), compute)), 1e-7);
+  EXPECT_LT(Difference(Gradients(SmallRecipe(), SmallBatch()),
+                       Gradients(SmallRecipe(), SmallBatch(), compute)),
+            1e-7);
 }
 
 TEST(Learner, Bfloat16IsNear) {
@@ -99,7 +106,8 @@ TEST(Learner, Bfloat16IsNear) {
   const auto exact = Gradients(SmallRecipe(), SmallBatch());
   const auto near = Gradients(SmallRecipe(), SmallBatch(), compute);
   double norm = 0;
-  for (const at::Tensor& gradient : exact) norm = std::max(norm, gradient.abs().max().item<double>());
+  for (const at::Tensor& gradient : exact)
+    norm = std::max(norm, gradient.abs().max().item<double>());
   EXPECT_LT(Difference(exact, near), 0.1 * norm);
   EXPECT_EQ(near[0].scalar_type(), at::kFloat);
 }
@@ -136,7 +144,8 @@ TEST(Learner, TruncatedRowsAreMaskedButStayInTheBaseline) {
   GenerationBatch plain = SmallBatch();
   ASSERT_TRUE(learner.AssignAdvantages(&batch).ok());
   ASSERT_TRUE(learner.AssignAdvantages(&plain).ok());
-  EXPECT_EQ(batch.num_items, plain.num_items - static_cast<double>(batch.groups[0].rows[0].completion.size()));
+  EXPECT_EQ(batch.num_items,
+            plain.num_items - static_cast<double>(batch.groups[0].rows[0].completion.size()));
   EXPECT_EQ(batch.groups[0].rows[1].advantage.value, plain.groups[0].rows[1].advantage.value);
 }
 
@@ -148,14 +157,16 @@ TEST(Learner, AStepThatIsNotFiniteIsSkipped) {
   ASSERT_TRUE(learner.AssignAdvantages(&batch).ok());
   batch.groups[0].rows[0].advantage.value = std::numeric_limits<double>::infinity();
   Rng rng(3);
-  for (const MicroBatch& micro : learner.Plan(batch, &rng)) ASSERT_TRUE(learner.Accumulate(batch, micro).ok());
+  for (const MicroBatch& micro : learner.Plan(batch, &rng))
+    ASSERT_TRUE(learner.Accumulate(batch, micro).ok());
   Result<StepOutcome> step = learner.Step(1e-2);
   ASSERT_TRUE(step.ok());
   EXPECT_TRUE(step->skipped);
   EXPECT_TRUE(policy.embed.equal(before.embed));
   // The next one goes through.
   ASSERT_TRUE(learner.AssignAdvantages(&batch).ok());
-  for (const MicroBatch& micro : learner.Plan(batch, &rng)) ASSERT_TRUE(learner.Accumulate(batch, micro).ok());
+  for (const MicroBatch& micro : learner.Plan(batch, &rng))
+    ASSERT_TRUE(learner.Accumulate(batch, micro).ok());
   step = learner.Step(1e-2);
   ASSERT_TRUE(step.ok());
   EXPECT_FALSE(step->skipped);
@@ -182,11 +193,13 @@ TEST(Learner, AnotherSamplersLogProbsAreCorrected) {
   const at::Tensor old = at::zeros({2, 2});
   const at::Tensor sampler = at::tensor({-1.0f, 0.0f, std::nanf(""), 3.0f}).view({2, 2});
   const at::Tensor mask = at::ones({2, 2});
-  const at::Tensor token = ImportanceCorrection(CorrectionMode::kTokenTruncate, old, sampler, mask, std::nullopt, 2.0);
+  const at::Tensor token =
+      ImportanceCorrection(CorrectionMode::kTokenTruncate, old, sampler, mask, std::nullopt, 2.0);
   EXPECT_NEAR(token[0][0].item<double>(), 2.0, 1e-6);  // e, truncated
   EXPECT_NEAR(token[1][0].item<double>(), 1.0, 1e-6);  // unknown
   EXPECT_NEAR(token[1][1].item<double>(), std::exp(-3.0), 1e-6);
-  const at::Tensor sequence = ImportanceCorrection(CorrectionMode::kSequenceMask, old, sampler, mask, std::nullopt, 2.0);
+  const at::Tensor sequence =
+      ImportanceCorrection(CorrectionMode::kSequenceMask, old, sampler, mask, std::nullopt, 2.0);
   EXPECT_EQ(sequence[0][0].item<double>(), 0.0);
 }
 

@@ -21,7 +21,8 @@ bool Has(const Json& object, const std::string& key);  // there and not null
 std::vector<double> Numbers(const Json& array);  // null becomes NaN
 std::vector<int64_t> Integers(const Json& array);
 std::vector<std::vector<double>> Matrix(const Json& array);
-at::Tensor TensorOf(const Json& array, at::ScalarType dtype);  // 1 or 2 dimensions; null becomes NaN
+at::Tensor TensorOf(const Json& array,
+                    at::ScalarType dtype);  // 1 or 2 dimensions; null becomes NaN
 
 // One section's tally. An error is |ours - theirs| / max(1, |theirs|); NaN matches NaN only.
 class Section {
@@ -30,9 +31,10 @@ class Section {
   // A new case; its id is named if it fails.
   void Case(const std::string& id);
   void Compare(const std::string& what, double ours, double theirs, double tolerance);
-  void Compare(const std::string& what, const std::vector<double>& ours, const std::vector<double>& theirs,
+  void Compare(const std::string& what, const std::vector<double>& ours,
+               const std::vector<double>& theirs, double tolerance);
+  void Compare(const std::string& what, const at::Tensor& ours, const Json& theirs,
                double tolerance);
-  void Compare(const std::string& what, const at::Tensor& ours, const Json& theirs, double tolerance);
   void Fail(const std::string& what, const std::string& why);
   // Prints the line; true if nothing failed. A section without a case fails.
   bool Finish() const;

@@ -55,7 +55,8 @@ TEST(Recipe, PresetsComeBeforeTheFileAndOverrides) {
 TEST(Recipe, TyposAreErrorsWithTheNearestName) {
   const Error top = ErrorOf(std::string("learning_rat = 1e-5\n") + kMinimal);
   EXPECT_EQ(top.code, ErrorCode::kUsage);
-  EXPECT_NE(top.message.find("r.toml:1: unknown key 'learning_rat'"), std::string::npos) << top.message;
+  EXPECT_NE(top.message.find("r.toml:1: unknown key 'learning_rat'"), std::string::npos)
+      << top.message;
   EXPECT_EQ(top.hint, "did you mean 'learning_rate'?");
   EXPECT_EQ(ErrorOf(kMinimal, {"model.pth=x"}).hint, "did you mean 'model.path'?");
   EXPECT_EQ(ErrorOf(kMinimal, {"loss_type=dapoo"}).hint, "did you mean 'dapo'?");
@@ -63,28 +64,36 @@ TEST(Recipe, TyposAreErrorsWithTheNearestName) {
 }
 
 TEST(Recipe, WrongKindsAndRangesAreErrors) {
-  EXPECT_NE(ErrorOf(kMinimal, {"num_generations=many"}).message.find("num_generations"), std::string::npos);
+  EXPECT_NE(ErrorOf(kMinimal, {"num_generations=many"}).message.find("num_generations"),
+            std::string::npos);
   EXPECT_NE(ErrorOf(kMinimal, {"temperature=0"}).message.find("temperature"), std::string::npos);
   EXPECT_NE(ErrorOf("[model]\npath = 3\n").message.find("model.path"), std::string::npos);
   EXPECT_EQ(ErrorOf("a = [").code, ErrorCode::kInput);
 }
 
 TEST(Recipe, GroupsMustFillTheBatch) {
-  EXPECT_NE(ErrorOf(kMinimal, {"num_generations=3"}).message.find("groups of 3"), std::string::npos);
-  EXPECT_NE(ErrorOf(kMinimal, {"gradient_accumulation_steps=2", "steps_per_generation=3"}).message.find("do not divide"),
+  EXPECT_NE(ErrorOf(kMinimal, {"num_generations=3"}).message.find("groups of 3"),
+            std::string::npos);
+  EXPECT_NE(ErrorOf(kMinimal, {"gradient_accumulation_steps=2", "steps_per_generation=3"})
+                .message.find("do not divide"),
             std::string::npos);
 }
 
 TEST(Recipe, ResumedRunsMayOnlyChangeTheirLength) {
   const GrpoRecipe one = Parse(kMinimal);
-  EXPECT_EQ(FirstFixedDifference(one.json, Parse(kMinimal, {"max_steps=7", "eval.steps=0"}).json), "");
-  EXPECT_EQ(FirstFixedDifference(one.json, Parse(kMinimal, {"learning_rate=1e-4"}).json), "learning_rate");
+  EXPECT_EQ(FirstFixedDifference(one.json, Parse(kMinimal, {"max_steps=7", "eval.steps=0"}).json),
+            "");
+  EXPECT_EQ(FirstFixedDifference(one.json, Parse(kMinimal, {"learning_rate=1e-4"}).json),
+            "learning_rate");
   EXPECT_EQ(FirstFixedDifference(one.json, Parse(kMinimal, {"loss_type=grpo"}).json), "loss_type");
 }
 
 TEST(Recipe, ModelConfigKeysCanBeOverridden) {
-  const std::string text = "[model]\ntokenizer = \"characters\"\nalphabet = \"01\"\n[model.config]\nhidden_size = 8\n[data]\ntrain = \"t\"\n";
-  const GrpoRecipe recipe = Parse(text, {"model.config.hidden_size=16", "model.config.num_hidden_layers=2"});
+  const std::string text =
+      "[model]\ntokenizer = \"characters\"\nalphabet = \"01\"\n[model.config]\nhidden_size = "
+      "8\n[data]\ntrain = \"t\"\n";
+  const GrpoRecipe recipe =
+      Parse(text, {"model.config.hidden_size=16", "model.config.num_hidden_layers=2"});
   EXPECT_EQ(recipe.train.model.config.IntOr("hidden_size", 0), 16);
   EXPECT_EQ(recipe.train.model.config.IntOr("num_hidden_layers", 0), 2);
 }

@@ -11,7 +11,8 @@ namespace assay {
 namespace {
 
 std::shared_ptr<const Rubric> MathRubric() {
-  Result<RubricSpec> spec = RubricFromToml("[[term]]\nverifier = \"math\"\noptions = { mode = \"bare\" }\n", "t.toml");
+  Result<RubricSpec> spec =
+      RubricFromToml("[[term]]\nverifier = \"math\"\noptions = { mode = \"bare\" }\n", "t.toml");
   EXPECT_TRUE(spec.ok());
   Result<std::unique_ptr<Rubric>> rubric = Rubric::Make(*spec, VerifierEnv{});
   EXPECT_TRUE(rubric.ok());
@@ -46,7 +47,8 @@ TEST(RewardPool, ALateGroupHasNoRewardOrFails) {
     // Nothing is scored within a nanosecond; the group is given up or just made it, and never holds Collect.
     RewardPool pool(MathRubric(), {.threads = 1, .timeout_s = 1e-9, .timeout_fails = fails});
     Group slow = Sums(1, 2);
-    for (int i = 0; i < 2000; ++i) slow.samples.push_back({.text = "\\frac{" + std::string(200, '1') + "}{7}"});
+    for (int i = 0; i < 2000; ++i)
+      slow.samples.push_back({.text = "\\frac{" + std::string(200, '1') + "}{7}"});
     pool.Submit(slow);
     const auto begun = std::chrono::steady_clock::now();
     const std::vector<GroupScore> scores = pool.Collect();

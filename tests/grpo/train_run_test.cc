@@ -43,11 +43,14 @@ class TrainRun : public testing::Test {
     std::ofstream sft(folder_ / "sft.jsonl");
     for (int a = 0; a < 10; ++a) {
       for (int b = 0; b < 10; ++b) {
-        problems << "{\"id\": \"" << a << b << "\", \"prompt\": \"" << a << "+" << b << "=\", \"answer\": \"" << (a + b) << "\"}\n";
-        sft << "{\"prompt\": \"" << a << "+" << b << "=\", \"completion\": \"" << (a + b) << "\"}\n";
+        problems << "{\"id\": \"" << a << b << "\", \"prompt\": \"" << a << "+" << b
+                 << "=\", \"answer\": \"" << (a + b) << "\"}\n";
+        sft << "{\"prompt\": \"" << a << "+" << b << "=\", \"completion\": \"" << (a + b)
+            << "\"}\n";
       }
     }
-    std::ofstream(folder_ / "reward.toml") << "[[term]]\nverifier = \"math\"\noptions = { mode = \"bare\" }\n";
+    std::ofstream(folder_ / "reward.toml")
+        << "[[term]]\nverifier = \"math\"\noptions = { mode = \"bare\" }\n";
     std::ofstream(folder_ / "grpo.toml") << Common("problems.jsonl") << R"(
 num_generations = 4
 per_device_train_batch_size = 16
@@ -57,8 +60,12 @@ beta = 0.02
 loss_type = "grpo"
 max_completion_length = 3
 [reward]
-rubric = ")" << (folder_ / "reward.toml").string() << "\"\nthreads = 1\n" << Tables("problems.jsonl");
-    std::ofstream(folder_ / "sft.toml") << Common("sft.jsonl") << "per_device_train_batch_size = 16\n" << Tables("sft.jsonl");
+rubric = ")" << (folder_ / "reward.toml").string()
+                                         << "\"\nthreads = 1\n"
+                                         << Tables("problems.jsonl");
+    std::ofstream(folder_ / "sft.toml")
+        << Common("sft.jsonl") << "per_device_train_batch_size = 16\n"
+        << Tables("sft.jsonl");
   }
   void TearDown() override { fs::remove_all(folder_); }
 
@@ -66,14 +73,18 @@ rubric = ")" << (folder_ / "reward.toml").string() << "\"\nthreads = 1\n" << Tab
     return "seed = 3\nlearning_rate = 1e-3\nmax_steps = 24\nsave_steps = 4\nthreads = 1\n";
   }
   std::string Tables(const std::string& data) const {
-    return "[model]\ntokenizer = \"characters\"\nalphabet = \"0123456789+=\"\n[model.config]\nhidden_size = 16\n"
-           "intermediate_size = 32\nnum_hidden_layers = 2\nnum_attention_heads = 2\nnum_key_value_heads = 1\n[data]\ntrain = \"" +
+    return "[model]\ntokenizer = \"characters\"\nalphabet = "
+           "\"0123456789+=\"\n[model.config]\nhidden_size = 16\n"
+           "intermediate_size = 32\nnum_hidden_layers = 2\nnum_attention_heads = "
+           "2\nnum_key_value_heads = 1\n[data]\ntrain = \"" +
            (folder_ / data).string() + "\"\n";
   }
 
-  pid_t Start(const std::string& command, const std::string& out, const std::vector<std::string>& more = {}) {
+  pid_t Start(const std::string& command, const std::string& out,
+              const std::vector<std::string>& more = {}) {
     const std::string program = Env("ASSAY_BUILD_DIR", ".") + "/assay-train";
-    std::vector<std::string> words = {program, command, (folder_ / (command + ".toml")).string(), "--out", (folder_ / out).string()};
+    std::vector<std::string> words = {program, command, (folder_ / (command + ".toml")).string(),
+                                      "--out", (folder_ / out).string()};
     words.insert(words.end(), more.begin(), more.end());
     const pid_t pid = fork();
     if (pid == 0) {
@@ -92,10 +103,13 @@ rubric = ")" << (folder_ / "reward.toml").string() << "\"\nthreads = 1\n" << Tab
     waitpid(pid, &status, 0);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
   }
-  int Run(const std::string& command, const std::string& out, const std::vector<std::string>& more = {}) {
+  int Run(const std::string& command, const std::string& out,
+          const std::vector<std::string>& more = {}) {
     return Wait(Start(command, out, more));
   }
-  std::string Weights(const std::string& out) const { return ReadAll(folder_ / out / "model" / "model.safetensors"); }
+  std::string Weights(const std::string& out) const {
+    return ReadAll(folder_ / out / "model" / "model.safetensors");
+  }
 
   // metrics.jsonl without what depends on the clock.
   std::vector<std::string> Metrics(const std::string& out) const {
@@ -113,7 +127,8 @@ rubric = ")" << (folder_ / "reward.toml").string() << "\"\nthreads = 1\n" << Tab
   void KillAndResume(const std::string& command, int kills) {
     const auto begun = std::chrono::steady_clock::now();
     ASSERT_EQ(Run(command, "whole"), 0) << ReadAll(folder_ / "log");
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
     ASSERT_FALSE(Weights("whole").empty());
     std::mt19937 random(7);
     std::uniform_real_distribution<double> share(0.05, 1.0);
@@ -142,20 +157,26 @@ TEST_F(TrainRun, SigtermSavesAndResumeGoesOn) {
   ASSERT_EQ(Run("grpo", "whole", {"--set", "save_steps=0"}), 0) << ReadAll(folder_ / "log");
   const pid_t pid = Start("grpo", "stopped", {"--set", "save_steps=0"});
   // When the second step is logged, it is well under way.
-  for (int i = 0; i < 2000 && ReadAll(folder_ / "stopped" / "metrics.jsonl").find("\"step\":2") == std::string::npos; ++i) {
+  for (int i = 0; i < 2000 && ReadAll(folder_ / "stopped" / "metrics.jsonl").find("\"step\":2") ==
+                                  std::string::npos;
+       ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   kill(pid, SIGTERM);
   const int code = Wait(pid);
   ASSERT_TRUE(code == 130 || code == 0) << code;
-  ASSERT_EQ(Run("grpo", "stopped", {"--set", "save_steps=0", "--resume"}), 0) << ReadAll(folder_ / "log");
+  ASSERT_EQ(Run("grpo", "stopped", {"--set", "save_steps=0", "--resume"}), 0)
+      << ReadAll(folder_ / "log");
   EXPECT_EQ(Weights("whole"), Weights("stopped"));
 }
 
 TEST_F(TrainRun, ErrorsNameWhatIsWrong) {
   const auto log = [&] { return ReadAll(folder_ / "log"); };
   EXPECT_EQ(Run("grpo", "a", {"--set", "learning_rat=1"}), 2);
-  EXPECT_NE(log().find("error: --set: unknown key 'learning_rat'\n\nhint: did you mean 'learning_rate'?"), std::string::npos) << log();
+  EXPECT_NE(
+      log().find("error: --set: unknown key 'learning_rat'\n\nhint: did you mean 'learning_rate'?"),
+      std::string::npos)
+      << log();
   EXPECT_EQ(Run("grpo", "b", {"--set", "model.device=cuda:7"}), 2);
   EXPECT_NE(log().find("error: "), std::string::npos);
   EXPECT_EQ(Run("grpo", "c", {"--set", "data.train=/nonexistent.jsonl"}), 2);
@@ -175,8 +196,9 @@ TEST_F(TrainRun, AFolderWithARunIsNotOverwritten) {
 TEST_F(TrainRun, GenerateWritesGroups) {
   ASSERT_EQ(Run("sft", "g", {"--set", "max_steps=1"}), 0);
   const std::string out = (folder_ / "groups.jsonl").string();
-  const std::string command = Env("ASSAY_BUILD_DIR", ".") + "/assay-train generate -q --model " + (folder_ / "g" / "model").string() +
-                              " -n 2 --max-new-tokens 3 -o " + out + " " + (folder_ / "problems.jsonl").string();
+  const std::string command = Env("ASSAY_BUILD_DIR", ".") + "/assay-train generate -q --model " +
+                              (folder_ / "g" / "model").string() + " -n 2 --max-new-tokens 3 -o " +
+                              out + " " + (folder_ / "problems.jsonl").string();
   ASSERT_EQ(std::system(command.c_str()), 0);
   std::istringstream in(ReadAll(out));
   int lines = 0;
