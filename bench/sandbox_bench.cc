@@ -64,8 +64,9 @@ double TrivialRate(int threads, int programs) {
   };
   all(20);
   double start = NowMs();
-  all(programs / threads);
-  return (programs / threads) * threads / (NowMs() - start) * 1e3;
+  const int each = programs / threads;
+  all(each);
+  return static_cast<double>(each * threads) / (NowMs() - start) * 1e3;
 }
 
 struct Summary {

@@ -159,7 +159,7 @@ TEST_F(CliTest, CompletionScriptsAreValidShell) {
 }
 
 TEST_F(CliTest, TrainingWithoutLibTorchSaysSo) {
-  const Ran ran = Run("grpo recipe.toml");
+  const Ran ran = Run("grpo recipe.toml --out run");
   if (access(StrCat(assay_, "-train").c_str(), X_OK) == 0) {
     EXPECT_EQ(ran.code, 2);  // there is no recipe.toml
     EXPECT_NE(ran.err.find("recipe.toml"), std::string::npos);
