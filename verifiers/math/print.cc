@@ -224,7 +224,7 @@ class Printer {
   void Rest(NodeId id, const Node& n) {
     switch (n.op) {
       case Op::kRoot:
-        Call(tree_[tree_.Kid(id, 1)].num == 2 ? "root" : "root", id);
+        Call("root", id);
         return;
       case Op::kAbs:
         Wrapped("|", id, "|");
