@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <mutex>
 #include <thread>
 
@@ -18,6 +19,12 @@ int GlobalOptions::Jobs() const {
   if (jobs > 0) return jobs;
   const unsigned cores = std::thread::hardware_concurrency();
   return cores > 0 ? static_cast<int>(cores) : 1;
+}
+
+std::string SiblingPath(const std::string& name) {
+  std::error_code error;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  return ((error ? std::filesystem::path() : self.parent_path()) / name).string();
 }
 
 struct Context::LazySandbox {

@@ -60,6 +60,9 @@ struct Context {
   std::shared_ptr<LazySandbox> sandbox_;
 };
 
+// Where a program of ours lies that is installed beside this one (links resolved); it need not exist.
+std::string SiblingPath(const std::string& name);
+
 // "error: ...", an empty line, "hint: ..." on stderr; returns kExitUsage.
 int Fail(const Context& context, const Error& error);
 // A remark on stderr, unless --quiet.

@@ -1,6 +1,5 @@
 // assay doctor: what this machine can do, what is missing, and how to get it.
 #include <CLI/CLI.hpp>
-#include <filesystem>
 
 #include <unistd.h>
 
@@ -19,11 +18,7 @@ struct Check {
   std::string advice;
 };
 
-bool Sibling(const char* name) {
-  std::error_code error;
-  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
-  return !error && access((self.parent_path() / name).c_str(), X_OK) == 0;
-}
+bool Sibling(const char* name) { return access(SiblingPath(name).c_str(), X_OK) == 0; }
 
 void CheckSandbox(Context* context, std::vector<Check>* checks) {
   Result<Sandbox*> opened = context->MakeEnv().open_sandbox();

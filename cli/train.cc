@@ -2,7 +2,6 @@
 #include <CLI/CLI.hpp>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 
 #include <unistd.h>
 
@@ -12,30 +11,22 @@
 namespace assay {
 namespace {
 
-// The folder of this executable, through links.
-std::filesystem::path OwnFolder() {
-  std::error_code error;
-  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
-  return error ? std::filesystem::path() : self.parent_path();
-}
-
 int ExecTrain(Context* context, const std::string& command, const std::vector<std::string>& rest) {
-  const std::filesystem::path program = OwnFolder() / "assay-train";
+  const std::string program = SiblingPath("assay-train");
   if (access(program.c_str(), X_OK) != 0) {
-    return Fail(*context, {ErrorCode::kUnavailable,
-                           StrCat("training is off: '", program.string(), "' is not there"),
-                           "it was built without LibTorch: run `make setup build`, or set "
-                           "TORCH_PREFIX and build again"});
+    return Fail(*context,
+                {ErrorCode::kUnavailable, StrCat("training is off: '", program, "' is not there"),
+                 "it was built without LibTorch: run `make setup build`, or set "
+                 "TORCH_PREFIX and build again"});
   }
-  std::vector<std::string> words = {program.string(), command};
+  std::vector<std::string> words = {program, command};
   words.insert(words.end(), rest.begin(), rest.end());
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   execv(program.c_str(), argv.data());
-  return Fail(*context,
-              {ErrorCode::kUnavailable,
-               StrCat("cannot run '", program.string(), "': ", std::strerror(errno)), ""});
+  return Fail(*context, {ErrorCode::kUnavailable,
+                         StrCat("cannot run '", program, "': ", std::strerror(errno)), ""});
 }
 
 // Global options given before the command's name, for assay-train: it knows the same ones.
