@@ -215,6 +215,7 @@ std::string WorkerConfig::Encode() const {
   out.U8(isolation);
   out.Strings(packages);
   out.Strings(preimport);
+  out.I64(without);
   return out.bytes();
 }
 
@@ -226,6 +227,7 @@ bool WorkerConfig::Decode(std::string_view bytes, WorkerConfig* out) {
   out->isolation = in.U8();
   out->packages = in.Strings();
   out->preimport = in.Strings();
+  out->without = static_cast<uint32_t>(in.I64());
   return in.ok();
 }
 

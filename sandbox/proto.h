@@ -13,7 +13,7 @@
 
 namespace assay::sandbox {
 
-inline constexpr uint32_t kProtoVersion = 1;
+inline constexpr uint32_t kProtoVersion = 2;
 inline constexpr size_t kMaxFrameBytes = size_t{1} << 30;
 inline constexpr int kMaxFrameFds = 8;
 
@@ -100,6 +100,7 @@ struct WorkerConfig {
   std::vector<std::string>
       packages;  // folders of Python packages: readable in every box, on sys.path
   std::vector<std::string> preimport;
+  uint32_t without = 0;  // layers switched off (sandbox/weakened.h)
 
   std::string Encode() const;
   static bool Decode(std::string_view bytes, WorkerConfig* out);

@@ -12,6 +12,7 @@
 #include "sandbox/exchange.h"
 #include "sandbox/interpreter.h"
 #include "sandbox/languages.h"
+#include "sandbox/weakened.h"
 #include "sandbox/worker.h"
 
 namespace assay {
@@ -95,6 +96,7 @@ struct Sandbox::Impl {
   std::string jail_path;
   LanguageTable languages;
   uint8_t isolation = 0;
+  uint32_t without = 0;               // of CreateWeakened only
   std::vector<std::string> packages;  // of the interpreter that the user named
   sandbox::WorkerHello hello;         // of the first worker
 
@@ -155,6 +157,7 @@ Result<std::unique_ptr<Worker>> Sandbox::Impl::StartWorker(Role role, int64_t in
   worker.slot = index;
   worker.isolation = isolation;
   worker.preimport = config.preimport;
+  worker.without = without;
   worker.packages = packages;
   return Worker::Start(jail_path, worker);
 }
@@ -310,8 +313,17 @@ Sandbox::Sandbox() : impl_(std::make_unique<Impl>()) {}
 Sandbox::~Sandbox() = default;
 
 Result<std::unique_ptr<Sandbox>> Sandbox::Create(const SandboxConfig& config) {
+  return Make(config, 0);
+}
+
+Result<std::unique_ptr<Sandbox>> CreateWeakened(const SandboxConfig& config, uint32_t without) {
+  return Sandbox::Make(config, without);
+}
+
+Result<std::unique_ptr<Sandbox>> Sandbox::Make(const SandboxConfig& config, uint32_t without) {
   std::unique_ptr<Sandbox> made(new Sandbox);
   Impl& impl = *made->impl_;
+  impl.without = without;
   impl.config = config;
   if (config.isolation.empty()) {
     impl.isolation = 0;

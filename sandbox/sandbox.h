@@ -156,6 +156,8 @@ class Sandbox {
   Result<std::string> ShowPolicy();
 
  private:
+  friend Result<std::unique_ptr<Sandbox>> CreateWeakened(const SandboxConfig&, uint32_t);
+  static Result<std::unique_ptr<Sandbox>> Make(const SandboxConfig& config, uint32_t without);
   Sandbox();
   struct Impl;
   std::unique_ptr<Impl> impl_;

@@ -14,6 +14,7 @@
 #include <cstdlib>
 
 #include "core/text.h"
+#include "sandbox/weakened.h"
 
 namespace assay::sandbox {
 namespace {
@@ -74,6 +75,10 @@ Result<std::unique_ptr<Worker>> Worker::Start(const std::string& jail_path,
   try {
     std::error_code code;
     bp::environment environment;
+    if ((config.without & kWithoutEnvironment) != 0) {
+      for (const auto& entry : boost::this_process::environment())
+        environment[entry.get_name()] = entry.to_string();
+    }
     // Symbols resolved in each box would dirty its pages; the jail clears all variables when it has started.
     environment["LD_BIND_NOW"] = "1";
 #ifdef __SANITIZE_ADDRESS__

@@ -39,6 +39,7 @@
 
 #include "sandbox/jail/landlock.h"
 #include "sandbox/jail/measure.h"
+#include "sandbox/weakened.h"
 
 namespace assay::jail {
 namespace {
@@ -64,6 +65,7 @@ bool PlaceDescriptors(const BoxSpec& spec) {
   for (int target = 0; target < count; ++target) {
     if (dup2(wanted[target], target) < 0) return false;
   }
+  if ((spec.world->without & kWithoutDescriptors) != 0) return true;
   return syscall(SYS_close_range, static_cast<unsigned>(count), ~0U, 0) == 0;
 }
 
@@ -136,6 +138,7 @@ bool Filter(const BoxSpec& spec) { return LoadProgram(*spec.filter); }
 struct Step {
   const char* name;
   bool (*run)(const BoxSpec&);
+  uint32_t layer = 0;  // of WeakLayer: left out where the red team switches it off
 };
 
 constexpr Step kSteps[] = {
@@ -144,13 +147,13 @@ constexpr Step kSteps[] = {
     {"Landlock", Landlock},
     {"descriptors", PlaceDescriptors},
     {"signals", DefaultSignals},
-    {"limits", SetLimits},
-    {"box user", BecomeBoxUser},
-    {"no capabilities", DropCapabilities},
+    {"limits", SetLimits, kWithoutRlimits},
+    {"box user", BecomeBoxUser, kWithoutUsers},
+    {"no capabilities", DropCapabilities, kWithoutCapabilities},
     {"no new privileges", NoNewPrivileges},
     {"dumpable", Dumpable},
     {"working folder", WorkingFolder},
-    {"filter", Filter},
+    {"filter", Filter, kWithoutFilter},
 };
 
 }  // namespace
@@ -163,6 +166,7 @@ void EnterBox(const BoxSpec& spec, BoxProgress* progress) {
   int index = 0;
   for (const Step& step : kSteps) {
     progress->step = index++;
+    if ((spec.world->without & step.layer) != 0) continue;
     if (!step.run(spec)) {
       progress->error = errno;
       _exit(kBoxFailedExit);

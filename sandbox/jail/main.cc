@@ -18,6 +18,7 @@
 #include "sandbox/jail/world.h"
 #include "sandbox/jail/zygote.h"
 #include "sandbox/proto.h"
+#include "sandbox/weakened.h"
 
 namespace {
 
@@ -91,7 +92,6 @@ int main(int argc, char** argv) {
   assay::sandbox::Frame frame;
   assay::sandbox::WorkerConfig config;
   if (!CleanDescriptors() || !assay::sandbox::ReceiveFrame(kControlFd, &frame)) return 1;
-  CleanEnvironment();
   assay::sandbox::WorkerHello hello;
   if (frame.type != assay::sandbox::FrameType::kConfig ||
       !assay::sandbox::WorkerConfig::Decode(frame.payload, &config)) {
@@ -99,6 +99,7 @@ int main(int argc, char** argv) {
     assay::sandbox::SendFrame(kControlFd, assay::sandbox::FrameType::kHello, hello.Encode());
     return 1;
   }
+  if ((config.without & assay::kWithoutEnvironment) == 0) CleanEnvironment();
   auto body = config.role == assay::sandbox::Role::kTester ? assay::jail::TesterZygoteMain
                                                            : assay::jail::CandidateZygoteMain;
   assay::Result<assay::jail::StartedZygote> zygote = assay::jail::StartZygote(

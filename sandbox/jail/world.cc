@@ -19,6 +19,7 @@
 #include "core/text.h"
 #include "sandbox/jail/landlock.h"
 #include "sandbox/jail/measure.h"
+#include "sandbox/weakened.h"
 
 namespace assay::jail {
 namespace {
@@ -208,7 +209,9 @@ void OpenOwnProc() {
 }
 
 // A /proc that shows a box its own processes only. Where the kernel refuses (masked /proc of a container), there is none.
-bool MountProc(const std::string& target) {
+bool MountProc(const std::string& target, uint32_t without) {
+  if ((without & kWithoutProc) != 0)
+    return mount("proc", target.c_str(), "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) == 0;
   // Read-only: oom_score_adj and its like are files that their process may open for writing.
   unsigned long flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
   return mount("proc", target.c_str(), "proc", flags, "subset=pid,hidepid=invisible") == 0;
@@ -225,7 +228,7 @@ Status BuildRoot(const std::vector<Source>& sources, World* world) {
     if (Status put = PutSource(source, root); !put.ok()) return put;
   }
   if (Status put = PutSynthetic(root); !put.ok()) return put;
-  world->has_proc = MountProc(root + "/proc");
+  world->has_proc = MountProc(root + "/proc", world->without);
   if (world->has_proc) OpenOwnProc();
   if (chdir(root.c_str()) != 0 || syscall(SYS_pivot_root, ".", ".") != 0)
     return Refused("pivot_root");
@@ -391,6 +394,7 @@ Result<StartedZygote> StartInNamespaces(const sandbox::WorkerConfig& config,
   World& world = started.world;
   bool as_root = geteuid() == 0;
   world.tier = Tier::kNamespaces;
+  world.without = config.without;
   world.separate_user = as_root;
   world.own_pids = true;
   world.box_uid = kBoxUid;
@@ -444,9 +448,10 @@ Result<StartedZygote> StartPlain(bool bare, const sandbox::WorkerConfig& config,
                                  const std::function<int(const World&)>& body) {
   StartedZygote started;
   World& world = started.world;
-  bool as_root = geteuid() == 0;
+  bool as_root = geteuid() == 0 && (config.without & kWithoutUsers) == 0;
   int abi = LandlockAbi();
   world.tier = bare ? Tier::kNone : Tier::kLandlock;
+  world.without = config.without;
   world.landlock = !bare;
   world.packages = config.packages;
   world.separate_user = as_root;
