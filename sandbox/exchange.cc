@@ -144,6 +144,19 @@ class BoxIo {
     return !lost_;
   }
 
+  // Its standard input and output are given: the other end is another box.
+  bool StartTalking(const RunRequest& request, int stdin_fd, int stdout_fd) {
+    Pipe err;
+    if (!MakePipe(&err)) {
+      fault_ = StrCat("pipe: ", strerror(errno));
+      return false;
+    }
+    int fds[3] = {stdin_fd, stdout_fd, err.write.get()};
+    lost_ = !SendFrame(socket_, FrameType::kRun, request.Encode(), fds, 3);
+    err_.fd = std::move(err.read);
+    return !lost_;
+  }
+
   // Appends what to wait for.
   void AddPolls(std::vector<pollfd>* polls) {
     first_ = polls->size();
@@ -276,6 +289,47 @@ RunExchange ExchangeRun(int worker_socket, const RunRequest& request,
   io.Take(&exchange.result);
   NameTheCause(&exchange.result);
   exchange.collected = std::move(io.report().collected);
+  return exchange;
+}
+
+TalkExchange ExchangeTalk(int program_socket, int interactor_socket, const RunRequest& program,
+                          const RunRequest& interactor) {
+  TalkExchange exchange;
+  Pipe to_program, to_interactor;
+  if (!MakePipe(&to_program) || !MakePipe(&to_interactor)) {
+    exchange.program = exchange.interactor = FaultResult(StrCat("pipe: ", strerror(errno)));
+    return exchange;
+  }
+  BoxIo box(program_socket, program.limits, "");
+  BoxIo judge(interactor_socket, interactor.limits, "");
+  // The interactor first: the program's clock runs from its start.
+  bool started = judge.StartTalking(interactor, to_interactor.read.get(), to_program.write.get()) &&
+                 box.StartTalking(program, to_program.read.get(), to_interactor.write.get());
+  to_program = Pipe();
+  to_interactor = Pipe();
+  exchange.program_lost = box.lost() || !started;
+  exchange.interactor_lost = judge.lost() || !started;
+  if (!started) return exchange;
+  int64_t deadline = NowMs() + interactor.limits.wall_ms + kSilenceMs;
+  std::vector<pollfd> polls;
+  while (!(box.finished() && judge.finished()) && !box.lost() && !judge.lost()) {
+    polls.clear();
+    box.AddPolls(&polls);
+    judge.AddPolls(&polls);
+    if (Wait(&polls, deadline) <= 0) {
+      if (!box.reported()) box.SetLost();
+      if (!judge.reported()) judge.SetLost();
+      break;
+    }
+    box.Handle(polls);
+    judge.Handle(polls);
+  }
+  exchange.program_lost = box.lost();
+  exchange.interactor_lost = judge.lost();
+  if (box.lost() || judge.lost()) return exchange;
+  box.Take(&exchange.program);
+  judge.Take(&exchange.interactor);
+  NameTheCause(&exchange.program);
   return exchange;
 }
 

@@ -16,6 +16,16 @@ struct RunExchange {
 };
 RunExchange ExchangeRun(int worker_socket, const RunRequest& request, std::string_view stdin_bytes);
 
+// Two programs in two boxes of two workers, each one's output the other's input.
+struct TalkExchange {
+  RunResult program;
+  RunResult interactor;
+  bool program_lost = false;
+  bool interactor_lost = false;
+};
+TalkExchange ExchangeTalk(int program_socket, int interactor_socket, const RunRequest& program,
+                          const RunRequest& interactor);
+
 struct JudgeExchange {
   JudgeResult result;
   bool candidate_lost = false;

@@ -9,7 +9,9 @@
 
 #include "core/hash.h"
 #include "core/text.h"
+#include "sandbox/content_cache.h"
 #include "sandbox/exchange.h"
+#include "sandbox/identity.h"
 #include "sandbox/interpreter.h"
 #include "sandbox/languages.h"
 #include "sandbox/weakened.h"
@@ -52,17 +54,20 @@ Json RunResult::ToJson() const {
 namespace {
 
 constexpr double kRunDelayShareMax = 0.3;
+constexpr int64_t kCompiledMemoryBytes = int64_t{256} << 20;
 
 struct Slot {
   int64_t index = 0;
   bool busy = false;
   std::unique_ptr<Worker> candidate;
   std::unique_ptr<Worker> tester;
-  std::string tester_key;  // the text that the tester's zygote has
+  std::unique_ptr<Worker> interactor;  // only where a job has one
+  std::string tester_key;              // the text that the tester's zygote has
 
   void Drop() {
     candidate.reset();
     tester.reset();
+    interactor.reset();
     tester_key.clear();
   }
 };
@@ -103,7 +108,11 @@ struct Sandbox::Impl {
   std::mutex mutex;
   std::condition_variable freed;
   std::vector<std::unique_ptr<Slot>> slots;
-  std::map<Hash128, std::vector<std::string>> compiled;  // guarded by mutex
+  std::unique_ptr<sandbox::ContentCache> compiled;  // null: every program is compiled anew
+  std::string compile_folder_state;                 // for Describe()
+  std::mutex identity_mutex;
+  std::string machine_identity;  // guarded by identity_mutex, as the next
+  std::map<std::string, std::string> tool_identities;
 
   std::atomic<int64_t> jobs_done{0};
   std::atomic<int64_t> wall_reruns{0};
@@ -114,11 +123,18 @@ struct Sandbox::Impl {
   Result<std::unique_ptr<Worker>> StartWorker(Role role, int64_t index) const;
   Status EnsureCandidate(Slot* slot);
   Status EnsureTester(Slot* slot);
+  Status EnsureInteractor(Slot* slot);
 
   RunExchange RunOnce(const RunRequest& request, std::string_view stdin_bytes, Error* error);
   RunExchange RunWithRetry(const RunRequest& request, std::string_view stdin_bytes);
   bool ControlJobSucceeds(Slot* slot);
+  void OpenCompileCache();
+  std::string ToolIdentity(const Language& language);
   RunResult Compile(const Language& language, const Job& job, std::vector<std::string>* artifacts);
+  // What to send a worker for a job; false with the result if there is nothing to run.
+  bool MakeRequest(const Job& job, RunRequest* request, RunResult* result);
+  InteractResult InteractOnce(const RunRequest& program, const RunRequest& interactor,
+                              bool last_try, bool* lost);
   JudgeResult JudgeWithRetry(const JudgeJob& job);
   JudgeResult JudgeOnce(const JudgeJob& job, bool last_try, bool* lost);
 };
@@ -176,6 +192,16 @@ Status Sandbox::Impl::EnsureTester(Slot* slot) {
   if (!worker.ok()) return worker.error();
   slot->tester = std::move(worker).value();
   slot->tester_key.clear();
+  return {};
+}
+
+// A worker as candidates have it, with users and namespaces of its own: an interactor knows the answers.
+Status Sandbox::Impl::EnsureInteractor(Slot* slot) {
+  if (slot->interactor != nullptr) return {};
+  int64_t index = slot->index + static_cast<int64_t>(slots.size());
+  Result<std::unique_ptr<Worker>> worker = StartWorker(Role::kCandidate, index);
+  if (!worker.ok()) return worker.error();
+  slot->interactor = std::move(worker).value();
   return {};
 }
 
@@ -246,15 +272,12 @@ RunResult Sandbox::Impl::Compile(const Language& language, const Job& job,
   for (const SourceFile& file : job.files)
     request.files.insert(request.files.end(), {file.path, file.bytes});
   request.collect = language.artifacts;
-  std::string key_text;
-  for (const std::vector<std::string>* list : {&request.args, &request.files}) {
-    for (const std::string& item : *list) StrAppend(&key_text, item.size(), ":", item);
-  }
-  Hash128 key = HashBytes128(key_text);
-  {
-    std::lock_guard<std::mutex> lock(mutex);
-    if (auto found = compiled.find(key); found != compiled.end()) {
-      *artifacts = found->second;
+  std::string key;
+  if (compiled != nullptr) {
+    key = sandbox::SizedText(
+        {{"compiled", ToolIdentity(language)}, request.args, request.files, request.collect});
+    std::optional<std::string> kept = compiled->Find(key);
+    if (kept && sandbox::DecodeArtifacts(*kept, language.artifacts, artifacts)) {
       RunResult ok;
       ok.cause = Cause::kOk;
       return ok;
@@ -267,11 +290,45 @@ RunResult Sandbox::Impl::Compile(const Language& language, const Job& job,
     exchange.result.cause = Cause::kCompileError;
   if (exchange.result.ok()) {
     *artifacts = std::move(exchange.collected);
-    std::lock_guard<std::mutex> lock(mutex);
-    if (compiled.size() >= 256) compiled.clear();
-    compiled[key] = *artifacts;
+    if (compiled != nullptr) compiled->Keep(key, sandbox::EncodeArtifacts(*artifacts));
   }
   return std::move(exchange.result);
+}
+
+void Sandbox::Impl::OpenCompileCache() {
+  if (!config.compile_cache) return;
+  sandbox::ContentCacheOptions options;
+  options.memory_bytes = kCompiledMemoryBytes;
+  options.folder = config.compile_folder;
+  Result<std::unique_ptr<sandbox::ContentCache>> opened = sandbox::ContentCache::Open(options);
+  compile_folder_state = options.folder.empty() ? "off: in memory only" : "on: " + options.folder;
+  if (!opened.ok()) {
+    compile_folder_state = "off: " + opened.error().message;
+    options.folder.clear();
+    opened = sandbox::ContentCache::Open(options);
+  }
+  if (opened.ok()) compiled = std::move(opened).value();
+}
+
+// Which compiler or interpreter of a language this machine has: asked once, in a box.
+std::string Sandbox::Impl::ToolIdentity(const Language& language) {
+  std::lock_guard<std::mutex> lock(identity_mutex);
+  auto [found, fresh] = tool_identities.try_emplace(language.name);
+  if (!fresh || language.zygote) return found->second;
+  std::string said;
+  if (!language.version.empty()) {
+    RunRequest request;
+    request.kind = RunKind::kExec;
+    request.args = language.version;
+    RunResult result = std::move(RunWithRetry(request, "").result);
+    said = result.stdout_bytes + result.stderr_bytes;
+  }
+  const std::string& tool = language.compile.empty() ? language.run[0] : language.compile[0];
+  found->second = sandbox::SizedText({{language.source, said, sandbox::ProgramIdentity(tool)},
+                                      language.compile,
+                                      language.artifacts,
+                                      language.run});
+  return found->second;
 }
 
 JudgeResult Sandbox::Impl::JudgeOnce(const JudgeJob& job, bool last_try, bool* lost) {
@@ -350,6 +407,7 @@ Result<std::unique_ptr<Sandbox>> Sandbox::Make(const SandboxConfig& config, uint
   Result<LanguageTable> languages = LanguageTable::Make(config.languages_toml);
   if (!languages.ok()) return languages.error();
   impl.languages = std::move(languages).value();
+  impl.OpenCompileCache();
   for (int i = 0; i < std::max(config.slots, 1); ++i) {
     impl.slots.push_back(std::make_unique<Slot>());
     impl.slots.back()->index = i;
@@ -364,42 +422,90 @@ Result<std::unique_ptr<Sandbox>> Sandbox::Make(const SandboxConfig& config, uint
   return made;
 }
 
-RunResult Sandbox::Run(const Job& job) {
-  const Language* language = impl_->languages.Find(job.language);
-  RunResult result;
+bool Sandbox::Impl::MakeRequest(const Job& job, RunRequest* request, RunResult* result) {
+  const Language* language = languages.Find(job.language);
   if (language == nullptr) {
-    result = Fault(StrCat("unknown language '", job.language, "' (",
-                          DidYouMean(job.language, impl_->languages.Names()), ")"));
-    result.tier = tier();
-    return result;
+    *result = Fault(StrCat("unknown language '", job.language, "' (",
+                           DidYouMean(job.language, languages.Names()), ")"));
+    return false;
   }
-  RunRequest request;
-  request.limits = job.limits;
-  request.allow_exec =
+  request->limits = job.limits;
+  request->allow_exec =
       std::find(job.allow.begin(), job.allow.end(), "subprocess") != job.allow.end();
   for (const SourceFile& file : job.files)
-    request.files.insert(request.files.end(), {file.path, file.bytes});
+    request->files.insert(request->files.end(), {file.path, file.bytes});
   if (language->zygote) {
-    request.source = job.source;
-    request.args = job.args;
-  } else {
-    request.kind = RunKind::kExec;
-    request.args = language->run;
-    request.args.insert(request.args.end(), job.args.begin(), job.args.end());
-    if (language->compile.empty()) {
-      request.files.insert(request.files.end(), {language->source, job.source});
-    } else {
-      std::vector<std::string> artifacts;
-      result = impl_->Compile(*language, job, &artifacts);
-      result.tier = tier();
-      if (!result.ok()) return result;
-      request.files.insert(request.files.end(), artifacts.begin(), artifacts.end());
-    }
+    request->source = job.source;
+    request->args = job.args;
+    return true;
   }
-  result = std::move(impl_->RunWithRetry(request, job.stdin_bytes).result);
-  if (impl_->MayRunAgain(result))
+  request->kind = RunKind::kExec;
+  request->args = language->run;
+  request->args.insert(request->args.end(), job.args.begin(), job.args.end());
+  if (language->compile.empty()) {
+    request->files.insert(request->files.end(), {language->source, job.source});
+    return true;
+  }
+  std::vector<std::string> artifacts;
+  *result = Compile(*language, job, &artifacts);
+  request->files.insert(request->files.end(), artifacts.begin(), artifacts.end());
+  return result->ok();
+}
+
+RunResult Sandbox::Run(const Job& job) {
+  RunRequest request;
+  RunResult result;
+  if (impl_->MakeRequest(job, &request, &result)) {
     result = std::move(impl_->RunWithRetry(request, job.stdin_bytes).result);
+    if (impl_->MayRunAgain(result))
+      result = std::move(impl_->RunWithRetry(request, job.stdin_bytes).result);
+  }
   result.tier = tier();
+  return result;
+}
+
+InteractResult Sandbox::Impl::InteractOnce(const RunRequest& program, const RunRequest& interactor,
+                                           bool last_try, bool* lost) {
+  Lease slot(this, Take(""));
+  InteractResult result;
+  Status started = EnsureCandidate(slot.get());
+  if (started.ok()) started = EnsureInteractor(slot.get());
+  if (!started.ok()) {
+    result.program = result.interactor = Fault(started.error().message);
+    return result;
+  }
+  sandbox::TalkExchange talk = sandbox::ExchangeTalk(
+      slot->candidate->socket(), slot->interactor->socket(), program, interactor);
+  *lost = talk.program_lost || talk.interactor_lost;
+  if (!*lost) return {std::move(talk.program), std::move(talk.interactor)};
+  slot->Drop();
+  if (!last_try) return result;
+  if (ControlJobSucceeds(slot.get())) {
+    result.program.cause = result.interactor.cause = Cause::kWorkerLost;
+  } else {
+    result.program = result.interactor =
+        Fault("two workers were lost, and a control job failed too");
+  }
+  return result;
+}
+
+InteractResult Sandbox::Interact(const Job& program, const Job& interactor) {
+  InteractResult result;
+  RunRequest program_request, interactor_request;
+  bool ready = impl_->MakeRequest(interactor, &interactor_request, &result.interactor);
+  if (ready && !impl_->MakeRequest(program, &program_request, &result.program)) {
+    result.interactor.cause = Cause::kOk;  // nobody has talked with it
+    ready = false;
+  }
+  for (int round = 0; ready && round < 2; ++round) {
+    for (int attempt = 0; attempt < 2; ++attempt) {
+      bool lost = false;
+      result = impl_->InteractOnce(program_request, interactor_request, attempt == 1, &lost);
+      if (!lost) break;
+    }
+    if (!impl_->MayRunAgain(result.program)) break;
+  }
+  result.program.tier = result.interactor.tier = tier();
   return result;
 }
 
@@ -414,6 +520,20 @@ Status Sandbox::CheckLanguage(std::string_view name) const {
   if (impl_->languages.Find(name) != nullptr) return {};
   return Error{ErrorCode::kUsage, StrCat("unknown language '", name, "'"),
                DidYouMean(name, impl_->languages.Names())};
+}
+
+std::string Sandbox::Identity(std::string_view name) {
+  const Language* language = impl_->languages.Find(name);
+  std::string tool = language == nullptr ? std::string(name) : impl_->ToolIdentity(*language);
+  std::lock_guard<std::mutex> lock(impl_->identity_mutex);
+  if (impl_->machine_identity.empty()) {
+    impl_->machine_identity =
+        sandbox::SizedText({{TierName(tier()), StrCat(impl_->without), impl_->hello.python_version,
+                             sandbox::FileIdentity(impl_->jail_path)},
+                            impl_->config.preimport,
+                            sandbox::PackagesIdentity(impl_->packages)});
+  }
+  return sandbox::SizedText({{impl_->machine_identity, std::string(name), tool}});
 }
 
 Tier Sandbox::tier() const { return static_cast<Tier>(impl_->hello.tier); }
@@ -470,6 +590,8 @@ SandboxReport Sandbox::Describe() {
   }
   report.layers.emplace_back("system call filter",
                              "on: an allow-list, foreign architectures killed");
+  if (!impl_->compile_folder_state.empty())
+    report.layers.emplace_back("compiled programs on disk", impl_->compile_folder_state);
   report.advice = Advice(report.tier, report.layers);
   return report;
 }

@@ -61,6 +61,7 @@ struct Job {
   Limits limits;
   // Named relaxations: "subprocess" (Python may start programs).
   std::vector<std::string> allow;
+  bool measure_bytecodes = false;  // Python: count them, at ten times the CPU time or more
 };
 
 struct RunResult {
@@ -75,6 +76,7 @@ struct RunResult {
   double wall_ms = 0;
   int64_t peak_memory_kib = 0;
   int64_t process_peak = 0;    // the most processes and threads seen at once; sampled
+  int64_t bytecodes = -1;      // executed, where the job asked and they could be counted; else -1
   double run_delay_share = 0;  // share of the wall time that the scheduler kept it waiting, 0..1
   Tier tier = Tier::kNone;
   std::string fault;  // kFault: a sentence
@@ -82,6 +84,12 @@ struct RunResult {
   bool ok() const { return cause == Cause::kOk; }
   // The record of docs/schemas/run_result.schema.json; bytes as UTF-8 with U+FFFD.
   Json ToJson() const;
+};
+
+// A program and the interactor that talks with it, each in a box and a worker of its own.
+struct InteractResult {
+  RunResult program;  // stdout_bytes is empty: it went to the interactor
+  RunResult interactor;
 };
 
 // One completion judged by one tester. The three strings are opaque here: verifiers/code writes them, the harness in
@@ -94,6 +102,7 @@ struct JudgeJob {
   std::string candidate_spec;  // untrusted program and what the box may know
   Limits limits;
   std::vector<std::string> allow;
+  bool measure_bytecodes = false;
 };
 
 struct JudgeResult {
@@ -117,6 +126,10 @@ struct SandboxConfig {
       python;  // an interpreter or venv whose packages are offered read-only; "" = the built-in one's
   std::vector<std::string> preimport;  // further modules imported before the fork ("numpy")
   std::string languages_toml;  // text of a TOML file that declares further languages; may be empty
+  // What compile steps made is kept in memory, and here (sandbox/content_cache.h) where a folder is named. A folder that
+  // cannot be used is left out; Describe() says so.
+  bool compile_cache = true;
+  std::string compile_folder;
 };
 
 struct LanguageInfo {
@@ -145,11 +158,17 @@ class Sandbox {
 
   RunResult Run(const Job& job);
   JudgeResult Judge(const JudgeJob& job);
+  // Each one's standard output is the other's standard input. `interactor` is trusted text (the row's). Neither waits for ever:
+  // both have wall clocks.
+  InteractResult Interact(const Job& program, const Job& interactor);
 
   // kUsage with "did you mean" for a language that there is not.
   Status CheckLanguage(std::string_view name) const;
   Tier tier() const;
   int slots() const;
+  // Everything of this machine that the verdict on a program of `language` can depend on, as text for keys of caches: the jail,
+  // the tier, the interpreter, its packages, the language's declaration and its compiler.
+  std::string Identity(std::string_view language);
   SandboxReport Describe();
   std::vector<LanguageInfo> Languages();
   // The system call policy and the mounts as text, for `assay run --show-policy`.

@@ -24,6 +24,10 @@ struct VerifierEnv {
   // Starts the sandbox when the first verifier that needs one is made; empty: there is none. Called at most once
   // at a time by MakeVerifier; gives the same Sandbox every time.
   std::function<Result<Sandbox*>()> open_sandbox;
+  // Verdicts may be taken over from equal programs that were judged before: in memory, and in this folder where one is
+  // named.
+  bool cache_verdicts = true;
+  std::string cache_folder;
 };
 
 class Verifier {

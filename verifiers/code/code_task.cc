@@ -5,6 +5,7 @@
 
 #include "core/hash.h"
 #include "core/text.h"
+#include "sandbox/identity.h"
 #include "verifiers/verifier.h"
 
 namespace assay {
@@ -48,20 +49,24 @@ Error BadOption(std::string_view name, std::string_view want) {
   return {ErrorCode::kUsage, StrCat("option '", name, "' of verifier 'code' is not ", want), ""};
 }
 
+std::map<std::string_view, int64_t*> LimitFields(Limits* limits) {
+  static_assert(sizeof(Limits) == 12 * sizeof(int64_t), "every limit is listed here");
+  return {{"cpu_ms", &limits->cpu_ms},
+          {"wall_ms", &limits->wall_ms},
+          {"memory_mib", &limits->memory_mib},
+          {"processes", &limits->processes},
+          {"output_bytes", &limits->output_bytes},
+          {"files", &limits->files},
+          {"disk_mib", &limits->disk_mib},
+          {"stack_mib", &limits->stack_mib},
+          {"open_files", &limits->open_files},
+          {"tester_cpu_ms", &limits->tester_cpu_ms},
+          {"tester_memory_mib", &limits->tester_memory_mib},
+          {"compile_cpu_ms", &limits->compile_cpu_ms}};
+}
+
 Status ReadLimits(const Json& json, Limits* limits) {
-  const std::map<std::string_view, int64_t*> fields = {
-      {"cpu_ms", &limits->cpu_ms},
-      {"wall_ms", &limits->wall_ms},
-      {"memory_mib", &limits->memory_mib},
-      {"processes", &limits->processes},
-      {"output_bytes", &limits->output_bytes},
-      {"files", &limits->files},
-      {"disk_mib", &limits->disk_mib},
-      {"stack_mib", &limits->stack_mib},
-      {"open_files", &limits->open_files},
-      {"tester_cpu_ms", &limits->tester_cpu_ms},
-      {"tester_memory_mib", &limits->tester_memory_mib},
-      {"compile_cpu_ms", &limits->compile_cpu_ms}};
+  const std::map<std::string_view, int64_t*> fields = LimitFields(limits);
   if (json.IsNull()) return {};
   if (!json.IsObject()) return Bad("'limits' is not an object");
   for (const Json::Member& member : *json.AsObject()) {
@@ -106,14 +111,17 @@ Status ReadCase(const Json& test, std::string_view default_name, CodeTask* task,
   if (!test.IsObject()) return Bad("a test case is not an object");
   const Json* input = test.Find("input");
   const Json* output = test.Find("output");
-  if (output == nullptr) return Bad("a test case has no 'output'");
+  // An interactor knows by itself what is right.
+  if (output == nullptr && task->interactor.empty()) return Bad("a test case has no 'output'");
   std::string type(test.StringOr("type", test.StringOr("testtype", "")));
   std::string name(test.StringOr("fn_name", default_name));
   if (type.empty()) type = name.empty() ? "stdin_stdout" : "function_call";
   if (type == "stdin_stdout" || type == "stdin") {
-    task->stdio.push_back({input == nullptr ? "" : StdioText(*input), StdioText(*output)});
+    task->stdio.push_back(
+        {input == nullptr ? "" : StdioText(*input), output == nullptr ? "" : StdioText(*output)});
     return {};
   }
+  if (output == nullptr) return Bad("a test case has no 'output'");
   if (type != "function_call" && type != "functional")
     return Bad(StrCat("unknown type of test case '", type, "'"));
   if (name.empty()) return Bad("a function_call test has no 'fn_name'");
@@ -148,6 +156,18 @@ Result<Json> ZipCases(const Json& info) {
     cases.Append(Json::MakeObject().Set("input", (*inputs)[i]).Set("output", (*outputs)[i]));
   }
   return cases;
+}
+
+// `interactor`: the source, or {"language", "source"}.
+Status ReadInteractor(const Json& info, CodeTask* task) {
+  const Json* given = info.Find("interactor");
+  if (given == nullptr || given->IsNull()) return {};
+  const Json* source = given->IsObject() ? given->Find("source") : given;
+  if (source == nullptr || !source->IsString() || Trim(*source->AsString()).empty())
+    return Bad("'interactor' is no program: give its source, or {\"language\", \"source\"}");
+  task->interactor = *source->AsString();
+  if (given->IsObject()) task->interactor_language = given->StringOr("language", "python");
+  return {};
 }
 
 // The tests' part of the tester's specification; null if the row is about standard streams.
@@ -304,19 +324,56 @@ bool IsSyntaxErrorName(std::string_view type) {
   return type == "SyntaxError" || type == "IndentationError" || type == "TabError";
 }
 
+bool EndedByItsOwnFault(Cause cause) {
+  switch (cause) {
+    case Cause::kOk:
+    case Cause::kNonzeroExit:
+    case Cause::kFault:
+    case Cause::kCompileError:
+      return false;
+    default:
+      return true;
+  }
+}
+
+bool IsRepeatable(Cause cause) {
+  return cause != Cause::kWallLimit && cause != Cause::kWorkerLost && cause != Cause::kFault;
+}
+
+std::string TaskFingerprint(const CodeTask& task) {
+  const CodeOptions& options = task.options;
+  std::vector<std::string> flags;
+  for (bool flag : {options.partial, options.inprocess, options.unordered, options.measure})
+    flags.emplace_back(flag ? "1" : "0");
+  flags.push_back(options.float_tol ? StrCat(*options.float_tol) : "");
+  flags.push_back(StrCat(static_cast<int64_t>(options.match)));
+  Limits limits = task.limits;
+  for (const auto& [name, field] : LimitFields(&limits)) flags.push_back(StrCat(*field));
+  std::vector<std::string> cases;
+  for (const StdioCase& test : task.stdio) cases.insert(cases.end(), {test.input, test.output});
+  return sandbox::SizedText(
+      {{task.language, task.checker, task.interactor, task.interactor_language, task.tester_spec,
+        task.options.inprocess ? task.inprocess_tests : "", task.entry_point},
+       flags,
+       task.allow,
+       task.records,
+       cases});
+}
+
 Verdict FailByCause(Cause cause, const Limits& limits) {
   return Verdict::Fail(CauseName(cause), StrCat("the program ", LimitSentence(cause, limits)));
 }
 
 Result<CodeOptions> ReadCodeOptions(const Json& json, const CodeOptions& base) {
   CodeOptions options = base;
-  Status names = CheckOptionNames(
-      json, "code",
-      {"partial", "cut", "judge", "accept_forgeable", "float_tol", "unordered", "match", "limits"});
+  Status names = CheckOptionNames(json, "code",
+                                  {"partial", "cut", "judge", "accept_forgeable", "float_tol",
+                                   "unordered", "match", "limits", "check_reference", "measure"});
   if (!names.ok()) return names.error();
   for (auto [name, field] :
        {std::pair{"partial", &options.partial}, std::pair{"unordered", &options.unordered},
-        std::pair{"accept_forgeable", &options.accept_forgeable}}) {
+        std::pair{"accept_forgeable", &options.accept_forgeable},
+        std::pair{"check_reference", &options.check_reference}}) {
     const Json* value = json.Find(name);
     if (value == nullptr || value->IsNull()) continue;
     if (!value->IsBool()) return BadOption(name, "true or false");
@@ -334,6 +391,11 @@ Result<CodeOptions> ReadCodeOptions(const Json& json, const CodeOptions& base) {
       return BadOption("judge", "split or inprocess");
     }
     options.inprocess = *value->AsString() == "inprocess";
+  }
+  if (const Json* value = json.Find("measure"); value != nullptr && !value->IsNull()) {
+    std::string_view text = value->IsString() ? std::string_view(*value->AsString()) : "";
+    if (text != "none" && text != "bytecode") return BadOption("measure", "none or bytecode");
+    options.measure = text == "bytecode";
   }
   if (const Json* value = json.Find("match"); value != nullptr && !value->IsNull()) {
     std::string_view text = value->IsString() ? std::string_view(*value->AsString()) : "";
@@ -386,8 +448,15 @@ Result<CodeTask> ReadCodeTask(const Problem& problem, const CodeOptions& options
   if (const Json* allow = info.Find("allow"); allow != nullptr && allow->IsArray()) {
     for (const Json& item : *allow->AsArray()) task.allow.push_back(item.ScalarText());
   }
+  if (Status read = ReadInteractor(info, &task); !read.ok()) return read.error();
+  if (const Json* reference = info.Find("reference"); reference != nullptr && reference->IsString())
+    task.reference = *reference->AsString();
   Result<Json> tests = ReadTests(info, &task);
   if (!tests.ok()) return tests.error();
+  if (!task.interactor.empty() && !task.by_stdio())
+    return Bad("'interactor' is for tests of standard streams");
+  if (!task.interactor.empty() && !task.checker.empty())
+    return Bad("'interactor' and 'checker' are both given");
   if (task.options.inprocess && (tests->IsNull() || tests->StringOr("kind", "") == "calls")) {
     return Bad("judge = inprocess is for tests that are Python text ('test' or 'asserts')");
   }

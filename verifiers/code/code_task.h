@@ -24,6 +24,8 @@ struct CodeOptions {
   bool accept_forgeable = false;  // without it, `inprocess` is refused; a row cannot say it
   std::optional<double> float_tol;
   bool unordered = false;
+  bool check_reference = true;  // a row's reference must pass its own tests
+  bool measure = false;         // count the bytecodes of programs that pass
   OutputMatch match = OutputMatch::kLines;
   Json limits;  // an object or null
 };
@@ -43,6 +45,10 @@ struct CodeTask {
   // Either cases for standard streams, or a tester.
   std::vector<StdioCase> stdio;
   std::string checker;  // source of a special judge for `stdio`; may be empty
+  std::string
+      interactor;  // source of a program that talks with the candidate, for `stdio`; may be empty
+  std::string interactor_language = "python";
+  std::string reference;  // a reply that passes, by what the row says; may be empty
   // For a tester: the JSON text of py_tester.py, and its key.
   std::string tester_spec;
   std::string tester_key;
@@ -65,6 +71,20 @@ struct CodeProgram {
   int64_t first_line = 0;
 };
 CodeProgram BuildProgram(const CodeTask& task, std::string_view reply);
+
+// A verdict and what is known beside it.
+struct Judged {
+  Verdict verdict;
+  bool repeatable = true;  // false: a wall clock, a lost worker or a fault of ours had a part in it
+  int64_t bytecodes = -1;  // of a measured run; -1: not counted
+};
+// Whether a run's end says something of the program alone.
+bool IsRepeatable(Cause cause);
+// Limits, signals, the policy: what the program's own doing ended.
+bool EndedByItsOwnFault(Cause cause);
+
+// Everything of the task that a verdict depends on beside the program, as text for keys of caches.
+std::string TaskFingerprint(const CodeTask& task);
 
 // What Python wrote last to stderr: "ValueError: bad", and the last line of main.py that its traceback names (0: none).
 struct LastWords {

@@ -9,6 +9,8 @@
 #include "sandbox/sandbox.h"
 #include "verifiers/code/code_task.h"
 #include "verifiers/code/inprocess.h"
+#include "verifiers/code/stdio_judge.h"
+#include "verifiers/code/verdict_cache.h"
 
 namespace assay {
 
@@ -19,6 +21,9 @@ const char* const kCodeOptionsHelp =
     "float_tol: number (default none): how far numbers may differ\n"
     "unordered: true | false (default false): lists match in any order\n"
     "limits: {cpu_ms, wall_ms, memory_mib, ..}\n"
+    "check_reference: true | false (default true): a row whose `reference` fails its tests is a "
+    "fault\n"
+    "measure: none | bytecode (default none): count the bytecodes of Python programs that pass\n"
     "judge: split | inprocess (default split): tests apart from the program, or forgeable beside "
     "it\n"
     "accept_forgeable: true | false (default false): needed for judge = inprocess";
@@ -26,171 +31,8 @@ const char* const kCodeOptionsHelp =
 namespace {
 
 constexpr size_t kMaxProgramBytes = size_t{4} << 20;
-bool EndedByItsOwnFault(Cause cause) {
-  switch (cause) {
-    case Cause::kOk:
-    case Cause::kNonzeroExit:
-    case Cause::kFault:
-    case Cause::kCompileError:
-      return false;
-    default:
-      return true;
-  }
-}
-
-// ------------------------------------------------------------------------------------------------------- standard streams
-
-// One run of a program on one test, which it passes or fails with a reason.
-struct CaseResult {
-  bool passed = false;
-  Verdict verdict;
-};
-
-CaseResult JudgeRun(const CodeTask& task, const CodeProgram& program, const StdioCase& test,
-                    const RunResult& run) {
-  if (run.cause == Cause::kFault) return {false, Verdict::Fault("sandbox_fault", run.fault)};
-  if (run.cause == Cause::kCompileError) {
-    return {false, Verdict::Fail("compile_error", Shown(Trim(run.stderr_bytes)))};
-  }
-  if (run.cause == Cause::kNonzeroExit) {
-    LastWords words = ReadTraceback(run.stderr_bytes);
-    bool python = task.language == "python";
-    bool syntax = python && !words.traceback && IsSyntaxErrorName(words.type);
-    bool raised = python && words.traceback;
-    Verdict verdict =
-        Verdict::Fail(syntax                                  ? "syntax_error"
-                      : words.type == "MemoryError" && raised ? "memory_limit"
-                      : raised                                ? "exception"
-                                                              : "nonzero_exit",
-                      syntax || raised ? words.sentence : StrCat("exit code ", run.exit_code));
-    if (raised) verdict.evidence.Set("exception", words.type);
-    int64_t own_line = words.line - program.first_line;
-    if ((syntax || raised) && own_line > 0) {
-      verdict.evidence.Set("program_line", own_line);
-      StrAppend(&verdict.detail, " (line ", own_line, ")");
-    }
-    return {false, std::move(verdict)};
-  }
-  if (run.cause != Cause::kOk) return {false, FailByCause(run.cause, task.limits)};
-  if (run.stdout_truncated) return {false, FailByCause(Cause::kOutputLimit, task.limits)};
-  if (!task.checker.empty() ||
-      OutputMatches(run.stdout_bytes, test.output, task.options.match, task.options.float_tol)) {
-    return {true, Verdict::Pass()};
-  }
-  return {false, Verdict::Fail("wrong_answer", "the output differs from what is expected")};
-}
-
-Json DescribeCase(size_t number, const StdioCase& test, const RunResult& run) {
-  Json failing = Json::MakeObject();
-  failing.Set("test", static_cast<int64_t>(number)).Set("input", Shown(test.input));
-  failing.Set("expected", Shown(test.output)).Set("got", Shown(run.stdout_bytes));
-  return failing;
-}
-
-class StdioJudge {
- public:
-  StdioJudge(const CodeTask& task, Sandbox* sandbox) : task_(task), sandbox_(sandbox) {}
-
-  Verdict Judge(const CodeProgram& program) {
-    Job job;
-    job.language = task_.language;
-    job.source = program.text;
-    job.limits = task_.limits;
-    job.allow = task_.allow;
-    for (size_t i = 0; i < task_.stdio.size(); ++i) {
-      job.stdin_bytes = task_.stdio[i].input;
-      RunResult run = sandbox_->Run(job);
-      CaseResult result = JudgeRun(task_, program, task_.stdio[i], run);
-      if (result.verdict.outcome == Outcome::kFault) return result.verdict;
-      if (result.passed) {
-        ++passed_;
-        if (!task_.checker.empty()) Keep(i, run);
-        continue;
-      }
-      if (failed_++ == 0) {
-        first_ = std::move(result.verdict);
-        first_.evidence.Set("failing", DescribeCase(i, task_.stdio[i], run));
-      }
-      // What does not parse fails every test.
-      if (!task_.options.partial || first_.reason == "syntax_error" ||
-          first_.reason == "compile_error")
-        break;
-    }
-    if (!task_.checker.empty() && (failed_ == 0 || task_.options.partial)) {
-      if (Verdict checked = RunChecker(); checked.outcome == Outcome::kFault) return checked;
-    }
-    return Finish();
-  }
-
- private:
-  void Keep(size_t number, const RunResult& run) {
-    const StdioCase& test = task_.stdio[number];
-    Json kept = Json::MakeObject();
-    kept.Set("test", static_cast<int64_t>(number))
-        .Set("input", test.input)
-        .Set("output", test.output);
-    outputs_.Append(kept.Set("got", SanitizeUtf8(run.stdout_bytes)));
-  }
-
-  // The special judge sees the outputs as data, in the tester's process, with nothing of the program's beside it.
-  Verdict RunChecker() {
-    Json tests = Json::MakeObject().Set("kind", "checker").Set("text", task_.checker);
-    JudgeJob job;
-    job.tester_spec = Json::MakeObject()
-                          .Set("tests", std::move(tests))
-                          .Set("partial", task_.options.partial)
-                          .Dump();
-    job.tester_key = StrCat("checker ", task_.checker);
-    job.tester_request =
-        Json::MakeObject().Set("cases", outputs_.IsNull() ? Json::MakeArray() : outputs_).Dump();
-    jail::CandidateSpec nothing;
-    nothing.module_name = "solution";
-    job.candidate_spec = nothing.Encode();
-    job.limits = task_.limits;
-    JudgeResult judged = sandbox_->Judge(job);
-    Result<Json> said = ParseJson(judged.result);
-    if (!said.ok()) {
-      return EndedByItsOwnFault(judged.tester_cause)
-                 ? Verdict::Fail("wrong_answer", "the checker ran over its limits on the output")
-                 : Verdict::Fault("sandbox_fault", judged.candidate.fault);
-    }
-    if (said->StringOr("outcome", "") == "fault") {
-      return Verdict::Fault(std::string(said->StringOr("reason", "gold_checker")),
-                            std::string(said->StringOr("detail", "")));
-    }
-    if (said->StringOr("outcome", "") == "pass") return Verdict::Pass();
-    int64_t held = task_.options.partial ? said->IntOr("passed", 0) : 0;
-    failed_ += passed_ - held;
-    passed_ = held;
-    if (first_.reason.empty()) {
-      first_ = Verdict::Fail(
-          "wrong_answer", std::string(said->StringOr("detail", "the checker rejects the output")));
-      if (const Json* failing = said->Find("failing")) first_.evidence.Set("failing", *failing);
-    }
-    return Verdict::Pass();
-  }
-
-  Verdict Finish() {
-    int64_t total = static_cast<int64_t>(task_.stdio.size());
-    if (failed_ == 0) {
-      Verdict pass = Verdict::Pass();
-      pass.evidence = Json::MakeObject().Set("passed", passed_).Set("total", total);
-      return pass;
-    }
-    if (task_.options.partial) {
-      first_.score = static_cast<double>(passed_) / static_cast<double>(total);
-      first_.evidence.Set("passed", passed_).Set("total", total);
-    }
-    return first_;
-  }
-
-  const CodeTask& task_;
-  Sandbox* sandbox_;
-  int64_t passed_ = 0;
-  int64_t failed_ = 0;
-  Verdict first_ = Verdict::Fail("");
-  Json outputs_;
-};
+// How much longer a program may take while its bytecodes are counted.
+constexpr int64_t kMeasuredSlowdown = 20;
 
 // ------------------------------------------------------------------------------------------------------------ the judge
 
@@ -237,7 +79,7 @@ Verdict ReadJudgeResult(const JudgeResult& judged, const CodeTask& task) {
   return verdict;
 }
 
-Verdict JudgeByTester(const CodeTask& task, const CodeProgram& program, Sandbox* sandbox) {
+Judged JudgeByTester(const CodeTask& task, const CodeProgram& program, Sandbox* sandbox) {
   jail::CandidateSpec candidate;
   candidate.program = program.text;
   candidate.module_name = "solution";
@@ -249,13 +91,16 @@ Verdict JudgeByTester(const CodeTask& task, const CodeProgram& program, Sandbox*
   job.candidate_spec = candidate.Encode();
   job.limits = task.limits;
   job.allow = task.allow;
-  return ReadJudgeResult(sandbox->Judge(job), task);
+  job.measure_bytecodes = task.options.measure;
+  JudgeResult judged = sandbox->Judge(job);
+  bool repeatable = IsRepeatable(judged.candidate.cause) && IsRepeatable(judged.tester_cause);
+  return {ReadJudgeResult(judged, task), repeatable, judged.candidate.bytecodes};
 }
 
 class CodeVerifier : public Verifier {
  public:
-  CodeVerifier(CodeOptions options, Sandbox* sandbox)
-      : options_(std::move(options)), sandbox_(sandbox) {}
+  CodeVerifier(CodeOptions options, Sandbox* sandbox, std::unique_ptr<VerdictCache> cache)
+      : options_(std::move(options)), sandbox_(sandbox), cache_(std::move(cache)) {}
 
   std::vector<Verdict> Verify(const Group& group, const Json* row_options) const override {
     CodeOptions options = options_;
@@ -272,12 +117,23 @@ class CodeVerifier : public Verifier {
     }
     Result<CodeTask> task = ReadCodeTask(group.problem, options);
     if (!task.ok()) return All(group, Verdict::Fault("gold_bad_tests", task.error().message));
+    std::string key;
+    if (cache_ != nullptr) key = cache_->TaskKey(*task, sandbox_->Identity(task->language));
+    if (!task->reference.empty() && options.check_reference) {
+      Verdict gold = JudgeOne(*task, key, BuildProgram(*task, task->reference));
+      if (gold.outcome == Outcome::kFail) {
+        return All(group,
+                   Verdict::Fault("gold_reference", StrCat("the row's reference fails its tests: ",
+                                                           gold.reason, ": ", gold.detail)));
+      }
+      if (gold.outcome == Outcome::kFault) return All(group, gold);
+    }
     std::vector<Verdict> verdicts;
     std::unordered_map<std::string, size_t> judged;  // program -> its first sample
     for (const Sample& sample : group.samples) {
       CodeProgram program = BuildProgram(*task, sample.text);
       auto [found, fresh] = judged.emplace(program.text, verdicts.size());
-      verdicts.push_back(fresh ? JudgeOne(*task, program) : verdicts[found->second]);
+      verdicts.push_back(fresh ? JudgeOne(*task, key, program) : verdicts[found->second]);
       if (!fresh) verdicts.back().ms = 0;
     }
     return verdicts;
@@ -288,21 +144,54 @@ class CodeVerifier : public Verifier {
     return std::vector<Verdict>(group.samples.size(), verdict);
   }
 
-  Verdict JudgeOne(const CodeTask& task, const CodeProgram& program) const {
+  // `ms` is what this call took: next to nothing where the verdict was known.
+  Verdict JudgeOne(const CodeTask& task, const std::string& key, const CodeProgram& program) const {
     if (program.text.empty()) return Verdict::Fail("no_code", "the reply holds no program");
     if (program.text.size() > kMaxProgramBytes)
       return Verdict::Fail("output_limit", "the program is too long");
     const auto start = std::chrono::steady_clock::now();
-    Verdict verdict = task.by_stdio()          ? StdioJudge(task, sandbox_).Judge(program)
-                      : task.options.inprocess ? JudgeInProcess(task, program, sandbox_)
-                                               : JudgeByTester(task, program, sandbox_);
-    verdict.ms =
+    std::optional<Verdict> verdict;
+    if (cache_ != nullptr) verdict = cache_->Find(key, program);
+    if (!verdict) {
+      Judged judged = JudgeAnew(task, program);
+      if (cache_ != nullptr) cache_->Keep(key, program, judged);
+      verdict = std::move(judged.verdict);
+    }
+    verdict->ms =
         std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-    return verdict;
+    return std::move(*verdict);
+  }
+
+  // A program that passes is run once more to be measured, with room for what counting costs: the verdict is the unmeasured
+  // run's.
+  Judged JudgeAnew(const CodeTask& task, const CodeProgram& program) const {
+    CodeTask plain = task;
+    plain.options.measure = false;
+    Judged judged = JudgeBy(task.options.measure ? plain : task, program);
+    Verdict& verdict = judged.verdict;
+    if (task.options.measure && verdict.outcome == Outcome::kPass && task.language == "python") {
+      CodeTask measured = task;
+      measured.limits.cpu_ms *= kMeasuredSlowdown;
+      measured.limits.wall_ms *= kMeasuredSlowdown;
+      Judged counted = JudgeBy(measured, program);
+      bool same = counted.verdict.outcome == Outcome::kPass && counted.bytecodes >= 0;
+      verdict.evidence.Set("bytecodes", same ? Json(counted.bytecodes) : Json());
+      judged.repeatable = judged.repeatable && counted.repeatable;
+    }
+    if (verdict.outcome == Outcome::kPass || verdict.outcome == Outcome::kFail)
+      verdict.evidence.Set("isolation", TierName(sandbox_->tier()));
+    return judged;
+  }
+
+  Judged JudgeBy(const CodeTask& task, const CodeProgram& program) const {
+    return task.by_stdio()          ? JudgeByStreams(task, program, sandbox_)
+           : task.options.inprocess ? JudgeInProcess(task, program, sandbox_)
+                                    : JudgeByTester(task, program, sandbox_);
   }
 
   CodeOptions options_;
   Sandbox* sandbox_;
+  std::unique_ptr<VerdictCache> cache_;  // null: every program is judged anew
 };
 
 }  // namespace
@@ -320,8 +209,14 @@ Result<std::unique_ptr<Verifier>> MakeCodeVerifier(const Json& options, const Ve
     return Error{ErrorCode::kUnavailable, "verifier 'code' needs the sandbox",
                  "run `assay doctor`: it says what is missing"};
   }
+  std::unique_ptr<VerdictCache> cache;
+  if (env.cache_verdicts) {
+    Result<std::unique_ptr<VerdictCache>> opened = VerdictCache::Open(env.cache_folder);
+    if (!opened.ok()) return opened.error();
+    cache = std::move(opened).value();
+  }
   return std::unique_ptr<Verifier>(
-      std::make_unique<CodeVerifier>(std::move(read).value(), env.sandbox));
+      std::make_unique<CodeVerifier>(std::move(read).value(), env.sandbox, std::move(cache)));
 }
 
 }  // namespace assay

@@ -80,7 +80,7 @@ Verdict FromRun(const CodeTask& task, const CodeProgram& program, const RunResul
 
 }  // namespace
 
-Verdict JudgeInProcess(const CodeTask& task, const CodeProgram& program, Sandbox* sandbox) {
+Judged JudgeInProcess(const CodeTask& task, const CodeProgram& program, Sandbox* sandbox) {
   std::string marker = Marker(program);
   Job job;
   job.source = std::string(kRunner);
@@ -88,9 +88,11 @@ Verdict JudgeInProcess(const CodeTask& task, const CodeProgram& program, Sandbox
   job.args = {task.entry_point, marker};
   job.limits = task.limits;
   job.allow = task.allow;
-  Verdict verdict = FromRun(task, program, sandbox->Run(job), marker);
+  job.measure_bytecodes = task.options.measure;
+  RunResult run = sandbox->Run(job);
+  Verdict verdict = FromRun(task, program, run, marker);
   verdict.evidence.Set("forgeable", true);
-  return verdict;
+  return {std::move(verdict), IsRepeatable(run.cause), run.bytecodes};
 }
 
 }  // namespace assay

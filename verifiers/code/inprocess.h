@@ -8,6 +8,6 @@
 
 namespace assay {
 
-Verdict JudgeInProcess(const CodeTask& task, const CodeProgram& program, Sandbox* sandbox);
+Judged JudgeInProcess(const CodeTask& task, const CodeProgram& program, Sandbox* sandbox);
 
 }  // namespace assay
