@@ -520,6 +520,31 @@ PyObject* ModuleRestore(PyObject*, PyObject* pairs) {
   Py_RETURN_NONE;
 }
 
+// restore_modules(modules): each of them is in sys.modules again under its name. No reference is counted while nothing has changed.
+PyObject* ModuleRestoreModules(PyObject*, PyObject* modules) {
+  PyObject* now = PyImport_GetModuleDict();
+  PyObject *key, *value;
+  Py_ssize_t at = 0;
+  while (PyDict_Check(modules) && PyDict_Next(modules, &at, &key, &value)) {
+    if (PyDict_GetItemWithError(now, key) != value && PyDict_SetItem(now, key, value) != 0)
+      return nullptr;
+  }
+  Py_RETURN_NONE;
+}
+
+// modules_since(modules): what sys.modules has besides these, as a dict.
+PyObject* ModuleModulesSince(PyObject*, PyObject* known) {
+  PyRef found(PyDict_New());
+  PyObject *key, *value;
+  Py_ssize_t at = 0;
+  while (found && PyDict_Check(known) && PyDict_Next(PyImport_GetModuleDict(), &at, &key, &value)) {
+    if (PyDict_GetItemWithError(known, key) != value &&
+        PyDict_SetItem(found.get(), key, value) != 0)
+      return nullptr;
+  }
+  return found.release();
+}
+
 PyMethodDef g_methods[] = {{"setup", ModuleSetup, METH_VARARGS, nullptr},
                            {"ask", ModuleAsk, METH_VARARGS, nullptr},
                            {"loaded", ModuleLoaded, METH_NOARGS, nullptr},
@@ -530,6 +555,8 @@ PyMethodDef g_methods[] = {{"setup", ModuleSetup, METH_VARARGS, nullptr},
                            {"break_off", ModuleBreakOff, METH_O, nullptr},
                            {"records", ModuleRecords, METH_O, nullptr},
                            {"restore", ModuleRestore, METH_O, nullptr},
+                           {"restore_modules", ModuleRestoreModules, METH_O, nullptr},
+                           {"modules_since", ModuleModulesSince, METH_O, nullptr},
                            {nullptr, nullptr, 0, nullptr}};
 PyModuleDef g_module = {PyModuleDef_HEAD_INIT,
                         "_assay_judge",
@@ -568,7 +595,10 @@ bool WriteWhole(int fd, std::string_view bytes) {
 
 bool PrepareTesterZygote() {
   if (g_tester_module != nullptr) return true;
-  if (PrepareTransfer() && LoadTesterModule()) return true;
+  if (PrepareTransfer() && LoadTesterModule()) {
+    PyRef done(PyObject_CallMethod(g_tester_module, "prepare_zygote", nullptr));
+    if (done) return true;
+  }
   PyErr_Print();
   return false;
 }

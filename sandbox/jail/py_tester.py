@@ -311,26 +311,26 @@ def import_modules(nodes):
 # ------------------------------------------------------------------------------------------------------------ one problem
 
 class State:
-    """What a completion's tests may change in this process, and back."""
+    """What a completion's tests may change in this process, and back. What the zygote had is noted there, once: a tester that
+    noted it again would touch, and so copy, most pages of the interpreter."""
 
     def __init__(self):
-        random.seed(0)
-        self.random = random.getstate()
+        self.known = first_modules if first_modules is not None else {}
+        self.new = channel.modules_since(self.known)
+        self.contents = [(m.__dict__, dict(m.__dict__)) for m in self.new.values()
+                         if isinstance(m, types.ModuleType) and m is not sys.modules[__name__]]
         self.filters = list(warnings.filters)
         self.environ = dict(os.environ)
         self.recursion = sys.getrecursionlimit()
-        self.modules = dict(sys.modules)
-        self.contents = [(m.__dict__, dict(m.__dict__)) for m in sys.modules.values()
-                         if isinstance(m, types.ModuleType) and m is not sys.modules[__name__]]
         self.path = list(sys.path)
 
     def restore(self):
+        channel.restore(first_contents)
         channel.restore(self.contents)
-        for name, module in self.modules.items():
-            if sys.modules.get(name) is not module:
-                sys.modules[name] = module
+        channel.restore_modules(self.known)
+        channel.restore_modules(self.new)
         sys.path[:] = self.path
-        random.setstate(self.random)
+        random.seed(0)
         numpy = sys.modules.get("numpy")
         if numpy is not None:
             numpy.random.seed(0)
@@ -343,6 +343,25 @@ class State:
             os.environ.clear()
             os.environ.update(self.environ)
         sys.setrecursionlimit(self.recursion)
+
+
+first_modules = None
+first_contents = []
+
+
+def prepare_zygote():
+    """Called once, before the first fork: notes what every tester begins with, and touches what every problem needs."""
+    global first_modules, first_contents
+    prepare(WARM_UP)
+    first = State()
+    first_modules, first_contents = first.new, first.contents
+    session.state = State()
+    session.state.restore()
+
+
+# A problem like most.
+WARM_UP = json.dumps({"entry_point": "f", "trusted": ["def f(x):\n    return x\n"], "setup": "", "tests": {
+    "kind": "check", "text": "def check(candidate):\n    assert candidate(1) == [1, 2.5]\n"}})
 
 
 class Session:

@@ -282,10 +282,6 @@ class Testers {
 
 constexpr int kTesterJobsMax = 1000;
 constexpr int64_t kTesterGrowthMaxKib = 128 << 10;
-// Makes a blank tester touch what every problem needs, before anybody waits for it.
-constexpr char kWarmUpSpec[] =
-    R"({"entry_point": "f", "trusted": ["def f(x):\n    return x\n"], "setup": "", )"
-    R"("tests": {"kind": "check", "text": "def check(candidate):\n    assert candidate(1) == [1, 2.5]\n"}})";
 
 void Testers::StopAll() {
   if (current_.valid() || spare_.valid()) EndEverything(world_);
@@ -306,7 +302,6 @@ void Testers::StopCurrent() {
 }
 
 void Testers::TesterMain() {
-  TesterPrepare(kWarmUpSpec);
   Frame frame;
   while (ReceiveFrame(kChannelFd, &frame)) {
     if (frame.type == FrameType::kConfig) {
