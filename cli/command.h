@@ -76,6 +76,7 @@ void AddSelectCommand(CLI::App* app, Context* context);
 void AddExportCommand(CLI::App* app, Context* context);
 void AddStatsCommand(CLI::App* app, Context* context);
 void AddRunCommand(CLI::App* app, Context* context);
+void AddRedteamCommand(CLI::App* app, Context* context);
 void AddDoctorCommand(CLI::App* app, Context* context);
 void AddVerifiersCommand(CLI::App* app, Context* context);
 void AddConfigCommand(CLI::App* app, Context* context);

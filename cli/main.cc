@@ -160,6 +160,7 @@ int Main(int argc, char** argv) {
   AddStatsCommand(&app, &context);
   AddTrainCommands(&app, &context);
   AddRunCommand(&app, &context);
+  AddRedteamCommand(&app, &context);
   AddDoctorCommand(&app, &context);
   AddVerifiersCommand(&app, &context);
   AddConfigCommand(&app, &context);
