@@ -8,7 +8,7 @@
 namespace assay::sqlite {
 namespace {
 
-constexpr int kFewRows = 8;
+constexpr int kFewRows = 16;
 
 Error IoError(sqlite3* db, const std::string& path) {
   int system_errno = db != nullptr ? sqlite3_system_errno(db) : 0;
@@ -106,6 +106,9 @@ std::string_view Statement::TextAt(int column) const {
 
 Result<std::unique_ptr<Database>> Database::Open(const std::string& path, int open_flags,
                                                  int busy_timeout_ms) {
+  // SQLite counts its memory under a lock of the whole process; nobody asks for the count. Only before its first use.
+  static const int without_statistics = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+  (void)without_statistics;
   std::unique_ptr<Database> database(new Database());
   database->path_ = path;
   // Our Database belongs to one thread, so SQLite's own mutexes are not needed.
@@ -147,14 +150,16 @@ Result<BatchInsert> BatchInsert::Make(Database* db, const std::string& table, in
   std::string row = "(?";
   for (int i = 1; i < columns; ++i) row += ",?";
   row += ")";
-  const std::pair<Statement*, int> kinds[] = {
+  const std::pair<Insert*, int> kinds[] = {
       {&batch.many_, kRows}, {&batch.few_, kFewRows}, {&batch.one_, 1}};
-  for (const auto& [statement, rows] : kinds) {
+  for (const auto& [insert, rows] : kinds) {
     std::string sql = StrCat("INSERT INTO ", table, " VALUES ", row);
     for (int i = 1; i < rows; ++i) StrAppend(&sql, ",", row);
     Result<Statement> prepared = db->Prepare(sql);
     if (!prepared.ok()) return prepared.error();
-    *statement = std::move(*prepared);
+    // Parameters begin as null.
+    *insert = {std::move(*prepared), rows,
+               std::vector<char>(static_cast<size_t>(rows * columns), 1)};
   }
   return batch;
 }
@@ -195,10 +200,14 @@ BatchInsert& BatchInsert::Bytes(Kind kind, std::string_view value) {
   return *this;
 }
 
-Status BatchInsert::InsertRows(Statement* statement, size_t first_cell, int rows) {
+Status BatchInsert::InsertRows(Insert* insert, size_t first_cell) {
+  Statement* statement = &insert->statement;
   std::string_view bytes = bytes_;
-  for (int i = 0; i < rows * columns_; ++i) {
+  for (int i = 0; i < insert->rows * columns_; ++i) {
     const Cell& cell = cells_[first_cell + i];
+    // Bindings outlive a run: most nulls are there already.
+    if (cell.kind == Kind::kNull && insert->null[i]) continue;
+    insert->null[i] = cell.kind == Kind::kNull;
     switch (cell.kind) {
       case Kind::kNull:
         statement->Null(i + 1);
@@ -224,12 +233,10 @@ Status BatchInsert::Flush() {
   int rows = static_cast<int>(cells_.size()) / columns_;
   for (int done = 0; done < rows;) {
     int left = rows - done;
-    int step = left >= kRows ? kRows : left >= kFewRows ? kFewRows : 1;
-    Statement* statement = step == kRows ? &many_ : step == kFewRows ? &few_ : &one_;
-    if (Status status = InsertRows(statement, static_cast<size_t>(done) * columns_, step);
-        !status.ok())
+    Insert* insert = left >= kRows ? &many_ : left >= kFewRows ? &few_ : &one_;
+    if (Status status = InsertRows(insert, static_cast<size_t>(done) * columns_); !status.ok())
       return status;
-    done += step;
+    done += insert->rows;
   }
   cells_.clear();
   bytes_.clear();

@@ -95,7 +95,7 @@ class BatchInsert {
   Status Flush();
 
  private:
-  static constexpr int kRows = 64;      // in one statement
+  static constexpr int kRows = 256;     // in one statement
   static constexpr int kRowsMax = 512;  // collected before full()
   static constexpr size_t kMaxBytes = size_t{4} << 20;
   enum class Kind : uint8_t { kNull, kInt, kReal, kText, kBlob };
@@ -109,10 +109,15 @@ class BatchInsert {
     size_t size;
   };
   BatchInsert& Bytes(Kind kind, std::string_view value);
-  Status InsertRows(Statement* statement, size_t first_cell, int rows);
+  struct Insert {
+    Statement statement;
+    int rows = 0;
+    std::vector<char> null;  // which parameters are bound to null now
+  };
+  Status InsertRows(Insert* insert, size_t first_cell);
 
   int columns_ = 0;
-  Statement many_, few_, one_;  // of kRows, kFewRows and one row
+  Insert many_, few_, one_;  // of kRows, kFewRows and one row
   std::vector<Cell> cells_;
   std::string bytes_;
 };

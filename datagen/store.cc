@@ -17,11 +17,10 @@ namespace {
 // A transaction this large costs little more than its share; a larger one only costs memory.
 constexpr int64_t kCommitRows = 65'536;
 constexpr int64_t kCommitBytes = int64_t{32} << 20;
-constexpr size_t kProblemCacheSize = 1 << 18;
 
-// Reading through a memory map would turn an I/O error into SIGBUS, so mmap_size stays 0. Pages of 8 KiB hold most
-// completions without overflow chains. journal_size_limit keeps one large transaction from leaving a large WAL behind.
-constexpr char kNewFilePragmas[] = "PRAGMA page_size=8192; PRAGMA journal_mode=WAL;";
+// Reading through a memory map would turn an I/O error into SIGBUS, so mmap_size stays 0. Pages of 16 KiB hold most
+// completions without overflow chains, and the log has fewer frames to write. journal_size_limit keeps one large transaction from leaving a large WAL behind.
+constexpr char kNewFilePragmas[] = "PRAGMA page_size=16384; PRAGMA journal_mode=WAL;";
 constexpr char kPragmas[] =
     "PRAGMA foreign_keys=ON; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536; PRAGMA "
     "temp_store=MEMORY;"
@@ -133,7 +132,6 @@ Status Store::Impl::Fail(Error error) {
 
 Status Store::Impl::PrepareWriting() {
   const std::pair<Statement*, const char*> kStatements[] = {
-      {&find_problem, "SELECT id FROM problems WHERE hash = ?"},
       {&find_row, "SELECT line_hash FROM rows WHERE input_id = ? AND line = ?"},
       {&insert_input,
        "INSERT INTO inputs(id, run_id, file, rows_done, last_line) VALUES (?, ?, ?, 0, 0)"},
@@ -147,11 +145,12 @@ Status Store::Impl::PrepareWriting() {
     if (!prepared.ok()) return prepared.error();
     *statement = std::move(*prepared);
   }
+  checkpointer.emplace(db->path());
   batches.emplace();
   const std::tuple<BatchInsert*, const char*, int> kBatches[] = {
       {&batches->texts, "texts(id, bytes, body)", 3},
       {&batches->problems,
-       "problems(id, hash, name, task, prompt_id, messages, answers, verification_info)", 8},
+       "problems(id, name, task, prompt_id, messages, answers, verification_info)", 7},
       {&batches->rows,
        "rows(id, input_id, line, line_hash, problem_id, flat, first_sample, sample_count, options, "
        "extra, error)",
@@ -168,7 +167,8 @@ Status Store::Impl::PrepareWriting() {
     if (!made.ok()) return made.error();
     *batch = std::move(*made);
   }
-  return texts.Prepare(db.get());
+  if (Status status = texts.Prepare(db.get(), "text_hashes"); !status.ok()) return status;
+  return problems.Prepare(db.get(), "problem_hashes");
 }
 
 Status Store::Impl::Begin() {
@@ -197,7 +197,8 @@ Status Store::Impl::Refresh() {
     *counter = *last + 1;
   }
   if (Status status = RefreshInputs(); !status.ok()) return status;
-  return texts.Reload();
+  if (Status status = texts.Reload(); !status.ok()) return status;
+  return problems.Reload();
 }
 
 // Two processes that write one run would both think that they are its only source.
@@ -234,7 +235,9 @@ Status Store::Impl::CommitAll() {
   if (failed) return *failed;
   if (!db->InTransaction()) return {};
   if (Status status = FlushRows(); !status.ok()) return status;
-  if (Status status = texts.Flush(); !status.ok()) return status;
+  for (sqlite::HashIndex* index : {&texts, &problems}) {
+    if (Status status = index->Flush(); !status.ok()) return status;
+  }
   for (auto& [key, input] : inputs) {
     if (!input.dirty) continue;
     update_input.Int(1, input.rows_done);
@@ -244,6 +247,8 @@ Status Store::Impl::CommitAll() {
     input.dirty = false;
   }
   if (Status status = db->Exec("COMMIT"); !status.ok()) return status;
+  // Small runs are left to the checkpoint at the end.
+  if (pending_rows >= kCommitRows || pending_bytes >= kCommitBytes) checkpointer->Wake();
   pending_rows = 0;
   pending_bytes = 0;
   return {};
@@ -419,28 +424,14 @@ Result<int64_t> Store::Impl::ProblemId(const Problem& problem) {
     StrAppend(&key, part.size(), ":", part);
   }
   Hash128 hash = HashBytes128(key);
-  auto cached = problems.find(hash);
-  if (cached != problems.end()) return cached->second;
-  // Dropping the cache is safe only when the database can be asked for everything in it.
-  if (problems.size() >= kProblemCacheSize) {
-    if (Status status = FlushRows(); !status.ok()) return status.error();
-    problems.clear();
-  }
-  char bytes[16];
-  find_problem.Blob(1, HashBytes(hash, bytes));
-  Result<bool> row = find_problem.Step();
-  if (!row.ok()) return row.error();
-  int64_t id = *row ? find_problem.IntAt(0) : next.problem++;
-  find_problem.Reset();
-  problems.emplace(hash, id);
-  if (*row) return id;
+  Result<std::optional<int64_t>> known = problems.Find(hash);
+  if (!known.ok()) return known.error();
+  if (*known) return **known;
+  int64_t id = next.problem++;
+  problems.Add(hash, id);
   Result<int64_t> prompt = TextId(problem.prompt);
   if (!prompt.ok()) return prompt.error();
-  batches->problems.Int(id)
-      .Blob(HashBytes(hash, bytes))
-      .Text(problem.id)
-      .Text(problem.task)
-      .Int(*prompt);
+  batches->problems.Int(id).Text(problem.id).Text(problem.task).Int(*prompt);
   batches->problems.TextOrNull(messages).TextOrNull(answers).TextOrNull(info);
   pending_bytes += static_cast<int64_t>(messages.size() + info.size());
   return id;

@@ -6,12 +6,12 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <utility>
 
+#include "datagen/checkpointer.h"
+#include "datagen/hash_index.h"
 #include "datagen/sqlite.h"
 #include "datagen/store.h"
-#include "datagen/text_index.h"
 
 namespace assay {
 
@@ -30,15 +30,13 @@ struct Store::Impl {
   struct NextIds {
     int64_t text = 1, problem = 1, row = 1, sample = 1, input = 1;
   };
-  struct HashOfHash {
-    size_t operator()(const Hash128& hash) const { return hash.low; }
-  };
   // One insert batch a table, in the order in which foreign keys want them flushed.
   struct Batches {
     BatchInsert texts, problems, rows, samples, verdicts;
   };
 
   std::unique_ptr<Database> db;
+  std::optional<sqlite::Checkpointer> checkpointer;  // of a writing Store; ends before db closes
   std::optional<Error> failed;  // the error after which nothing more is written
 
   // --- store.cc
@@ -63,10 +61,9 @@ struct Store::Impl {
   int64_t data_version = -1;  // of the last Refresh; -1: never
   int64_t pending_rows = 0;   // samples and rows since the last commit
   int64_t pending_bytes = 0;
-  sqlite::TextIndex texts;
-  std::unordered_map<Hash128, int64_t, HashOfHash> problems;  // a bounded cache
+  sqlite::HashIndex texts, problems;
   std::optional<Batches> batches;
-  Statement find_problem, find_row, insert_input, update_input, read_data_version;
+  Statement find_row, insert_input, update_input, read_data_version;
   Statement insert_dataset_row;
   int64_t dataset_position = 0;
 

@@ -282,7 +282,7 @@ TEST_F(StoreTest, OlderSchemaIsMigrated) {
   RawSql(
       "INSERT INTO texts VALUES(1,3,'6*7'),(2,2,'42');"
       "INSERT INTO problems "
-      "VALUES(1,x'00112233445566778899aabbccddeeff','p','math',1,NULL,'[\"42\"]',NULL);"
+      "VALUES(1,'p','math',1,NULL,'[\"42\"]',NULL);"
       "INSERT INTO runs VALUES(1,'old','{}','cfg','0.0.1','7',NULL,1);"
       "INSERT INTO inputs VALUES(1,1,'in.jsonl',1,1);"
       "INSERT INTO rows VALUES(1,1,1,x'00112233445566778899aabbccddeeff',1,0,1,1,NULL,NULL,NULL);"

@@ -1,11 +1,13 @@
-// TextIndex: which texts are in the store already, and under which id. Looking each new text up in the database would cost as
-// much as writing it, so two things stand before the table text_hashes: the hashes of the open transaction, and a Bloom
-// filter over all committed ones (10 bits a text, about 1 % needless look-ups). Hashes reach the table at the end of a
-// transaction in sorted order, which keeps the inserts local. Part of Store; one thread.
+// HashIndex: which texts (or problems) are in the store already, and under which id. Looking each new one up in the database
+// would cost as much as writing it, so two things stand before the table of hashes: the hashes of the open transaction, and a
+// Bloom filter over all committed ones (10 bits each, about 1 % needless look-ups). Hashes reach the table at the end of a
+// transaction in sorted order, which keeps the inserts local: an SQL index over random hashes costs several times as much.
+// Part of Store; one thread.
 #pragma once
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "core/hash.h"
@@ -13,14 +15,15 @@
 
 namespace assay::sqlite {
 
-class TextIndex {
+class HashIndex {
  public:
-  Status Prepare(Database* db);
+  // `table` has the columns high, low (the primary key) and id.
+  Status Prepare(Database* db, const std::string& table);
   // Reads the committed hashes anew (another process may have written).
   Status Reload();
-  // The id of the text with that hash, if it is in the store or pending.
+  // The id noted for that hash, if it is in the store or pending.
   Result<std::optional<int64_t>> Find(const Hash128& hash);
-  // Notes a new text; Find knows it from now on.
+  // Notes a new hash; Find knows it from now on.
   void Add(const Hash128& hash, int64_t id);
   // Writes the pending hashes into the open transaction.
   Status Flush();
@@ -32,15 +35,16 @@ class TextIndex {
   };
   void FilterAdd(const Hash128& hash);
   bool FilterMayHave(const Hash128& hash) const;
-  void Resize(int64_t texts);
+  void Resize(int64_t hashes);
   void GrowTable();
   size_t Slot(const Hash128& hash) const;
 
   Database* db_ = nullptr;
+  std::string table_name_;
   Statement lookup_;
   std::optional<BatchInsert> insert_;
   std::vector<uint64_t> filter_;  // a power of two of 512-bit blocks
-  int64_t filter_texts_ = 0;      // in the filter
+  int64_t filter_hashes_ = 0;     // in the filter
   int64_t filter_capacity_ = 0;
   std::vector<Pending> pending_;
   std::vector<uint32_t> table_;  // open addressing: 1 + place in pending_, 0 free
