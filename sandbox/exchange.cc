@@ -117,6 +117,7 @@ void TakeReport(const RunReport& report, RunResult* result) {
   result->peak_memory_kib = report.peak_memory_kib;
   result->process_peak = report.process_peak;
   result->run_delay_share = report.run_delay_share;
+  result->bytecodes = report.bytecodes;
   result->fault = report.fault;
 }
 
@@ -409,6 +410,7 @@ JudgeExchange ExchangeJudge(int candidate_socket, int tester_socket, const Judge
   request.kind = RunKind::kPythonJudge;
   request.allow_exec =
       std::find(job.allow.begin(), job.allow.end(), "subprocess") != job.allow.end();
+  request.measure = job.measure_bytecodes;
   request.limits = job.limits;
   request.source = job.candidate_spec;
   BoxIo box(candidate_socket, job.limits, "");

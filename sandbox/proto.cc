@@ -255,6 +255,7 @@ std::string RunRequest::Encode() const {
   Writer out;
   out.U8(static_cast<uint8_t>(kind));
   out.U8(allow_exec ? 1 : 0);
+  out.U8(measure ? 1 : 0);
   WriteLimits(limits, &out);
   out.Bytes(source);
   out.Strings(args);
@@ -267,6 +268,7 @@ bool RunRequestView::Decode(std::string_view bytes, RunRequestView* out) {
   Reader in(bytes);
   out->kind = static_cast<RunKind>(in.U8());
   out->allow_exec = in.U8() != 0;
+  out->measure = in.U8() != 0;
   ReadLimits(&in, &out->limits);
   out->source = in.Bytes();
   out->args = ReadViews(&in);
@@ -286,6 +288,7 @@ std::string RunReport::Encode() const {
   out.I64(peak_memory_kib);
   out.I64(process_peak);
   out.F64(run_delay_share);
+  out.I64(bytecodes);
   out.U8(ended_by_us ? 1 : 0);
   out.Strings(collected);
   return out.bytes();
@@ -302,6 +305,7 @@ bool RunReport::Decode(std::string_view bytes, RunReport* out) {
   out->peak_memory_kib = in.I64();
   out->process_peak = in.I64();
   out->run_delay_share = in.F64();
+  out->bytecodes = in.I64();
   out->ended_by_us = in.U8() != 0;
   out->collected = in.Strings();
   return in.ok();

@@ -126,6 +126,7 @@ enum class RunKind : uint8_t {
 struct RunRequest {
   RunKind kind = RunKind::kPythonProgram;
   bool allow_exec = false;
+  bool measure = false;  // count bytecodes
   Limits limits;
   std::string source;
   std::vector<std::string> args;     // argv for kExec; sys.argv[1:] else
@@ -139,6 +140,7 @@ struct RunRequest {
 struct RunRequestView {
   RunKind kind;
   bool allow_exec;
+  bool measure;
   Limits limits;
   std::string_view source;
   std::vector<std::string_view> args;
@@ -158,6 +160,7 @@ struct RunReport {
   int64_t peak_memory_kib = 0;
   int64_t process_peak = 0;
   double run_delay_share = 0;
+  int64_t bytecodes = -1;
   bool ended_by_us = false;
   std::vector<std::string> collected;  // path, bytes, ...
 

@@ -46,6 +46,7 @@ Json RunResult::ToJson() const {
   json.Set("peak_memory_kib", peak_memory_kib);
   json.Set("process_peak", process_peak);
   json.Set("run_delay_share", run_delay_share);
+  if (bytecodes >= 0) json.Set("bytecodes", bytecodes);
   json.Set("isolation", TierName(tier));
   if (!fault.empty()) json.Set("fault", fault);
   return json;
@@ -430,6 +431,7 @@ bool Sandbox::Impl::MakeRequest(const Job& job, RunRequest* request, RunResult* 
     return false;
   }
   request->limits = job.limits;
+  request->measure = job.measure_bytecodes;
   request->allow_exec =
       std::find(job.allow.begin(), job.allow.end(), "subprocess") != job.allow.end();
   for (const SourceFile& file : job.files)

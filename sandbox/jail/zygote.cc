@@ -18,6 +18,7 @@
 #include "sandbox/jail/box.h"
 #include "sandbox/jail/measure.h"
 #include "sandbox/jail/py_harness.h"
+#include "sandbox/jail/py_measure.h"
 #include "sandbox/jail/py_runtime.h"
 #include "sandbox/jail/seccomp.h"
 #include "sandbox/jail/supervise.h"
@@ -202,9 +203,14 @@ bool RunJob(const World& world, const Filters& filters, Frame* frame, Scratch* s
       spec.answer_fd = frame->fds[4].get();
     }
     // The box has its own copies: kept open here, its ends would never be seen to close.
-    auto in_child = [&] { return RunRequested(request); };
+    BytecodeCount* count = request.measure ? NewBytecodeCount() : nullptr;
+    auto in_child = [&] {
+      if (count != nullptr && request.kind != RunKind::kExec) StartCounting(count);
+      return RunRequested(request);
+    };
     go_on = supervisor->Run(
         spec, kControlFd, [&] { frame->fds.clear(); }, in_child, &report);
+    if (count != nullptr) report.bytecodes = FinishCount(count);
     bool full = static_cast<Cause>(report.cause) == Cause::kNonzeroExit && scratch->IsFull();
     if (full) report.cause = static_cast<uint8_t>(Cause::kDiskLimit);
     if (static_cast<Cause>(report.cause) == Cause::kOk) Collect(world, request, &report);
@@ -302,6 +308,7 @@ void Testers::StopCurrent() {
 }
 
 void Testers::TesterMain() {
+  TesterWarmUp();
   Frame frame;
   while (ReceiveFrame(kChannelFd, &frame)) {
     if (frame.type == FrameType::kConfig) {

@@ -1,6 +1,11 @@
 // Programs of other languages in the same box; compile errors, the compile cache, several files, languages declared in TOML.
 #include "sandbox/languages.h"
 
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+
+#include "core/text.h"
 #include "tests/sandbox/sandbox_fixture.h"
 
 namespace assay {
@@ -126,6 +131,54 @@ TEST_F(LanguagesTest, DeclaredInToml) {
   job.source = "hello\n";
   RunResult result = (*pool)->Run(job);
   EXPECT_EQ(result.stdout_bytes, "HELLO\n1\n") << Show(result);
+}
+
+// A compiler that counts how often it ran would not be one; this one takes its time instead.
+TEST_F(LanguagesTest, WhatWasCompiledIsKept) {
+  char name[] = "/tmp/assay-compiled-XXXXXX";
+  ASSERT_NE(mkdtemp(name), nullptr);
+  SandboxConfig config;
+  config.jail_path = JailPath();
+  auto open = [&](const char* flag, const std::string& folder) {
+    config.compile_folder = folder;
+    config.languages_toml = StrCat(
+        "[language.slow]\nsource = \"text\"\ncompile = [\"sh\", \"-c\", \"sleep 1; cat text > "
+        "made; "
+        "echo ",
+        flag, " >> made\"]\nartifacts = [\"made\"]\nrun = [\"cat\", \"made\"]\n");
+    auto pool = Sandbox::Create(config);
+    EXPECT_TRUE(pool.ok());
+    return std::move(pool).value();
+  };
+  auto run = [](Sandbox* pool, const std::string& source, const std::string& want, bool compiled) {
+    Job job;
+    job.language = "slow";
+    job.source = source;
+    auto start = std::chrono::steady_clock::now();
+    RunResult result = pool->Run(job);
+    double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    EXPECT_EQ(result.stdout_bytes, want) << Show(result);
+    EXPECT_EQ(seconds >= 1, compiled) << seconds << " s for " << source;
+  };
+  {
+    auto pool = open("one", name);
+    run(pool.get(), "a\n", "a\none\n", true);
+    run(pool.get(), "a\n", "a\none\n", false);
+    run(pool.get(), "b\n", "b\none\n", true);
+  }
+  run(open("one", name).get(), "a\n", "a\none\n", false);  // from disk
+  run(open("two", name).get(), "a\n", "a\ntwo\n", true);   // other flags
+  run(open("one", "").get(), "a\n", "a\none\n", true);     // no folder
+  config.compile_cache = false;
+  auto never = open("one", name);
+  for (int i = 0; i < 2; ++i) run(never.get(), "a\n", "a\none\n", true);
+  // Damaged entries are compiled anew.
+  config.compile_cache = true;
+  for (const auto& entry : std::filesystem::directory_iterator(name))
+    std::ofstream(entry.path(), std::ios::app) << "x";
+  run(open("one", name).get(), "a\n", "a\none\n", true);
+  std::filesystem::remove_all(name);
 }
 
 TEST(LanguageTable, BadTomlIsToldWithItsPlace) {

@@ -344,7 +344,7 @@ std::string TaskFingerprint(const CodeTask& task) {
   const CodeOptions& options = task.options;
   std::vector<std::string> flags;
   for (bool flag : {options.partial, options.inprocess, options.unordered, options.measure})
-    flags.emplace_back(flag ? "1" : "0");
+    flags.push_back(StrCat(flag));
   flags.push_back(options.float_tol ? StrCat(*options.float_tol) : "");
   flags.push_back(StrCat(static_cast<int64_t>(options.match)));
   Limits limits = task.limits;
