@@ -26,6 +26,8 @@ bool PrepareTesterZygote();
 // Returns the exit code; the caller flushes and _exits. Standard output belongs to the program alone.
 int RunCandidate(int requests_fd, int answers_fd, std::string_view spec);
 
+// In a fresh tester process, before anybody waits for it: touches, and so copies, the pages that every problem needs.
+void TesterWarmUp();
 // In a fresh tester process, once per problem: compiles the trusted text. Errors are remembered and told by every
 // TesterServe (a test that does not compile blames the data set).
 void TesterPrepare(std::string_view spec);

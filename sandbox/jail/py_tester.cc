@@ -603,6 +603,11 @@ bool PrepareTesterZygote() {
   return false;
 }
 
+void TesterWarmUp() {
+  PyRef done(PyObject_CallMethod(g_tester_module, "warm_up", nullptr));
+  if (!done) PyErr_Print();
+}
+
 void TesterPrepare(std::string_view spec) {
   PyRef text(PyUnicode_DecodeUTF8(spec.data(), static_cast<Py_ssize_t>(spec.size()), "replace"));
   PyRef done(text ? PyObject_CallMethod(g_tester_module, "prepare", "O", text.get()) : nullptr);

@@ -15,17 +15,18 @@ A Session holds one problem's trusted text and judges its completions one after 
   float_tol, unordered   for calls
 Nothing here trusts a value: what a candidate returns is plain data or a Handle (see Handle).
 """
+import _symtable
 import ast
 import builtins
 import contextlib
 import decimal
 import io
 import json
+import opcode
 import os
 import random
 import re
 import reprlib
-import symtable
 import sys
 import tempfile
 import types
@@ -211,51 +212,36 @@ def brief(value):
 
 # ------------------------------------------------------------------------------------------------------------ trusted text
 
-def bound_names(tree):
-    """Names that the text binds at its top level (and by `global` anywhere)."""
-    bound = set()
+def names_of(text):
+    """(names that the text reads from its globals, names that it binds there, at its top level or by `global` anywhere)"""
+    table = _symtable.symtable(text, "<tests>", "exec")
+    used = {name for name, flags in table.symbols.items() if flags & _symtable.USE}
+    bound = {name for name, flags in table.symbols.items() if flags & _symtable.DEF_BOUND}
 
-    def visit(node):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            bound.add(node.name)
-            for inner in ast.walk(node):
-                if isinstance(inner, ast.Global):
-                    bound.update(inner.names)
-            return
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            bound.update((a.asname or a.name).split(".")[0] for a in node.names)
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            bound.add(node.id)
-        elif isinstance(node, ast.ExceptHandler) and node.name:
-            bound.add(node.name)
-        elif isinstance(node, (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
-            return
-        for child in ast.iter_child_nodes(node):
-            visit(child)
+    def visit(children):
+        for child in children:
+            for name, flags in child.symbols.items():
+                if flags & _symtable.USE and flags >> _symtable.SCOPE_OFF & _symtable.SCOPE_MASK in GLOBAL_SCOPES:
+                    used.add(name)
+                if flags & _symtable.DEF_GLOBAL:
+                    bound.add(name)
+            visit(child.children)
 
-    visit(tree)
-    return bound
+    visit(table.children)
+    return used, bound
 
 
-def used_names(text):
-    """Names that the text reads from its globals."""
-    used = set()
-
-    def visit(table):
-        for symbol in table.get_symbols():
-            if symbol.is_referenced() and (symbol.is_global() or table.get_type() == "module"):
-                used.add(symbol.get_name())
-        for child in table.get_children():
-            visit(child)
-
-    visit(symtable.symtable(text, "<tests>", "exec"))
-    return used
+GLOBAL_SCOPES = (_symtable.GLOBAL_IMPLICIT, _symtable.GLOBAL_EXPLICIT)
 
 
-def module_names(nodes):
-    """Names of the standard library that the text uses as `name.attribute`."""
-    return {n.value.id for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)
-            and n.value.id in sys.stdlib_module_names}
+# Modules that tests use without importing them, for every solution does: a program's own `np` would decide `np.allclose`.
+CUSTOMARY = {"numpy": "numpy", "np": "numpy", "pandas": "pandas", "pd": "pandas"}
+
+
+def used_as_modules(names, texts):
+    """Of these names the ones that a text uses as `name.attribute`."""
+    return {n.value.id for text in texts for n in ast.walk(ast.parse(text))
+            if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id in names} if names else set()
 
 
 def innermost_builtin_calls(tree):
@@ -288,24 +274,37 @@ class GoldError(Exception):
     """The data set's doing: reason and sentence."""
 
 
-def parse(text, what):
+def checked_text(make, what):
+    """What `make` makes of a text of the row; the data set's doing if it cannot."""
     try:
-        return ast.parse(text)
+        return make()
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None)
         raise GoldError(f"gold_{what}", f"the row's {what} does not parse (line {line}): {error}") from None
 
 
-def import_modules(nodes):
-    """Imports everything that the trusted text will, so that the first completion finds what the second does."""
-    for node in nodes:
-        names = ([a.name for a in node.names] if isinstance(node, ast.Import)
-                 else [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else [])
-        for name in names:
+def compile_text(text, name, what):
+    return checked_text(lambda: compile(text, name, "exec", dont_inherit=True), what)
+
+
+def import_modules(code):
+    """Imports everything that the trusted code will, so that the first completion finds what the second does."""
+    raw = code.co_code
+    at = raw.find(IMPORT_NAME)
+    while at >= 0:
+        if at % 2 == 0:  # code is made of pairs: operation, argument
+            high = raw[at - 1] << 8 if at >= 2 and raw[at - 2] == opcode.EXTENDED_ARG else 0
             try:
-                __import__(name)
+                __import__(code.co_names[high | raw[at + 1]])
             except Exception:
                 pass  # told when the text itself runs
+        at = raw.find(IMPORT_NAME, at + 1)
+    for inner in code.co_consts:
+        if isinstance(inner, types.CodeType):
+            import_modules(inner)
+
+
+IMPORT_NAME = opcode.opmap["IMPORT_NAME"]
 
 
 # ------------------------------------------------------------------------------------------------------------ one problem
@@ -350,13 +349,19 @@ first_contents = []
 
 
 def prepare_zygote():
-    """Called once, before the first fork: notes what every tester begins with, and touches what every problem needs."""
-    global first_modules, first_contents
+    """Called once, before the first fork: notes what every tester begins with."""
+    global first_modules, first_contents, session
     prepare(WARM_UP)
+    session = None  # what a tester would free, it would copy first
     first = State()
     first_modules, first_contents = first.new, first.contents
-    session.state = State()
+
+
+def warm_up():
+    """Called in each tester while nobody waits: does what every problem needs, so that its pages are this process's own."""
+    prepare(WARM_UP)
     session.state.restore()
+    json.dumps({})
 
 
 # A problem like most.
@@ -372,26 +377,23 @@ class Session:
         self.tests = spec["tests"]
         self.kind = self.tests["kind"]
         self.served = 0
-        self.trusted = [(text, parse(text, "prompt")) for text in spec.get("trusted", [])]
+        self.trusted = spec.get("trusted", [])
         self.setup = spec.get("setup") or ""
-        setup_tree = parse(self.setup, "tests")
         self.texts = self.tests["texts"] if self.kind == "asserts" else [self.tests.get("text") or ""]
-        test_trees = [parse(text, "checker" if self.kind == "checker" else "tests") for text in self.texts]
-        self.find_names([t for t, _ in self.trusted], [t for _, t in self.trusted], setup_tree, test_trees)
-        self.trusted_code = [compile(tree, "<prompt>", "exec", dont_inherit=True) for _, tree in self.trusted]
-        self.setup_code = compile(setup_tree, "<setup>", "exec", dont_inherit=True)
-        self.compile_tests(test_trees)
+        self.trusted_code = [compile_text(text, "<prompt>", "prompt") for text in self.trusted]
+        self.setup_code = compile_text(self.setup, "<setup>", "tests")
+        self.steps = [step for number, text in enumerate(self.texts) for step in self.compile_test(text, f"<tests {number}>")]
+        for code in self.trusted_code + [self.setup_code] + self.steps:
+            import_modules(code)
+        self.find_names()
         self.state = State()
 
-    def find_names(self, trusted_texts, trusted_trees, setup_tree, test_trees):
-        texts = trusted_texts + [self.setup] + self.texts
-        trees = trusted_trees + [setup_tree] + test_trees
-        nodes = [node for tree in trees for node in ast.walk(tree)]
-        import_modules(nodes)
-        used = set().union(*(used_names(text) for text in texts)) if texts else set()
-        bound = set().union(*(bound_names(tree) for tree in trees)) - {self.entry}
-        modules = module_names(nodes) - bound - {self.entry}
-        wanted = used - bound - modules
+    def find_names(self):
+        texts = self.trusted + [self.setup] + self.texts
+        used, bound = (set().union(*names) for names in zip(*map(names_of, texts)))
+        unbound = used - (bound - {self.entry})
+        modules = used_as_modules((unbound & (sys.stdlib_module_names | CUSTOMARY.keys())) - {self.entry}, texts)
+        wanted = unbound - modules
         if self.kind == "calls":
             wanted |= {case["fn_name"] for case in self.tests["cases"]} | {"Solution"}
         self.modules = sorted(modules)
@@ -399,26 +401,20 @@ class Session:
         if self.entry:
             plain.add(self.entry)
         elif not plain:  # `assert sum(10, 15) == 6`: the function under test bears a built-in's name
-            for tree in test_trees:
-                plain |= innermost_builtin_calls(tree) & wanted
+            for text in self.texts:
+                plain |= innermost_builtin_calls(ast.parse(text)) & wanted
         elif self.kind == "calls":
             plain = wanted
         self.wanted = tuple(sorted(name for name in plain if not name.startswith("__")))
 
-    def compile_tests(self, trees):
-        """self.steps: code to run, one after the other."""
-        self.steps = []
-        self.trees = trees
-        for number, tree in enumerate(trees):
-            name = f"<tests {number}>"
-            if self.partial:
-                tree = CountAsserts().visit(tree)
-            if self.kind == "asserts":
-                for node in tree.body:
-                    code = compile(ast.Module([node], []), name, "exec", dont_inherit=True)
-                    self.steps.append(code)
-            else:
-                self.steps.append(compile(tree, name, "exec", dont_inherit=True))
+    def compile_test(self, text, name):
+        """Code to run, one after the other; where every test counts, a statement each."""
+        what = "checker" if self.kind == "checker" else "tests"
+        if not self.partial:
+            return [compile_text(text, name, what)]
+        tree = CountAsserts().visit(checked_text(lambda: ast.parse(text), what))
+        trees = [ast.Module([node], []) for node in tree.body] if self.kind == "asserts" else [tree]
+        return [compile_text(part, name, what) for part in trees]
 
     # -------------------------------------------------------------------------------------------------- one completion
 
@@ -437,13 +433,21 @@ class Session:
         except CandidateExit:
             result = failure("early_exit", "the program tried to end itself while it was tested")
         except Unsupported as error:
-            result = fault("gold_unsupported", f"the tests pass a value that cannot be handed over: {error}")
+            result = self.unsupported(error)
         except Broken:
             result = None
         broken = channel.broken()
         if broken:
             return failure(*broken)
         return result
+
+    @staticmethod
+    def unsupported(error):
+        """The data set's doing, unless the program may have made the value: an answer of its own, wrapped by a test and handed
+        back, can be too deep or too large. Only of a type that no answer has can it not be."""
+        if channel.asked() and not str(error).endswith("cannot be passed"):
+            return failure("wrong_answer", f"a value made of what the program returned cannot be handed back to it: {error}")
+        return fault("gold_unsupported", f"the tests pass a value that cannot be handed over: {error}")
 
     @staticmethod
     def not_loaded(status, kind, message, line, own_line):
@@ -472,7 +476,7 @@ class Session:
         self.register_records()
         for name in self.modules:
             try:
-                self.namespace.setdefault(name, __import__(name))
+                self.namespace.setdefault(name, __import__(CUSTOMARY.get(name, name)))
             except ImportError:
                 pass
         solution = types.ModuleType("solution")
@@ -628,7 +632,7 @@ class Session:
         """The smallest statement of the tests that covers the line where they are, and their lines."""
         number = int(frame.tb_frame.f_code.co_filename[len("<tests "):-1])
         best = None
-        for node in ast.walk(self.trees[number]):
+        for node in ast.walk(ast.parse(self.texts[number])):
             if isinstance(node, ast.stmt) and node.lineno <= frame.tb_lineno <= (node.end_lineno or node.lineno):
                 best = node  # deeper ones come later
         return best, self.texts[number].splitlines()
