@@ -359,14 +359,16 @@ Result<ExportResult> ExportDataset(Store* store, const ExportOptions& options) {
     return Error{ErrorCode::kUsage, StrCat("--group does not go with ", options.format),
                  "it belongs to --format jsonl"};
   }
-  Result<DatasetRecord> dataset = store->FindDataset(options.dataset);
-  if (!dataset.ok()) return dataset.error();
   Result<WholeFile> file = WholeFile::Open(options.output);
   if (!file.ok()) return file.error();
   ExportResult result;
-  Status status = options.format == kTrlSft
-                      ? WriteSft(store, dataset->id, &*file, &result)
-                      : WriteJsonl(store, *dataset, options.group, &*file, &result);
+  // The data set may be made anew meanwhile.
+  Status status = store->WithSnapshot([&]() -> Status {
+    Result<DatasetRecord> dataset = store->FindDataset(options.dataset);
+    if (!dataset.ok()) return dataset.error();
+    return options.format == kTrlSft ? WriteSft(store, dataset->id, &*file, &result)
+                                     : WriteJsonl(store, *dataset, options.group, &*file, &result);
+  });
   if (!status.ok()) return status.error();
   result.bytes = file->bytes();
   if (Status finished = file->Finish(); !finished.ok()) return finished.error();

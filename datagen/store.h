@@ -162,6 +162,10 @@ class Store {
   Status ForEachDatasetRow(DatasetId dataset, bool with_texts,
                            const std::function<Status(const DatasetRow&)>& visit);
 
+  // Runs `read`, all of whose reading sees the store as it was at its first look, whatever others write meanwhile. Not while
+  // this Store has something to commit.
+  Status WithSnapshot(const std::function<Status()>& read);
+
   static int SchemaVersion();  // of this program
 
  private:

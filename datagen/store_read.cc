@@ -1,5 +1,6 @@
 #include <utility>
 
+#include "core/check.h"
 #include "core/text.h"
 #include "datagen/sqlite.h"
 #include "datagen/store.h"
@@ -279,6 +280,14 @@ Status ReadRowColumns(const Statement& row, bool with_texts, StoredGroup* group)
 }
 
 }  // namespace
+
+Status Store::WithSnapshot(const std::function<Status()>& read) {
+  ASSAY_CHECK(!impl_->db->InTransaction());
+  if (Status status = impl_->db->Exec("BEGIN"); !status.ok()) return status;
+  Status status = read();
+  if (Status ended = impl_->db->Exec("COMMIT"); status.ok() && !ended.ok()) return ended;
+  return status;
+}
 
 Result<std::vector<RunRecord>> Store::Runs() { return ReadRuns(impl_->db.get()); }
 

@@ -275,6 +275,24 @@ TEST_F(StoreTest, KilledAnywhereAndResumedGivesTheSameDump) {
   EXPECT_GT(in_transaction, 50);
 }
 
+TEST_F(StoreTest, SnapshotDoesNotSeeWhatOthersWriteMeanwhile) {
+  auto reader = OpenStore();
+  auto writer = OpenStore();
+  ASSERT_TRUE(writer->BeginRun(Info("first"), false).ok());
+  size_t before = 0, during = 0;
+  ASSERT_TRUE(reader
+                  ->WithSnapshot([&]() -> Status {
+                    before = reader->Runs()->size();
+                    Result<RunId> second = writer->BeginRun(Info("second"), false);
+                    during = reader->Runs()->size();
+                    return second.ok() ? Status() : Status(second.error());
+                  })
+                  .ok());
+  EXPECT_EQ(before, 1u);
+  EXPECT_EQ(during, 1u);
+  EXPECT_EQ(reader->Runs()->size(), 2u);
+}
+
 TEST_F(StoreTest, OlderSchemaIsMigrated) {
   // Version 1: runs alone, as MigrationSql(0) left it. A run with one sample, written by hand.
   RawSql(sqlite::MigrationSql(0));
