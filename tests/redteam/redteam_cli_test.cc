@@ -51,14 +51,13 @@ TEST(RedteamCli, SaysWhatWasStopped) {
 TEST(RedteamCli, EndsWithOneWhenSomethingGetsThrough) {
   const std::string file = ::testing::TempDir() + "assay_redteam_corpus.jsonl";
   std::ofstream(file)
-      << R"({"id":"x-1","category":"file_read","language":"python","layers":["tier"],"breach":"says","why":"says so","program":"print('BREACHED')"
-})"
+      << R"x({"id":"x-1","category":"file_read","language":"python","layers":["tier"],"breach":"says","why":"says so","program":"print('BREACHED')"})x"
       << "\n";
-Said said = Redteam("--corpus " + file);
-if (NoSandbox(said)) GTEST_SKIP() << "no sandbox on this machine: " << said.text;
-EXPECT_EQ(said.code, 1) << said.text;
-EXPECT_NE(said.text.find("BREACHED  x-1"), std::string::npos) << said.text;
-remove(file.c_str());
+  Said said = Redteam("--corpus " + file);
+  if (NoSandbox(said)) GTEST_SKIP() << "no sandbox on this machine: " << said.text;
+  EXPECT_EQ(said.code, 1) << said.text;
+  EXPECT_NE(said.text.find("BREACHED  x-1"), std::string::npos) << said.text;
+  remove(file.c_str());
 }
 
 TEST(RedteamCli, NamesWhatCannotRunHere) {

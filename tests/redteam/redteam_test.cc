@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "core/text.h"
+#include "verifiers/code/code_verifier.h"
 
 namespace assay::redteam {
 namespace {
@@ -103,6 +104,38 @@ TEST_F(RedteamTest, ABreachIsSeen) {
   EXPECT_EQ((*team)->RunAttack(attack).fate, Fate::kStopped);
   attack.wrong = attack.program;
   EXPECT_EQ((*team)->RunAttack(attack).fate, Fate::kBreached);
+}
+
+// A wrong program that is not scored would pay better than one that fails: a value that is too large to be handed back to it, or
+// breaks off while a test reads it, is its own doing.
+TEST_F(RedteamTest, NothingThatAProgramReturnsIsAFault) {
+  Result<std::unique_ptr<Team>> team = Team::Create(Config());
+  ASSERT_TRUE(team.ok());
+  VerifierEnv env;
+  env.sandbox = (*team)->sandbox();
+  Result<std::unique_ptr<Verifier>> judge = MakeCodeVerifier(Json(), env);
+  ASSERT_TRUE(judge.ok());
+  const std::pair<const char*, const char*> pairs[] = {
+      {"assert g([f(1)]) == 3",
+       "def f(x):\n    r = []\n    for _ in range(199):\n        r = [r]\n    return r\n"},
+      {"assert g([f(1), f(2), f(3)]) == 3", "def f(x):\n    return 'x' * (25 << 20)\n"},
+      {"assert g(f(1) * f(2)) == 3", "def f(x):\n    return 1 << ((1 << 22) - 10)\n"},
+      {"assert g(map(str, f(1))) == 3", "def f(x):\n    yield 1\n    raise ValueError\n"},
+      // A module that the tests use and nobody imports is not the program's to define.
+      {"assert np.allclose(f(1), 3)",
+       "class np:\n    allclose = staticmethod(lambda *a: True)\ndef f(x):\n    return 0\n"}};
+  for (const auto& [test, program] : pairs) {
+    Group group;
+    group.problem.verification_info = Json::MakeObject().Set("asserts", test);
+    group.samples.push_back({StrCat(program, "def g(x):\n    return 0\n")});
+    Verdict verdict = (*judge)->Verify(group, nullptr)[0];
+    bool own_module = std::string_view(test).find("np.") != std::string_view::npos;
+    EXPECT_NE(verdict.outcome, Outcome::kPass) << test;
+    // Without numpy in the tester, the tests cannot run at all.
+    if (!own_module) {
+      EXPECT_EQ(verdict.outcome, Outcome::kFail) << test << ": " << verdict.detail;
+    }
+  }
 }
 
 }  // namespace
