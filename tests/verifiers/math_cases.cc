@@ -1,6 +1,6 @@
 // assay_math_cases: runs JSON Lines files through the same MathVerifier that `assay score` uses and prints one JSON line a
 // file. What a line is, is seen from its keys:
-//   {"gold", "pred", "expect", "mode", "config"?}   a case with a published verdict
+//   {"gold", "pred", "expect", "mode", "config"?, "options"?}  a case with a known verdict; config: the upstream names
 //   {"answer", "completions", "labels"}             a real group: agreement with its labels
 //   {"answer" | "expected_answer" | ...}            a problem: its gold against itself and against every other of the file
 // With --known FILE, misses among the cases must be exactly the listed ones ({"id", "reason"}), and no false accept may be
@@ -108,6 +108,9 @@ Json OptionsOf(const Json& row, const Json& suites) {
       for (const Json::Member& option : *suite.value.AsObject())
         options.Set(option.key, option.value);
     }
+  }
+  if (const Json* own = row.Find("options"); own != nullptr && own->IsObject()) {
+    for (const Json::Member& option : *own->AsObject()) options.Set(option.key, option.value);
   }
   const Json* config = row.Find("config");
   if (config == nullptr || !config->IsObject()) return options;

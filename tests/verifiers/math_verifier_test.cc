@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <ctime>
 #include <string>
 #include <thread>
 #include <vector>
@@ -63,6 +64,37 @@ TEST(MathVerifier, Cases) {
     ++count;
   }
   EXPECT_GE(count, 60);
+}
+
+double CpuMs() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) * 1e-6;
+}
+
+// tests/cases/math_adversarial.jsonl: {"gold", "pred", "expect", "options"?}: what must pass and what must not, written without
+// looking at the program. No case may take long.
+TEST(MathVerifier, Adversarial) {
+  const std::string path =
+      StrCat(std::getenv("ASSAY_SOURCE_DIR"), "/tests/cases/math_adversarial.jsonl");
+  Result<std::unique_ptr<LineReader>> reader = LineReader::Open(path);
+  ASSERT_TRUE(reader.ok()) << reader.error().message;
+  const std::unique_ptr<Verifier> verifier = Make();
+  LineReader::Line line;
+  int count = 0;
+  while (*(*reader)->Next(&line)) {
+    const Json item = Parsed(line.text);
+    const Group group = MakeGroup({std::string(item.StringOr("gold", ""))},
+                                  {std::string(item.StringOr("pred", ""))});
+    const double start = CpuMs();
+    const Verdict verdict = verifier->Verify(group, item.Find("options")).front();
+    EXPECT_LT(CpuMs() - start, 400) << line.text;  // 20 ms, and what sanitizers cost
+    EXPECT_EQ(verdict.outcome == Outcome::kPass, item.BoolOr("expect", false))
+        << line.number << ": " << line.text << "\n"
+        << verdict.detail << verdict.evidence.Dump();
+    ++count;
+  }
+  EXPECT_GE(count, 1400);
 }
 
 TEST(MathVerifier, EvidenceSaysWhatWasReadAndHow) {

@@ -18,6 +18,12 @@ bool IsWordByte(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
 
+// Letters count in their own case, words in any.
+bool SameAt(std::string_view text, size_t at, const std::string& choice) {
+  const std::string_view piece = text.substr(at, choice.size());
+  return piece == choice || (choice.size() > 1 && AsciiLower(piece) == AsciiLower(choice));
+}
+
 struct Named {
   size_t begin = kNone;
   size_t end = kNone;
@@ -31,8 +37,7 @@ Named NextNamed(std::string_view text, size_t at, size_t end,
     if (i > 0 && IsWordByte(text[i - 1]) && IsWordByte(text[i])) continue;
     for (size_t c = 0; c < choices.size(); ++c) {
       const std::string& choice = choices[c];
-      if (choice.empty() || text.compare(i, choice.size(), choice) != 0 || i + choice.size() > end)
-        continue;
+      if (choice.empty() || i + choice.size() > end || !SameAt(text, i, choice)) continue;
       const size_t after = i + choice.size();
       const bool glued =
           after < text.size() &&

@@ -131,6 +131,10 @@ class Comparer {
     if (a.when == Reading::When::kVersusList &&
         !(IsCollection(gold_.tree[g.root].op) && g.when == Reading::When::kAlways))
       return false;
+    if (g.when == Reading::When::kVersusUnit && answer_.tree[a.root].op != Op::kQuantity)
+      return false;
+    if (a.when == Reading::When::kVersusUnit && gold_.tree[g.root].op != Op::kQuantity)
+      return false;
     return true;
   }
 
@@ -162,6 +166,11 @@ class Comparer {
     if (x == Op::kText || y == Op::kText) return SameText(g, a);
     if (IsRelation(x) && IsRelation(y)) return SameRelation(g, a, depth);
     if (IsRelation(x) || IsRelation(y)) return RelationAndValue(g, a, depth);
+    if ((x == Op::kMatrix) != (y == Op::kMatrix)) {
+      const NodeId rows = AsMatrix(x == Op::kMatrix ? a : g);
+      if (rows != kNoNode)
+        return SameMatrix(x == Op::kMatrix ? g : rows, x == Op::kMatrix ? rows : a, depth);
+    }
     if (x == Op::kTime || y == Op::kTime || (x == Op::kRatio && y == Op::kRatio))
       return SameRatio(g, a);
     if (IsRegion(x) || IsRegion(y)) return SameRegion(g, a, depth);
@@ -328,6 +337,11 @@ class Comparer {
       return gold_is_relation ? Same(assigned.value, value, depth + 1)
                               : Same(value, assigned.value, depth + 1);
     }
+    if (tree_[relation].op == Op::kCongruent) {
+      // The residue as it is written; 10 is not meant where 3 (mod 7) is asked for.
+      const bool name = tree_[tree_.Kid(relation, 0)].op == Op::kSym;
+      return name ? Same(tree_.Kid(relation, 1), value, depth + 1) : No(Method::kNone);
+    }
     if (!gold_is_relation && !options_.inequality_for_set && IsInequality(relation))
       return No(Method::kNone);
     if (IsRegion(tree_[value].op) || tree_[value].op == Op::kTuple || tree_[value].op == Op::kSet ||
@@ -473,7 +487,13 @@ class Comparer {
   Decision SameCongruence(NodeId g, NodeId a, int depth) {
     if (tree_[g].op != Op::kCongruent || tree_[a].op != Op::kCongruent) return No(Method::kNone);
     const Decision modulus = Same(tree_.Kid(g, 2), tree_.Kid(a, 2), depth + 1);
-    const Decision left = Same(tree_.Kid(g, 0), tree_.Kid(a, 0), depth + 1);
+    // 3 (mod 7) leaves the unknown unnamed.
+    const auto unnamed = [this](NodeId x, NodeId y) {
+      return tree_[x].op == Op::kSym && tree_.Name(x) == "_" && tree_[y].op == Op::kSym;
+    };
+    const NodeId x = tree_.Kid(g, 0);
+    const NodeId y = tree_.Kid(a, 0);
+    const Decision left = unnamed(x, y) || unnamed(y, x) ? Yes() : Same(x, y, depth + 1);
     if (!modulus.yes() || !left.yes()) return Both(modulus, left);
     Rational r;
     const NodeId rest =
@@ -512,6 +532,20 @@ class Comparer {
     return c;
   }
 
+  // 3 p.m. is 15:00 and 3:00, not 3 a.m.
+  static bool SameHour(const Clock& x, const Clock& y) {
+    if (x.half != 0 && y.half != 0 && x.half != y.half) return false;
+    if (fmpq_equal(x.hour.get(), y.hour.get())) return true;
+    if ((x.half == 0) == (y.half == 0)) return false;
+    const Clock& told = x.half != 0 ? x : y;
+    const Clock& other = x.half != 0 ? y : x;
+    Rational hour;
+    const bool twelve = told.hour.IsInteger() && fmpz_equal_si(told.hour.num(), 12) != 0;
+    fmpq_set_si(hour.get(), (told.half == 2 ? 12 : 0) - (twelve ? 12 : 0), 1);
+    fmpq_add(hour.get(), hour.get(), told.hour.get());
+    return fmpq_equal(hour.get(), other.hour.get());
+  }
+
   Decision SameRatio(NodeId g, NodeId a) {
     const bool both_clocks = (tree_[g].op == Op::kTime || tree_[g].aux != 0) &&
                              (tree_[a].op == Op::kTime || tree_[a].aux != 0);
@@ -519,11 +553,7 @@ class Comparer {
       const Clock x = AsClock(g);
       const Clock y = AsClock(a);
       if (!x.ok || !y.ok) return No();
-      const bool halves = x.half == y.half || x.half == 0 || y.half == 0;
-      return halves && fmpq_equal(x.hour.get(), y.hour.get()) &&
-                     fmpq_equal(x.minute.get(), y.minute.get())
-                 ? Yes()
-                 : No();
+      return SameHour(x, y) && fmpq_equal(x.minute.get(), y.minute.get()) ? Yes() : No();
     }
     if (tree_[g].n != tree_[a].n) return No();
     Decision all = Yes();
@@ -729,6 +759,24 @@ class Comparer {
     return Unordered(x.items, y.items, depth);
   }
 
+  // [[1, 2], [3, 4]] as a matrix; kNoNode if it is none.
+  NodeId AsMatrix(NodeId id) {
+    const auto row = [this](NodeId at) {
+      const Node& n = tree_[at];
+      return n.op == Op::kSeq || n.op == Op::kTuple || (n.op == Op::kInterval && n.aux == 3);
+    };
+    const uint32_t rows = tree_[id].n;
+    if (!row(id) || rows > 255) return kNoNode;
+    Ids cells;
+    for (const NodeId kid : Kids(id)) {
+      if (!row(kid) || tree_[kid].n != tree_[tree_.Kid(id, 0)].n) return kNoNode;
+      const Ids in_row = Kids(kid);
+      cells.insert(cells.end(), in_row.begin(), in_row.end());
+    }
+    return tree_.Add(Op::kMatrix, cells.data(), static_cast<uint32_t>(cells.size()),
+                     static_cast<uint8_t>(rows));
+  }
+
   Decision SameMatrix(NodeId g, NodeId a, int depth) {
     if (tree_[g].aux != tree_[a].aux || tree_[g].n != tree_[a].n) return No();
     return Ordered(Kids(g), Kids(a), depth);
@@ -839,13 +887,22 @@ class Comparer {
     if (tree_[g].op == Op::kNum && tree_[a].op == Op::kNum) return scalars_.Equal(g, a);
     Peeled x = Peel(g);
     Peeled y = Peel(a);
+    // Radians are plain numbers, but 90 degrees are not 90 of them.
+    if ((x.degree && y.unit.dimension == "rad") || (y.degree && x.unit.dimension == "rad")) {
+      NodeId& degrees = x.degree ? x.value : y.value;
+      degrees = tree_.Add(Op::kDegree, {degrees});
+      return scalars_.Equal(x.value, y.value);
+    }
     if (!UnitsAgree(&x, &y)) {
       detail_ = "units differ";
       return No();
     }
-    // 20% is neither 20 degrees nor 20 dollars.
-    if ((x.percent && !y.percent && (y.degree || y.unit.known)) ||
-        (y.percent && !x.percent && (x.degree || x.unit.known))) {
+    // 20% is neither 20 degrees nor 20 dollars, and 3:1 is not 3 apples.
+    const auto has_unit = [](const Peeled& p) { return p.degree || !p.unit.Empty(); };
+    const bool ratio_x = tree_[x.value].op == Op::kRatio;
+    const bool ratio_y = tree_[y.value].op == Op::kRatio;
+    if (((x.percent || ratio_x) && !y.percent && has_unit(y)) ||
+        ((y.percent || ratio_y) && !x.percent && has_unit(x))) {
       detail_ = "units differ";
       return No();
     }
@@ -868,7 +925,7 @@ class Comparer {
   bool UnitsAgree(Peeled* x, Peeled* y) {
     const bool nothing_x = x->unit.Empty() || x->unit.dimension == "unit";
     const bool nothing_y = y->unit.Empty() || y->unit.dimension == "unit";
-    if ((x->degree && !nothing_y) || (y->degree && !nothing_x)) return false;
+    if ((x->degree && !y->unit.Empty()) || (y->degree && !x->unit.Empty())) return false;
     if (nothing_x || nothing_y) return true;
     if (x->unit.known && y->unit.known) {
       if (x->unit.dimension != y->unit.dimension) return false;

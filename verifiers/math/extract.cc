@@ -10,6 +10,7 @@
 #include "verifiers/math/choice_scan.h"
 #include "verifiers/math/phrases.h"
 #include "verifiers/math/spans.h"
+#include "verifiers/math/words.h"
 
 namespace assay::math {
 namespace {
@@ -53,10 +54,10 @@ bool IsLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
 bool IsCopula(std::string_view word) {
-  return OneOf(
-      word, {"is",    "are",   "was", "be",       "equals", "becomes", "es", "son", "será", "est",
-             "sont",  "vaut",  "ist", "sind",     "lautet", "beträgt", "é",  "è",   "are:", "равен",
-             "равно", "равна", "это", "является", "是",     "为",      "為", "は"});
+  return OneOf(word, {"is",     "are",      "was",  "be",  "equals", "becomes", "it's",  "that's",
+                      "es",     "son",      "será", "est", "sont",   "vaut",    "ist",   "sind",
+                      "lautet", "beträgt",  "é",    "è",   "are:",   "равен",   "равно", "равна",
+                      "это",    "является", "是",   "为",  "為",     "は"});
 }
 
 bool IsNegation(std::string_view word) {
@@ -66,8 +67,25 @@ bool IsNegation(std::string_view word) {
 }
 
 bool IsHedge(std::string_view word) {
-  return OneOf(word, {"might", "maybe", "may", "could", "perhaps", "possibly", "unsure", "unlikely",
-                      "doubtful", "if", "whether", "suppose", "supposing", "assuming", "unless"});
+  return OneOf(word, {"might",     "maybe",    "may",      "could", "perhaps",    "possibly",
+                      "unsure",    "unlikely", "doubtful", "if",    "whether",    "suppose",
+                      "supposing", "assuming", "unless",   "peut",  "vielleicht", "quizás",
+                      "quizá",     "возможно", "talvez",   "forse"});
+}
+
+// Hedges in scripts without spaces, where a word ends nowhere.
+bool HasUnspacedHedge(std::string_view text) {
+  for (const std::string_view hedge : {"可能", "也许", "或许", "かもし"}) {
+    if (text.find(hedge) != kNone) return true;
+  }
+  return false;
+}
+
+// "twice 42", "minus 42": words that make another value of the one behind them.
+bool IsModifier(std::string_view word) {
+  return OneOf(word, {"twice", "thrice", "double", "triple", "half", "square", "cube", "root",
+                      "third", "quarter", "reciprocal", "inverse", "negative", "minus", "opposite",
+                      "logarithm", "factorial", "quadruple"});
 }
 
 // Whose answer is quoted when "answer" follows one of these.
@@ -186,6 +204,8 @@ class Extractor {
   bool Listed(const Box& left, const Box& right, std::string* joint) const;
   std::string NameBefore(const Box& box) const;
   std::string BoxText(const Box& box) const;
+  std::string_view Glued(const Box& box) const;
+  bool Negative(const Box& box) const;
   void JoinBoxes(const std::vector<Box>& boxes, size_t last, Candidate* out) const;
 
   bool AnchorAt(const PhraseHit& hit, Candidate* out);
@@ -196,6 +216,9 @@ class Extractor {
   bool StandsAlone(const PhraseHit& hit) const;
   bool ReadContent(size_t at, Candidate* out, int depth);
   bool ReadBullets(size_t at, Candidate* out) const;
+  bool ReadTag(size_t at, Candidate* out);
+  bool ReadLabel(const PhraseHit& hit, Candidate* out);
+  size_t Instead(size_t at, size_t end) const;
   bool ReadProse(size_t at, size_t end, Candidate* out, int depth);
   bool TakeSpan(Rule rule, size_t begin, size_t end, Candidate* out, size_t unit = 0) const;
 
@@ -203,7 +226,7 @@ class Extractor {
   bool LastBold(size_t from, Candidate* out) const;
   bool FinalEquals(size_t from, Candidate* out) const;
   size_t SkipFillers(size_t at, size_t end) const;
-  bool Denied(const Box& box) const;
+  bool Denied(const Box& box);
 
   int RetractionAt(size_t at, bool continued, size_t* next) const;
   bool Retracted(size_t after) const;
@@ -308,25 +331,45 @@ std::vector<Box> Extractor::Boxes() const {
   return boxes;
 }
 
-// "not \boxed{5}", "is it \boxed{5}?"
-bool Extractor::Denied(const Box& box) const {
+// "not \boxed{5}", "x \ne \boxed{5}", "we rule out \boxed{5}", "maybe \boxed{5}", "is it \boxed{5}?"
+bool Extractor::Denied(const Box& box) {
   const size_t begin = ClauseBegin(text_, box.begin, lo_);
+  refusal_ = "negated";
   std::string first;
   std::string last;
   std::string before_last;
+  bool disbelieved = false;  // "I don't think it is"
+  bool unsure = false;       // "I'm not sure, but"
   for (size_t i = begin; i < box.begin;) {
     size_t word_end = i;
     const std::string word = WordAt(text_, i, box.begin, &word_end);
+    if (word.empty() && IsDigit(text_[i])) last = "0";  // what was denied is this number
     i = std::max(i + 1, word_end);
     if (word.empty()) continue;
     if (first.empty()) first = word;
+    disbelieved = disbelieved || (IsNegation(last) && OneOf(word, {"think", "believe"}));
+    unsure = unsure || word == "unsure" ||
+             (IsNegation(last) && OneOf(word, {"sure", "certain", "confident"}));
     before_last = last;
     last = word;
   }
   // Only markup between the denial and the box.
+  if (disbelieved || (before_last == "rule" && last == "out") ||
+      OneOf(last, {"excludes", "exclude", "eliminate", "reject"}))
+    return true;
+  size_t sign = box.begin;
+  while (sign > begin && (IsSpace(text_[sign - 1]) || text_[sign - 1] == '{')) --sign;
+  for (const std::string_view unequal : {"\\neq", "\\ne", "≠", "!="}) {
+    if (EndsWith(text_.substr(begin, sign - begin), unequal)) return true;
+  }
   if (IsNegation(last) ||
       (OneOf(last, {"be", "equal", "longer"}) && (IsNegation(before_last) || before_last == "no")))
     return true;
+  refusal_ = "hedged";
+  if (unsure || OneOf(last, {"maybe", "perhaps", "possibly", "guess"}) ||
+      (last == "be" && OneOf(before_last, {"might", "may", "could"})))
+    return true;
+  refusal_ = "question";
   if (!OneOf(first, {"is", "could", "can", "does", "would", "should", "are"})) return false;
   const size_t end = ClauseEnd(text_, box.end, hi_);
   return end < hi_ && text_[end] == '?';
@@ -367,6 +410,10 @@ bool Extractor::Listed(const Box& left, const Box& right, std::string* joint) co
       continue;
     }
     if (gap[i] == ',' || gap[i] == ';' || gap[i] == '&') connective = true;
+    if (HasAt(gap, i, "...")) {  // a list with a gap in it is no less a list
+      i += 3;
+      continue;
+    }
     if (gap[i] == '.' || gap[i] == '?' || gap[i] == ':') return false;
     if (gap[i] == '=' && name_size == 0) return false;
     if (IsDigit(gap[i]) && name_size == 0) return false;
@@ -399,9 +446,37 @@ std::string Extractor::NameBefore(const Box& box) const {
   return std::string(name);
 }
 
-// A box's content with what belongs to it behind it: a percent or degree sign, a unit in \text.
+// "^2", "\pi", "\sqrt{3}", "\cdot 2" glued to the end of a box, up to the formula's end; empty where an equation goes on.
+std::string_view Extractor::Glued(const Box& box) const {
+  const size_t stop = std::min(hi_, box.end + 48);
+  const std::string_view rest = text_.substr(box.end, stop - box.end);
+  const bool power = rest.size() > 1 && rest[0] == '^' && rest.find("circ") > 3 &&
+                     (IsDigit(rest[1]) || IsLetter(rest[1]) || rest[1] == '{');
+  if (!power && !StartsWith(rest, "\\pi") && !StartsWith(rest, "\\sqrt") &&
+      !StartsWith(rest, "\\cdot") && !StartsWith(rest, "\\times"))
+    return "";
+  size_t end = std::min(rest.find_first_of("$\n,.;"), rest.size());
+  for (const char* close : {"\\]", "\\)", "\\text"}) end = std::min(end, rest.find(close));
+  const std::string_view glued = rest.substr(0, end);
+  return glued.find_first_of("=<>~&") == kNone && CountWords(glued) == 0 ? glued : "";
+}
+
+// True if a minus sign stands right before the box, at the start of a formula or behind a sign of equality.
+bool Extractor::Negative(const Box& box) const {
+  size_t i = box.begin;
+  if (i <= lo_ || text_[i - 1] != '-') return false;
+  --i;
+  while (i > lo_ && text_[i - 1] == ' ') --i;
+  return i == lo_ || text_[i - 1] == '$' || text_[i - 1] == '=' || text_[i - 1] == '\n' ||
+         EndsWith(text_.substr(lo_, i - lo_), "\\[") || EndsWith(text_.substr(lo_, i - lo_), "\\(");
+}
+
+// A box's content with what belongs to it: a sign before it; a power, a percent or degree sign, a unit in \text behind it.
 std::string Extractor::BoxText(const Box& box) const {
   std::string inner(text_.substr(box.inner_begin, box.inner_end - box.inner_begin));
+  const std::string_view glued = Glued(box);
+  if (!glued.empty()) inner = StrCat("(", inner, ")", glued);
+  if (Negative(box)) inner = StrCat("-(", inner, ")");
   const size_t stop = std::min(hi_, box.end + 48);
   size_t i = box.end;
   while (i < stop && (text_[i] == ' ' || text_[i] == '$' || text_[i] == '~' ||
@@ -454,9 +529,9 @@ bool Extractor::ByBox(Extraction* out) {
   for (int looked_at = 0; !boxes.empty() && looked_at < kMaxAnchors && Denied(boxes.back());
        ++looked_at) {
     boxes.pop_back();
-    refusal_ = "negated";
   }
   if (boxes.empty()) return false;
+  refusal_ = "not_found";
   Candidate candidate;
   JoinBoxes(boxes, boxes.size() - 1, &candidate);
   Extraction later;
@@ -486,6 +561,8 @@ int Extractor::RetractionAt(size_t at, bool continued, size_t* next) const {
   bool wrong = false;
   bool right = false;
   bool copula = false;
+  bool speaker = false;  // "I made a mistake"
+  bool refusal = false;  // nothing but "No."
   i = at;
   for (int words = 0; i < end && words < 14;) {
     size_t word_end = i;
@@ -496,7 +573,12 @@ int Extractor::RetractionAt(size_t at, bool continued, size_t* next) const {
     }
     i = word_end;
     ++words;
-    turn = turn || OneOf(word, {"wait", "oops", "sorry", "scratch", "disregard", "correction"});
+    turn = turn ||
+           OneOf(word, {"wait", "oops", "sorry", "scratch", "disregard", "correction", "kidding"});
+    speaker = speaker || (words <= 6 && OneOf(word, {"i", "i've", "my"}));
+    refusal = words == 1 && OneOf(word, {"no", "nope", "wrong", "incorrect", "false"});
+    if (words > 1) refusal = false;
+    if (speaker && StartsWith(word, "mis") && word.size() > 6) wrong = true;  // misread, misjudged
     if (words <= 6) {
       subject = subject || OneOf(word, {"that", "that's", "this", "it", "it's", "my", "i", "above",
                                         "answer", "result", "previous", "which"});
@@ -510,15 +592,17 @@ int Extractor::RetractionAt(size_t at, bool continued, size_t* next) const {
     answer = answer || (word == "answer" && since_negation <= 3 &&
                         OneOf(before, {"the", "my", "our", "an", "correct", "final", "right"}));
     before = word;
-    wrong = wrong || OneOf(word, {"wrong", "incorrect", "mistaken", "mistake", "error", "invalid",
-                                  "falsch", "faux", "incorrecto", "неверно", "错", "retract"});
+    wrong = wrong ||
+            OneOf(word, {"wrong", "incorrect", "mistaken", "mistake", "error", "invalid", "falsch",
+                         "faux", "incorrecto", "неверно", "错", "retract", "kidding"});
     right = right || (copula && OneOf(word, {"correct", "right", "confirmed"}));
     copula = OneOf(word, {"is", "was", "it's", "that's", "be", "are", "indeed", "isn't", "not"});
   }
   const size_t size = end - at;
   if (turn && (wrong || negated || size < 16)) return 1;
   if (turn && OneOf(WordAt(text_, at, end, &i), {"scratch", "disregard", "correction"})) return 1;
-  if (subject && wrong && !negated) return 1;
+  if (refusal) return 1;
+  if ((subject || speaker) && wrong && !negated) return 1;
   if (subject && (right || answer) && negated) return 1;
   if (subject && right && !negated) return -1;
   return 0;
@@ -590,7 +674,7 @@ bool Extractor::PrefixRefuses(size_t at) {
       i = std::max(i + 1, word_end);
       continue;
     }
-    if (OneOf(word, {"if", "whether", "suppose", "supposing", "unless"})) {
+    if (OneOf(word, {"if", "whether", "suppose", "supposing", "unless", "pretend", "imagine"})) {
       refusal_ = "hedged";
       return true;
     }
@@ -688,6 +772,7 @@ bool Extractor::ReadProse(size_t at, size_t end, Candidate* out, int depth) {
   int values = 0;
   int words = 0;
   bool qualified = false;
+  bool modified = false;
   bool denied = false;
   bool spoken = false;
   FormulaReader formulas(text_, end);
@@ -717,6 +802,7 @@ bool Extractor::ReadProse(size_t at, size_t end, Candidate* out, int depth) {
     i = word_end;
     if (IsCopula(word)) copula = i;
     qualified = qualified || (values == 0 && IsQualifier(word));
+    if (values == 0) modified = IsModifier(word) || (modified && word == "of");
     denied = denied || IsNegation(word);
     spoken = spoken || (words == 1 && (word == "i" || word == "we" || word == "i'm"));
   }
@@ -725,7 +811,7 @@ bool Extractor::ReadProse(size_t at, size_t end, Candidate* out, int depth) {
     return false;
   }
   if (copula != kNone && depth < 3 && ReadContent(copula, out, depth + 1)) return true;
-  if (qualified) {
+  if (qualified || (modified && values > 0)) {
     refusal_ = "hedged";
     return false;
   }
@@ -762,6 +848,19 @@ bool Extractor::ReadBullets(size_t at, Candidate* out) const {
   return !out->text.empty();
 }
 
+// Behind "not 42, it is", "not 42 but": where the right answer begins.
+size_t Extractor::Instead(size_t at, size_t end) const {
+  bool it = false;
+  for (size_t i = at; i < end;) {
+    size_t word_end = i;
+    const std::string word = WordAt(text_, i, end, &word_end);
+    i = std::max(i + 1, word_end);
+    if (word == "but" || word == "it's" || (it && word == "is")) return word_end;
+    it = word == "it" || (it && word.empty());
+  }
+  return kNone;
+}
+
 // Reads the answer that is announced to stand at `at`.
 bool Extractor::ReadContent(size_t at, Candidate* out, int depth) {
   size_t i = SkipMarkup(text_, at, hi_);
@@ -783,7 +882,8 @@ bool Extractor::ReadContent(size_t at, Candidate* out, int depth) {
     if (SaysNothing(word)) return false;
     if (IsNegation(word)) {
       refusal_ = "negated";
-      return false;
+      const size_t instead = Instead(word_end, end);
+      return instead != kNone && depth < 3 && ReadContent(instead, out, depth + 1);
     }
     if (IsHedge(word)) {
       refusal_ = "hedged";
@@ -809,6 +909,10 @@ bool Extractor::ReadContent(size_t at, Candidate* out, int depth) {
   const char* const refusal_before = refusal_;
   if (span.turned && depth < 3 && ReadContent(span.resume, out, depth + 3)) return true;
   refusal_ = refusal_before;
+  if (HasUnspacedHedge(text_.substr(at, end - at))) {
+    refusal_ = "hedged";
+    return false;
+  }
   // In Japanese the denial stands at the end.
   const std::string_view rest = text_.substr(span.end, end - span.end);
   if (rest.find("ありません") != kNone || rest.find("ない") != kNone) {
@@ -855,6 +959,30 @@ bool Extractor::AnchorBehind(const PhraseHit& hit, Candidate* out) {
   return span.end == stop && TakeSpan(Rule::kAnchor, number, span.end, out, span.unit);
 }
 
+// "<answer>42</answer>": what the tags enclose, read as an announced answer.
+bool Extractor::ReadTag(size_t at, Candidate* out) {
+  const size_t close = text_.substr(0, hi_).find("</answer", at);
+  if (close == kNone && options_.truncated) return false;
+  const size_t whole_end = hi_;
+  if (close != kNone) hi_ = close;
+  const size_t begin = SkipSpace(text_, at, hi_);
+  const bool found = begin < hi_ && ReadContent(begin, out, 0);
+  hi_ = whole_end;
+  return found;
+}
+
+// "Result: 42" as the last line.
+bool Extractor::ReadLabel(const PhraseHit& hit, Candidate* out) {
+  const size_t begin = ClauseBegin(text_, hit.begin, lo_);
+  if (SkipMarkup(text_, begin, hit.begin) != hit.begin) return false;
+  const size_t content = SkipMarkup(text_, hit.end, hi_);
+  const size_t end = ClauseEnd(text_, content, hi_);
+  const DirectSpan span = ReadDirect(text_, content, end);
+  if (span.end <= content || !CleanAnswer(text_.substr(span.end, hi_ - span.end)).empty())
+    return false;
+  return TakeSpan(Rule::kAnchor, content, span.end, out, span.unit);
+}
+
 bool Extractor::AnchorAt(const PhraseHit& hit, Candidate* out) {
   if (hit.phrase == Phrase::kLetterA) {
     const size_t begin = ClauseBegin(text_, hit.begin, lo_);
@@ -868,7 +996,14 @@ bool Extractor::AnchorAt(const PhraseHit& hit, Candidate* out) {
   const std::string next = WordAt(text_, SkipSpace(text_, hit.end, hi_), hi_, &word_end);
   if (OneOf(next, {"question", "questions", "choices", "sheet", "key", "all"})) return false;
   if (PrefixRefuses(hit.begin)) return false;
+  if (hit.begin > lo_ && text_[hit.begin - 1] == '<' && HasAt(text_, hit.end, ">"))
+    return ReadTag(size_t{hit.end} + 1, out);
+  if (hit.phrase == Phrase::kLabel) return ReadLabel(hit, out);
   const size_t content = ContentBegin(hit);
+  if (content != kNone && HasUnspacedHedge(text_.substr(hit.end, content - hit.end))) {
+    refusal_ = "hedged";
+    return false;
+  }
   if (content == kNone) return hit.phrase == Phrase::kAnswer && AnchorBehind(hit, out);
   if (!ReadContent(content, out, 0)) return false;
   // What the cut end of a reply leaves of an answer is none.
@@ -884,7 +1019,8 @@ bool Extractor::ByAnchor(size_t from, Extraction* out, bool final_only) {
     if (hit->begin < from || hit->end > hi_) continue;
     const bool anchor =
         hit->phrase == Phrase::kFinal ||
-        (!final_only && (hit->phrase == Phrase::kAnswer || hit->phrase == Phrase::kLetterA));
+        (!final_only && (hit->phrase == Phrase::kAnswer || hit->phrase == Phrase::kLetterA ||
+                         hit->phrase == Phrase::kLabel));
     if (!anchor || hit->end > behind || !AnchorWanted(*hit)) continue;
     ++looked_at;
     Candidate candidate;
@@ -976,7 +1112,11 @@ bool Extractor::LastFormula(size_t from, Candidate* out) const {
   // A unit or a percent sign behind a plain number: what a direct reading takes along. Behind other formulas stands prose.
   size_t end = last.end;
   if (IsPlainNumber(text_.substr(last.inner_begin, last.inner_end - last.inner_begin))) {
-    end = std::max(end, ReadDirect(text_, last.begin, ClauseEnd(text_, last.begin, hi_)).end);
+    const size_t with_unit = ReadDirect(text_, last.begin, ClauseEnd(text_, last.begin, hi_)).end;
+    const std::string_view unit = text_.substr(end, std::max(end, with_unit) - end);
+    const bool words =
+        std::any_of(unit.begin(), unit.end(), IsLetter) && !ParseUnit(Trim(unit)).known;
+    if (options_.mode != Mode::kLatex || !words) end = std::max(end, with_unit);
   }
   if (first.begin == last.begin && end == last.end) {
     out->rule = Rule::kFormula;
@@ -1014,6 +1154,7 @@ bool Extractor::FinalEquals(size_t from, Candidate* out) const {
   const size_t begin = std::max(from, ClauseBegin(text_, end, from));
   std::vector<size_t> values;  // where one may begin
   bool there = false;          // "there are 12 of them" announces nothing
+  size_t conclusion = kNone;   // behind "therefore", for want of a verb
   for (size_t i = begin; i < end && values.size() < 16;) {
     size_t word_end = i;
     const std::string word = WordAt(text_, i, end, &word_end);
@@ -1025,7 +1166,12 @@ bool Extractor::FinalEquals(size_t from, Candidate* out) const {
     i = word_end;
     if (IsNegation(word) || IsHedge(word)) values.clear();
     if (IsCopula(word) && !there) values.push_back(i);
+    if (OneOf(word, {"therefore", "thus", "hence"})) conclusion = i;
     there = word == "there";
+  }
+  if (values.empty() && conclusion != kNone) {
+    while (conclusion < end && (text_[conclusion] == ',' || text_[conclusion] == ':')) ++conclusion;
+    values.push_back(conclusion);
   }
   // The first one behind which nothing but an answer stands: "x = 4 or x = -4" is one answer, not its last part.
   for (size_t value : values) {

@@ -5,6 +5,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "verifiers/math/words.h"
+
 namespace assay::math {
 namespace {
 
@@ -41,6 +43,7 @@ void AddFunctions(CommandTable* t) {
       {"sign", FuncId::kSign},     {"erf", FuncId::kErf}};
   for (const auto& [name, id] : functions)
     (*t)[name] = {Tok::kFunc, static_cast<uint8_t>(id), name};
+  (*t)["cis"] = {Tok::kFunc, kCis, "cis"};
   (*t)["log"] = {Tok::kLog, 0, "log"};
   (*t)["lg"] = {Tok::kLog, 1, "lg"};
   const std::pair<const char*, Op> several[] = {
@@ -294,6 +297,7 @@ class Lexer {
 
  private:
   static constexpr int kMaxNested = 8;  // \text in \mathrm in ..
+  static constexpr int kPointGroups = 7;
 
   char At(size_t i) const { return i < end_ ? out_.text[i] : '\0'; }
   std::string_view View(size_t a, size_t b) const {
@@ -361,11 +365,18 @@ class Lexer {
       *kind = 1;
       return 1;
     }
-    if (out_.text.compare(i, 3, "{,}") == 0) {
+    for (const std::string_view comma : {std::string_view("{,}"), std::string_view("\\text{,}")}) {
+      if (out_.text.compare(i, comma.size(), comma) != 0) continue;
       *kind = 2;
-      j = i + 3;
+      j = i + comma.size();
       while (IsSpace(At(j))) ++j;
+      if (At(j) == '\\' && At(j + 1) == '!') j += 2;
       return j - i;
+    }
+    // 1.234.567, 1'234'567, 1_234_567
+    if ((At(i) == '.' || At(i) == '\'' || At(i) == '_') && IsDigit(At(i + 1))) {
+      *kind = At(i) == '.' ? kPointGroups : 8;
+      return 1;
     }
     if (At(i) == ',' && At(i + 1) == '\\' && (At(i + 2) == '!' || At(i + 2) == ',')) {
       *kind = At(i + 2) == '!' ? 3 : 4;
@@ -391,10 +402,32 @@ class Lexer {
     return 0;
   }
 
+  // 12,34,567: groups of two, then one of three.
+  size_t IndianGroups(size_t begin, size_t first_end, std::string* digits) {
+    if (commas_ != CommaStyle::kThousands || depth_ != 0 || first_end - begin > 2) return first_end;
+    std::string all(View(begin, first_end));
+    int pairs = 0;
+    for (size_t i = first_end; At(i) == ',';) {
+      const size_t e = DigitsEnd(i + 1);
+      const size_t size = e - i - 1;
+      all += View(i + 1, e);
+      if (size == 3 && pairs > 0 && !(At(e) == ',' && IsDigit(At(e + 1)))) {
+        out_.thousands_comma = true;
+        *digits = all;
+        return e;
+      }
+      if (size != 2) return first_end;
+      ++pairs;
+      i = e;
+    }
+    return first_end;
+  }
+
   // Reads groups of three after a first group of one to three digits; returns the end, with the digits in *digits.
   size_t Thousands(size_t begin, size_t first_end, std::string* digits) {
     const size_t first = first_end - begin;
     if (first > 3 || At(begin) == '0') return first_end;
+    if (const size_t end = IndianGroups(begin, first_end, digits); end != first_end) return end;
     int kind = 0;
     size_t i = first_end;
     std::string all(View(begin, first_end));
@@ -415,23 +448,49 @@ class Lexer {
       ++groups;
     }
     if (groups == 0) return first_end;
+    // One point alone is a decimal point, unless a decimal comma follows.
+    if (kind == kPointGroups && groups == 1 &&
+        (commas_ != CommaStyle::kDecimal || At(i) != ',' || !IsDigit(At(i + 1))))
+      return first_end;
     if (kind == 1) out_.thousands_comma = true;
     *digits = all;
     return i;
   }
 
+  // Digits in braces, or one digit; returns the end, or `at` if there are none.
+  size_t Marked(size_t at, std::string* digits) const {
+    size_t open = at;
+    while (At(open) == ' ') ++open;
+    const bool braces = At(open) == '{';
+    const size_t a = open + (braces ? 1 : 0);
+    const size_t b = braces ? DigitsEnd(a) : a + (IsDigit(At(a)) ? 1 : 0);
+    if (b == a || (braces && At(b) != '}')) return at;
+    digits->assign(View(a, b));
+    return b + (braces ? 1 : 0);
+  }
+
   // The repetend behind a decimal: \overline{6}, \bar{6}, \dot{3}, (6) or an ellipsis after repeated digits.
   size_t Repetend(size_t i, std::string* digits) {
-    for (const char* name : {"\\overline", "\\bar", "\\dot", "\\overline "}) {
+    for (const char* name : {"\\overline", "\\bar", "\\dot"}) {
       const size_t n = std::strlen(name);
       if (out_.text.compare(i, n, name) != 0) continue;
-      const size_t open = i + n;
-      const bool braces = At(open) == '{';
-      const size_t a = open + (braces ? 1 : 0);
-      const size_t b = braces ? DigitsEnd(a) : a + (IsDigit(At(a)) ? 1 : 0);
-      if (b == a || (braces && At(b) != '}')) continue;
-      *digits += "(" + std::string(View(a, b)) + ")";
-      return b + (braces ? 1 : 0);
+      std::string repeated;
+      size_t end = Marked(i + n, &repeated);
+      if (end == i + n) continue;
+      // Dots above the first and the last digit of the repetend.
+      if (out_.text.compare(i, 4, "\\dot") == 0) {
+        const size_t inner = DigitsEnd(end);
+        std::string last;
+        if (out_.text.compare(inner, 4, "\\dot") == 0) {
+          const size_t last_end = Marked(inner + 4, &last);
+          if (last_end > inner + 4) {
+            repeated += std::string(View(end, inner)) + last;
+            end = last_end;
+          }
+        }
+      }
+      *digits += "(" + repeated + ")";
+      return end;
     }
     if (At(i) == '(') {
       const size_t b = DigitsEnd(i + 1);
@@ -481,7 +540,28 @@ class Lexer {
     return e;
   }
 
+  // 0xFF and 0b1010 as programs write them.
+  bool LexPrefixed() {
+    const char mark = At(pos_ + 1);
+    if (At(pos_) != '0' || (mark != 'x' && mark != 'b' && mark != 'o')) return false;
+    const int base = mark == 'x' ? 16 : mark == 'b' ? 2 : 8;
+    uint64_t value = 0;
+    size_t i = pos_ + 2;
+    for (; IsDigit(At(i)) || IsAlpha(At(i)); ++i) {
+      const char c = At(i);
+      const int digit = IsDigit(c) ? c - '0' : (c | 0x20) - 'a' + 10;
+      if (digit >= base || i > pos_ + 16) return false;
+      value = value * static_cast<uint64_t>(base) + static_cast<uint64_t>(digit);
+    }
+    if (i < pos_ + 4 || value >> 62 != 0) return false;  // 0x1 is as well a product
+    out_.extra.push_back(std::to_string(value));
+    Push(Tok::kNumber, 0, out_.extra.back());
+    pos_ = i;
+    return true;
+  }
+
   void LexNumber() {
+    if (LexPrefixed()) return;
     const size_t begin = pos_;
     size_t i = DigitsEnd(pos_);
     std::string digits(View(begin, i));
@@ -509,6 +589,7 @@ class Lexer {
         }
       }
       if (!decimal && !IsAlpha(At(i + 1))) ++i;  // "5." and "-1./3"
+      if (decimal && At(i) == ',' && IsDigit(At(i + 1)) && depth_ == 0) ++out_.digit_commas;
     }
     const size_t e = Exponent(i, &digits);
     decimal = decimal || e > i;
@@ -545,8 +626,42 @@ class Lexer {
       ++i;
     }
     const std::string_view word = View(begin, i);
+    if (PushSignWord(word, i)) return;
+    // (0, 1) U (2, 3)
+    if (word == "U" && Last() == Tok::kClose) {
+      size_t next = i;
+      while (IsSpace(At(next))) ++next;
+      if (At(next) == '(' || At(next) == '[') {
+        Push(Tok::kSetOp, 0, {});
+        pos_ = i;
+        return;
+      }
+    }
     PushWord(word, letters);
     pos_ = i;
+  }
+
+  // "minus 3", "3 plus x": signs spelled out in front of a number or a variable.
+  bool PushSignWord(std::string_view word, size_t end) {
+    Tok sign = Tok::kEnd;
+    if (word == "minus" || word == "negative") sign = Tok::kMinus;
+    if (word == "plus") sign = Tok::kPlus;
+    if (word == "times") sign = Tok::kStar;
+    if (sign == Tok::kEnd || (sign != Tok::kMinus && out_.tokens.empty())) return false;
+    size_t next = end;
+    while (IsSpace(At(next))) ++next;
+    if (sign == Tok::kPlus && out_.text.compare(next, 9, "or minus ") == 0) {
+      sign = Tok::kPm;
+      next += 9;
+      end = next;
+    }
+    const bool operand = IsDigit(At(next)) || At(next) == '\\' || At(next) == '(' ||
+                         (At(next) == '.' && IsDigit(At(next + 1))) ||
+                         (IsAlpha(At(next)) && !IsAlpha(At(next + 1)));
+    if (!operand || next == end - word.size()) return false;
+    Push(sign, 0, {});
+    pos_ = end;
+    return true;
   }
 
   void PushWord(std::string_view word, size_t letters) {
@@ -668,6 +783,9 @@ class Lexer {
   }
 
   void Known(std::string_view name, const Command& c) {
+    // m\angle A: the measure of an angle.
+    if (name == "angle" && Last() == Tok::kLetter && out_.tokens.back().text == "m")
+      out_.tokens.pop_back();
     if (c.kind == Tok::kIgnored) {
       Layout(name, c.aux);
       return;
@@ -851,7 +969,18 @@ class Lexer {
       Push(Tok::kText, 0, content);
       return;
     }
-    const auto it = kind == 2 ? Commands().find(content) : Commands().end();
+    // So is m/s.
+    if (content.size() > 1 && content.find('/') != std::string_view::npos &&
+        (Last() == Tok::kNumber || Last() == Tok::kGroupClose || Last() == Tok::kClose) &&
+        ParseUnit(content).known) {
+      Push(Tok::kText, 0, content);
+      return;
+    }
+    if (content == "," || content == ";") {
+      Push(content == "," ? Tok::kComma : Tok::kSemi, 0, {});
+      return;
+    }
+    const auto it = kind == 2 || content == "cis" ? Commands().find(content) : Commands().end();
     if (it != Commands().end() && (it->second.kind == Tok::kFunc || it->second.kind == Tok::kLog ||
                                    it->second.kind == Tok::kFn || it->second.kind == Tok::kNary)) {
       Push(it->second.kind, it->second.aux, content);
@@ -940,6 +1069,10 @@ class Lexer {
     if (LexRelationSign(c)) return;
     switch (c) {
       case '+':
+        if (At(pos_ + 1) == '/' && At(pos_ + 2) == '-') {
+          ++pos_;
+          return Two(Tok::kPm, 0);
+        }
         return At(pos_ + 1) == '-' ? Two(Tok::kPm, 0) : Single(Tok::kPlus);
       case '-':
         return Single(Tok::kMinus);

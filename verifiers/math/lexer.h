@@ -69,6 +69,9 @@ enum class Tok : uint8_t {
   kIgnored,
 };
 
+// aux of a kFunc token that is no FuncId: cis x = cos x + i sin x.
+inline constexpr uint8_t kCis = 255;
+
 struct Token {
   Tok kind = Tok::kEnd;
   uint8_t aux = 0;

@@ -9,6 +9,7 @@ namespace {
 
 constexpr uint32_t kMaxPower = 16;
 constexpr uint32_t kMaxDeterminant = 5;
+constexpr uint32_t kMaxInverse = 4;
 
 struct Matrix {
   uint32_t rows = 0;
@@ -145,6 +146,9 @@ class Evaluator {
       return Put(Times(m, tree_.Add(Op::kDiv, {tree_.Number(1), other})));
     }
     const Node e = tree_[other];
+    if (e.op == Op::kSym && (tree_.Name(other) == "T" || tree_.Name(other) == "\\top"))
+      return Put(Transposed(m));
+    if (IsMinusOne(other)) return Inverse(m);
     if (e.op != Op::kNum || e.den != 1 || e.num < 1 || e.num > kMaxPower || m.rows != m.columns)
       return kNoNode;
     Matrix power = m;
@@ -154,6 +158,53 @@ class Evaluator {
       power = next;
     }
     return Put(power);
+  }
+
+  bool IsMinusOne(NodeId id) const {
+    const Node& n = tree_[id];
+    if (n.op == Op::kNum) return n.num == -1 && n.den == 1;
+    return n.op == Op::kNeg && tree_[tree_.Kid(id, 0)].op == Op::kNum &&
+           tree_[tree_.Kid(id, 0)].num == 1 && tree_[tree_.Kid(id, 0)].den == 1;
+  }
+
+  static Matrix Transposed(const Matrix& m) {
+    Matrix out;
+    out.rows = m.columns;
+    out.columns = m.rows;
+    for (uint32_t c = 0; c < m.columns; ++c) {
+      for (uint32_t r = 0; r < m.rows; ++r) out.cells.push_back(m.At(r, c));
+    }
+    return out;
+  }
+
+  // The adjugate over the determinant.
+  NodeId Inverse(const Matrix& m) {
+    if (m.rows != m.columns || m.rows < 2 || m.rows > kMaxInverse ||
+        !budget_.Spend(static_cast<int64_t>(m.cells.size()) * 64))
+      return kNoNode;
+    Matrix adjugate = m;
+    for (uint32_t r = 0; r < m.rows; ++r) {
+      for (uint32_t c = 0; c < m.columns; ++c) {
+        const NodeId minor = Minor(m, r, c);
+        adjugate.cells[c * m.rows + r] = (r + c) % 2 == 0 ? minor : tree_.Neg(minor);
+      }
+    }
+    std::vector<uint32_t> columns(m.columns);
+    for (uint32_t k = 0; k < m.columns; ++k) columns[k] = k;
+    return Put(Times(adjugate, tree_.Add(Op::kDiv, {tree_.Number(1), Determinant(m, 0, columns)})));
+  }
+
+  NodeId Minor(const Matrix& m, uint32_t row, uint32_t column) {
+    Matrix rest;
+    rest.rows = rest.columns = m.rows - 1;
+    for (uint32_t r = 0; r < m.rows; ++r) {
+      for (uint32_t c = 0; c < m.columns; ++c) {
+        if (r != row && c != column) rest.cells.push_back(m.At(r, c));
+      }
+    }
+    std::vector<uint32_t> columns(rest.columns);
+    for (uint32_t k = 0; k < rest.columns; ++k) columns[k] = k;
+    return Determinant(rest, 0, columns);
   }
 
   // By minors of the first row.

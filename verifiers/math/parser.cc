@@ -17,10 +17,12 @@ using Ids = std::vector<NodeId>;
 
 class Parser {
  public:
-  Parser(const Lexed& lexed, Grammar grammar, bool slash_left, Tree* tree)
+  Parser(const Lexed& lexed, Grammar grammar, Ambiguous choice, Tree* tree)
       : t_(lexed.tokens),
+        text_(lexed.text),
         loose_braces_(lexed.had_dollar || grammar == Grammar::kLatex),
-        slash_left_(slash_left),
+        slash_left_(choice == Ambiguous::kSlashLeft),
+        units_(choice == Ambiguous::kLetterUnits),
         plain_(grammar == Grammar::kPlain),
         tree_(*tree) {
     // What lies under a bracket, for the reading of bars.
@@ -34,6 +36,7 @@ class Parser {
     if (!AtEnd()) root = ParseTop();
     SkipPunctuation();
     result.slash_ambiguous = slash_ambiguous_;
+    result.unit_ambiguous = unit_ambiguous_;
     if (limit_) {
       result.error = ParseError::kLimit;
     } else if (failed_ || root == kNoNode || !AtEnd()) {
@@ -145,6 +148,11 @@ class Parser {
       Ids items;
       ParseItems(&items);
       if (failed_) return kNoNode;
+      if ((Is(Tok::kOver) || Is(Tok::kChoose)) && items.size() == 1 && parts.empty()) {
+        const NodeId infix = ParseInfix(items[0]);
+        if (failed_) return kNoNode;
+        items = {infix};
+      }
       several = several || items.size() > 1;
       if (!items.empty()) parts.push_back(std::move(items));
       if (!Is(Tok::kSemi) && !Is(Tok::kRowSep)) break;
@@ -277,7 +285,10 @@ class Parser {
       operands.push_back(right);
       ops += op;
     }
-    if (ops.empty()) return left;
+    if (ops.empty()) {
+      const bool modulus = Is(Tok::kPmod) || (IsA(Tok::kOpen, '(') && Ahead(1).kind == Tok::kMod);
+      return modulus ? FinishRelation({tree_.Symbol("_"), left}, std::string(1, kEquiv)) : left;
+    }
     return FinishRelation(operands, ops);
   }
 
@@ -287,6 +298,10 @@ class Parser {
     if (modulus != kNoNode && operands.size() == 2 && (ops[0] == kEquiv || ops[0] == kEq)) {
       return tree_.Add(Op::kCongruent, {operands[0], operands[1], modulus});
     }
+    // x \equiv 3 \bmod 7
+    if (operands.size() == 2 && ops[0] == kEquiv && tree_[operands[1]].op == Op::kMod)
+      return tree_.Add(Op::kCongruent,
+                       {operands[0], tree_.Kid(operands[1], 0), tree_.Kid(operands[1], 1)});
     const NodeId id = tree_.Add(Op::kRel, operands.data(), static_cast<uint32_t>(operands.size()));
     tree_.nodes[id].num = tree_.Intern(ops);
     return id;
@@ -411,9 +426,9 @@ class Parser {
     size_t end = p_;
     const std::string phrase = Phrase(&end);
     const Token& after = t_[end];
-    if (const auto number = NumberWord(phrase)) {
+    if (const auto number = ReadNumberPhrase(phrase)) {
       p_ = end;
-      return Trailing(tree_.Number(*number));
+      return Trailing(tree_.Number(number->num, number->den));
     }
     if (IsItemEnd(after)) {
       if (end == p_ + 1 && Is(Tok::kWord) && IsLetterProduct(T(), true)) return kNoNode;
@@ -448,6 +463,8 @@ class Parser {
     if (phrase.empty()) return kNoNode;
     if (phrase == "infinity" || phrase == "positive infinity") return tree_.Const(ConstId::kInf);
     if (phrase == "negative infinity") return tree_.Neg(tree_.Const(ConstId::kInf));
+    if (phrase == "noon" || phrase == "midnight")
+      return tree_.Add(Op::kTime, {tree_.Number(12), tree_.Number(0)}, phrase == "noon" ? 2 : 1);
     if (phrase == "no solution" || phrase == "empty set") return tree_.Add(Op::kNamedSet, {}, 0);
     if (phrase == "all real numbers" || phrase == "all reals" || phrase == "real numbers" ||
         phrase == "reals") {
@@ -509,9 +526,9 @@ class Parser {
   NodeId OperandWords() {
     size_t end = p_;
     const std::string phrase = Phrase(&end);
-    if (const auto number = NumberWord(phrase)) {
+    if (const auto number = ReadNumberPhrase(phrase)) {
       p_ = end;
-      return Trailing(tree_.Number(*number));
+      return Trailing(tree_.Number(number->num, number->den));
     }
     if (!IsItemEnd(t_[end]) && t_[end].kind != Tok::kRel) return Is(Tok::kText) ? Fail() : kNoNode;
     if (Is(Tok::kWord) && end == p_ + 1 && IsLetterProduct(T(), true)) return kNoNode;
@@ -524,6 +541,12 @@ class Parser {
     if (failed_) return kNoNode;
     if (Is(Tok::kColon) && builder_ == 0) first = ParseRatio(first);
     if (failed_) return kNoNode;
+    if ((Is(Tok::kWord) || Is(Tok::kText)) && T().text == "to" && Ahead(1).kind == Tok::kNumber &&
+        IsItemEnd(Ahead(2))) {
+      Next();
+      const NodeId second = ParseAdditive();
+      return failed_ ? kNoNode : tree_.Add(Op::kRatio, {first, second});
+    }
     return Trailing(first);
   }
 
@@ -578,6 +601,14 @@ class Parser {
     return TrailingWords(value);
   }
 
+  // "a.m.": two letters with a full stop between them behind a number.
+  bool AtDottedHalfDay() const {
+    return Is(Tok::kLetter) && (T().text == "a" || T().text == "p") && p_ > 0 &&
+           t_[p_ - 1].kind == Tok::kNumber && Ahead(1).kind == Tok::kLetter &&
+           Ahead(1).text == "m" && size_t{T().pos} + 1 < text_.size() &&
+           text_[T().pos + 1] == '.' && IsItemEnd(Ahead(2));
+  }
+
   // 1 for a.m., 2 for p.m., consumed; else 0.
   int HalfDay() {
     if (Is(Tok::kText) || Is(Tok::kWord)) {
@@ -587,8 +618,9 @@ class Parser {
         return w == "am" ? 1 : 2;
       }
     }
-    if (Is(Tok::kLetter) && (T().text == "a" || T().text == "p") && Ahead(1).kind == Tok::kLetter &&
-        Ahead(1).text == "m" && T().space && Ahead(1).space && IsItemEnd(Ahead(2))) {
+    if (AtDottedHalfDay() || (Is(Tok::kLetter) && (T().text == "a" || T().text == "p") &&
+                              Ahead(1).kind == Tok::kLetter && Ahead(1).text == "m" && T().space &&
+                              Ahead(1).space && IsItemEnd(Ahead(2)))) {
       const int half = T().text == "a" ? 1 : 2;
       Next();
       Next();
@@ -599,7 +631,9 @@ class Parser {
 
   NodeId TrailingWords(NodeId value) {
     const std::string first = NormalizeWords(T().text);
-    if (IsPercentWord(first)) {
+    const bool per_cent = first == "per" && NormalizeWords(Ahead(1).text) == "cent";
+    if (per_cent) Next();
+    if (IsPercentWord(first) || per_cent) {
       Next();
       return Trailing(tree_.Add(Op::kPercent, {value}));
     }
@@ -608,12 +642,16 @@ class Parser {
       return Trailing(tree_.Add(Op::kMul, {value, tree_.Number(factor)}));
     }
     std::string raw;
+    const size_t words_begin = p_;
     while (!IsItemEnd(T()) && !Is(Tok::kRel) && !Is(Tok::kBar) && !failed_) {
       switch (T().kind) {
         case Tok::kText:
         case Tok::kWord:
         case Tok::kLetter:
         case Tok::kNumber:
+          if (Is(Tok::kNumber) && T().space && p_ > words_begin) {
+            if (const NodeId sum = TryCompound(value, raw); sum != kNoNode) return sum;
+          }
           if (T().space || !raw.empty()) raw += ' ';
           raw += T().text;
           break;
@@ -646,6 +684,28 @@ class Parser {
     if (words.empty()) return value;
     if (words == "degrees" || words == "degree") return tree_.Add(Op::kDegree, {value});
     return tree_.Named(Op::kQuantity, raw, {value});
+  }
+
+  // "2 hours 30 minutes", "5 ft 6 in": a second value in a unit of the same dimension.
+  NodeId TryCompound(NodeId value, const std::string& raw) {
+    const Unit unit = ParseUnit(raw);
+    const Token& next = Ahead(1);
+    if (!unit.known || (next.kind != Tok::kWord && next.kind != Tok::kText)) return kNoNode;
+    const Unit second = ParseUnit(next.text);
+    __int128 num = static_cast<__int128>(second.num) * unit.den;
+    __int128 den = static_cast<__int128>(second.den) * unit.num;
+    if (!second.known || second.dimension != unit.dimension || num > INT64_MAX || den > INT64_MAX)
+      return kNoNode;
+    const NodeId more = LiteralNode(T().text);
+    if (failed_) return kNoNode;
+    Next();
+    Next();
+    const NodeId scale = tree_.Number(static_cast<int64_t>(num), static_cast<int64_t>(den));
+    const NodeId sum = tree_.Add(Op::kAdd, {value, tree_.Add(Op::kMul, {more, scale})});
+    if (Is(Tok::kNumber)) {
+      if (const NodeId third = TryCompound(sum, raw); third != kNoNode) return third;
+    }
+    return IsItemEnd(T()) ? tree_.Named(Op::kQuantity, raw, {sum}) : Fail();
   }
 
   // ---- arithmetic
@@ -748,7 +808,7 @@ class Parser {
       case Tok::kBarOpen:
       case Tok::kNumber:
       case Tok::kIgnored:
-        return !(t.kind == Tok::kOpen && Ahead(1).kind == Tok::kMod);
+        return !(t.kind == Tok::kOpen && Ahead(1).kind == Tok::kMod) && !AtDottedHalfDay();
       case Tok::kNormBar:
         return norm_level_ == 0;
       case Tok::kUnknown:
@@ -779,7 +839,7 @@ class Parser {
   bool WordIsFactor() const {
     const Token& t = T();
     if (IsHigh(t.text[0]) || IsConjunction(NormalizeWords(t.text)) || IsEqualsWord(t.text) ||
-        t.text == "in")
+        t.text == "in" || (t.text == "to" && t.space))
       return false;
     const bool after_number =
         p_ > 0 && (t_[p_ - 1].kind == Tok::kNumber || t_[p_ - 1].kind == Tok::kGroupClose);
@@ -787,7 +847,8 @@ class Parser {
     if (IsUnitWord(t.text) && (after_number || t.space)) return false;
     if (IsCondition(t.text)) return false;
     if (t.space && after_number && Ahead(1).kind == Tok::kWord) return false;  // 18 sq units
-    if (t.text == "am" || t.text == "pm") return false;
+    if (t.text == "am" || t.text == "pm" || t.text == "AM" || t.text == "PM") return false;
+    if (t.space && after_number && (t.text == "sq" || t.text == "cu")) return false;
     if (t.space && t.text.size() >= 3) return t.text.size() == 3 && IsLetterProduct(t, true);
     if (t.text.size() > 6) return false;
     return t.text.size() <= 3 || !t.space;
@@ -830,7 +891,12 @@ class Parser {
       if (Dead()) return kNoNode;
     }
     if (factors.size() == 1) return factors[0];
-    return tree_.Add(Op::kMul, factors.data(), static_cast<uint32_t>(factors.size()));
+    // 30^\circ 15' 20'': degrees, minutes and seconds add up.
+    bool arc = true;
+    for (size_t k = 0; k < factors.size(); ++k)
+      arc = arc && tree_[factors[k]].op == Op::kDegree && tree_[factors[k]].aux == k;
+    return tree_.Add(arc ? Op::kAdd : Op::kMul, factors.data(),
+                     static_cast<uint32_t>(factors.size()));
   }
 
   bool MixedNumberAhead() const { return Is(Tok::kNumber) && Ahead(1).kind == Tok::kFrac; }
@@ -849,8 +915,17 @@ class Parser {
     for (int guard = 0; !Dead(); ++guard) {
       if (guard > kMaxPostfix) return Fail();
       switch (T().kind) {
+        case Tok::kUnder:
+          if (tree_[base].op != Op::kNamedSet) return base;
+          Next();
+          base = RealPart(base);
+          break;
         case Tok::kCaret: {
           Next();
+          if (tree_[base].op == Op::kNamedSet && !Is(Tok::kNumber)) {
+            base = RealPart(base);
+            break;
+          }
           if (Is(Tok::kPrime) || (IsA(Tok::kGroupOpen, 0) && Ahead(1).kind == Tok::kPrime)) {
             base = PrimeName(base);
             break;
@@ -858,9 +933,10 @@ class Parser {
           if (Is(Tok::kGroupOpen) && Ahead(1).kind == Tok::kDegree &&
               Ahead(2).kind == Tok::kGroupClose) {
             Next();
-            base = tree_.Add(Op::kDegree, {base}, T().aux);
+            const uint8_t aux = T().aux;
             Next();
             Next();
+            base = DegreeNode(base, aux);
             break;
           }
           if (Is(Tok::kGroupOpen) && Ahead(1).kind == Tok::kGroupClose) {
@@ -892,8 +968,8 @@ class Parser {
           base = tree_.Add(Op::kPercent, {base});
           break;
         case Tok::kDegree:
-          base = tree_.Add(Op::kDegree, {base}, T().aux);
           Next();
+          base = DegreeNode(base, t_[p_ - 1].aux);
           break;
         case Tok::kPrime:
           base = PrimeName(base);
@@ -903,6 +979,33 @@ class Parser {
       }
     }
     return failed_ ? kNoNode : base;
+  }
+
+  // R^+, R_{>0}, R^*, R_{\ge 0}: the part of the real line that the sign behind R means.
+  NodeId RealPart(NodeId base) {
+    if (tree_[base].aux != 'R') return Fail();
+    const std::string sign = RawScript();
+    if (failed_) return kNoNode;
+    const NodeId zero = tree_.Number(0);
+    const NodeId top = tree_.Const(ConstId::kInf);
+    if (sign == "+" || sign == ">0" || sign == "++" || sign == "*+" || sign == "+*")
+      return tree_.Add(Op::kInterval, {zero, top}, 0);
+    if (sign == std::string(1, kGe) + "0") return tree_.Add(Op::kInterval, {zero, top}, 1);
+    if (sign == "-" || sign == "<0") return tree_.Add(Op::kInterval, {tree_.Neg(top), zero}, 0);
+    if (sign == std::string(1, kLe) + "0")
+      return tree_.Add(Op::kInterval, {tree_.Neg(top), zero}, 2);
+    if (sign == "*" || sign == "#0")
+      return tree_.Add(Op::kMinus, {base, tree_.Add(Op::kSet, {zero})});
+    return Fail();
+  }
+
+  // 90^\circ; 25^\circ C is a temperature.
+  NodeId DegreeNode(NodeId base, uint8_t aux) {
+    const bool scale = (Is(Tok::kLetter) || Is(Tok::kText)) && (T().text == "C" || T().text == "F");
+    if (aux != 0 || !scale || !IsItemEnd(Ahead(1))) return tree_.Add(Op::kDegree, {base}, aux);
+    const char* name = T().text == "C" ? "celsius" : "fahrenheit";
+    Next();
+    return tree_.Named(Op::kQuantity, name, {base});
   }
 
   // f' and y^{\prime}: part of the name. Behind a number: arc minutes and seconds.
@@ -990,8 +1093,13 @@ class Parser {
       case Tok::kNumber:
         return ParseNumber();
       case Tok::kLetter:
+        if (AtLetterNumeral()) return TryBase();
+        return ParseLetter();
       case Tok::kGreek:
         return ParseLetter();
+      case Tok::kUnder:
+      case Tok::kCaret:
+        return ParseChoiceNumber();
       case Tok::kConst:
         Next();
         return tree_.Const(static_cast<ConstId>(t.aux));
@@ -1038,6 +1146,7 @@ class Parser {
         if (t.text.empty()) return Fail();
         return ParseUnknown();
       case Tok::kWord:
+        if (AtLetterNumeral()) return TryBase();
         if (IsHigh(t.text[0]) || t.text.size() > 12) return Fail();
         EnterWord();
         return ParseLetter();
@@ -1092,8 +1201,47 @@ class Parser {
     if (token.aux != 0) tree_.nodes[n].flags |= kDecimal;
     if (plain_) {
       if (const NodeId quantity = TryLetterUnit(n); quantity != kNoNode) return quantity;
+    } else if (const auto [unit, count] = LetterUnitAhead(); count != 0) {
+      unit_ambiguous_ = true;
+      if (units_) {
+        p_ += count;
+        return tree_.Named(Op::kQuantity, unit, {n});
+      }
     }
     return token.aux != 0 ? n : TryMixed(n);
+  }
+
+  // "5 L" and "20 m/s^2" at the very end, which TeX would read as products: the unit, and how many tokens it takes (0: none).
+  std::pair<std::string, size_t> LetterUnitAhead() const {
+    std::string unit;
+    if (!(Is(Tok::kLetter) || Is(Tok::kWord)) || !T().space || in_word_) return {};
+    size_t count = 0;
+    for (; Ahead(count).kind != Tok::kEnd; ++count) {
+      const Token& t = Ahead(count);
+      if (count > 12) return {};
+      switch (t.kind) {
+        case Tok::kLetter:
+        case Tok::kWord:
+        case Tok::kNumber:
+          unit += t.text;
+          break;
+        case Tok::kSlash:
+          unit += '/';
+          break;
+        case Tok::kCaret:
+          unit += '^';
+          break;
+        case Tok::kMinus:
+          unit += '-';
+          break;
+        case Tok::kGroupOpen:
+        case Tok::kGroupClose:
+          break;
+        default:
+          return {};
+      }
+    }
+    return {unit, ParseUnit(unit).known ? count : 0};
   }
 
   // Plain text only: 79 g and 12 m^2 at the end of an item, where LaTeX would have said \text.
@@ -1196,12 +1344,47 @@ class Parser {
     int64_t base = 0;
     if (t_[at].kind == Tok::kNumber && !t_[at].aux && t_[at].text.size() <= 2)
       base = ToInt(t_[at].text);
-    if (t_[at].kind == Tok::kText) base = NumberWord(NormalizeWords(t_[at].text)).value_or(0);
+    if (t_[at].kind == Tok::kText || t_[at].kind == Tok::kWord)
+      base = NumberWord(NormalizeWords(t_[at].text)).value_or(0);
     if (base < 2 || base > 36 || (group && t_[at + 1].kind != Tok::kGroupClose)) return Fail();
     const NodeId n = BaseValue(digits, base);
     if (failed_) return kNoNode;
     p_ = std::min(at + (group ? 2 : 1), t_.size() - 1);
     return n;
+  }
+
+  // FF_{16}, A3_{12}: a numeral that begins with a letter. One letter alone is a variable with an index.
+  bool AtLetterNumeral() const {
+    if (in_word_) return false;
+    std::string digits;
+    size_t i = p_;
+    for (; i < p_ + 16 && (i == p_ || !t_[i].space) &&
+           (t_[i].kind == Tok::kNumber || t_[i].kind == Tok::kLetter || t_[i].kind == Tok::kWord);
+         ++i)
+      digits += t_[i].text;
+    if (digits.size() < 2 || t_[i].kind != Tok::kUnder) return false;
+    const size_t at = std::min(i + (t_[i + 1].kind == Tok::kGroupOpen ? 2 : 1), t_.size() - 1);
+    if (t_[at].kind != Tok::kNumber || t_[at].aux != 0 || t_[at].text.size() != 2) return false;
+    const int64_t base = ToInt(t_[at].text);
+    return base > 10 && base <= 36 && std::all_of(digits.begin(), digits.end(), [base](char c) {
+             return IsUpper(c) ? c - 'A' + 10 < base : c >= '0' && c <= '9';
+           });
+  }
+
+  // {}_nC_k, ^nC_k and the same with P.
+  NodeId ParseChoiceNumber() {
+    Next();
+    const NodeId n = ParseScript(false);
+    if (failed_) return kNoNode;
+    if (!Is(Tok::kLetter) || (T().text != "C" && T().text != "P")) return Fail();
+    const bool ordered = T().text == "P";
+    Next();
+    if (!Is(Tok::kUnder)) return Fail();
+    Next();
+    const NodeId k = ParseScript(false);
+    if (failed_) return kNoNode;
+    const NodeId choice = tree_.Add(Op::kBinom, {n, k});
+    return ordered ? tree_.Add(Op::kMul, {choice, tree_.Add(Op::kFact, {k}, 1)}) : choice;
   }
 
   NodeId BaseValue(const std::string& digits, int64_t base) {
@@ -1314,6 +1497,13 @@ class Parser {
     const std::string name(token.text);
     const bool greek = token.kind == Tok::kGreek;
     Next();
+    // x1 = 2: on the left of an equation an index, where a product would be written 1x.
+    if (!in_word_ && !greek && Is(Tok::kNumber) && !T().space && T().aux == 0 &&
+        Ahead(1).kind == Tok::kRel && Ahead(1).aux == kEq && T().text.size() <= 2) {
+      const NodeId indexed = tree_.Symbol(name + "_" + std::string(T().text));
+      Next();
+      return indexed;
+    }
     return FinishLetter(name, greek);
   }
 
@@ -1448,6 +1638,7 @@ class Parser {
     if (failed_ || !IsA(Tok::kClose, ')') || args.empty()) return Fail();
     Next();
     if (braces && !Accept(Tok::kGroupClose)) return Fail();
+    if (name == "C" && args.size() == 2) return tree_.Add(Op::kBinom, {args[0], args[1]});
     if (name == "Gamma" && args.size() == 1) return tree_.Func(FuncId::kGamma, args[0]);
     const NodeId id = tree_.Add(Op::kApply, args.data(), static_cast<uint32_t>(args.size()));
     tree_.nodes[id].num = tree_.Intern(name);
@@ -1463,9 +1654,19 @@ class Parser {
     }
     const Tok first = Ahead(1).kind;
     const bool one = Ahead(2).kind == Tok::kClose;
+    // C(10, 3) is a number of combinations; C(1, 2) names a point.
+    if (name == "C" && first == Tok::kNumber && Ahead(2).kind == Tok::kComma &&
+        Ahead(3).kind == Tok::kNumber && Ahead(4).kind == Tok::kClose && Ahead(1).aux == 0 &&
+        Ahead(3).aux == 0 && Ahead(1).text.size() < 10 &&
+        ToInt(Ahead(1).text) >= ToInt(Ahead(3).text))
+      return true;
     // x(0), y(1) and P(2) are values of functions; x(1.2) and n(5) are products.
     if (first == Tok::kNumber && one)
       return IsUpper(name[0]) || Ahead(1).text == "0" || Ahead(1).text == "1";
+    // P(X = 1), P(A | B)
+    if (name == "P" && first == Tok::kLetter &&
+        (Ahead(2).kind == Tok::kRel || Ahead(2).kind == Tok::kSetOp))
+      return true;
     const bool letter = (first == Tok::kLetter || first == Tok::kGreek) && one;
     return letter && (IsUpper(name[0]) || name == "p" || name == "q" || name == "u" ||
                       name == "delta" || name == "phi" || name == "psi");
@@ -1479,10 +1680,27 @@ class Parser {
                                              "dot", "ddot", "tilde", "overline"};
     if (style == 7 && Is(Tok::kGroupOpen) && Ahead(1).kind == Tok::kWord)
       return ParseStyledArgument();
+    if ((style == 7 || style == 2) && ConjugateAhead()) {
+      const NodeId z = ParseGroup();
+      return failed_ ? kNoNode : tree_.Func(FuncId::kConj, z);
+    }
     std::string raw = RawScript();
     if (failed_) return kNoNode;
     const std::string name = std::string(style == 7 ? "bar" : kNames[style]) + "(" + raw + ")";
     return FinishLetter(name, true);
+  }
+
+  // \overline{3+4i}: a group with a number, a sign and the imaginary unit.
+  bool ConjugateAhead() const {
+    bool unit = false;
+    bool sign = false;
+    if (!Is(Tok::kGroupOpen)) return false;
+    for (size_t i = p_ + 1; i < std::min(t_.size(), p_ + 24); ++i) {
+      if (t_[i].kind == Tok::kGroupClose) return unit && sign;
+      unit = unit || (t_[i].kind == Tok::kLetter && t_[i].text == "i");
+      sign = sign || t_[i].kind == Tok::kPlus || t_[i].kind == Tok::kMinus;
+    }
+    return false;
   }
 
   NodeId ParseStyledArgument() { return Is(Tok::kGroupOpen) ? ParseGroup() : ParsePrimary(); }
@@ -1525,6 +1743,11 @@ class Parser {
       if (token.aux == 1 && base == kNoNode) base = tree_.Number(10);
       f = base == kNoNode ? tree_.Func(FuncId::kLn, arg) : tree_.Add(Op::kLog, {arg, base});
     } else {
+      if (token.aux == kCis) {
+        f = tree_.Func(FuncId::kExp, tree_.Add(Op::kMul, {tree_.Const(ConstId::kI), arg}));
+        if (base != kNoNode) return Fail();
+        return power == kNoNode ? f : tree_.Add(Op::kPow, {f, power});
+      }
       FuncId id = static_cast<FuncId>(token.aux);
       if (power != kNoNode && IsMinusOne(power)) {
         const FuncId inverse = Inverse(id);
@@ -1650,7 +1873,7 @@ class Parser {
       pending_.remove_prefix(1);
       return n;
     }
-    if (Is(Tok::kGroupOpen)) return ParseGroup();
+    if (Is(Tok::kGroupOpen)) return Ahead(1).kind == Tok::kGroupClose ? Fail() : ParseGroup();
     if (Is(Tok::kNumber) && !T().aux) {
       const std::string_view digits = T().text;
       const NodeId n = tree_.Number(digits[0] - '0');
@@ -2099,8 +2322,10 @@ class Parser {
   }
 
   const std::vector<Token>& t_;
+  const std::string_view text_;  // the tokens' positions
   const bool loose_braces_;
   const bool slash_left_;
+  const bool units_;
   const bool plain_;
   Tree& tree_;
   std::vector<int> bars_after_;
@@ -2109,6 +2334,7 @@ class Parser {
   bool failed_ = false;
   bool limit_ = false;
   bool slash_ambiguous_ = false;
+  bool unit_ambiguous_ = false;
   bool in_word_ = false;
   size_t letter_at_ = 0;
   Token letter_;
@@ -2128,13 +2354,13 @@ class Parser {
 
 }  // namespace
 
-ParserResult ParseTokens(const Lexed& lexed, Grammar grammar, bool slash_left, Tree* tree) {
+ParserResult ParseTokens(const Lexed& lexed, Grammar grammar, Ambiguous choice, Tree* tree) {
   ParserResult result;
   if (lexed.error != ParseError::kNone) {
     result.error = lexed.error;
     return result;
   }
-  return Parser(lexed, grammar, slash_left, tree).Run();
+  return Parser(lexed, grammar, choice, tree).Run();
 }
 
 }  // namespace assay::math

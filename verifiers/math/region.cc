@@ -149,8 +149,11 @@ class Regions {
 
   bool Builder(NodeId id, std::string* unknown) {
     NodeId element = tree_.Kid(id, 0);
-    if (tree_[element].op == Op::kRel && tree_.Name(element) == std::string(1, kIn))
+    if (tree_[element].op == Op::kRel && tree_.Name(element) == std::string(1, kIn)) {
+      const Node& domain = tree_[tree_.Kid(element, 1)];
+      if (domain.op != Op::kNamedSet || domain.aux != 'R') return false;
       element = tree_.Kid(element, 0);
+    }
     if (tree_[element].op != Op::kSym) return false;
     if (!unknown->empty() && *unknown != tree_.Name(element)) return false;
     *unknown = tree_.Name(element);
@@ -256,16 +259,14 @@ class Regions {
     return IrrationalZero(f, symbol);
   }
 
-  // a x + b with irrational constants: f(0), f(1) and f(2) must lie on a line.
+  // a x + b with irrational constants: f must be the line through f(0) and f(1).
   bool IrrationalZero(NodeId f, const std::string& symbol) {
     const NodeId f0 = SubstituteSymbol(&tree_, f, symbol, tree_.Number(0));
     const NodeId f1 = SubstituteSymbol(&tree_, f, symbol, tree_.Number(1));
-    const NodeId f2 = SubstituteSymbol(&tree_, f, symbol, tree_.Number(2));
-    const NodeId f7 = SubstituteSymbol(&tree_, f, symbol, tree_.Number(7, 3));
     const NodeId slope = tree_.Sub(f1, f0);
-    if (!scalars_.IsZero(tree_.Sub(tree_.Sub(f2, f1), slope))) return false;
-    const NodeId line = tree_.Add(Op::kAdd, {f0, tree_.Add(Op::kMul, {tree_.Number(7, 3), slope})});
-    if (!scalars_.IsZero(tree_.Sub(f7, line)) || scalars_.IsZero(slope)) return false;
+    const NodeId line =
+        tree_.Add(Op::kAdd, {f0, tree_.Add(Op::kMul, {tree_.Symbol(symbol), slope})});
+    if (scalars_.IsZero(slope) || !scalars_.Equal(f, line).yes()) return false;
     points_.push_back(tree_.Neg(tree_.Add(Op::kDiv, {f0, slope})));
     return true;
   }

@@ -44,6 +44,11 @@ bool IsFunctionWord(std::string_view word) {
                 "inf",   "oo",   "union", "cup", "binom", "det", "sum",    "int",    "frac"});
 }
 
+// Signs that are written as words; an answer goes on behind them.
+bool IsSignWord(std::string_view word) {
+  return OneOf(word, {"minus", "negative", "plus", "times"});
+}
+
 // A date begins with its month.
 bool IsMonth(std::string_view word) {
   return OneOf(word, {"january", "february", "march", "april", "may", "june", "july", "august",
@@ -186,7 +191,7 @@ size_t SkipSpace(std::string_view text, size_t at, size_t end) {
 }
 
 size_t SkipMarkup(std::string_view text, size_t at, size_t end) {
-  static constexpr std::array<std::string_view, 6> kMarks = {"“", "”", "«", "»", "「", "」"};
+  static constexpr std::array<std::string_view, 7> kMarks = {"“", "”", "«", "»", "「", "」", "∴"};
   for (;;) {
     while (at < end && (text[at] == ' ' || text[at] == '\t' || text[at] == '*' || text[at] == '`' ||
                         text[at] == '"' || text[at] == '\'' ||
@@ -323,9 +328,12 @@ class DirectWalk {
       return true;
     }
     if (c == '$' || c == '\\') return StepFormulaOrCommand();
+    if (c == '(' && IsRemark()) return false;
     if (IsDigit(c) || Operator(c)) return Take(1, true);
     if (c == ',' || c == ';' || c == ':') return Take(1, false);
     if (c == '.') return Take(1, at_ + 1 < end_ && IsDigit(text_[at_ + 1]));
+    if (c == '!' && HasAt(text_, at_, "!!!")) return false;  // no factorial, but emphasis
+    if (c == '\'' && begin_ > 0 && text_[begin_ - 1] == '\'') return false;  // the closing quote
     if (c == '%' || c == '!' || c == '\'') return good_ != 0 && Take(1, true);
     if (c == '<' && HasAt(text_, at_, "<<")) return StepNote();
     if (c == '<' || c == '>' || c == '?') return c != '?' && Take(1, true);
@@ -334,6 +342,15 @@ class DirectWalk {
 
   static bool Operator(char c) {
     return std::string_view("+-*/=^_()[]{}|&~#").find(c) != kNone && c != '#';
+  }
+
+  // "42 (forty-two)", "7 (Confidence: 95%)": a bracket that begins with prose.
+  bool IsRemark() const {
+    if (good_ == 0 || !IsSpace(text_[at_ - 1])) return false;
+    size_t word_end = at_ + 1;
+    const std::string word = WordAt(text_, at_ + 1, end_, &word_end);
+    return word.size() >= 3 && word_end < end_ && text_[word_end] != ')' && !IsFunctionWord(word) &&
+           !OneOf(word, {"mod", "wrong", "incorrect", "maybe", "perhaps", "possibly", "if"});
   }
 
   bool Take(size_t size, bool good) {
@@ -387,6 +404,7 @@ class DirectWalk {
     }
     if (word.size() == 1 && IsAsciiLetter(text_[at_])) return StepLetter(word_end);
     if (IsFunctionWord(word)) return Take(word_end - at_, true);
+    if (IsSignWord(word)) return Take(word_end - at_, false);
     if (IsMonth(word) && word_end < end_ && text_[word_end] == ' ')
       return Take(word_end - at_, true);
     if (good_ != 0 && OneOf(word, {"maybe", "perhaps", "possibly", "if", "unless", "wrong",

@@ -179,6 +179,7 @@ struct Reading {
   enum class When : uint8_t {
     kAlways,      // a full alternative
     kVersusList,  // `1,234` as a list: only against a list
+    kVersusUnit,  // `5 L` as five litres: only against a quantity with a unit
   };
   NodeId root = kNoNode;
   When when = When::kAlways;

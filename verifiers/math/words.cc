@@ -149,7 +149,10 @@ std::string NormalizeWords(std::string_view text) {
   if (words.size() > 1) {
     std::vector<std::string> kept;
     for (std::string& w : words) {
-      if (w != "the" && w != "an" && !(w == "a" && words.size() > 2)) kept.push_back(std::move(w));
+      const bool article =
+          w == "the" || w == "an" ||
+          (w == "a" && (words.size() > 2 || (&w == words.data() && words[1].size() > 2)));
+      if (!article) kept.push_back(std::move(w));
     }
     words = std::move(kept);
     NormalizeDate(&words);
@@ -179,7 +182,7 @@ bool IsPlainWords(std::string_view text) {
     } else if (IsDigit(c)) {
       digits = true;
     } else if (!IsAlpha(c) && static_cast<unsigned char>(c) < 0x80 &&
-               std::strchr(" \t\r\n.,;:!?'\"-{}$~`", c) == nullptr) {
+               std::strchr(" \t\r\n.,;:!'\"-{}$~`", c) == nullptr) {
       return false;
     }
   }
@@ -206,6 +209,8 @@ std::optional<int64_t> NumberWord(std::string_view normalized) {
       any = true;
     } else if (w == "hundred" && any) {
       part *= 100;
+    } else if (w == "dozen" && any) {
+      part *= 12;
     } else if (const int64_t m = Multiplier(w); m >= 1000 && any) {
       total += part * m;
       part = 0;
@@ -215,6 +220,34 @@ std::optional<int64_t> NumberWord(std::string_view normalized) {
     if (part > 1000000 || total > 1000000000000000) return std::nullopt;
   }
   return any ? std::optional<int64_t>(total + part) : std::nullopt;
+}
+
+std::optional<NumberPhrase> ReadNumberPhrase(std::string_view normalized) {
+  if (const auto whole = NumberWord(normalized)) return NumberPhrase{*whole, 1};
+  static const std::unordered_map<std::string_view, int> kParts = {
+      {"half", 2},     {"halves", 2},    {"third", 3},       {"thirds", 3},      {"quarter", 4},
+      {"fourth", 4},   {"quarters", 4},  {"fourths", 4},     {"fifth", 5},       {"fifths", 5},
+      {"sixth", 6},    {"sixths", 6},    {"seventh", 7},     {"sevenths", 7},    {"eighth", 8},
+      {"eighths", 8},  {"ninth", 9},     {"ninths", 9},      {"tenth", 10},      {"tenths", 10},
+      {"twelfth", 12}, {"twelfths", 12}, {"hundredth", 100}, {"hundredths", 100}};
+  const size_t blank = normalized.rfind(' ');
+  const auto part = kParts.find(normalized.substr(blank == std::string_view::npos ? 0 : blank + 1));
+  if (part == kParts.end()) return std::nullopt;
+  if (blank == std::string_view::npos)
+    return part->second == 2 ? std::optional<NumberPhrase>({1, 2}) : std::nullopt;
+  // "two thirds", "a half", "three and a half", "three and two thirds".
+  std::string_view before = normalized.substr(0, blank);
+  int64_t whole = 0;
+  if (const size_t joint = before.rfind("and"); joint != std::string_view::npos && joint > 1) {
+    const auto front = NumberWord(before.substr(0, joint - 1));
+    if (!front || *front > 1000000) return std::nullopt;
+    whole = *front;
+    before.remove_prefix(std::min(before.size(), joint + 4));
+  }
+  const auto count =
+      before.empty() || before == "a" ? std::optional<int64_t>(1) : NumberWord(before);
+  if (!count || *count >= 1000000) return std::nullopt;
+  return NumberPhrase{whole * part->second + *count, part->second};
 }
 
 int64_t Multiplier(std::string_view word) {
@@ -234,10 +267,11 @@ bool IsConjunction(std::string_view normalized) {
 
 bool HasNegation(std::string_view normalized) {
   static const WordSet set = {
-      "not",  "no",    "never",     "isnt",  "arent",   "cannot", "cant",    "doesnt",   "neither",
-      "nor",  "wrong", "incorrect", "false", "except",  "maybe",  "perhaps", "possibly", "unless",
-      "less", "more",  "least",     "most",  "greater", "fewer",  "than",    "between",  "under",
-      "over", "above", "below",     "other", "without", "either"};
+      "not",      "no",      "never", "isnt",      "arent",   "cannot", "cant",    "doesnt",
+      "neither",  "nor",     "wrong", "incorrect", "false",   "except", "maybe",   "perhaps",
+      "possibly", "unless",  "less",  "more",      "least",   "most",   "greater", "fewer",
+      "than",     "between", "under", "over",      "above",   "below",  "other",   "without",
+      "either",   "minus",   "plus",  "larger",    "smaller", "bigger", "twice"};
   for (const std::string_view w : Split(normalized)) {
     if (set.count(w) != 0) return true;
   }
@@ -306,8 +340,9 @@ constexpr UnitRow kUnits[] = {
     {"week", "s", 604800, 1},
     {"month", "month", 1, 1},
     {"year|yr|yrs", "month", 12, 1},
-    {"L|l|liter|litre", "L", 1, 1},
-    {"mL|ml|milliliter|millilitre", "L", 1, 1000},
+    {"L|l|liter|litre", "litre", 1, 1},
+    {"mL|ml|milliliter|millilitre", "litre", 1, 1000},
+    {"cc|ccm", "litre", 1, 1000},
     {"gallon|gal", "gallon", 4, 1},
     {"quart|qt", "gallon", 1, 1},
     {"dollar|usd|buck", "usd", 1, 1},
@@ -401,10 +436,19 @@ struct UnitBuilder {
       Multiply({"", "s", 3600, 1}, -power);
       return;
     }
+    if (std::strcmp(row.dimension, "litre") == 0) {
+      Multiply({"", "m", 1, 10}, 3 * power);
+      Scale(row.num, row.den, power);
+      return;
+    }
     powers[row.dimension] += power;
+    Scale(row.num, row.den, power);
+  }
+
+  void Scale(int64_t row_num, int64_t row_den, int power) {
     for (int k = 0; k < std::abs(power); ++k) {
-      const int64_t n = power > 0 ? row.num : row.den;
-      const int64_t d = power > 0 ? row.den : row.num;
+      const int64_t n = power > 0 ? row_num : row_den;
+      const int64_t d = power > 0 ? row_den : row_num;
       if (__builtin_mul_overflow(num, n, &num) || __builtin_mul_overflow(den, d, &den)) {
         ok = false;
         return;
@@ -463,6 +507,10 @@ bool ReadUnit(const std::vector<std::string>& tokens, UnitBuilder* builder) {
       prefix_power = t[0] == 's' ? 2 : 3;
       continue;
     }
+    const bool temperature = (t == "degrees" || t == "degree") && i + 1 < tokens.size() &&
+                             FindUnit(tokens[i + 1]) != nullptr &&
+                             std::strchr("cf", FindUnit(tokens[i + 1])->dimension[0]) != nullptr;
+    if (temperature) continue;  // degrees Celsius
     const UnitRow* row = FindUnit(t);
     if (row == nullptr) return false;
     int power = prefix_power;

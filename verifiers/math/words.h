@@ -19,6 +19,12 @@ bool IsPlainWords(std::string_view text);
 
 // "five", "twenty-one", "one hundred and five": its value.
 std::optional<int64_t> NumberWord(std::string_view normalized);
+// The same and "half", "two thirds", "three and a half".
+struct NumberPhrase {
+  int64_t num = 0;
+  int64_t den = 1;
+};
+std::optional<NumberPhrase> ReadNumberPhrase(std::string_view normalized);
 // "million": 1000000; 0 if it is no such word.
 int64_t Multiplier(std::string_view word);
 
