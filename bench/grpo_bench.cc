@@ -1,4 +1,4 @@
-// assay_bench_grpo MODEL [--steps 2] [--prompts 8] [--group 8] [--new 64] [--micro 8] [--threads 2] [--bf16] [--no-share]:
+// assay_bench_grpo MODEL [--steps 2] [--prompts 8] [--group 8] [--new 64] [--micro 8] [--threads 2] [--bf16] [--gc] [--no-share]:
 // whole GRPO steps (generate, reward, learn) in the shapes that TRL is measured in: chat prompts of some 60 tokens, exactly
 // --new sampled tokens each, micro-batches of --micro rows, one optimiser step a generation batch. Prints one JSON line.
 #include <ATen/ATen.h>
@@ -27,10 +27,21 @@ double Seconds(Clock::time_point since) {
   return std::chrono::duration<double>(Clock::now() - since).count();
 }
 
-double PeakMib() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) / 1024;
+// The most memory since the last call, where the kernel can tell.
+double PhasePeakMib() {
+  double peak = 0;
+  if (std::FILE* status = std::fopen("/proc/self/status", "r")) {
+    char line[256];
+    while (std::fgets(line, sizeof line, status) != nullptr) {
+      if (std::sscanf(line, "VmHWM: %lf", &peak) == 1) break;
+    }
+    std::fclose(status);
+  }
+  if (std::FILE* clear = std::fopen("/proc/self/clear_refs", "w")) {
+    std::fputs("5", clear);
+    std::fclose(clear);
+  }
+  return peak / 1024;
 }
 
 double CpuSeconds() {
@@ -87,6 +98,7 @@ Result<Arguments> Parse(int argc, char** argv) {
 
 struct StepTimes {
   double generate = 0, learn = 0, total = 0, cpu = 0;
+  double generate_peak_mib = 0, backward_peak_mib = 0, update_peak_mib = 0;
   int64_t tokens = 0, prompt_tokens = 0;
 };
 
@@ -128,6 +140,7 @@ Result<StepTimes> RunStep(const Arguments& a, int64_t step, const LoadedModel& l
     }
   }
   times.generate = Seconds(begun);
+  times.generate_peak_mib = PhasePeakMib();
   for (const Status& status :
        {learner->AssignAdvantages(&batch), learner->ScoreOldAndReference(&batch)}) {
     if (!status.ok()) return status.error();
@@ -136,8 +149,10 @@ Result<StepTimes> RunStep(const Arguments& a, int64_t step, const LoadedModel& l
   for (const MicroBatch& micro : learner->Plan(batch, &rng)) {
     if (Status status = learner->Accumulate(batch, micro); !status.ok()) return status.error();
   }
+  times.backward_peak_mib = PhasePeakMib();
   Result<StepOutcome> outcome = learner->Step(1e-6);
   if (!outcome.ok()) return outcome.error();
+  times.update_peak_mib = PhasePeakMib();
   times.total = Seconds(begun);
   times.learn = times.total - times.generate;
   times.cpu = CpuSeconds() - cpu;
@@ -154,8 +169,7 @@ Result<Json> Run(const Arguments& a) {
   recipe.train.gradient_accumulation_steps = recipe.steps_per_generation =
       a.prompts * a.group / a.micro;
   recipe.shuffle_rows = a.share ? "auto" : "rows";
-  Model policy = loaded->model;
-  loaded->model = Model{};
+  Model policy = PackModel(std::move(loaded->model));
   GrpoLearner learner(&policy, recipe, {a.bf16 ? at::kBFloat16 : at::kFloat, a.checkpoint});
   Json line = Json::MakeObject();
   line.Set("bench", "grpo")
@@ -168,6 +182,8 @@ Result<Json> Run(const Arguments& a) {
   line.Set("threads", a.threads).Set("share_prompts", a.share).Set("grad_ckpt", a.checkpoint);
   Json steps = Json::MakeArray();
   StepTimes best;
+  double peak = PhasePeakMib();
+  line.Set("load_peak_mb", peak);
   for (int64_t step = 0; step < a.steps; ++step) {
     Result<StepTimes> times = RunStep(a, step, *loaded, &policy, &learner);
     if (!times.ok()) return times.error();
@@ -176,7 +192,12 @@ Result<Json> Run(const Arguments& a) {
                      .Set("step_s", times->total)
                      .Set("gen_s", times->generate)
                      .Set("train_s", times->learn)
-                     .Set("step_cpu_s", times->cpu));
+                     .Set("step_cpu_s", times->cpu)
+                     .Set("gen_peak_mb", times->generate_peak_mib)
+                     .Set("backward_peak_mb", times->backward_peak_mib)
+                     .Set("update_peak_mb", times->update_peak_mib));
+    peak = std::max(
+        {peak, times->generate_peak_mib, times->backward_peak_mib, times->update_peak_mib});
   }
   line.Set("steps", steps)
       .Set("best_step_s", best.total)
@@ -185,7 +206,7 @@ Result<Json> Run(const Arguments& a) {
   line.Set("step_cpu_s", best.cpu);
   line.Set("gen_tok_s", static_cast<double>(best.tokens) / best.generate);
   line.Set("train_tok_s", static_cast<double>(best.tokens + best.prompt_tokens) / best.learn);
-  line.Set("peak_rss_mb", PeakMib());
+  line.Set("peak_rss_mb", peak);
   return line;
 }
 

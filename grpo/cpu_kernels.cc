@@ -258,6 +258,11 @@ ASSAY_CLONES double Sum(const float* x, int64_t count) {
   return sum;
 }
 
+ASSAY_CLONES void AddTo(const bf16_t* from, int64_t count, float* to) {
+#pragma omp simd
+  for (int64_t i = 0; i < count; ++i) to[i] += Load(from[i]);
+}
+
 ASSAY_CLONES double ExpSum(const float* x, int64_t count, float shift, float scale, float* out) {
   double sum = 0;
 #pragma omp simd reduction(+ : sum)

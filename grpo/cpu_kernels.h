@@ -51,4 +51,7 @@ RowStats LogitStats(const T* x, int64_t count, float scale);
 template <typename T>
 void LogitGrad(T* x, int64_t count, float scale, float lse, float a, float b, float entropy);
 
+// to += from.
+void AddTo(const bf16_t* from, int64_t count, float* to);
+
 }  // namespace assay::cpu

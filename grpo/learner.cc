@@ -81,7 +81,8 @@ GrpoLearner::GrpoLearner(Model* policy, const GrpoRecipe& recipe, const Compute&
       compute_(compute),
       optimizer_(NamedWeights(*policy),
                  {recipe.train.optim.adam_beta1, recipe.train.optim.adam_beta2,
-                  recipe.train.optim.adam_epsilon, recipe.train.optim.weight_decay}) {
+                  recipe.train.optim.adam_epsilon, recipe.train.optim.weight_decay}),
+      compute_policy_(policy, compute) {
   if (recipe.loss.beta != 0) {
     reference_ = CloneModel(reference != nullptr ? *reference : *policy);
     SetTrainable(&*reference_, false);
@@ -286,11 +287,10 @@ Status GrpoLearner::Accumulate(const GenerationBatch& batch, const MicroBatch& m
   return CatchTorch("a training step", [&]() -> Status {
     const ScoredBatch scored = PackGroups(TokenGroupsOf(batch, live), policy_->device());
     ForwardOptions forward;
-    forward.checkpoint = compute_.checkpoint;
     LogprobOptions options;
     options.temperature = recipe_.train.temperature;
     options.entropy_grad = recipe_.loss.entropy_coef != 0;
-    const Model model = CastModel(*policy_, compute_.dtype);
+    const Model& model = compute_policy_.Prepare(&forward, &options);
     const TokenLogprobs scores = ScoreTokens(model, scored, forward, options);
     LossInputs in = MakeInputs(batch, live, scored);
     const int64_t width = in.mask_BT.size(1);
@@ -323,7 +323,7 @@ Result<StepOutcome> GrpoLearner::Step(double learning_rate) {
     }
     outcome.skipped = !std::isfinite(outcome.grad_norm) || !std::isfinite(outcome.loss);
     if (!outcome.skipped) optimizer_.Step(learning_rate);
-    optimizer_.ClearGradients();
+    compute_policy_.Drop();
     pending_losses_.clear();
     pending_metrics_.clear();
     return outcome;

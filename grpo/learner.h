@@ -16,6 +16,7 @@
 #include "core/result.h"
 #include "core/rng.h"
 #include "grpo/advantages.h"
+#include "grpo/compute_policy.h"
 #include "grpo/losses.h"
 #include "grpo/model.h"
 #include "grpo/optimizer.h"
@@ -54,12 +55,6 @@ struct GenerationBatch {
 // Rows of one micro-batch: (group, row) in the batch, rows of a group side by side.
 using MicroBatch = std::vector<std::pair<int32_t, int32_t>>;
 using Metrics = std::vector<std::pair<std::string, double>>;
-
-// The precision that the policy computes in, over float32 master weights.
-struct Compute {
-  at::ScalarType dtype = at::kFloat;
-  bool checkpoint = false;
-};
 
 struct StepOutcome {
   bool skipped = false;  // the loss or a gradient was not finite: no update
@@ -107,6 +102,7 @@ class GrpoLearner {
   const Compute compute_;
   std::optional<Model> reference_;
   AdamW optimizer_;
+  ComputePolicy compute_policy_;
   std::vector<at::Tensor> pending_losses_;
   std::vector<std::pair<std::string, std::vector<at::Tensor>>> pending_metrics_;
 };

@@ -135,8 +135,8 @@ at::Tensor SliceGrad(at::Tensor x, int64_t first, const at::Tensor& targets, dou
 struct LogprobFunction : torch::autograd::Function<LogprobFunction> {
   static variable_list forward(AutogradContext* ctx, const at::Tensor& hidden,
                                const at::Tensor& head, const at::Tensor& targets,
-                               const at::Tensor* top1, double temperature, int64_t slice,
-                               bool entropy_grad) {
+                               const at::Tensor* top1, const at::Tensor* head_grad,
+                               double temperature, int64_t slice, bool entropy_grad) {
     const int64_t tokens = hidden.size(0);
     const int64_t vocab = head.size(0);
     const auto options = hidden.options().requires_grad(false).dtype(
@@ -154,6 +154,7 @@ struct LogprobFunction : torch::autograd::Function<LogprobFunction> {
     const at::Tensor logp = s.chosen - lse;
     const at::Tensor entropy = lse - s.weighted / s.sum;
     ctx->save_for_backward({hidden, head, targets, lse, entropy});
+    if (head_grad->defined()) ctx->saved_data["head_grad"] = *head_grad;
     ctx->saved_data["temperature"] = temperature;
     ctx->saved_data["slice"] = slice;
     ctx->saved_data["entropy_grad"] = entropy_grad;
@@ -175,14 +176,18 @@ struct LogprobFunction : torch::autograd::Function<LogprobFunction> {
     if (ctx->saved_data["entropy_grad"].toBool() && grads[1].defined())
       in.dentropy = grads[1].contiguous();
     const at::Tensor dhidden = at::zeros_like(hidden);
-    const at::Tensor dhead = ctx->needs_input_grad(1) ? at::empty_like(head) : at::Tensor();
+    const auto given = ctx->saved_data.find("head_grad");
+    const at::Tensor sum = given == ctx->saved_data.end() ? at::Tensor() : given->second.toTensor();
+    const at::Tensor dhead =
+        !sum.defined() && ctx->needs_input_grad(1) ? at::empty_like(head) : at::Tensor();
     for (int64_t first = 0; first < head.size(0); first += slice) {
       const at::Tensor part = head.narrow(0, first, std::min(slice, head.size(0) - first));
       const at::Tensor dz = SliceGrad(MatmulNt(hidden, part), first, targets, scale, in);
       if (ctx->needs_input_grad(0)) dhidden.add_(MatmulNt(dz, part.t()));
+      if (sum.defined()) AddInto(sum.narrow(0, first, part.size(0)), MatmulNt(dz.t(), hidden.t()));
       if (dhead.defined()) dhead.narrow(0, first, part.size(0)).copy_(MatmulNt(dz.t(), hidden.t()));
     }
-    return {dhidden, dhead, Variable(), Variable(), Variable(), Variable(), Variable()};
+    return {dhidden, dhead, Variable(), Variable(), Variable(), Variable(), Variable(), Variable()};
   }
 };
 
@@ -201,7 +206,7 @@ TokenLogprobs ComputeTokenLogprobs(const at::Tensor& hidden_MH, const at::Tensor
                    : at::Tensor();
   const variable_list out = LogprobFunction::apply(
       hidden_MH.contiguous(), head_VH, targets_M.contiguous(), top1.defined() ? &top1 : nullptr,
-      options.temperature, slice, options.entropy_grad);
+      &options.head_grad, options.temperature, slice, options.entropy_grad);
   return {out[0], options.entropy ? out[1] : at::Tensor(), top1};
 }
 

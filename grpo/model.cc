@@ -136,13 +136,43 @@ void SetTrainable(Model* model, bool trainable) {
                [&](const std::string&, at::Tensor* tensor) { tensor->requires_grad_(trainable); });
 }
 
-Model CastModel(const Model& model, at::ScalarType dtype) {
-  Model result = model;
+namespace {
+
+Model CopyPacked(Model model, at::ScalarType dtype) {
+  // Places start at multiples of 64 elements, which every width that matters is: no gap between neighbours.
+  const auto padded = [](const at::Tensor& tensor) { return (tensor.numel() + 63) / 64 * 64; };
+  int64_t count = 0;
+  for (const NamedTensor& weight : NamedWeights(model)) {
+    if (weight.tensor.dim() == 2) count += padded(weight.tensor);
+  }
+  const at::Tensor all =
+      at::empty({count}, model.embed.options().dtype(dtype).requires_grad(false));
   const bool half = dtype == at::kBFloat16 || dtype == at::kHalf;
-  VisitWeights(&result, [&](const std::string& name, at::Tensor* tensor) {
-    *tensor = tensor->to(half && IsNorm(name) ? at::kFloat : dtype);
+  if (model.config.tied_head) model.head = at::Tensor();
+  int64_t first = 0;
+  VisitWeights(&model, [&](const std::string& name, at::Tensor* tensor) {
+    const at::Tensor from = tensor->detach();
+    if (from.dim() != 2) {
+      *tensor = from.to(half && IsNorm(name) ? at::kFloat : dtype, /*non_blocking=*/false,
+                        /*copy=*/true);
+      return;
+    }
+    *tensor = all.narrow(0, first, from.numel()).view(from.sizes());
+    tensor->copy_(from);
+    first += padded(from);
   });
-  return result;
+  return model;
+}
+
+}  // namespace
+
+Model CastModel(const Model& model, at::ScalarType dtype) {
+  return model.dtype() == dtype ? model : CopyPacked(model, dtype);
+}
+
+Model PackModel(Model model) {
+  const at::ScalarType dtype = model.dtype();
+  return CopyPacked(std::move(model), dtype);
 }
 
 Model ToDevice(const Model& model, at::Device device) {
@@ -344,6 +374,13 @@ at::Tensor Forward(const Model& model, const PackedBatch& batch, const ForwardOp
       model.config, batch.positions_N, std::max(options.longest, LongestContext(batch)), stream);
   Pass pass{&model.config, plan.get(), rotary.cosine, rotary.sine, model.dtype(), options.kv};
   at::Tensor x = at::embedding(model.embed, batch.ids_N).to(stream);
+  if (options.embed_grad.defined() && at::GradMode::is_enabled()) {
+    x.requires_grad_(true);
+    x.register_hook([sum = options.embed_grad, ids = batch.ids_N](const at::Tensor& grad) {
+      at::NoGradGuard no_grad;
+      sum.index_add_(0, ids, grad.to(sum.scalar_type()));
+    });
+  }
   const bool checkpoint = options.checkpoint && at::GradMode::is_enabled();
   for (const LayerWeights& layer : model.layers) {
     if (options.hidden_states != nullptr) options.hidden_states->push_back(x.detach());

@@ -60,11 +60,13 @@ struct NamedTensor {
 std::vector<NamedTensor> NamedWeights(const Model& model);
 // Sets requires_grad on every weight.
 void SetTrainable(Model* model, bool trainable);
-// The same model in another dtype or on another device. Norm weights stay float32 when the target is bfloat16 or float16.
-// Under autograd this is differentiable: float32 master weights get float32 gradients from a bf16 computation.
-// Weights that are already so are shared, not copied.
+// The same model in another dtype or on another device, without gradients of its own. Norm weights stay float32 when the target is
+// bfloat16 or float16. Weights that are already so are shared, not copied; copied matrices lie one after the other in one
+// allocation, so that those which are multiplied with the same input (q, k, v; gate, up) are one matrix to the decoder.
 Model CastModel(const Model& model, at::ScalarType dtype);
 Model ToDevice(const Model& model, at::Device device);
+// The same weights with their matrices in one allocation, as CastModel makes them; the given ones are freed one by one.
+Model PackModel(Model model);
 // A copy that shares nothing (a reference model).
 Model CloneModel(const Model& model);
 int64_t CountParameters(const Model& model);
@@ -125,6 +127,8 @@ struct ForwardOptions {
   bool checkpoint = false;
   // The length that dynamic RoPE scaling reckons with; 0: the batch's longest sequence.
   int64_t longest = 0;
+  // If set: [V,H] float32, to which a backward pass adds the embedding's gradient; the model's own embed wants none then.
+  at::Tensor embed_grad;
   // If set: receives one entry a layer (for filling a cache after a prefill).
   std::vector<LayerKv>* kv = nullptr;
   // If set: receives the residual stream before each layer and, last, the result (num_layers + 1 of [N,H]).
@@ -146,6 +150,7 @@ struct LogprobOptions {
   int64_t chunk = 256;        // at most chunk * V logits exist at one time
   bool entropy = true;        // also compute entropies (else undefined)
   bool entropy_grad = false;  // entropies take part in backward (an entropy bonus)
+  at::Tensor head_grad;       // if set: [V,H] float32, to which backward adds the head's gradient
   bool top1 = false;          // also tell which targets have the highest logit (else undefined)
 };
 struct TokenLogprobs {

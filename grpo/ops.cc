@@ -354,6 +354,17 @@ at::Tensor MatmulNt(const at::Tensor& a, const at::Tensor& b) {
   return at::mm(a, b.t());
 }
 
+void AddInto(const at::Tensor& sum, const at::Tensor& part) {
+  if (!sum.is_cpu() || sum.scalar_type() != at::kFloat || part.scalar_type() != at::kBFloat16 ||
+      !sum.is_contiguous() || !part.is_contiguous()) {
+    sum.add_(part);
+    return;
+  }
+  at::parallel_for(0, sum.numel(), 32768, [&](int64_t begin, int64_t end) {
+    cpu::AddTo(Data<cpu::bf16_t>(part) + begin, end - begin, Data<float>(sum) + begin);
+  });
+}
+
 at::Tensor Linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
   return LinearFunction::apply(x, weight, Maybe(bias));
 }

@@ -27,6 +27,9 @@ at::Tensor GatedMlp(const at::Tensor& x_NH, const MlpWeights& weights);
 // to oneDNN, which is twice as fast as the BLAS that LibTorch has on some processors. No gradient of its own.
 at::Tensor MatmulNt(const at::Tensor& a, const at::Tensor& b);
 
+// sum += part without a gradient, for a float32 sum and a part of any dtype; no copy of the part in float32 is made.
+void AddInto(const at::Tensor& sum, const at::Tensor& part);
+
 // x W^T + b for x [N, in].
 at::Tensor Linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
 

@@ -68,10 +68,6 @@ void AdamW::Step(double learning_rate) {
   StepGroup(no_decay, learning_rate, 0.0);
 }
 
-void AdamW::ClearGradients() {
-  for (Slot& slot : slots_) slot.weight.mutable_grad() = at::Tensor();
-}
-
 std::vector<NamedTensor> AdamW::State() const {
   std::vector<NamedTensor> state;
   for (const Slot& slot : slots_) {

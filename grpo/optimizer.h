@@ -1,6 +1,5 @@
 // AdamW with float32 master weights (LibTorch's fused kernels), global-norm clipping and learning-rate schedules. Parameters are
-// the model's own float32 tensors; a bf16 computation casts them on the way in (CastModel), so gradients are float32
-// too. One thread. May throw c10::Error; the trainers catch it.
+// the model's own float32 tensors; gradients are float32 too, whatever the computation's dtype (grpo/compute_policy.h). One thread. May throw c10::Error; the trainers catch it.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -32,8 +31,6 @@ class AdamW {
   void ClipGradients(const at::Tensor& norm, double max_norm);
   // One update of every parameter that has a gradient (Loshchilov and Hutter, 1711.05101).
   void Step(double learning_rate);
-  // Gradients are dropped, not zeroed: their memory is free while the next batch is generated.
-  void ClearGradients();
 
   // Moments and step counts by name, for checkpoints: "exp_avg.<weight>", "exp_avg_sq.<weight>", "step.<weight>".
   std::vector<NamedTensor> State() const;

@@ -87,7 +87,7 @@ Result<PolicySetup> SetUpPolicy(const TrainSpec& spec) {
   if (!spec.model.path.empty()) {
     Result<LoadedModel> loaded = LoadModel(spec.model.path, {at::kFloat, spec.model.device});
     if (!loaded.ok()) return loaded.error();
-    setup.policy = std::move(loaded->model);
+    setup.policy = PackModel(std::move(loaded->model));
     if (setup.tokenizer == nullptr) setup.tokenizer = loaded->tokenizer;
   } else {
     if (setup.tokenizer == nullptr) {
@@ -97,7 +97,7 @@ Result<PolicySetup> SetUpPolicy(const TrainSpec& spec) {
     }
     Result<Model> model = FreshModel(spec.model, *setup.tokenizer, spec.seed);
     if (!model.ok()) return model.error();
-    setup.policy = ToDevice(*model, *device);
+    setup.policy = ToDevice(PackModel(std::move(*model)), *device);
   }
   if (setup.tokenizer == nullptr) {
     return Error{ErrorCode::kInput, StrCat("'", spec.model.path, "' has no tokenizer"),

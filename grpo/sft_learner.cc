@@ -12,9 +12,9 @@ namespace assay {
 SftLearner::SftLearner(Model* policy, const OptimSpec& optim, const Compute& compute)
     : policy_(policy),
       max_grad_norm_(optim.max_grad_norm),
-      compute_(compute),
       optimizer_(NamedWeights(*policy),
-                 {optim.adam_beta1, optim.adam_beta2, optim.adam_epsilon, optim.weight_decay}) {
+                 {optim.adam_beta1, optim.adam_beta2, optim.adam_epsilon, optim.weight_decay}),
+      compute_policy_(policy, compute) {
   SetTrainable(policy_, true);
 }
 
@@ -32,10 +32,9 @@ Status SftLearner::Accumulate(const std::vector<SftRow>& rows, double num_items)
   return CatchTorch("a training step", [&]() -> Status {
     const ScoredBatch scored = PackGroups(groups, policy_->device(), /*share_prompts=*/false);
     ForwardOptions forward;
-    forward.checkpoint = compute_.checkpoint;
     LogprobOptions options;
     options.top1 = true;
-    const Model model = CastModel(*policy_, compute_.dtype);
+    const Model& model = compute_policy_.Prepare(&forward, &options);
     const TokenLogprobs scores = ScoreTokens(model, scored, forward, options);
     const at::Tensor loss = -scores.logp_M.sum() / std::max(num_items, 1.0);
     loss.backward();
@@ -61,7 +60,7 @@ Result<StepOutcome> SftLearner::Step(double learning_rate) {
     }
     outcome.skipped = !std::isfinite(outcome.grad_norm) || !std::isfinite(outcome.loss);
     if (!outcome.skipped) optimizer_.Step(learning_rate);
-    optimizer_.ClearGradients();
+    compute_policy_.Drop();
     losses_.clear();
     entropies_.clear();
     hits_.clear();

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/result.h"
+#include "grpo/compute_policy.h"
 #include "grpo/learner.h"
 #include "grpo/model.h"
 #include "grpo/optimizer.h"
@@ -29,8 +30,8 @@ class SftLearner {
  private:
   Model* policy_;
   const double max_grad_norm_;
-  const Compute compute_;
   AdamW optimizer_;
+  ComputePolicy compute_policy_;
   std::vector<at::Tensor> losses_, entropies_, hits_;  // of the window: sums
   double labels_ = 0;
 };

@@ -13,6 +13,7 @@
 #include "core/jsonl.h"
 #include "core/rng.h"
 #include "core/text.h"
+#include "grpo/compute_policy.h"
 #include "grpo/model.h"
 #include "grpo/weights.h"
 
@@ -218,8 +219,43 @@ TEST(Bf16, ComputesWithFloat32MasterWeights) {
   const TokenLogprobs half = ScoreTokens(model, batch, {}, {});
   const TokenLogprobs full = ScoreTokens(master, batch, {}, {});
   EXPECT_LT(Difference(half.logp_M, full.logp_M), 0.2);
-  half.logp_M.sum().backward();
-  EXPECT_EQ(master.embed.grad().scalar_type(), at::kFloat);
+}
+
+// Gradients that ComputePolicy collects are those of plain autograd, in float32 for a bfloat16 computation too.
+TEST(ComputePolicy, CollectsTheGradientsOfAutograd) {
+  for (const char* family : {"llama", "qwen2", "qwen3"}) {
+    Model plain = MakeTiny(family);
+    Model master = CloneModel(plain);
+    SetTrainable(&plain, true);
+    SetTrainable(&master, true);
+    const ScoredBatch batch = PackGroups(Groups(), at::kCPU);
+    for (int i = 0; i < 2; ++i) ScoreTokens(plain, batch, {}, {}).logp_M.sum().backward();
+    for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+      for (const bool checkpoint : {false, true}) {
+        ComputePolicy policy(&master, {dtype, checkpoint});
+        for (int i = 0; i < 2; ++i) {
+          ForwardOptions forward;
+          LogprobOptions logprobs;
+          const Model& model = policy.Prepare(&forward, &logprobs);
+          EXPECT_EQ(model.dtype(), dtype);
+          ScoreTokens(model, batch, forward, logprobs).logp_M.sum().backward();
+        }
+        const std::vector<NamedTensor> want = NamedWeights(plain);
+        const std::vector<NamedTensor> got = NamedWeights(master);
+        for (size_t w = 0; w < want.size(); ++w) {
+          const at::Tensor expected = want[w].tensor.grad();
+          const at::Tensor found = got[w].tensor.grad();
+          ASSERT_TRUE(found.defined()) << want[w].name;
+          EXPECT_EQ(found.scalar_type(), at::kFloat);
+          const double scale = expected.abs().max().item<double>() + 1e-3;
+          EXPECT_LT(Difference(found, expected) / scale, dtype == at::kFloat ? 1e-5 : 0.1)
+              << want[w].name;
+        }
+        policy.Drop();
+        EXPECT_FALSE(master.embed.grad().defined());
+      }
+    }
+  }
 }
 
 // ---- files ----
