@@ -183,16 +183,7 @@ Json ScoreRunSummary::ToJson() const {
                          .Set("big_numbers", repairs.big_numbers)
                          .Set("invalid_utf8", repairs.invalid_utf8));
   Json list = Json::MakeObject();
-  for (const auto& [label, term] : terms) {
-    Json reasons = Json::MakeObject();
-    for (const auto& [reason, count] : term.reasons) reasons.Set(reason, count);
-    list.Set(label, Json()
-                        .Set("pass", term.pass)
-                        .Set("fail", term.fail)
-                        .Set("abstain", term.abstain)
-                        .Set("fault", term.fault)
-                        .Set("reasons", std::move(reasons)));
-  }
+  for (const auto& [label, tally] : terms) list.Set(label, tally.ToJson());
   return out.Set("verifiers", std::move(list));
 }
 
@@ -631,12 +622,7 @@ class ScoreRun {
       bool all_pass = true, fault = false;
       for (size_t t = 0; t < row.score.labels.size(); ++t) {
         const Verdict& verdict = sample.verdicts[t];
-        TermSummary& term = summary_.terms[row.score.labels[t]];
-        ++(verdict.outcome == Outcome::kPass      ? term.pass
-           : verdict.outcome == Outcome::kFail    ? term.fail
-           : verdict.outcome == Outcome::kAbstain ? term.abstain
-                                                  : term.fault);
-        ++term.reasons[verdict.reason];
+        summary_.terms[row.score.labels[t]].Add(verdict);
         all_pass =
             all_pass && (verdict.outcome == Outcome::kPass || verdict.outcome == Outcome::kAbstain);
         fault = fault || verdict.outcome == Outcome::kFault;

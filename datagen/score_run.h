@@ -18,6 +18,7 @@
 
 #include "core/json.h"
 #include "core/result.h"
+#include "datagen/verdict_tally.h"
 #include "verifiers/rubric.h"
 
 namespace assay {
@@ -45,11 +46,6 @@ struct ScoreRunOptions {
 };
 
 // What one term of the rubric said, over all samples.
-struct TermSummary {
-  int64_t pass = 0, fail = 0, abstain = 0, fault = 0;
-  std::map<std::string, int64_t> reasons;
-};
-
 struct ScoreRunSummary {
   int64_t rows = 0;      // input lines scored or refused in this call
   int64_t resumed = 0;   // rows taken over from the interrupted run
@@ -65,7 +61,7 @@ struct ScoreRunSummary {
   double seconds = 0;
   bool interrupted = false;
   JsonRepairs repairs;
-  std::map<std::string, TermSummary> terms;  // by label
+  std::map<std::string, VerdictTally> terms;  // by label
 
   Json ToJson() const;
 };

@@ -57,23 +57,8 @@ class Collector {
   void CountVerdicts(const std::vector<std::string>& labels, const std::vector<Verdict>& verdicts) {
     bool fault = false;
     for (size_t i = 0; i < verdicts.size(); ++i) {
-      TermStats& term = stats_.terms[labels[i]];
-      switch (verdicts[i].outcome) {
-        case Outcome::kPass:
-          ++term.pass;
-          break;
-        case Outcome::kFail:
-          ++term.fail;
-          break;
-        case Outcome::kAbstain:
-          ++term.abstain;
-          break;
-        case Outcome::kFault:
-          ++term.fault;
-          break;
-      }
+      stats_.terms[labels[i]].Add(verdicts[i]);
       fault |= verdicts[i].outcome == Outcome::kFault;
-      ++term.reasons[verdicts[i].reason];
     }
     stats_.faults += fault;
   }
@@ -107,16 +92,7 @@ class Collector {
 
 void SetSamples(const SampleStats& stats, Json* out) {
   Json terms = Json::MakeObject();
-  for (const auto& [label, term] : stats.terms) {
-    Json reasons = Json::MakeObject();
-    for (const auto& [reason, count] : term.reasons) reasons.Set(reason, count);
-    terms.Set(label, Json()
-                         .Set("pass", term.pass)
-                         .Set("fail", term.fail)
-                         .Set("abstain", term.abstain)
-                         .Set("fault", term.fault)
-                         .Set("reasons", std::move(reasons)));
-  }
+  for (const auto& [label, tally] : stats.terms) terms.Set(label, tally.ToJson());
   Json pass_at = Json::MakeArray();
   for (const PassAtK& at : stats.pass_at_k) {
     pass_at.Append(Json().Set("k", at.k).Set("problems", at.problems).Set("value", at.value));
@@ -161,7 +137,7 @@ std::string DistributionText(const Distribution& d, int digits) {
                 FixedDigits(d.max, digits));
 }
 
-void AddReasons(const TermStats& term, std::string* out) {
+void AddReasons(const VerdictTally& term, std::string* out) {
   std::vector<std::pair<int64_t, std::string>> reasons;
   for (const auto& [reason, count] : term.reasons) reasons.emplace_back(-count, reason);
   std::sort(reasons.begin(), reasons.end());

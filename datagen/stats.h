@@ -9,6 +9,7 @@
 
 #include "core/result.h"
 #include "datagen/store.h"
+#include "datagen/verdict_tally.h"
 
 namespace assay {
 
@@ -18,11 +19,6 @@ struct Distribution {
   double mean = 0, deviation = 0, min = 0, p10 = 0, p50 = 0, p90 = 0, max = 0;
   static Distribution Of(std::vector<double> values);
   Json ToJson() const;
-};
-
-struct TermStats {
-  int64_t pass = 0, fail = 0, abstain = 0, fault = 0;
-  std::map<std::string, int64_t> reasons;
 };
 
 struct PassAtK {
@@ -43,7 +39,7 @@ struct SampleStats {
   int64_t distinct_texts = 0;
   int64_t groups = 0;                // input rows with at least two scored samples
   int64_t zero_variance_groups = 0;  // of those, all rewards equal: no advantage to learn from
-  std::map<std::string, TermStats> terms;  // by label
+  std::map<std::string, VerdictTally> terms;  // by label
   Distribution reward;
   Distribution text_bytes;
   std::vector<PassAtK>

@@ -74,7 +74,7 @@ TEST_F(StatsTest, OfARunAndADataset) {
   EXPECT_EQ(s.distinct_texts, 6);
   EXPECT_EQ(s.groups, 2);
   EXPECT_EQ(s.zero_variance_groups, 1);
-  const TermStats& term = s.terms.at("math");
+  const VerdictTally& term = s.terms.at("math");
   EXPECT_EQ(term.pass, 3);
   EXPECT_EQ(term.fail, 3);
   EXPECT_EQ(term.fault, 1);
