@@ -9,6 +9,7 @@
 
 #include "core/jsonl.h"
 #include "core/text.h"
+#include "sandbox/content_cache.h"
 #include "sandbox/sandbox.h"
 
 namespace assay {
@@ -35,15 +36,27 @@ struct Context::LazySandbox {
 Context::Context() : sandbox_(std::make_shared<LazySandbox>()) {}
 Context::~Context() = default;
 
+// Compiled programs are kept on disk without being asked: nothing of a verdict depends on where they come from.
+SandboxConfig Context::MakeSandboxConfig() const {
+  SandboxConfig config;
+  config.isolation = global.isolation;
+  config.python = global.python;
+  config.preimport = global.preimport;
+  config.compile_cache = !global.no_cache;
+  std::string folder = global.cache.empty() ? sandbox::UserCacheFolder() : global.cache;
+  if (!global.no_cache && !folder.empty()) config.compile_folder = StrCat(folder, "/compiled");
+  return config;
+}
+
 VerifierEnv Context::MakeEnv() {
   VerifierEnv env;
+  env.cache_verdicts = !global.no_cache;
+  if (!global.no_cache) env.cache_folder = global.cache;
   env.open_sandbox = [shared = sandbox_, this]() -> Result<Sandbox*> {
     std::lock_guard<std::mutex> lock(shared->mutex);
     if (!shared->sandbox) {
-      SandboxConfig config;
+      SandboxConfig config = MakeSandboxConfig();
       config.slots = global.Jobs();
-      config.isolation = global.isolation;
-      config.python = global.python;
       Result<std::unique_ptr<Sandbox>> made = Sandbox::Create(config);
       if (!made.ok()) return made.error();
       shared->sandbox = std::move(*made);

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/result.h"
 #include "verifiers/verifier.h"
@@ -37,10 +38,15 @@ struct GlobalOptions {
   std::string output;                  // -o
   std::string isolation;               // of the sandbox; "" = the best there is
   std::string python;                  // interpreter whose packages the sandbox offers
+  std::vector<std::string> preimport;  // modules that every box has imported already
+  std::string cache;                   // folder for verdicts and compiled programs
+  bool no_cache = false;               // keep nothing, not even in memory
 
   bool json() const { return output_format == "json"; }
   int Jobs() const;
 };
+
+struct SandboxConfig;  // sandbox/sandbox.h
 
 struct Context {
   GlobalOptions global;
@@ -49,6 +55,8 @@ struct Context {
 
   // A VerifierEnv whose sandbox is started when first needed, with Jobs() slots.
   VerifierEnv MakeEnv();
+  // What the global options say of the sandbox.
+  SandboxConfig MakeSandboxConfig() const;
   // Prints text to -o or stdout; returns the exit code.
   int Output(const std::string& text) const;
 

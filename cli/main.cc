@@ -25,8 +25,9 @@ void OnInterrupt(int) {
 
 // Options that assay.toml may hold. A flag beats ASSAY_NAME beats assay.toml beats the default: so the file's values are put
 // where an environment variable is not set, and CLI11 does the rest.
-constexpr const char* kConfigKeys[] = {"jobs",      "seed",   "color",       "output_format",
-                                       "isolation", "python", "no_progress", "quiet"};
+constexpr const char* kConfigKeys[] = {"jobs",      "seed",    "color",       "output_format",
+                                       "isolation", "python",  "no_progress", "quiet",
+                                       "cache",     "no_cache"};
 
 std::string EnvName(std::string_view key) {
   std::string name = "ASSAY_";
@@ -94,6 +95,17 @@ void AddGlobalOptions(CLI::App* app, GlobalOptions* global) {
                   "Interpreter or venv whose packages the sandbox offers")
       ->envname("ASSAY_PYTHON")
       ->type_name("PATH");
+  app->add_option("--preimport", global->preimport,
+                  "Modules that every box has imported already: numpy,..")
+      ->delimiter(',')
+      ->type_name("NAMES");
+  app->add_option("--cache", global->cache,
+                  "Keep verdicts on programs in this folder (default: in memory, for one run)")
+      ->envname("ASSAY_CACHE")
+      ->type_name("DIR");
+  app->add_flag("--no-cache", global->no_cache,
+                "Judge and compile everything anew, equal programs of a group aside")
+      ->envname("ASSAY_NO_CACHE");
 }
 
 const CLI::App* Deepest(const CLI::App& app) {

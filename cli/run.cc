@@ -24,6 +24,7 @@ struct RunFlags {
   std::string input;  // a file whose content is the program's standard input
   std::string report;
   std::string languages_toml;
+  std::string measure = "none";
   bool show_policy = false;
   Limits limits;
 };
@@ -54,6 +55,7 @@ Result<Job> MakeJob(const RunFlags& flags) {
   job.args = flags.args;
   job.allow = flags.allow;
   job.limits = flags.limits;
+  job.measure_bytecodes = flags.measure == "bytecode";
   Result<std::string> source = ReadAll(flags.file);
   if (!source.ok()) return source.error();
   job.source = std::move(source).value();
@@ -77,6 +79,7 @@ std::string Summary(const RunResult& result) {
   if (result.signal != 0) StrAppend(&text, " (signal ", result.signal, ")");
   if (result.stdout_truncated || result.stderr_truncated) text += ", output cut";
   if (!result.fault.empty()) StrAppend(&text, ": ", result.fault);
+  if (result.bytecodes >= 0) StrAppend(&text, "; bytecodes ", WithThousands(result.bytecodes));
   StrAppend(&text, "; cpu ", FixedDigits(result.cpu_ms, 1), " ms, wall ",
             FixedDigits(result.wall_ms, 1), " ms, memory ",
             HumanBytes(static_cast<double>(result.peak_memory_kib) * 1024), ", isolation ",
@@ -85,9 +88,7 @@ std::string Summary(const RunResult& result) {
 }
 
 int RunRun(Context* context, const RunFlags& flags) {
-  SandboxConfig config;
-  config.isolation = context->global.isolation;
-  config.python = context->global.python;
+  SandboxConfig config = context->MakeSandboxConfig();
   if (!flags.languages_toml.empty()) {
     Result<std::string> text = ReadAll(flags.languages_toml);
     if (!text.ok()) return Fail(*context, text.error());
@@ -120,7 +121,7 @@ int RunRun(Context* context, const RunFlags& flags) {
     fwrite(result.stdout_bytes.data(), 1, result.stdout_bytes.size(), stdout);
     fflush(stdout);
     fwrite(result.stderr_bytes.data(), 1, result.stderr_bytes.size(), stderr);
-    if (!result.ok()) Note(*context, Summary(result));
+    if (!result.ok() || job->measure_bytecodes) Note(*context, Summary(result));
   }
   if (result.cause == Cause::kFault) return kExitFaults;
   return result.ok() ? kExitOk : kExitGate;
@@ -149,6 +150,11 @@ void AddRunCommand(CLI::App* app, Context* context) {
   command->add_option("--report", flags->report, "Write the RunResult as JSON to this file");
   command->add_option("--languages", flags->languages_toml,
                       "TOML file that declares further languages");
+  command
+      ->add_option("--measure", flags->measure,
+                   "bytecode: count what Python executes (slower; the CPU limit holds)")
+      ->check(CLI::IsMember({"none", "bytecode"}))
+      ->capture_default_str();
   command->add_flag("--show-policy", flags->show_policy,
                     "Print what a program may see, write and call, and run nothing");
   AddLimit(command, "--cpu-ms", &flags->limits.cpu_ms, "CPU time");

@@ -270,6 +270,23 @@ class CountAsserts(ast.NodeTransformer):
         return ast.fix_missing_locations(ast.copy_location(wrapped, node))
 
 
+ASSERT = opcode.opmap.get("LOAD_ASSERTION_ERROR")  # one in each assert statement
+
+
+def own_asserts(code):
+    return code.co_code[::2].count(ASSERT) if ASSERT is not None else 0
+
+
+def all_asserts(code):
+    return own_asserts(code) + sum(all_asserts(inner) for inner in code.co_consts if isinstance(inner, types.CodeType))
+
+
+def asserts_above(code, line):
+    """Assert statements of a code object that stand before this line."""
+    places = zip(code.co_code[::2], code.co_positions())
+    return sum(1 for operation, place in places if operation == ASSERT and (place[0] or line) < line)
+
+
 class GoldError(Exception):
     """The data set's doing: reason and sentence."""
 
@@ -421,6 +438,7 @@ class Session:
     def serve(self):
         self.state.restore()
         self.held, self.failures = 0, []
+        self.step, self.defined, self.before = 0, 0, None
         self.fetched = {}
         exception_classes.clear()
         self.namespace = {"__name__": "tests", "__builtins__": builtins}
@@ -530,7 +548,7 @@ class Session:
         try:
             exec(self.setup_code, self.namespace)
             self.register_records()
-            for code in self.steps:
+            for self.step, code in enumerate(self.steps):
                 try:
                     exec(code, self.namespace)
                 except Exception as error:
@@ -547,6 +565,7 @@ class Session:
             gold = self.blames_gold(error)
             if gold:
                 return fault("gold_tests", gold)
+            self.before = self.held + self.asserts_before(error)
             self.failures.append(self.explain(error))
         return self.verdict()
 
@@ -559,14 +578,20 @@ class Session:
     def run_defined(self):
         """What the tests define to be run by a test runner."""
         unittest = sys.modules.get("unittest")
+        suites = []  # (class or None, tests)
         for name, value in list(self.namespace.items()):
             if unittest and isinstance(value, type) and issubclass(value, unittest.TestCase) and value.__module__ == "tests":
-                value.setUpClass()
-                for method in unittest.defaultTestLoader.getTestCaseNames(value):
-                    self.run_one(value(method).debug)
-                value.tearDownClass()
+                suites.append((value, [value(method).debug for method in unittest.defaultTestLoader.getTestCaseNames(value)]))
             elif name.startswith("test_") and isinstance(value, types.FunctionType) and not value.__code__.co_argcount:
-                self.run_one(value)
+                suites.append((None, [value]))
+        self.defined = sum(len(tests) for _, tests in suites)
+        for kind, tests in suites:
+            if kind:
+                kind.setUpClass()
+            for test in tests:
+                self.run_one(test)
+            if kind:
+                kind.tearDownClass()
 
     def run_one(self, test):
         counted = self.held + len(self.failures)  # its asserts may have been counted one by one
@@ -612,18 +637,38 @@ class Session:
                 yield trace
             trace = trace.tb_next
 
+    def asserts_before(self, error):
+        """Assert statements that were passed on the way to this failure: in the texts before, and above each frame's line."""
+        frames = [t for t in self.tests_frames(error) if t.tb_frame.f_code.co_filename.startswith("<tests")]
+        count = own_asserts if self.defined else all_asserts
+        earlier = sum(count(code) for code in self.steps[:self.step])
+        if self.defined:  # a test counts as a whole
+            return earlier + (own_asserts(self.steps[self.step]) if frames and frames[0].tb_frame.f_code is not self.steps[self.step]
+                              else 0)
+        return earlier + sum(asserts_above(t.tb_frame.f_code, t.tb_lineno) for t in frames)
+
+    def tests_in_all(self):
+        """Cases, or assert statements and tests that are defined for a runner; where every assert reports, as often as they ran."""
+        if self.kind == "calls":
+            return len(self.tests["cases"])
+        if self.partial or self.kind == "checker":
+            return self.held + len(self.failures)
+        if self.defined:
+            return self.defined + sum(map(own_asserts, self.steps))
+        return max(1, sum(map(all_asserts, self.steps)))
+
     def verdict(self):
-        total = self.held + len(self.failures)
+        total = self.tests_in_all()
         if not self.failures and self.kind != "checker" and not channel.asked() and all(isinstance(v, Handle) for v in self.fetched.values()):
             return fault("gold_tests", "the tests ask nothing of the program")
         if not self.failures:
-            return {"outcome": "pass", "reason": "ok", "passed": self.held, "total": total}
+            return {"outcome": "pass", "reason": "ok", "passed": total, "total": total}
         first = self.failures[0]
         result = failure(first.pop("reason"), first.pop("detail"))
         result["failing"] = first
+        result.update(passed=min(self.held if self.before is None else self.before, total - 1), total=total)
         if self.partial:
-            result.update(passed=self.held, total=total,
-                          failures=[{k: v for k, v in f.items() if k != "detail"} for f in self.failures[1:MAX_REPORTED]])
+            result.update(failures=[{k: v for k, v in f.items() if k != "detail"} for f in self.failures[1:MAX_REPORTED]])
         return result
 
     # -------------------------------------------------------------------------------------------- what is said of a failure

@@ -17,10 +17,22 @@ void ExpectMore(const Json& expect, const Verdict& verdict) {
   const Json nothing;
   const Json& first = failing == nullptr ? nothing : *failing;
   for (const char* key : {"test", "expected", "got"}) {
-    if (const Json* want = expect.Find(key)) EXPECT_EQ(first.StringOr(key, ""), *want->AsString());
+    if (const Json* want = expect.Find(key)) {
+      EXPECT_EQ(first.StringOr(key, ""), want->ScalarText());
+    }
   }
   if (const Json* want = expect.Find("detail")) {
     EXPECT_NE(verdict.detail.find(*want->AsString()), std::string::npos) << verdict.detail;
+  }
+  for (const char* key : {"passed", "total"}) {
+    if (const Json* want = expect.Find(key)) {
+      EXPECT_EQ(verdict.evidence.IntOr(key, -1), want->NumberOr(-2)) << key;
+    }
+  }
+  if (const Json* want = expect.Find("bytecodes")) {
+    const Json* counted = verdict.evidence.Find("bytecodes");
+    ASSERT_NE(counted, nullptr);
+    EXPECT_EQ(counted->NumberOr(-1) > 0, *want->AsBool());
   }
   if (const Json* want = expect.Find("score")) EXPECT_DOUBLE_EQ(verdict.score, want->NumberOr(-1));
   if (const Json* want = expect.Find("line")) {

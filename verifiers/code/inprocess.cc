@@ -4,44 +4,10 @@
 
 #include "core/hash.h"
 #include "core/text.h"
+#include "verifiers/code/inprocess_runner.h"
 
 namespace assay {
 namespace {
-
-// Runs solution.py and tests.py in one namespace, then what the tests left to be run: check(entry point), TestCase classes,
-// functions named test_*. Ends with 0 and the marker only if all of it held. argv: entry point, marker.
-constexpr std::string_view kRunner = R"py(import sys, types
-entry, marker = sys.argv[1:3]
-module = types.ModuleType('solution')
-sys.modules['solution'] = module
-names = module.__dict__
-exec(compile(open('solution.py', encoding='utf-8').read(), 'main.py', 'exec', dont_inherit=True), names)
-before = dict(names)
-exec(compile(open('tests.py', encoding='utf-8').read(), 'tests.py', 'exec', dont_inherit=True), names)
-new = {name: value for name, value in names.items() if before.get(name) is not value}
-if entry and 'check' in new:
-    new['check'](names[entry])
-unittest = sys.modules.get('unittest')
-if unittest is not None:
-    suite = unittest.TestSuite()
-    for value in new.values():
-        if isinstance(value, type) and issubclass(value, unittest.TestCase):
-            suite.addTests(unittest.defaultTestLoader.loadTestsFromTestCase(value))
-    result = unittest.TestResult()
-    suite.run(result)
-    for test, trace in result.failures + result.errors:
-        sys.exit(f'{test.id()}: {trace.strip().splitlines()[-1]}')
-    for test in result.unexpectedSuccesses:
-        sys.exit(f'{test.id()}: passed, which it should not')
-for name, value in new.items():
-    if name.startswith('test_') and isinstance(value, types.FunctionType):
-        try:
-            value()
-        except BaseException as error:
-            sys.exit(f'{name}: {type(error).__name__}: {error}')
-sys.stdout.flush()
-print('\n' + marker)
-)py";
 
 // Not a secret (the program shares the process), only a word that no program prints by accident.
 std::string Marker(const CodeProgram& program) {
@@ -49,13 +15,41 @@ std::string Marker(const CodeProgram& program) {
   return HashBytes128(program.text, (uint64_t{device()} << 32) | device()).Hex();
 }
 
+// What the runner told on its last line; null if it did not get that far.
+Json Report(const RunResult& run, const std::string& marker) {
+  size_t at = run.stdout_bytes.rfind(StrCat("\n", marker, " "));
+  if (at == std::string::npos) return Json();
+  Result<Json> said =
+      ParseJson(Trim(std::string_view(run.stdout_bytes).substr(at + marker.size() + 2)));
+  return said.ok() && said->IsObject() ? std::move(said).value() : Json();
+}
+
+Verdict FromReport(const CodeTask& task, const Json& said) {
+  int64_t passed = said.IntOr("passed", 0), total = said.IntOr("total", 0);
+  const Json* failing = said.Find("failing");
+  if (failing == nullptr && total == 0)
+    return Verdict::Fault("gold_tests", "the tests ask nothing of the program");
+  Verdict verdict = Verdict::Pass();
+  if (failing != nullptr) {
+    verdict = Verdict::Fail("wrong_answer", StrCat(Shown(failing->StringOr("test", "")), ": ",
+                                                   Shown(failing->StringOr("detail", ""))));
+    verdict.evidence.Set("failing", *failing);
+    if (task.options.partial && passed >= 0 && passed < total)
+      verdict.score = static_cast<double>(passed) / static_cast<double>(total);
+  }
+  verdict.evidence.Set("passed", passed).Set("total", total);
+  return verdict;
+}
+
 Verdict FromRun(const CodeTask& task, const CodeProgram& program, const RunResult& run,
                 const std::string& marker) {
   if (run.cause == Cause::kFault) return Verdict::Fault("sandbox_fault", run.fault);
-  if (run.ok()) {
-    if (EndsWith(Trim(run.stdout_bytes), marker)) return Verdict::Pass();
+  Json said = Report(run, marker);
+  bool whole = run.ok() || run.cause == Cause::kNonzeroExit;
+  if (whole && said.IsObject() && (run.ok() || said.Find("failing") != nullptr))
+    return FromReport(task, said);
+  if (run.ok())
     return Verdict::Fail("early_exit", "the program ended itself before the tests had run");
-  }
   if (run.cause != Cause::kNonzeroExit) return FailByCause(run.cause, task.limits);
   LastWords words = ReadTraceback(run.stderr_bytes);
   if (words.traceback && words.type == "ModuleNotFoundError" &&
@@ -83,9 +77,9 @@ Verdict FromRun(const CodeTask& task, const CodeProgram& program, const RunResul
 Judged JudgeInProcess(const CodeTask& task, const CodeProgram& program, Sandbox* sandbox) {
   std::string marker = Marker(program);
   Job job;
-  job.source = std::string(kRunner);
+  job.source = kInProcessRunner;
   job.files = {{"solution.py", program.text}, {"tests.py", task.inprocess_tests}};
-  job.args = {task.entry_point, marker};
+  job.args = {task.entry_point, marker, task.options.partial ? "all" : "first"};
   job.limits = task.limits;
   job.allow = task.allow;
   job.measure_bytecodes = task.options.measure;
