@@ -26,7 +26,7 @@ struct Attack {
   std::string judge;                // the careless judge that a twin asks; empty: our own
   std::string breach;               // what is seen when it gets through (kBreaches)
   std::string why;
-  std::string needs;  // "x86-64", "ipv6", "namespaces", ..; empty: nothing but its language
+  std::string needs;  // "x86-64", "namespaces", "compiler" (which is attacked); empty: its language
   std::vector<std::string> allow;
   Json
       tests;  // {"function", "cases": [[args, value]..]} or {"stdio": [[in, out]..]}; null: it is only run

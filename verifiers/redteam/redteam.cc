@@ -226,7 +226,8 @@ Finding Team::Execute(const Attack& attack, const Json& limits, bool twin, Sandb
     job.allow = attack.allow;
     if (twin && HasLayer(attack, HowOff::kAllow)) job.allow.push_back("subprocess");
     RunResult run = sandbox->Run(job);
-    if (run.cause == Cause::kCompileError)
+    // Where the compiler is what is attacked, its refusal is the stop.
+    if (run.cause == Cause::kCompileError && attack.needs != "compiler")
       return Unavailable(
           StrCat("its program does not compile here: ", Shorten(Trim(run.stderr_bytes), 200)));
     Inspect(run, &seen);
