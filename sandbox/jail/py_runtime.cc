@@ -28,6 +28,22 @@ constexpr char kSetUp[] =
     "compile(b'', 'main.py', 'exec')\n"
     "del site, sys, random, _assay_paths\n";
 
+// Makes no garbage that only the collector would find.
+constexpr char kWarmUp[] = R"(
+def f(a, b=1):
+    total = 0
+    for i, x in enumerate(sorted(a, key=lambda v: -v)):
+        if x > b and not i % 2:
+            total += x * 2.5
+    return [str(total), "%d" % i, f"{total:.2f}"]
+d = {"a": (1, 2), 3: {4}}
+d["b"] = " ".join(f([3, 1, 2]))[1:].split()
+try:
+    d["c"] = int("x")
+except ValueError as e:
+    str(e)
+)";
+
 std::string TakeError() {
   PyObject *type, *value, *trace;
   PyErr_Fetch(&type, &value, &trace);
@@ -105,6 +121,17 @@ void CallIfLoaded(const char* module_name, const char* function) {
   PyObject* result = PyObject_CallMethod(module, function, nullptr);
   if (result == nullptr) PyErr_WriteUnraisable(module);
   Py_XDECREF(result);
+}
+
+// True if the module's variable is an empty set or list. Looking costs less than calling what would find nothing to do.
+bool IsEmpty(const char* module_name, const char* variable) {
+  PyObject* module = PyDict_GetItemString(PyImport_GetModuleDict(), module_name);
+  PyObject* globals =
+      module != nullptr && PyModule_Check(module) ? PyModule_GetDict(module) : nullptr;
+  PyObject* value = globals != nullptr ? PyDict_GetItemString(globals, variable) : nullptr;
+  if (value == nullptr) return false;
+  return (PyAnySet_CheckExact(value) && PySet_GET_SIZE(value) == 0) ||
+         (PyList_CheckExact(value) && PyList_GET_SIZE(value) == 0);
 }
 
 bool Flush(const char* stream_name) {
@@ -232,6 +259,17 @@ int ForkWithPython() {
   return fork();
 }
 
+void WarmUpPython() {
+  PyObject* globals = PyDict_New();
+  PyObject* compiled = globals != nullptr ? Compile(kWarmUp) : nullptr;
+  PyObject* builtins = PyEval_GetBuiltins();
+  if (compiled != nullptr && PyDict_SetItemString(globals, "__builtins__", builtins) == 0)
+    Py_XDECREF(PyEval_EvalCode(compiled, globals, globals));
+  Py_XDECREF(compiled);
+  Py_XDECREF(globals);
+  PyErr_Clear();
+}
+
 int RunPythonProgram(std::string_view source, const std::vector<std::string_view>& args) {
   PyObject* main = PyImport_AddModule("__main__");
   PyObject* globals = main != nullptr ? PyModule_GetDict(main) : nullptr;
@@ -249,7 +287,8 @@ int RunPythonProgram(std::string_view source, const std::vector<std::string_view
 }
 
 int FinishPython(int code) {
-  CallIfLoaded("threading", "_shutdown");
+  if (!IsEmpty("threading", "_shutdown_locks") || !IsEmpty("threading", "_threading_atexits"))
+    CallIfLoaded("threading", "_shutdown");
   CallIfLoaded("atexit", "_run_exitfuncs");
   bool flushed = IsClosed("stdout") || Flush("stdout");
   if (!IsClosed("stderr")) Flush("stderr");

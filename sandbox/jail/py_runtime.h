@@ -24,6 +24,8 @@ void FreezePython();
 // fork() of a process in which the interpreter has exactly one thread.
 int ForkWithPython();
 
+// In a child, while nobody waits for it: does what every program does first, so that its pages are the child's own by then.
+void WarmUpPython();
 // In a child: runs `source` as __main__ with sys.argv = ["main.py", args..]. Ends as the python command does: waits
 // for threads, runs exit handlers, flushes. Returns the exit code.
 int RunPythonProgram(std::string_view source, const std::vector<std::string_view>& args);

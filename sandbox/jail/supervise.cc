@@ -140,7 +140,7 @@ struct Supervisor::State {
   bool parent_gone = false;
   bool judged = false;       // the parent ended it because the tester was done
   Cause cause = Cause::kOk;  // of an end that we brought about
-  double cpu_ms = 0;
+  double cpu_before_ms = 0;  // what entering the box took
   double run_delay_share = 0;
   int64_t peak_kib = 0;
   int64_t process_peak = 1;
@@ -154,35 +154,32 @@ Supervisor::Supervisor(const World& world) : world_(world), base_rss_kib_(Reside
   progress_ = static_cast<BoxProgress*>(page);
 }
 
-bool Supervisor::Run(const BoxSpec& spec, int control_fd, const std::function<void()>& forked,
-                     const std::function<int()>& body, RunReport* report) {
+pid_t Supervisor::Fork(const BoxSpec& spec, const std::function<int()>& body) {
   *progress_ = BoxProgress{};
+  pid_t child = ForkWithPython();
+  if (child != 0) return child;
+  EnterBox(spec, progress_);
+  munmap(progress_, sizeof(BoxProgress));
+  _exit(body());
+}
+
+bool Supervisor::Attend(pid_t child, const Limits& limits, int control_fd, RunReport* report) {
   State state;
+  state.pid = child;
   state.start_ms = NowMs();
-  state.pid = ForkWithPython();
-  if (state.pid == 0) {
-    EnterBox(spec, progress_);
-    munmap(progress_, sizeof(BoxProgress));
-    _exit(body());
-  }
-  if (state.pid < 0) {
-    report->fault = StrCat("fork: ", strerror(errno));
-    report->cause = static_cast<uint8_t>(Cause::kFault);
-    return true;
-  }
-  forked();
-  Watch(spec, control_fd, &state);
-  Finish(spec, &state, report);
+  state.cpu_before_ms = ProcessCpuMs(child);
+  Watch(limits, control_fd, &state);
+  Finish(limits, &state, report);
   return !state.parent_gone;
 }
 
 // Until the first process has ended or a limit was reached. Nothing is killed here but what EndEverything kills afterwards.
-void Supervisor::Watch(const BoxSpec& spec, int control_fd, State* state) {
+void Supervisor::Watch(const Limits& limits, int control_fd, State* state) {
   sandbox::Fd exit_fd(static_cast<int>(syscall(SYS_pidfd_open, state->pid, 0)));
   double tick = kFirstTickMs;
   for (;;) {
     pollfd waits[2] = {{exit_fd.get(), POLLIN, 0}, {control_fd, POLLIN, 0}};
-    double left = std::max(spec.limits->wall_ms - (NowMs() - state->start_ms), 0.0);
+    double left = std::max(static_cast<double>(limits.wall_ms) - (NowMs() - state->start_ms), 0.0);
     int ready = poll(waits, 2, static_cast<int>(std::min(tick, left) + 0.999));
     if (ready < 0 && errno != EINTR) return;
     if (waits[0].revents != 0) {
@@ -201,7 +198,7 @@ void Supervisor::Watch(const BoxSpec& spec, int control_fd, State* state) {
       if (reason == EndReason::kWallLimit) state->cause = Cause::kWallLimit;
       return;
     }
-    if (CheckLimits(*spec.limits, state)) return;
+    if (CheckLimits(limits, state)) return;
     tick = std::min(tick * 1.5, kMaxTickMs);
   }
 }
@@ -214,6 +211,7 @@ bool Supervisor::CheckLimits(const Limits& limits, State* state) {
   } else {
     sample.cpu_ms = ProcessCpuMs(state->pid);
   }
+  sample.cpu_ms -= state->cpu_before_ms;
   state->process_peak = std::max(state->process_peak, sample.tasks);
   if (sample.cpu_ms > static_cast<double>(limits.cpu_ms)) state->cause = Cause::kCpuLimit;
   int64_t limit_kib = limits.memory_mib * 1024 + base_rss_kib_;
@@ -230,14 +228,13 @@ bool Supervisor::CheckLimits(const Limits& limits, State* state) {
   return state->cause != Cause::kOk;
 }
 
-void Supervisor::Finish(const BoxSpec& spec, State* state, RunReport* report) {
+void Supervisor::Finish(const Limits& limits, State* state, RunReport* report) {
   // The clock stops before the cleaning: that is ours.
   state->end_ms = NowMs();
   Reaped reaped = (world_.without & kWithoutEnd) != 0 ? Reaped() : EndEverything(world_);
   if (state->exited) AddUsage(state->usage, &reaped);
-  const Limits& limits = *spec.limits;
   report->wall_ms = state->end_ms - state->start_ms;
-  report->cpu_ms = reaped.cpu_ms;
+  report->cpu_ms = std::max(reaped.cpu_ms - state->cpu_before_ms, 0.0);
   report->peak_memory_kib = std::max(reaped.max_rss_kib, state->peak_kib);
   report->process_peak = std::max<int64_t>(state->process_peak, reaped.processes);
   report->run_delay_share = state->run_delay_share;

@@ -45,17 +45,17 @@ Reaped EndEverything(const World& world);
 class Supervisor {
  public:
   explicit Supervisor(const World& world);
-  // Forks; the child enters the box and runs `body`, whose value is its exit code; the caller's side runs `forked` at once (to close
-  // what the box has copies of). Returns when the namespace is empty, with `report` filled in; false if the control
-  // socket closed meanwhile (the zygote should end).
-  bool Run(const BoxSpec& spec, int control_fd, const std::function<void()>& forked,
-           const std::function<int()>& body, sandbox::RunReport* report);
+  // Forks; the child enters the box and runs `body`, whose value is its exit code. The child's pid, or -1 with errno.
+  pid_t Fork(const BoxSpec& spec, const std::function<int()>& body);
+  // From the moment that this child has its job: returns when the namespace is empty, with `report` filled in; false if the
+  // control socket closed meanwhile (the zygote should end).
+  bool Attend(pid_t child, const Limits& limits, int control_fd, sandbox::RunReport* report);
 
  private:
   struct State;
-  void Watch(const BoxSpec& spec, int control_fd, State* state);
+  void Watch(const Limits& limits, int control_fd, State* state);
   bool CheckLimits(const Limits& limits, State* state);
-  void Finish(const BoxSpec& spec, State* state, sandbox::RunReport* report);
+  void Finish(const Limits& limits, State* state, sandbox::RunReport* report);
 
   const World& world_;
   BoxProgress* progress_;  // shared with the child until it has entered the box

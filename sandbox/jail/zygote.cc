@@ -172,9 +172,151 @@ void Collect(const World& world, const RunRequestView& request, RunReport* repor
   }
 }
 
-// One candidate job. False: the parent is gone.
-bool RunJob(const World& world, const Filters& filters, Frame* frame, Scratch* scratch,
-            Supervisor* supervisor) {
+// What a box is made for: two jobs of one kind can be run in boxes that are made in the same way.
+struct BoxKind {
+  RunKind kind = RunKind::kExec;
+  const Program* filter = nullptr;
+  Limits limits;
+
+  bool operator==(const BoxKind&) const = default;
+};
+
+// The jobs of a worker, a box each. When two in a row were of one kind, the box of the next is made while nobody waits for it:
+// forked, boxed, and blocked until its only job arrives. There is never a box beside a job's own: a spare one is made when the
+// last job has ended wholly, and is either the next job's or ended before that.
+class Candidates {
+ public:
+  Candidates(const World& world, const Filters& filters)
+      : world_(world), filters_(filters), scratch_(world), supervisor_(world) {}
+
+  // False: the parent is gone.
+  bool RunJob(Frame* frame);
+  // Between jobs.
+  void MakeSpare();
+
+ private:
+  std::string Start(const RunRequestView& request, const BoxKind& kind, Frame* frame);
+  std::string ForkFor(const RunRequestView& request, const BoxKind& kind, Frame* frame);
+  bool HandOver(Frame* frame);
+  void DropSpare();
+  int WaitForJob(RunKind kind);
+  BoxSpec SpecOf(const BoxKind& kind) const;
+  // Empty, or what failed.
+  std::string PrepareFor(const Limits& limits);
+
+  const World& world_;
+  const Filters& filters_;
+  Scratch scratch_;
+  Supervisor supervisor_;
+  BytecodeCount* count_ = nullptr;
+  BoxKind last_kind_;
+  bool repeated_ = false;
+  pid_t child_ = -1;
+  // Made for last_kind_.
+  pid_t spare_ = -1;
+  Fd spare_socket_;
+};
+
+// A spare box needs some descriptors of its own before it has its job's.
+constexpr int64_t kSpareOpenFilesMin = 16;
+
+BoxSpec Candidates::SpecOf(const BoxKind& kind) const {
+  BoxSpec spec;
+  spec.world = &world_;
+  spec.limits = &kind.limits;
+  spec.filter = kind.filter;
+  spec.ruleset_fd = scratch_.ruleset_fd();
+  return spec;
+}
+
+std::string Candidates::PrepareFor(const Limits& limits) {
+  if (!scratch_.Prepare(limits)) return StrCat("an empty folder: ", strerror(errno));
+  // After the folder: what the last job wrote there counted as memory.
+  if (!world_.memory->SetLimit(limits.memory_mib))
+    return StrCat("the memory limit: ", strerror(errno));
+  return "";
+}
+
+// In the spare box, behind its filter.
+int Candidates::WaitForJob(RunKind kind) {
+  if (kind != RunKind::kExec) WarmUpPython();
+  Frame frame;
+  RunRequestView request;
+  if (!ReceiveFrame(kChannelFd, &frame) || !RunRequestView::Decode(frame.payload, &request))
+    return kBoxFailedExit;
+  // They arrived above the socket, in order: no source is a target that an earlier round has overwritten.
+  const int count = static_cast<int>(frame.fds.size());
+  for (int target = 0; target < count; ++target) {
+    if (dup2(frame.fds[static_cast<size_t>(target)].Release(), target) < 0) return kBoxFailedExit;
+  }
+  if (syscall(SYS_close_range, static_cast<unsigned>(count), ~0U, 0) != 0) return kBoxFailedExit;
+  return RunRequested(request);
+}
+
+void Candidates::MakeSpare() {
+  int pair[2];
+  if (spare_ > 0 || !repeated_ || last_kind_.limits.open_files < kSpareOpenFilesMin ||
+      !PrepareFor(last_kind_.limits).empty() ||
+      socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
+    return;
+  Fd outer(pair[0]), inner(pair[1]);
+  BoxSpec spec = SpecOf(last_kind_);
+  spec.stdin_fd = STDIN_FILENO;  // the zygote's own: /dev/null
+  spec.stdout_fd = STDOUT_FILENO;
+  spec.stderr_fd = STDERR_FILENO;
+  spec.channel_fd = inner.get();
+  spare_ = supervisor_.Fork(spec, [&] { return WaitForJob(last_kind_.kind); });
+  if (spare_ > 0) spare_socket_ = std::move(outer);
+}
+
+void Candidates::DropSpare() {
+  if (spare_ > 0) EndEverything(world_);
+  spare_ = -1;
+  spare_socket_.Reset();
+}
+
+// False: it is gone.
+bool Candidates::HandOver(Frame* frame) {
+  int fds[sandbox::kMaxFrameFds];
+  int count = 0;
+  for (const Fd& fd : frame->fds) fds[count++] = fd.get();
+  if (!SendFrame(spare_socket_.get(), FrameType::kRun, frame->payload, fds, count)) return false;
+  child_ = spare_;
+  spare_ = -1;
+  spare_socket_.Reset();
+  return true;
+}
+
+std::string Candidates::ForkFor(const RunRequestView& request, const BoxKind& kind, Frame* frame) {
+  if (std::string failed = PrepareFor(kind.limits); !failed.empty()) return failed;
+  BoxSpec spec = SpecOf(kind);
+  spec.stdin_fd = frame->fds[0].get();
+  spec.stdout_fd = frame->fds[1].get();
+  spec.stderr_fd = frame->fds[2].get();
+  if (frame->fds.size() == 5) {
+    spec.channel_fd = frame->fds[3].get();
+    spec.answer_fd = frame->fds[4].get();
+  }
+  if (request.measure) count_ = NewBytecodeCount();
+  child_ = supervisor_.Fork(spec, [&] {
+    if (count_ != nullptr && request.kind != RunKind::kExec) StartCounting(count_);
+    return RunRequested(request);
+  });
+  return child_ > 0 ? "" : StrCat("fork: ", strerror(errno));
+}
+
+// Empty, or what failed.
+std::string Candidates::Start(const RunRequestView& request, const BoxKind& kind, Frame* frame) {
+  const bool same = kind == last_kind_;
+  repeated_ = same && !request.measure;
+  last_kind_ = kind;
+  // What is counted is counted from a page that is shared before the fork.
+  if (spare_ > 0 && same && !request.measure && HandOver(frame)) return "";
+  DropSpare();
+  return ForkFor(request, kind, frame);
+}
+
+bool Candidates::RunJob(Frame* frame) {
   RunRequestView request;
   RunReport report;
   report.cause = static_cast<uint8_t>(Cause::kFault);
@@ -183,41 +325,24 @@ bool RunJob(const World& world, const Filters& filters, Frame* frame, Scratch* s
   size_t fds_wanted = decoded && request.kind == RunKind::kPythonJudge ? 5 : 3;
   if (!decoded || frame->fds.size() != fds_wanted) {
     report.fault = "a malformed request";
-  } else if (!scratch->Prepare(request.limits)) {
-    report.fault = StrCat("an empty folder: ", strerror(errno));
-  } else if (!world.memory->SetLimit(request.limits.memory_mib)) {
-    // After the folder: what the last job wrote there counted as memory.
-    report.fault = StrCat("the memory limit: ", strerror(errno));
   } else {
-    BoxSpec spec;
-    spec.world = &world;
-    spec.limits = &request.limits;
-    spec.filter =
-        request.kind == RunKind::kExec || request.allow_exec ? &filters.with_exec : &filters.plain;
-    spec.stdin_fd = frame->fds[0].get();
-    spec.stdout_fd = frame->fds[1].get();
-    spec.stderr_fd = frame->fds[2].get();
-    spec.ruleset_fd = scratch->ruleset_fd();
-    if (fds_wanted == 5) {
-      spec.channel_fd = frame->fds[3].get();
-      spec.answer_fd = frame->fds[4].get();
-    }
+    const bool exec = request.kind == RunKind::kExec || request.allow_exec;
+    BoxKind kind{request.kind, exec ? &filters_.with_exec : &filters_.plain, request.limits};
+    report.fault = Start(request, kind, frame);
     // The box has its own copies: kept open here, its ends would never be seen to close.
-    BytecodeCount* count = request.measure ? NewBytecodeCount() : nullptr;
-    auto in_child = [&] {
-      if (count != nullptr && request.kind != RunKind::kExec) StartCounting(count);
-      return RunRequested(request);
-    };
-    go_on = supervisor->Run(
-        spec, kControlFd, [&] { frame->fds.clear(); }, in_child, &report);
-    if (count != nullptr) report.bytecodes = FinishCount(count);
-    bool full = static_cast<Cause>(report.cause) == Cause::kNonzeroExit && scratch->IsFull();
-    if (full) report.cause = static_cast<uint8_t>(Cause::kDiskLimit);
-    if (static_cast<Cause>(report.cause) == Cause::kOk) Collect(world, request, &report);
+    frame->fds.clear();
+    if (report.fault.empty()) {
+      go_on = supervisor_.Attend(child_, request.limits, kControlFd, &report);
+      bool full = static_cast<Cause>(report.cause) == Cause::kNonzeroExit && scratch_.IsFull();
+      if (full) report.cause = static_cast<uint8_t>(Cause::kDiskLimit);
+      if (static_cast<Cause>(report.cause) == Cause::kOk) Collect(world_, request, &report);
+    }
   }
+  if (count_ != nullptr) report.bytecodes = FinishCount(count_);
+  count_ = nullptr;
   frame->fds.clear();
   // The next job is forked from this memory: nothing of this one may be found in it.
-  if ((world.without & kWithoutWipe) == 0)
+  if ((world_.without & kWithoutWipe) == 0)
     explicit_bzero(frame->payload.data(), frame->payload.size());
   return go_on && SendFrame(kControlFd, FrameType::kRunDone, report.Encode());
 }
@@ -227,13 +352,13 @@ bool RunJob(const World& world, const Filters& filters, Frame* frame, Scratch* s
 int CandidateZygoteMain(const World& world, const sandbox::WorkerConfig& config) {
   Result<Filters> filters = Begin(world, config, PrepareCandidateZygote);
   if (!filters.ok()) return 1;
-  Scratch scratch(world);
-  Supervisor supervisor(world);
+  Candidates candidates(world, *filters);
   Frame frame;
   while (ReceiveFrame(kControlFd, &frame)) {
     // An order to end a job that ended by itself comes late and means nothing.
-    if (frame.type == FrameType::kRun && !RunJob(world, *filters, &frame, &scratch, &supervisor))
-      break;
+    if (frame.type != FrameType::kRun) continue;
+    if (!candidates.RunJob(&frame)) break;
+    candidates.MakeSpare();
   }
   return 0;
 }
@@ -268,9 +393,9 @@ class Testers {
 
  private:
   bool Ready(const ServeRequest& request, ServeReport* report);
-  bool TakeNew(std::string* fault);
+  bool PromoteSpare();
+  bool StartNew();
   bool Fork(Tester* tester);
-  void StopCurrent();
   void StopAll();
   bool Watch(const ServeRequest& request, ServeReport* report);
   [[noreturn]] void TesterMain();
@@ -293,18 +418,6 @@ void Testers::StopAll() {
   if (current_.valid() || spare_.valid()) EndEverything(world_);
   current_ = Tester();
   spare_ = Tester();
-}
-
-// The spare lives on, unless the tests left more than their own process behind.
-void Testers::StopCurrent() {
-  if (!current_.valid()) return;
-  if (!spare_.valid()) return StopAll();
-  kill(-current_.pid, SIGKILL);
-  waitpid(current_.pid, nullptr, 0);
-  current_ = Tester();
-  while (waitpid(-1, nullptr, WNOHANG) > 0) {
-  }
-  if (MeasureAll(false).tasks > 1) StopAll();
 }
 
 void Testers::TesterMain() {
@@ -355,19 +468,27 @@ void Testers::MakeSpare() {
   if (!Fork(&spare_)) spare_ = Tester();
 }
 
-// A tester that knows nothing yet, with an empty /tmp.
-bool Testers::TakeNew(std::string* fault) {
-  StopCurrent();
-  if (spare_.valid() && scratch_.LeftNothing()) {
-    current_ = std::move(spare_);
-    spare_ = Tester();
-    return true;
+// The spare becomes the current tester and is told its problem's text; not if the last tests left more than their own process
+// behind, or files.
+bool Testers::PromoteSpare() {
+  if (!spare_.valid()) return false;
+  if (current_.valid()) kill(-current_.pid, SIGKILL);
+  // The killed one runs nothing more; the spare need not wait until its memory is given back.
+  const bool told = SendFrame(spare_.control.get(), FrameType::kConfig, spec_);
+  if (current_.valid()) waitpid(current_.pid, nullptr, 0);
+  current_ = Tester();
+  while (waitpid(-1, nullptr, WNOHANG) > 0) {
   }
+  if (!told || MeasureAll(false).tasks > 1 || !scratch_.LeftNothing()) return false;
+  current_ = std::move(spare_);
+  spare_ = Tester();
+  return true;
+}
+
+bool Testers::StartNew() {
   StopAll();
-  bool made =
-      scratch_.Prepare(limits_) && world_.memory->SetLimit(limits_.memory_mib) && Fork(&current_);
-  if (!made) *fault = StrCat("starting a tester: ", strerror(errno));
-  return made;
+  return scratch_.Prepare(limits_) && world_.memory->SetLimit(limits_.memory_mib) &&
+         Fork(&current_) && SendFrame(current_.control.get(), FrameType::kConfig, spec_);
 }
 
 bool Testers::Ready(const ServeRequest& request, ServeReport* report) {
@@ -383,13 +504,8 @@ bool Testers::Ready(const ServeRequest& request, ServeReport* report) {
   }
   if (!same_limits) StopAll();
   limits_.memory_mib = request.limits.tester_memory_mib;
-  // A spare may have died while it waited: once more without.
-  for (int attempt = 0; attempt < 2; ++attempt) {
-    if (!TakeNew(&report->fault)) return false;
-    if (SendFrame(current_.control.get(), FrameType::kConfig, spec_)) return true;
-    StopAll();
-  }
-  report->fault = "the tester does not start";
+  if (PromoteSpare() || StartNew()) return true;
+  report->fault = StrCat("starting a tester: ", strerror(errno));
   return false;
 }
 
