@@ -721,7 +721,9 @@ class Comparer {
   Decision SameCollection(NodeId g, NodeId a, int depth) {
     for (NodeId* side : {&g, &a}) {
       // A set or list of one thing is that thing.
-      while ((tree_[*side].op == Op::kSet || tree_[*side].op == Op::kList) && tree_[*side].n == 1) {
+      while ((tree_[*side].op == Op::kSet || tree_[*side].op == Op::kList ||
+              tree_[*side].op == Op::kMatrix) &&
+             tree_[*side].n == 1) {
         *side = Shell(tree_.Kid(*side, 0));
         if (*side == kNoNode) return Limit();
       }

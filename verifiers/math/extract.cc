@@ -63,7 +63,7 @@ bool IsCopula(std::string_view word) {
 bool IsNegation(std::string_view word) {
   return EndsWith(word, "n't") ||
          OneOf(word, {"not", "isn't", "aren't", "wasn't", "cannot", "can't", "never", "neither",
-                      "nicht", "kein", "pas", "не", "不"});
+                      "nicht", "kein", "keine", "keinen", "pas", "не", "不"});
 }
 
 bool IsHedge(std::string_view word) {
@@ -174,6 +174,7 @@ struct Box {
   size_t inner_begin = 0;
   size_t inner_end = 0;
   size_t end = 0;
+  bool comment = false;
 };
 
 struct Candidate {
@@ -284,9 +285,18 @@ std::vector<Box> Extractor::Boxes() const {
   };
   next_hit();
   if (hit == hits_.end() || hit->end > hi_) return boxes;
+  bool comment = InComment(hit->begin);  // the line at hand begins with %
+  bool line_begins = false;
   for (at = hit->begin; at < hi_; ++at) {
+    if (text_[at] == '\n') {
+      line_begins = true;
+      comment = false;
+    } else if (line_begins && !IsSpace(text_[at])) {
+      line_begins = false;
+      comment = text_[at] == '%';
+    }
     if (hit != hits_.end() && at == hit->begin) {
-      Box box{at, 0, 0, 0};
+      Box box{at, 0, 0, 0, comment};
       size_t brace = SkipSpace(text_, hit->end, hi_);
       ++hit;
       next_hit();
@@ -297,7 +307,7 @@ std::vector<Box> Extractor::Boxes() const {
         at = brace;
       } else if (brace < hi_ &&
                  (IsDigit(text_[brace]) || (IsLetter(text_[brace]) && brace > box.begin + 6))) {
-        boxes.push_back({box.begin, brace, brace + 1, brace + 1});
+        boxes.push_back({box.begin, brace, brace + 1, brace + 1, comment});
         at = brace;
       }
       continue;
@@ -322,11 +332,11 @@ std::vector<Box> Extractor::Boxes() const {
   }
   // The upstream suites of these modes also take a box that the reply's end cuts.
   if (Lenient() && boxes.empty() && !open.empty()) {
-    boxes.push_back({open.front().begin, open.front().inner_begin, hi_, hi_});
+    boxes.push_back({open.front().begin, open.front().inner_begin, hi_, hi_, false});
   }
   std::erase_if(boxes, [this](const Box& box) {
     return IsPlaceholder(text_.substr(box.inner_begin, box.inner_end - box.inner_begin)) ||
-           InComment(box.begin);
+           box.comment;
   });
   return boxes;
 }
@@ -561,8 +571,9 @@ int Extractor::RetractionAt(size_t at, bool continued, size_t* next) const {
   bool wrong = false;
   bool right = false;
   bool copula = false;
-  bool speaker = false;  // "I made a mistake"
-  bool refusal = false;  // nothing but "No."
+  bool speaker = false;     // "I made a mistake"
+  bool refusal = false;     // "No."
+  bool taken_back = false;  // "I take that back"
   i = at;
   for (int words = 0; i < end && words < 14;) {
     size_t word_end = i;
@@ -573,11 +584,16 @@ int Extractor::RetractionAt(size_t at, bool continued, size_t* next) const {
     }
     i = word_end;
     ++words;
-    turn = turn ||
-           OneOf(word, {"wait", "oops", "sorry", "scratch", "disregard", "correction", "kidding"});
+    turn = turn || OneOf(word, {"wait", "oops", "sorry", "scratch", "disregard", "correction",
+                                "kidding", "ignore"});
     speaker = speaker || (words <= 6 && OneOf(word, {"i", "i've", "my"}));
-    refusal = words == 1 && OneOf(word, {"no", "nope", "wrong", "incorrect", "false"});
-    if (words > 1) refusal = false;
+    if (words == 1) refusal = OneOf(word, {"no", "nope", "wrong", "incorrect", "false"});
+    // "No, it's 7", "Actually no", but not "No other values work".
+    if (words == 2 && refusal)
+      refusal =
+          before == "no" && OneOf(word, {"it", "it's", "that", "that's", "wait", "i", "sorry"});
+    if (words == 2 && before == "actually" && (word == "no" || word == "not")) refusal = true;
+    taken_back = taken_back || (speaker && word == "back" && OneOf(before, {"that", "it", "this"}));
     if (speaker && StartsWith(word, "mis") && word.size() > 6) wrong = true;  // misread, misjudged
     if (words <= 6) {
       subject = subject || OneOf(word, {"that", "that's", "this", "it", "it's", "my", "i", "above",
@@ -591,17 +607,19 @@ int Extractor::RetractionAt(size_t at, bool continued, size_t* next) const {
     since_negation = IsNegation(word) ? 0 : since_negation + 1;
     answer = answer || (word == "answer" && since_negation <= 3 &&
                         OneOf(before, {"the", "my", "our", "an", "correct", "final", "right"}));
+    const bool none = OneOf(before, {"no", "any", "without", "common"});
     before = word;
-    wrong = wrong ||
-            OneOf(word, {"wrong", "incorrect", "mistaken", "mistake", "error", "invalid", "falsch",
-                         "faux", "incorrecto", "неверно", "错", "retract", "kidding"});
+    wrong = wrong || (!none && OneOf(word, {"wrong", "incorrect", "mistaken", "mistake", "error",
+                                            "invalid", "falsch", "faux", "incorrecto", "неверно",
+                                            "错", "retract", "kidding"}));
     right = right || (copula && OneOf(word, {"correct", "right", "confirmed"}));
     copula = OneOf(word, {"is", "was", "it's", "that's", "be", "are", "indeed", "isn't", "not"});
   }
   const size_t size = end - at;
   if (turn && (wrong || negated || size < 16)) return 1;
-  if (turn && OneOf(WordAt(text_, at, end, &i), {"scratch", "disregard", "correction"})) return 1;
-  if (refusal) return 1;
+  if (turn && OneOf(WordAt(text_, at, end, &i), {"scratch", "disregard", "correction", "ignore"}))
+    return 1;
+  if (refusal || taken_back) return 1;
   if ((subject || speaker) && wrong && !negated) return 1;
   if (subject && (right || answer) && negated) return 1;
   if (subject && right && !negated) return -1;
@@ -686,7 +704,8 @@ bool Extractor::PrefixRefuses(size_t at) {
     // "not the answer", "I don't think the answer ..".
     const bool verb = denied && OneOf(word, {"think", "believe", "agree", "claim", "say", "mean",
                                              "conclude", "see"});
-    if ((IsNegation(word) && distance <= 6) || verb || OneOf(word, {"doubt", "deny"})) {
+    if ((IsNegation(word) && distance <= 6) || verb ||
+        OneOf(word, {"doubt", "deny", "false", "untrue"})) {
       refusal_ = "negated";
       return true;
     }
@@ -712,7 +731,7 @@ bool Extractor::StandsAlone(const PhraseHit& hit) const {
     i = std::max(i + 1, word_end);
     if (!word.empty()) last = word;
   }
-  return OneOf(last, {"the", "final", "our", "my", "therefore", "correct"});
+  return OneOf(last, {"the", "final", "our", "my", "therefore", "correct", "die", "la"});
 }
 
 // Where the answer of an anchor begins; npos if it announces none (refusal_ then says why, if there is more to say).

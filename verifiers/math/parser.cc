@@ -334,7 +334,7 @@ class Parser {
     if (op == 0 || AtListEnd()) return Fail();
     const NodeId right = ParseOperand();
     if (failed_) return kNoNode;
-    if (op == kEq || op == kApprox) return right;
+    if (op == kEq || op == kApprox || op == kImplies || op == kTo) return right;
     const NodeId blank = tree_.Symbol("_");
     return FinishRelation({blank, right}, std::string(1, op));
   }
@@ -680,7 +680,7 @@ class Parser {
       while (Is(Tok::kGroupClose) && !raw.empty() && open_groups_ == 0) Next();
     }
     const std::string words = NormalizeWords(raw);
-    if (HasNegation(words)) return Fail();
+    if (HasNegation(words) || raw.find('?') != std::string::npos) return Fail();
     if (words.empty()) return value;
     if (words == "degrees" || words == "degree") return tree_.Add(Op::kDegree, {value});
     return tree_.Named(Op::kQuantity, raw, {value});

@@ -396,6 +396,18 @@ class DirectWalk {
       span_.resume = word_end;
       return false;
     }
+    if (word == "i" && good_ != 0) {
+      size_t mean_end = word_end;
+      if (WordAt(text_, SkipSpace(text_, word_end, end_), end_, &mean_end) == "mean") {
+        span_.corrected = true;
+        span_.resume = mean_end;
+        return false;
+      }
+    }
+    if (good_ != 0 && IsBound(word, word_end)) {
+      span_.doubted = true;
+      return false;
+    }
     const bool glued = at_ > 0 && IsDigit(text_[at_ - 1]);
     if (IsConnector(word) && good_ != 0 && !glued) {
       at_ = word_end;
@@ -420,6 +432,19 @@ class DirectWalk {
     return StepUnit(word, word_end);
   }
 
+  // "8 or more", "8 at most", and the Japanese "or", behind which nothing is listed.
+  bool IsBound(const std::string& word, size_t word_end) const {
+    if (pending_connector_ && OneOf(word, {"more", "less", "fewer", "greater", "higher", "so"}))
+      return true;
+    for (const std::string_view either : {"または", "あるいは", "もしくは"}) {
+      if (HasAt(text_, at_, either)) return true;
+    }
+    if (word != "at") return false;
+    size_t next_end = word_end;
+    const std::string next = WordAt(text_, SkipSpace(text_, word_end, end_), end_, &next_end);
+    return next == "most" || next == "least";
+  }
+
   // A letter is a variable (or a choice), unless it is the article of a phrase.
   bool StepLetter(size_t word_end) {
     if (good_ != 0 && text_[at_] == 'a' && IsSpace(text_[at_ - 1]) &&
@@ -438,7 +463,8 @@ class DirectWalk {
       return false;
     if (IsUnitLetter(word_end)) {
       const size_t unit = at_;
-      const bool raised = HasAt(text_, word_end, "²") || HasAt(text_, word_end, "³");
+      const bool raised = HasAt(text_, word_end, "²") || HasAt(text_, word_end, "³") ||
+                          HasAt(text_, word_end, "^2") || HasAt(text_, word_end, "^3");
       Take((raised ? word_end + 2 : word_end) - at_, true);
       span_.unit = unit;
       return true;
@@ -450,7 +476,8 @@ class DirectWalk {
   bool IsUnitLetter(size_t word_end) const {
     if (at_ < 2 || std::string_view("gmsLhNJWV").find(text_[at_]) == kNone) return false;
     const bool raised =
-        text_[at_] == 'm' && (HasAt(text_, word_end, "²") || HasAt(text_, word_end, "³"));
+        text_[at_] == 'm' && (HasAt(text_, word_end, "²") || HasAt(text_, word_end, "³") ||
+                              HasAt(text_, word_end, "^2") || HasAt(text_, word_end, "^3"));
     if (IsDigit(text_[at_ - 1])) return raised;
     if (text_[at_ - 1] != ' ' || !IsDigit(text_[at_ - 2])) return false;
     size_t next = word_end;
@@ -466,6 +493,7 @@ class DirectWalk {
   bool StepUnit(const std::string& word, size_t word_end) {
     if (good_ == 0 || pending_connector_ || IsStopWord(word) || ++unit_words_ > 3) return false;
     const bool foreign = static_cast<unsigned char>(word[0]) >= 0x80;
+    if (word == "不" || word == "而" || word == "并") return false;
     if (foreign && unit_words_ == 1) span_.unit = at_;
     at_ = word_end;
     good_ = at_;

@@ -267,11 +267,11 @@ bool IsConjunction(std::string_view normalized) {
 
 bool HasNegation(std::string_view normalized) {
   static const WordSet set = {
-      "not",      "no",      "never", "isnt",      "arent",   "cannot", "cant",    "doesnt",
-      "neither",  "nor",     "wrong", "incorrect", "false",   "except", "maybe",   "perhaps",
-      "possibly", "unless",  "less",  "more",      "least",   "most",   "greater", "fewer",
-      "than",     "between", "under", "over",      "above",   "below",  "other",   "without",
-      "either",   "minus",   "plus",  "larger",    "smaller", "bigger", "twice"};
+      "not",      "no",      "never", "isnt",      "arent",  "cannot",  "cant",    "doesnt",
+      "neither",  "nor",     "wrong", "incorrect", "false",  "except",  "maybe",   "perhaps",
+      "possibly", "unless",  "less",  "more",      "least",  "most",    "greater", "fewer",
+      "than",     "between", "under", "over",      "above",  "below",   "other",   "without",
+      "either",   "or",      "minus", "plus",      "larger", "smaller", "bigger",  "twice"};
   for (const std::string_view w : Split(normalized)) {
     if (set.count(w) != 0) return true;
   }
