@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
+#include <malloc.h>
 #include <torch/csrc/autograd/function_hook.h>
 #include <torch/csrc/autograd/variable.h>
 
@@ -12,6 +13,10 @@
 
 namespace assay {
 namespace {
+
+// From this size on, what the allocator keeps of a phase that has ended (sampling, a backward pass) is worth giving back before
+// the next phase takes its memory elsewhere.
+constexpr int64_t kTrimParameters = 16 << 20;
 
 // Moves the gradient of a copy in another dtype on to its master's.
 class AddToMaster : public torch::autograd::PostAccumulateGradHook {
@@ -45,12 +50,14 @@ void ComputePolicy::Drop() {
   for (NamedTensor& weight : NamedWeights(*master_)) weight.tensor.mutable_grad() = at::Tensor();
   model_ = Model{};
   ready_ = false;
+  if (CountParameters(*master_) >= kTrimParameters) malloc_trim(0);
 }
 
 void ComputePolicy::MakeGradients() {
   std::vector<NamedTensor> weights = NamedWeights(*master_);
   int64_t count = 0;
   for (const NamedTensor& weight : weights) count += weight.tensor.numel();
+  if (count >= kTrimParameters) malloc_trim(0);
   const at::Tensor all = at::zeros({count}, master_->embed.options().requires_grad(false));
   int64_t first = 0;
   for (NamedTensor& weight : weights) {

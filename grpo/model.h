@@ -147,7 +147,7 @@ at::Tensor Logits(const Model& model, const at::Tensor& hidden);
 struct LogprobOptions {
   double temperature =
       1.0;  // > 0; logits are divided by it before the log-softmax over the whole vocabulary
-  int64_t chunk = 256;        // at most chunk * V logits exist at one time
+  int64_t chunk = 128;        // at most chunk * V logits exist at one time
   bool entropy = true;        // also compute entropies (else undefined)
   bool entropy_grad = false;  // entropies take part in backward (an entropy bonus)
   at::Tensor head_grad;       // if set: [V,H] float32, to which backward adds the head's gradient

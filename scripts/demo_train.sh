@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A decoder of some 1.8 million parameters learns three-digit sums from random weights: supervised until it gets about 30 % of
+# A decoder of 1.5 million parameters learns three-digit sums from random weights: supervised until it gets about 30 % of
 # held-out problems right, then GRPO by the math verifier's reward alone. Run by `make demo-train`; --short is the cut in `make demo`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
