@@ -89,7 +89,7 @@ TEST_F(RedteamTest, ABreachIsSeen) {
   attack.category = "fake_object";
   attack.breach = "passes";
   attack.layers = {"tests_apart"};
-  attack.judge = "inprocess";
+  attack.judge = "beside";
   attack.tests = *ParseJson(R"({"function": "f", "cases": [[[1], 2]]})");
   attack.program = "def f(x):\n    return x + 1\n";
   EXPECT_EQ((*team)->RunAttack(attack).fate, Fate::kBreached);

@@ -1,8 +1,10 @@
 #include "verifiers/redteam/careless.h"
 
 #include <algorithm>
+#include <random>
 #include <sstream>
 
+#include "core/hash.h"
 #include "core/text.h"
 
 namespace assay::redteam {
@@ -34,7 +36,16 @@ void AppendPython(const Json& value, std::string* out) {
   }
 }
 
-// Tests beside the program; the last line of standard output is the verdict.
+// Tests beside the program, in one process; a marker that no program prints by accident says that they have held.
+constexpr std::string_view kBesideRunner = R"py(import sys
+space = {'__name__': 'solution'}
+exec(compile(open('solution.py').read(), 'solution.py', 'exec'), space)
+exec(compile(open('tests.py').read(), 'tests.py', 'exec'), space)
+sys.stdout.flush()
+print('\n' + sys.argv[1])
+)py";
+
+// The same with a verdict that is the last line of standard output.
 constexpr std::string_view kLastLineRunner = R"py(import traceback
 space = {'__name__': 'solution'}
 try:
@@ -224,13 +235,26 @@ constexpr StdioJudge kStdioJudges[] = {
 struct FunctionJudge {
   const char* name;
   std::string_view runner;  // empty: program and tests are one text
+  bool check = false;       // the tests are a function that gets the candidate
 };
 
 constexpr FunctionJudge kFunctionJudges[] = {{"exit_code", ""},
+                                             {"beside", kBesideRunner},
+                                             {"beside_check", kBesideRunner, true},
                                              {"last_line", kLastLineRunner},
                                              {"verdict_file", kFileRunner},
                                              {"result_list", kListRunner},
                                              {"pickle", kPickleRunner}};
+
+std::string Marker() {
+  std::random_device device;
+  return HashBytes128("marker", (uint64_t{device()} << 32) | device()).Hex();
+}
+
+// The asserts as the body of a function, which is then called.
+std::string AsCheck(const Json& tests) {
+  return StrCat(CheckFunction(tests), "check(", tests.StringOr("function", ""), ")\n");
+}
 
 bool StdioPass(const StdioJudge& judge, const CarelessJob& asked, Sandbox* sandbox) {
   for (const Json& test : *asked.tests.Find("stdio")->AsArray()) {
@@ -259,15 +283,19 @@ bool FunctionPass(const FunctionJudge& judge, const CarelessJob& asked, Sandbox*
   Job job;
   job.limits = asked.limits;
   job.allow = asked.allow;
-  const std::string asserts = Asserts(asked.tests);
+  std::string asserts = Asserts(asked.tests);
+  if (judge.check) asserts = AsCheck(asked.tests);
   if (judge.runner.empty()) {
     job.source = StrCat(asked.program, "\n", asserts);
     return sandbox->Run(job).ok();
   }
   job.source = std::string(judge.runner);
   job.files = {{"solution.py", asked.program}, {"tests.py", asserts}};
+  const std::string marker = Marker();
+  job.args = {marker};
   RunResult run = sandbox->Run(job);
   std::string last = LastLine(run.stdout_bytes);
+  if (judge.runner == kBesideRunner) return run.ok() && last == marker;
   return last == "PASSED" || last == "{\"passed\": true}";
 }
 
@@ -284,6 +312,15 @@ std::string Asserts(const Json& tests) {
     text += "\n";
   }
   return text;
+}
+
+std::string CheckFunction(const Json& tests) {
+  std::string check = "def check(candidate):\n";
+  const std::string asserts = Asserts(tests);
+  const std::string lead = StrCat("assert ", tests.StringOr("function", ""), "(");
+  for (std::string_view line : SplitChar(Trim(asserts), '\n'))
+    StrAppend(&check, "    assert candidate(", line.substr(lead.size()), "\n");
+  return check;
 }
 
 bool IsCarelessJudge(std::string_view name) {

@@ -13,6 +13,8 @@ namespace assay::redteam {
 
 // What a function task asks, as asserts: one line a case.
 std::string Asserts(const Json& tests);
+// The same as a HumanEval-style `def check(candidate)`.
+std::string CheckFunction(const Json& tests);
 
 struct CarelessJob {
   std::string judge;

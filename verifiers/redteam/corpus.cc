@@ -4,6 +4,7 @@
 #include <set>
 
 #include "core/text.h"
+#include "verifiers/redteam/careless.h"
 #include "verifiers/redteam/corpus_text.h"
 #include "verifiers/redteam/layers.h"
 
@@ -53,6 +54,8 @@ std::string Problem(const Attack& attack) {
   if (attack.honest() && attack.wrong.empty()) return "an honest program without its wrong sibling";
   bool asked = !attack.tests.IsNull();
   if ((attack.breach == "passes") != asked) return "tests are for attacks that pass them";
+  if (asked && !IsCarelessJudge(attack.judge))
+    return StrCat("unknown careless judge '", attack.judge, "'");
   return "";
 }
 

@@ -23,7 +23,7 @@ struct Attack {
   std::string before_language;  // the same as `language` where a row does not say
   std::string wrong;  // category "honest": the same program with one flaw, which must not pass
   std::vector<std::string> layers;  // what stops it: the twin has all of them switched off
-  std::string judge;                // the careless judge that a twin asks; empty: our own
+  std::string judge;                // with `tests`: the careless judge that the twin asks
   std::string breach;               // what is seen when it gets through (kBreaches)
   std::string why;
   std::string needs;  // "x86-64", "namespaces", "compiler" (which is attacked); empty: its language

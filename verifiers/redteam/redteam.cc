@@ -84,8 +84,6 @@ std::vector<Json> WaysToAsk(const Attack& attack, const Limits& limits) {
   }
   const std::string name(attack.tests.StringOr("function", ""));
   Json cases = Json::MakeArray();
-  std::string check = "def check(candidate):\n";
-  const std::string asserts = Asserts(attack.tests);
   for (const Json& test : *attack.tests.Find("cases")->AsArray()) {
     cases.Append(Json::MakeObject()
                      .Set("type", "function_call")
@@ -93,12 +91,9 @@ std::vector<Json> WaysToAsk(const Attack& attack, const Limits& limits) {
                      .Set("input", (*test.AsArray())[0])
                      .Set("output", (*test.AsArray())[1]));
   }
-  const std::string lead = StrCat("assert ", name, "(");
-  for (std::string_view line : SplitChar(Trim(asserts), '\n'))
-    StrAppend(&check, "    assert candidate(", line.substr(lead.size()), "\n");
   add(Json::MakeObject().Set("test_cases", std::move(cases)));
-  add(Json::MakeObject().Set("asserts", asserts));
-  add(Json::MakeObject().Set("test", check).Set("entry_point", name));
+  add(Json::MakeObject().Set("asserts", Asserts(attack.tests)));
+  add(Json::MakeObject().Set("test", CheckFunction(attack.tests)).Set("entry_point", name));
   return ways;
 }
 
@@ -284,25 +279,10 @@ Finding Team::RunTwin(const Attack& attack) {
   const std::string& program = attack.honest() ? attack.wrong : attack.program;
   if (attack.tests.IsNull()) {
     finding = Execute(attack, limits, true, *sandbox);
-  } else if (IsCarelessJudge(attack.judge)) {
+  } else {
     CarelessJob job{attack.judge, attack.language,    program,
                     attack.tests, ReadLimits(limits), attack.allow};
     if (CarelessPass(job, *sandbox)) finding = {Fate::kBreached, "passes", 0};
-  } else {
-    // Our own judge with limits raised, or asked beside the tests.
-    VerifierEnv env;
-    env.sandbox = *sandbox;
-    Json options = attack.judge == "inprocess"
-                       ? Json::MakeObject().Set("judge", "inprocess").Set("accept_forgeable", true)
-                       : Json();
-    Result<std::unique_ptr<Verifier>> judge = MakeCodeVerifier(options, env);
-    if (!judge.ok()) return Unavailable(judge.error().message);
-    for (const Json& way : WaysToAsk(attack, ReadLimits(limits))) {
-      Verdict verdict = (*judge)->Verify(Ask(way, program), nullptr)[0];
-      if (verdict.outcome == Outcome::kPass) finding = {Fate::kBreached, "passes", 0};
-      if (finding.fate != Fate::kBreached)
-        finding.how = StrCat("the twin fails: ", verdict.reason, " ", verdict.detail);
-    }
   }
   finding.ms = timer.Ms();
   return finding;
