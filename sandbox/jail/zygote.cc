@@ -217,6 +217,8 @@ class Candidates {
   Fd spare_socket_;
 };
 
+// Jobs that follow at once are not served sooner by a box that is made before them, only with more work.
+constexpr int kIdleMs = 2;
 // A spare box needs some descriptors of its own before it has its job's.
 constexpr int64_t kSpareOpenFilesMin = 16;
 
@@ -354,11 +356,12 @@ int CandidateZygoteMain(const World& world, const sandbox::WorkerConfig& config)
   if (!filters.ok()) return 1;
   Candidates candidates(world, *filters);
   Frame frame;
-  while (ReceiveFrame(kControlFd, &frame)) {
+  for (;;) {
+    pollfd next = {kControlFd, POLLIN, 0};
+    if (poll(&next, 1, kIdleMs) == 0) candidates.MakeSpare();
+    if (!ReceiveFrame(kControlFd, &frame)) break;
     // An order to end a job that ended by itself comes late and means nothing.
-    if (frame.type != FrameType::kRun) continue;
-    if (!candidates.RunJob(&frame)) break;
-    candidates.MakeSpare();
+    if (frame.type == FrameType::kRun && !candidates.RunJob(&frame)) break;
   }
   return 0;
 }

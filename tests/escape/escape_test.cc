@@ -298,6 +298,31 @@ TEST_F(EscapeTest, LimitsCannotBeRaised) {
 
 // -------------------------------------------------------------------------------------------------- between jobs
 
+TEST_F(EscapeTest, ABoxThatWaitsIsNeverBesideAJob) {
+  SandboxConfig config;
+  config.jail_path = JailPath();
+  auto one = Sandbox::Create(config);
+  ASSERT_TRUE(one.ok());
+  Job job;
+  // What each sees, kills and leaves is the same whether its box waited for it or not.
+  job.source =
+      "import os\nbefore = sorted(os.listdir('.'))\nopen('left', 'w').close()\n"
+      "seen = [p for p in range(2, 400) if p != os.getpid() and os.path.exists(f'/proc/{p}')]\n"
+      "fds = sorted(int(f) for f in os.listdir('/proc/self/fd'))\n"
+      "def kill_all():\n  try: os.kill(-1, 0)\n  except OSError as e: return e.errno\n  return 0\n"
+      "print(before, seen, fds[:3], len(fds), input(), kill_all())";
+  std::string first;
+  for (int round = 0; round < 6; ++round) {
+    job.stdin_bytes = "same\n";
+    RunResult result = (*one)->Run(job);
+    ASSERT_EQ(result.cause, Cause::kOk) << Show(result);
+    if (round == 0) first = result.stdout_bytes;
+    EXPECT_EQ(result.stdout_bytes, first) << round;
+    usleep(30'000);  // time to make the next box
+  }
+  EXPECT_EQ(first.rfind("[] [] [0, 1, 2] 4 same", 0), 0u) << first;
+}
+
 TEST_F(EscapeTest, NoTextOfAnEarlierJobIsInMemory) {
   // The marker is built at run time in the second job, so that only the first job's own copy could be found.
   SandboxConfig config;
