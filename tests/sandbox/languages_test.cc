@@ -192,6 +192,53 @@ TEST(LanguageTable, BadTomlIsToldWithItsPlace) {
   EXPECT_FALSE(sandbox::LanguageTable::Make("[language.x\n").ok());
 }
 
+// A virtual environment's packages: there, read-only, and imported beforehand where asked.
+TEST(Interpreters, PackagesOfAnEnvironment) {
+  SandboxConfig config;
+  config.jail_path = JailPath();
+  auto plain = Sandbox::Create(config);
+  if (!plain.ok()) GTEST_SKIP() << "no sandbox on this machine: " << plain.error().message;
+  char name[] = "/tmp/assay-venv-XXXXXX";
+  ASSERT_NE(mkdtemp(name), nullptr);
+  std::filesystem::permissions(name, std::filesystem::perms(0755));
+  const std::string version = (*plain)->Describe().python_version;
+  const std::string minor = version.substr(0, version.rfind('.'));
+  const std::string packages = StrCat(name, "/lib/python", minor, "/site-packages");
+  std::filesystem::create_directories(packages);
+  std::ofstream(packages + "/assay_probe.py") << "value = 42\n";
+  // An interpreter that answers as a virtual environment's does.
+  auto answer = [&](const std::string& says) {
+    const std::string path = StrCat(name, "/bin/python3");
+    std::filesystem::create_directories(StrCat(name, "/bin"));
+    std::ofstream(path) << "#!/bin/sh\necho " << says << "\necho " << packages << "\n";
+    std::filesystem::permissions(path, std::filesystem::perms(0755));
+  };
+  answer(version);
+  config.python = name;
+  config.preimport = {"assay_probe"};
+  auto pool = Sandbox::Create(config);
+  ASSERT_TRUE(pool.ok()) << pool.error().message;
+  Job job;
+  job.source =
+      "import sys\nprint('assay_probe' in sys.modules)\nimport assay_probe\n"
+      "print(assay_probe.value)\n"
+      "try: open(assay_probe.__file__, 'a')\nexcept OSError: print('read-only')\n";
+  EXPECT_EQ((*pool)->Run(job).stdout_bytes, "True\n42\nread-only\n");
+  EXPECT_NE((*pool)->Identity("python"), (*plain)->Identity("python"));
+  EXPECT_EQ((*plain)->Run(job).cause, Cause::kNonzeroExit) << "only where it was named";
+  config.preimport = {"assay_no_such_module"};
+  auto missing = Sandbox::Create(config);
+  ASSERT_FALSE(missing.ok());
+  EXPECT_NE(missing.error().message.find("assay_no_such_module"), std::string::npos);
+  answer("3.1.4");
+  config.preimport.clear();
+  auto other = Sandbox::Create(config);
+  ASSERT_FALSE(other.ok());
+  EXPECT_NE(other.error().message.find("3.1.4"), std::string::npos);
+  EXPECT_NE(other.error().message.find(version), std::string::npos);
+  std::filesystem::remove_all(name);
+}
+
 TEST(Interpreters, AMismatchNamesBoth) {
   SandboxConfig config;
   config.python = "/no/such/python";
