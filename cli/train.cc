@@ -1,6 +1,7 @@
 // assay generate, sft, grpo: exec the sibling assay-train, which links LibTorch (this program never does).
 #include <CLI/CLI.hpp>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 
 #include <unistd.h>
@@ -24,6 +25,8 @@ int ExecTrain(Context* context, const std::string& command, const std::vector<st
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
+  // Threads that spin while they wait stand still on a machine with more work than cores.
+  setenv("OMP_WAIT_POLICY", "passive", /*overwrite=*/0);
   execv(program.c_str(), argv.data());
   return Fail(*context, {ErrorCode::kUnavailable,
                          StrCat("cannot run '", program, "': ", std::strerror(errno)), ""});

@@ -122,11 +122,7 @@ Status GrpoLearner::AssignAdvantages(GenerationBatch* batch,
     }
   }
   batch->null_rate = i == 0 ? 0.0 : static_cast<double>(nulls) / i;
-  if (recipe_.estimator == AdvantageEstimator::kRemax) {
-    return Error{ErrorCode::kUsage,
-                 "advantage_estimator 'remax' needs a greedy rollout's reward as baseline",
-                 "the trainer samples none; use rloo or opo"};
-  }
+  ASSAY_CHECK(recipe_.estimator != AdvantageEstimator::kRemax);  // a recipe cannot ask for it
   if (recipe_.estimator != AdvantageEstimator::kGroup && !scored.empty()) {
     const TokenRows tokens = ComputeOutcomeAdvantages(recipe_.estimator, outcome);
     for (size_t r = 0; r < scored.size(); ++r) {

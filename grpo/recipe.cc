@@ -447,6 +447,11 @@ Status CheckGrpo(const GrpoRecipe& r) {
                         r.num_generations),
                  "num_generations must divide it"};
   }
+  if (r.estimator == AdvantageEstimator::kRemax) {
+    return Error{ErrorCode::kUsage,
+                 "advantage_estimator 'remax' needs a greedy rollout's reward as baseline",
+                 "the trainer samples none; use rloo or opo"};
+  }
   const int64_t ga = r.train.gradient_accumulation_steps;
   const int64_t uses = spg * r.num_iterations;
   if (ga % uses != 0 && uses % ga != 0) {

@@ -32,6 +32,12 @@ TEST(Recipe, DefaultsAreTrls) {
   EXPECT_EQ(recipe.scale, RewardScale::kGroup);
 }
 
+TEST(Recipe, WhatTheTrainerCannotDoIsRefusedBeforeTheModelIsLoaded) {
+  const Error error = ErrorOf(kMinimal, {"advantage_estimator=remax"});
+  EXPECT_EQ(error.code, ErrorCode::kUsage);
+  EXPECT_NE(error.message.find("greedy rollout"), std::string::npos) << error.message;
+}
+
 TEST(Recipe, EpsilonHighFollowsEpsilonUnlessSet) {
   EXPECT_DOUBLE_EQ(Parse(kMinimal, {"epsilon=0.1"}).loss.epsilon_high, 0.1);
   EXPECT_DOUBLE_EQ(Parse(kMinimal, {"epsilon=0.1", "epsilon_high=0.3"}).loss.epsilon_high, 0.3);
