@@ -68,6 +68,13 @@ void Drain(Stream* stream, int64_t* left) {
   if (kept < n) stream->truncated = true;
 }
 
+// What is there already, without waiting for more.
+void DrainRest(Stream* stream, int64_t* left) {
+  pollfd wait = {stream->fd.get(), POLLIN, 0};
+  while (stream->fd.valid() && !stream->truncated && poll(&wait, 1, 0) > 0) Drain(stream, left);
+  stream->fd.Reset();
+}
+
 // For one scope: a write to a closed pipe is EPIPE and no signal, whatever the process that we are a library of has set.
 class NoSigpipe {
  public:
@@ -180,6 +187,10 @@ class BoxIo {
     }
     done_ = true;
     stdin_.Reset();
+    if (!report_.ended_by_us) return;
+    // The verdict stands. Some of its processes may not be gone yet, and hold the pipes.
+    DrainRest(&out_, &left_);
+    DrainRest(&err_, &left_);
   }
 
   void End(EndReason reason) {

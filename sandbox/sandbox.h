@@ -106,7 +106,8 @@ struct JudgeJob {
 };
 
 struct JudgeResult {
-  // The box. kOk also when we ended it because the tester was done (`ended_by_us`).
+  // The box. kOk also when we ended it because the tester was done (`ended_by_us`): then its output and its figures are what was
+  // seen until it was killed.
   RunResult candidate;
   bool ended_by_us = false;
   // The tester: kOk if it finished by itself; kCpuLimit, kMemoryLimit, kWallLimit, kSignal, ... else.

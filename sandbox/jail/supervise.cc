@@ -163,13 +163,26 @@ pid_t Supervisor::Fork(const BoxSpec& spec, const std::function<int()>& body) {
   _exit(body());
 }
 
-bool Supervisor::Attend(pid_t child, const Limits& limits, int control_fd, RunReport* report) {
+bool Supervisor::Attend(pid_t child, const Limits& limits, int control_fd,
+                        const std::function<void()>& settled, RunReport* report) {
   State state;
   state.pid = child;
   state.start_ms = NowMs();
   state.cpu_before_ms = ProcessCpuMs(child);
   Watch(limits, control_fd, &state);
-  Finish(limits, &state, report);
+  // The clock stops before the cleaning: that is ours.
+  state.end_ms = NowMs();
+  const bool ends = (world_.without & kWithoutEnd) == 0;
+  // Without a pid namespace one blow may miss some.
+  const bool early = state.judged && settled && world_.own_pids && ends;
+  if (early) {
+    KillAll(world_);
+    Report(limits, state, Reaped{.cpu_ms = ProcessCpuMs(child)}, report);
+    settled();
+  }
+  Reaped reaped = ends ? EndEverything(world_) : Reaped();
+  if (state.exited) AddUsage(state.usage, &reaped);
+  if (!early) Report(limits, state, reaped, report);
   return !state.parent_gone;
 }
 
@@ -228,36 +241,33 @@ bool Supervisor::CheckLimits(const Limits& limits, State* state) {
   return state->cause != Cause::kOk;
 }
 
-void Supervisor::Finish(const Limits& limits, State* state, RunReport* report) {
-  // The clock stops before the cleaning: that is ours.
-  state->end_ms = NowMs();
-  Reaped reaped = (world_.without & kWithoutEnd) != 0 ? Reaped() : EndEverything(world_);
-  if (state->exited) AddUsage(state->usage, &reaped);
-  report->wall_ms = state->end_ms - state->start_ms;
-  report->cpu_ms = std::max(reaped.cpu_ms - state->cpu_before_ms, 0.0);
-  report->peak_memory_kib = std::max(reaped.max_rss_kib, state->peak_kib);
-  report->process_peak = std::max<int64_t>(state->process_peak, reaped.processes);
-  report->run_delay_share = state->run_delay_share;
-  Cause cause = state->cause;
-  if (state->exited && !progress_->entered && WIFEXITED(state->status) &&
-      WEXITSTATUS(state->status) == kBoxFailedExit) {
+void Supervisor::Report(const Limits& limits, const State& state, const Reaped& used,
+                        RunReport* report) {
+  report->wall_ms = state.end_ms - state.start_ms;
+  report->cpu_ms = std::max(used.cpu_ms - state.cpu_before_ms, 0.0);
+  report->peak_memory_kib = std::max(used.max_rss_kib, state.peak_kib);
+  report->process_peak = std::max<int64_t>(state.process_peak, used.processes);
+  report->run_delay_share = state.run_delay_share;
+  Cause cause = state.cause;
+  if (state.exited && !progress_->entered && WIFEXITED(state.status) &&
+      WEXITSTATUS(state.status) == kBoxFailedExit) {
     report->fault = StrCat("entering the box: ", BoxStepName(progress_->step), ": ",
                            strerror(progress_->error));
     cause = Cause::kFault;
-  } else if (cause == Cause::kOk && state->exited) {
-    if (WIFSIGNALED(state->status)) {
-      report->signal = WTERMSIG(state->status);
+  } else if (cause == Cause::kOk && state.exited) {
+    if (WIFSIGNALED(state.status)) {
+      report->signal = WTERMSIG(state.status);
       cause = report->signal == SIGXCPU   ? Cause::kCpuLimit
               : report->signal == SIGSYS  ? Cause::kPolicy
               : report->signal == SIGXFSZ ? Cause::kDiskLimit
                                           : Cause::kSignal;
     } else {
-      report->exit_code = WEXITSTATUS(state->status);
+      report->exit_code = WEXITSTATUS(state.status);
       if (report->exit_code != 0) cause = Cause::kNonzeroExit;
     }
   }
   // One process of the box was killed for memory: that is the first cause, however the others ended.
-  bool no_limit_yet = state->cause == Cause::kOk && cause != Cause::kFault;
+  bool no_limit_yet = state.cause == Cause::kOk && cause != Cause::kFault;
   if (no_limit_yet && world_.memory->KilledForMemory()) cause = Cause::kMemoryLimit;
   // What the samples were too slow to see.
   bool own_end = cause == Cause::kOk || cause == Cause::kNonzeroExit || cause == Cause::kSignal;
@@ -269,7 +279,7 @@ void Supervisor::Finish(const Limits& limits, State* state, RunReport* report) {
       report->process_peak >= limits.processes)
     cause = Cause::kProcessLimit;
   report->cause = static_cast<uint8_t>(cause);
-  report->ended_by_us = state->judged;
+  report->ended_by_us = state.judged;
 }
 
 }  // namespace assay::jail

@@ -49,13 +49,17 @@ class Supervisor {
   pid_t Fork(const BoxSpec& spec, const std::function<int()>& body);
   // From the moment that this child has its job: returns when the namespace is empty, with `report` filled in; false if the
   // control socket closed meanwhile (the zygote should end).
-  bool Attend(pid_t child, const Limits& limits, int control_fd, sandbox::RunReport* report);
+  // `settled`, if any, is called as soon as nothing that the box does can count any more: the tester is done, and all of the
+  // box's processes have been killed, though they are not gone yet. The report's figures are then what was seen until then.
+  bool Attend(pid_t child, const Limits& limits, int control_fd,
+              const std::function<void()>& settled, sandbox::RunReport* report);
 
  private:
   struct State;
   void Watch(const Limits& limits, int control_fd, State* state);
   bool CheckLimits(const Limits& limits, State* state);
-  void Finish(const Limits& limits, State* state, sandbox::RunReport* report);
+  void Report(const Limits& limits, const State& state, const Reaped& used,
+              sandbox::RunReport* report);
 
   const World& world_;
   BoxProgress* progress_;  // shared with the child until it has entered the box

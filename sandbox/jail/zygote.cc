@@ -323,6 +323,7 @@ bool Candidates::RunJob(Frame* frame) {
   RunReport report;
   report.cause = static_cast<uint8_t>(Cause::kFault);
   bool go_on = true;
+  bool replied = false;
   bool decoded = RunRequestView::Decode(frame->payload, &request);
   size_t fds_wanted = decoded && request.kind == RunKind::kPythonJudge ? 5 : 3;
   if (!decoded || frame->fds.size() != fds_wanted) {
@@ -334,7 +335,11 @@ bool Candidates::RunJob(Frame* frame) {
     // The box has its own copies: kept open here, its ends would never be seen to close.
     frame->fds.clear();
     if (report.fault.empty()) {
-      go_on = supervisor_.Attend(child_, request.limits, kControlFd, &report);
+      auto reply = [&] { replied = SendFrame(kControlFd, FrameType::kRunDone, report.Encode()); };
+      // A count is complete when what counts has ended.
+      const std::function<void()> settled =
+          request.measure ? nullptr : std::function<void()>(reply);
+      go_on = supervisor_.Attend(child_, request.limits, kControlFd, settled, &report);
       bool full = static_cast<Cause>(report.cause) == Cause::kNonzeroExit && scratch_.IsFull();
       if (full) report.cause = static_cast<uint8_t>(Cause::kDiskLimit);
       if (static_cast<Cause>(report.cause) == Cause::kOk) Collect(world_, request, &report);
@@ -346,7 +351,7 @@ bool Candidates::RunJob(Frame* frame) {
   // The next job is forked from this memory: nothing of this one may be found in it.
   if ((world_.without & kWithoutWipe) == 0)
     explicit_bzero(frame->payload.data(), frame->payload.size());
-  return go_on && SendFrame(kControlFd, FrameType::kRunDone, report.Encode());
+  return go_on && (replied || SendFrame(kControlFd, FrameType::kRunDone, report.Encode()));
 }
 
 }  // namespace
