@@ -41,6 +41,7 @@ const Model& ComputePolicy::Prepare(ForwardOptions* forward, LogprobOptions* log
     ready_ = true;
   }
   forward->checkpoint = compute_.checkpoint;
+  forward->compute_dtype = compute_.dtype;
   forward->embed_grad = master_->embed.grad();
   logprobs->head_grad = master_->head.grad();
   return model_;
@@ -68,7 +69,9 @@ void ComputePolicy::MakeGradients() {
 }
 
 void ComputePolicy::MakeWeights() {
-  const bool same = compute_.dtype == master_->dtype();
+  // With checkpointing a layer's weights are cast when the layer is computed: that takes a few per cent of the time and saves the
+  // copy, which would live beside gradients and moments.
+  const bool same = compute_.dtype == master_->dtype() || compute_.checkpoint;
   model_ = same ? *master_ : CastModel(*master_, compute_.dtype);
   if (!same) {
     const std::vector<NamedTensor> masters = NamedWeights(*master_);

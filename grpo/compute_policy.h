@@ -1,4 +1,5 @@
-// The policy as a learner computes with it: float32 master weights, a copy in the compute dtype that is made once for each update,
+// The policy as a learner computes with it: float32 master weights, a copy in the compute dtype that is made once for each update
+// (with checkpointing none: a layer's weights are cast when the layer is computed),
 // and gradients that add up in float32, whatever the compute dtype. The gradients of one update lie in one allocation,
 // taken at its first backward pass and given back after it, so that sampling has that memory. The gradients of embedding
 // and head go straight into it: neither a dense gradient of the embedding nor a second one of the head ever exists.

@@ -146,8 +146,8 @@ struct LogprobFunction : torch::autograd::Function<LogprobFunction> {
               at::zeros({tokens}, options)};
     for (int64_t first = 0; first < vocab; first += slice) {
       const int64_t count = std::min(slice, vocab - first);
-      JoinSlice(MatmulNt(hidden, head.narrow(0, first, count)), first, targets, 1.0 / temperature,
-                &s);
+      const at::Tensor part = head.narrow(0, first, count).to(hidden.scalar_type());
+      JoinSlice(MatmulNt(hidden, part), first, targets, 1.0 / temperature, &s);
     }
     if (top1 != nullptr) top1->copy_(s.chosen >= s.max);
     const at::Tensor lse = s.max + s.sum.log();
@@ -181,7 +181,8 @@ struct LogprobFunction : torch::autograd::Function<LogprobFunction> {
     const at::Tensor dhead =
         !sum.defined() && ctx->needs_input_grad(1) ? at::empty_like(head) : at::Tensor();
     for (int64_t first = 0; first < head.size(0); first += slice) {
-      const at::Tensor part = head.narrow(0, first, std::min(slice, head.size(0) - first));
+      const at::Tensor part =
+          head.narrow(0, first, std::min(slice, head.size(0) - first)).to(hidden.scalar_type());
       const at::Tensor dz = SliceGrad(MatmulNt(hidden, part), first, targets, scale, in);
       if (ctx->needs_input_grad(0)) dhidden.add_(MatmulNt(dz, part.t()));
       if (sum.defined()) AddInto(sum.narrow(0, first, part.size(0)), MatmulNt(dz.t(), hidden.t()));

@@ -343,6 +343,15 @@ LayerWeights Unflatten(const std::vector<at::Tensor>& flat) {
   return weights;
 }
 
+// The layer's weights in the dtype of the computation; the same tensors where they have it.
+LayerWeights CastLayer(LayerWeights weights, at::ScalarType dtype) {
+  for (const LayerField& field : kLayerFields) {
+    at::Tensor& weight = weights.*field.field;
+    if (weight.defined() && !IsNorm(std::string(field.name))) weight = weight.to(dtype);
+  }
+  return weights;
+}
+
 int64_t LongestContext(const PackedBatch& batch) {
   int64_t longest = 0;
   for (const Segment& segment : batch.segments) {
@@ -367,13 +376,14 @@ RotaryTables MakeRotaryTables(const ModelConfig& config, const at::Tensor& posit
 }
 
 at::Tensor Forward(const Model& model, const PackedBatch& batch, const ForwardOptions& options) {
-  const at::ScalarType stream = StreamDtype(model.dtype());
+  const at::ScalarType compute = options.compute_dtype.value_or(model.dtype());
+  const at::ScalarType stream = StreamDtype(compute);
   const auto plan =
       std::make_shared<const AttentionPlan>(MakeAttentionPlan(batch.segments, model.device()));
   const RotaryTables rotary = MakeRotaryTables(
       model.config, batch.positions_N, std::max(options.longest, LongestContext(batch)), stream);
-  Pass pass{&model.config, plan.get(), rotary.cosine, rotary.sine, model.dtype(), options.kv};
-  at::Tensor x = at::embedding(model.embed, batch.ids_N).to(stream);
+  Pass pass{&model.config, plan.get(), rotary.cosine, rotary.sine, compute, options.kv};
+  at::Tensor x = at::embedding(model.embed, batch.ids_N).to(compute).to(stream);
   if (options.embed_grad.defined() && at::GradMode::is_enabled()) {
     x.requires_grad_(true);
     x.register_hook([sum = options.embed_grad, ids = batch.ids_N](const at::Tensor& grad) {
@@ -385,7 +395,7 @@ at::Tensor Forward(const Model& model, const PackedBatch& batch, const ForwardOp
   for (const LayerWeights& layer : model.layers) {
     if (options.hidden_states != nullptr) options.hidden_states->push_back(x.detach());
     if (!checkpoint) {
-      x = Layer(pass, layer, x);
+      x = Layer(pass, CastLayer(layer, compute), x);
       continue;
     }
     const ModelConfig config = model.config;
@@ -393,10 +403,10 @@ at::Tensor Forward(const Model& model, const PackedBatch& batch, const ForwardOp
                    [pass, plan, config](const at::Tensor& in, const std::vector<at::Tensor>& flat) {
                      Pass again = pass;  // the plan and the config must outlive the caller's
                      again.config = &config;
-                     return Layer(again, Unflatten(flat), in);
+                     return Layer(again, CastLayer(Unflatten(flat), again.compute), in);
                    });
   }
-  x = RmsNorm(x, model.norm, model.config.rms_eps, model.dtype());
+  x = RmsNorm(x, model.norm, model.config.rms_eps, compute);
   if (options.hidden_states != nullptr) options.hidden_states->push_back(x.detach());
   return x;
 }

@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -125,6 +126,9 @@ struct LayerKv {
 struct ForwardOptions {
   // Keep only each layer's input and compute the layer again in the backward pass.
   bool checkpoint = false;
+  // Compute in this dtype instead of the weights': each weight but the norms' is cast where it is used, and its gradient
+  // comes in its own dtype. With `checkpoint` no copy of the model ever exists beside the weights.
+  std::optional<at::ScalarType> compute_dtype;
   // The length that dynamic RoPE scaling reckons with; 0: the batch's longest sequence.
   int64_t longest = 0;
   // If set: [V,H] float32, to which a backward pass adds the embedding's gradient; the model's own embed wants none then.
@@ -135,7 +139,7 @@ struct ForwardOptions {
   std::vector<at::Tensor>* hidden_states = nullptr;
 };
 
-// Hidden states [N,H] after the final norm, in the weights' dtype.
+// Hidden states [N,H] after the final norm, in the dtype of the computation.
 at::Tensor Forward(const Model& model, const PackedBatch& batch,
                    const ForwardOptions& options = {});
 // [B,T,H]; zeros at padding. Position ids come from the mask (cumsum - 1), as transformers' do.
@@ -158,7 +162,8 @@ struct TokenLogprobs {
   at::Tensor entropy_M;  // float32: logsumexp(z) - sum softmax(z) z
   at::Tensor top1_M;     // float32: 1 where the target's logit is the highest, else 0
 };
-// Never holds [M,V]: a slice of the vocabulary at a time, computed again in the backward pass.
+// Never holds [M,V]: a slice of the vocabulary at a time, computed again in the backward pass; a head in another dtype than the
+// hidden states is cast by slices too (and then needs `head_grad` or no gradient).
 TokenLogprobs ComputeTokenLogprobs(const at::Tensor& hidden_MH, const at::Tensor& head_VH,
                                    const at::Tensor& targets_M, const LogprobOptions& options);
 // Forward, gather and score: log-probs and entropies of every completion token of the batch.
