@@ -17,6 +17,7 @@
 #include "datagen/store.h"
 #include "grpo/checkpoint.h"
 #include "grpo/learner.h"
+#include "grpo/rollout_server.h"
 #include "grpo/train_data.h"
 #include "grpo/weights.h"
 
@@ -44,7 +45,7 @@ struct Counters {
   std::deque<double> null_rates;  // of the last ten steps
 };
 
-// Where rollouts come from: problems and our own policy, or groups sampled elsewhere.
+// Where rollouts come from: problems and our own policy (or a server), or groups sampled elsewhere.
 struct Source {
   std::vector<Problem> problems;
   std::vector<Group> outside;
@@ -144,49 +145,92 @@ Result<std::vector<ScoredGroup>> GenerateAndScore(const GrpoRecipe& recipe,
   return groups;
 }
 
-// Groups that another sampler made: scored here, tokens and log-probs as they came (or our tokenizer's where they did not).
+// A group that another sampler made: tokens and log-probs as they came (or our tokenizer's where they did not); no rewards yet.
+Result<ScoredGroup> OutsideGroup(const GrpoRecipe& recipe, const PolicySetup& setup, Group group) {
+  ScoredGroup out;
+  out.group = std::move(group);
+  const std::string& id = out.group.problem.id;
+  if (static_cast<int64_t>(out.group.samples.size()) < recipe.num_generations) {
+    return Error{ErrorCode::kInput,
+                 StrCat("group '", id, "' has ", out.group.samples.size(),
+                        " samples, num_generations is ", recipe.num_generations),
+                 ""};
+  }
+  out.group.samples.resize(recipe.num_generations);
+  Result<std::vector<int64_t>> ids = PromptIds(*setup.tokenizer, out.group.problem);
+  if (!ids.ok()) return ids.error();
+  out.tokens.prompt = std::move(*ids);
+  for (const Sample& sample : out.group.samples) {
+    RolloutRow& row = out.tokens.rows.emplace_back();
+    row.completion = sample.token_ids;
+    if (row.completion.empty()) {
+      row.completion = setup.tokenizer->Encode(sample.text, {.special = false});
+      if (!sample.truncated()) row.completion.push_back(setup.eos_id);
+    }
+    for (int64_t token : row.completion) {
+      if (token < 0 || token >= setup.policy.config.vocab_size) {
+        return Error{ErrorCode::kInput,
+                     StrCat("group '", id, "': token id ", token, " is not in the vocabulary"),
+                     "the samples are of a model with another tokenizer"};
+      }
+    }
+    row.truncated = sample.truncated();
+    row.sampler_logp.assign(row.completion.size(), std::nanf(""));
+    if (sample.logprobs.size() == row.completion.size())
+      row.sampler_logp.assign(sample.logprobs.begin(), sample.logprobs.end());
+  }
+  return out;
+}
+
+// Groups that another sampler made, scored here.
 Result<std::vector<ScoredGroup>> TakeOutside(const GrpoRecipe& recipe, const PolicySetup& setup,
                                              const std::vector<const Group*>& given,
                                              RewardPool* pool) {
   std::vector<ScoredGroup> groups;
   for (const Group* group : given) {
-    ScoredGroup& out = groups.emplace_back();
-    out.group = *group;
-    if (static_cast<int64_t>(out.group.samples.size()) < recipe.num_generations) {
-      return Error{ErrorCode::kInput,
-                   StrCat("group '", group->problem.id, "' has ", group->samples.size(),
-                          " samples, num_generations is ", recipe.num_generations),
-                   ""};
-    }
-    out.group.samples.resize(recipe.num_generations);
-    Result<std::vector<int64_t>> ids = PromptIds(*setup.tokenizer, group->problem);
-    if (!ids.ok()) return ids.error();
-    out.tokens.prompt = std::move(*ids);
-    for (const Sample& sample : out.group.samples) {
-      RolloutRow& row = out.tokens.rows.emplace_back();
-      row.completion = sample.token_ids;
-      if (row.completion.empty()) {
-        row.completion = setup.tokenizer->Encode(sample.text, {.special = false});
-        if (!sample.truncated()) row.completion.push_back(setup.eos_id);
-      }
-      for (int64_t id : row.completion) {
-        if (id < 0 || id >= setup.policy.config.vocab_size) {
-          return Error{
-              ErrorCode::kInput,
-              StrCat("group '", group->problem.id, "': token id ", id, " is not in the vocabulary"),
-              ""};
-        }
-      }
-      row.truncated = sample.truncated();
-      row.sampler_logp.assign(row.completion.size(), std::nanf(""));
-      if (sample.logprobs.size() == row.completion.size())
-        row.sampler_logp.assign(sample.logprobs.begin(), sample.logprobs.end());
-    }
-    pool->Submit(out.group);
+    Result<ScoredGroup> out = OutsideGroup(recipe, setup, *group);
+    if (!out.ok()) return out.error();
+    pool->Submit(out->group);
+    groups.push_back(std::move(*out));
   }
   std::vector<GroupScore> scores = pool->Collect();
   for (size_t i = 0; i < groups.size(); ++i) {
     groups[i].score = std::move(scores[i]);
+    FillRewards(recipe, &groups[i]);
+  }
+  return groups;
+}
+// Has a server sample the problems; each group is scored as soon as it is there, while others are still sampled.
+Result<std::vector<ScoredGroup>> TakeFromServer(const GrpoRecipe& recipe, const PolicySetup& setup,
+                                                const std::vector<Problem>& problems,
+                                                int64_t first_draw, RewardPool* pool,
+                                                const TrainEnv& env) {
+  std::vector<ServerRequest> requests;
+  for (size_t i = 0; i < problems.size(); ++i) {
+    Result<std::vector<int64_t>> ids = PromptIds(*setup.tokenizer, problems[i]);
+    if (!ids.ok()) return ids.error();
+    const uint64_t seed = SampleSeeds(static_cast<uint64_t>(recipe.train.seed),
+                                      static_cast<uint64_t>(first_draw) + i, 1)[0];
+    requests.push_back({problems[i], std::move(*ids), static_cast<int64_t>(seed >> 33)});
+  }
+  ServerSampling sampling;
+  sampling.samples = recipe.num_generations;
+  sampling.vocab_size = setup.policy.config.vocab_size;
+  sampling.interrupted = env.interrupted;
+  std::vector<ScoredGroup> groups(problems.size());
+  std::vector<size_t> tickets(problems.size());
+  Status fetched =
+      FetchGroups(recipe.train, sampling, requests, [&](size_t request, Group group) -> Status {
+        Result<ScoredGroup> out = OutsideGroup(recipe, setup, std::move(group));
+        if (!out.ok()) return out.error();
+        groups[request] = std::move(*out);
+        tickets[request] = pool->Submit(groups[request].group);
+        return {};
+      });
+  std::vector<GroupScore> scores = pool->Collect();  // also after an error: the pool is empty again
+  if (!fetched.ok()) return fetched.error();
+  for (size_t i = 0; i < groups.size(); ++i) {
+    groups[i].score = std::move(scores[tickets[i]]);
     FillRewards(recipe, &groups[i]);
   }
   return groups;
@@ -201,7 +245,9 @@ Result<std::vector<ScoredGroup>> NextGroups(const GrpoRecipe& recipe, const Poli
   const int64_t rows = recipe.train.per_device_train_batch_size * recipe.steps_per_generation;
   const size_t wanted = static_cast<size_t>(rows / recipe.num_generations);
   c10::NoGradGuard no_grad;
-  const Model model = CastModel(setup.policy, setup.compute.dtype);
+  // Our own sampler's weights; none where another samples.
+  const bool own = source.outside.empty() && recipe.train.server.url.empty();
+  const Model model = own ? CastModel(setup.policy, setup.compute.dtype) : Model{};
   std::vector<ScoredGroup> batch, aside;
   const int64_t rounds = recipe.dynamic_sampling ? recipe.dynamic_sampling_rounds : 1;
   for (int64_t round = 0; round < rounds && batch.size() < wanted; ++round) {
@@ -216,8 +262,10 @@ Result<std::vector<ScoredGroup>> NextGroups(const GrpoRecipe& recipe, const Poli
         outside.push_back(&source.outside[at]);
     }
     Result<std::vector<ScoredGroup>> groups =
-        source.outside.empty() ? GenerateAndScore(recipe, setup, model, problems, *drawn, pool, env)
-                               : TakeOutside(recipe, setup, outside, pool);
+        !source.outside.empty() ? TakeOutside(recipe, setup, outside, pool)
+        : !recipe.train.server.url.empty()
+            ? TakeFromServer(recipe, setup, problems, *drawn, pool, env)
+            : GenerateAndScore(recipe, setup, model, problems, *drawn, pool, env);
     if (!groups.ok()) return groups.error();
     *drawn += static_cast<int64_t>(count);
     for (ScoredGroup& group : *groups) {

@@ -273,6 +273,25 @@ LossInputs GrpoLearner::MakeInputs(const GenerationBatch& batch, const MicroBatc
   return in;
 }
 
+namespace {
+
+// How far another sampler's log-probs are from the policy's before the update, and what the correction makes of it.
+void AddSamplingMetrics(const LossInputs& in, LossOutput* out) {
+  if (!in.importance_ratio.defined()) return;
+  const at::Tensor known = in.mask_BT.gt(0).logical_and(in.sampler_logp_BT.isnan().logical_not());
+  const at::Tensor difference = (in.old_logp_BT - in.sampler_logp_BT).abs().masked_select(known);
+  if (difference.numel() == 0) return;
+  out->metrics.emplace_back("sampling/sampling_logp_difference/mean", difference.mean());
+  out->metrics.emplace_back("sampling/sampling_logp_difference/max", difference.max());
+  const at::Tensor ratio =
+      in.importance_ratio.expand_as(in.mask_BT).masked_select(in.mask_BT.gt(0));
+  out->metrics.emplace_back("sampling/importance_sampling_ratio/min", ratio.min());
+  out->metrics.emplace_back("sampling/importance_sampling_ratio/mean", ratio.mean());
+  out->metrics.emplace_back("sampling/importance_sampling_ratio/max", ratio.max());
+}
+
+}  // namespace
+
 Status GrpoLearner::Accumulate(const GenerationBatch& batch, const MicroBatch& micro) {
   // Rows without a token that counts add nothing to loss or gradient; the means still divide by them (counted_rows).
   MicroBatch live;
@@ -292,7 +311,8 @@ Status GrpoLearner::Accumulate(const GenerationBatch& batch, const MicroBatch& m
     const int64_t width = in.mask_BT.size(1);
     in.logp_BT = ScatterScored(scored, scores.logp_M, width);
     in.entropy_BT = ScatterScored(scored, scores.entropy_M, width);
-    const LossOutput out = ComputeLoss(recipe_.loss, in);
+    LossOutput out = ComputeLoss(recipe_.loss, in);
+    AddSamplingMetrics(in, &out);
     out.loss.backward();
     pending_losses_.push_back(out.loss.detach());
     for (const auto& [name, value] : out.metrics) {

@@ -340,6 +340,12 @@ void AddGrpoFields(GrpoRecipe* r, std::optional<double>* epsilon_high, std::stri
                    Fields* f) {
   AddTrainFields(&r->train, f);
   f->Add("preset", &r->preset);
+  f->Add("server.url", &r->train.server.url);
+  f->Add("server.model", &r->train.server.model);
+  f->Add("server.key_env", &r->train.server.key_env);
+  f->Add("server.timeout_s", &r->train.server.timeout_s, 0.1);
+  f->Add("server.retries", &r->train.server.retries, 0);
+  f->Add("server.concurrency", &r->train.server.concurrency, 1);
   f->AddEnum("loss_type", &r->loss.type, LossTypeFromName, "dapo");
   f->Add("loss_agg_mode", agg_mode);
   f->AddEnum("importance_sampling_level", &r->loss.ratio_level, RatioLevelFromName, "token");
@@ -434,6 +440,33 @@ Status CheckTrain(const TrainSpec& t) {
   return {};
 }
 
+Status CheckServer(const GrpoRecipe& r) {
+  const ServerSpec& server = r.train.server;
+  if (server.url.empty()) {
+    if (server.model.empty() && server.key_env.empty()) return {};
+    return Error{ErrorCode::kUsage, "the recipe has a [server] without an address",
+                 "set server.url, as in \"http://localhost:8000/v1\""};
+  }
+  if (!StartsWith(server.url, "http://") && !StartsWith(server.url, "https://")) {
+    return Error{ErrorCode::kUsage,
+                 StrCat("server.url '", server.url, "' begins neither with http:// nor https://"),
+                 "as in \"http://localhost:8000/v1\""};
+  }
+  if (server.model.empty()) {
+    return Error{ErrorCode::kUsage, "server.url is set, but no server.model",
+                 "name the model as the server does (GET /v1/models lists them)"};
+  }
+  if (!r.train.data.rollouts.empty()) {
+    return Error{ErrorCode::kUsage, "'server.url' and 'data.rollouts' exclude each other",
+                 "rollouts come from a server or from a file"};
+  }
+  if (server.concurrency > 256 || server.retries > 100 || server.timeout_s > 86400) {
+    return Error{ErrorCode::kUsage, "a limit in [server] is too large",
+                 "concurrency up to 256, retries up to 100, timeout_s up to 86400"};
+  }
+  return {};
+}
+
 Status CheckGrpo(const GrpoRecipe& r) {
   if (Status status = CheckTrain(r.train); !status.ok()) return status;
   const int64_t spg =
@@ -461,6 +494,7 @@ Status CheckGrpo(const GrpoRecipe& r) {
                " and steps_per_generation * num_iterations = ", uses, " do not divide each other"),
         "optimiser steps would straddle generation batches"};
   }
+  if (Status status = CheckServer(r); !status.ok()) return status;
   if (r.train.data.train.empty() && r.train.data.rollouts.empty()) {
     return Error{ErrorCode::kUsage, "the recipe names no problems", "set data.train"};
   }
@@ -533,10 +567,12 @@ Result<GrpoRecipe> GrpoRecipeFromToml(const std::string& text, const std::string
 
 std::string FirstFixedDifference(const Json& saved, const Json& now) {
   static const std::set<std::string, std::less<>> kFree = {
-      "max_steps",      "num_train_epochs", "save_steps", "save_total_limit", "logging_steps",
-      "max_seconds",    "eval.steps",       "eval.limit", "eval.samples",     "eval.at_start",
-      "eval.stop_at",   "eval.temperature", "data.eval",  "reward.threads",   "log_completions",
-      "null_rate_stop", "reward.timeout_s"};
+      "max_steps",        "num_train_epochs", "save_steps",        "save_total_limit",
+      "logging_steps",    "max_seconds",      "eval.steps",        "eval.limit",
+      "eval.samples",     "eval.at_start",    "eval.stop_at",      "eval.temperature",
+      "data.eval",        "reward.threads",   "log_completions",   "null_rate_stop",
+      "reward.timeout_s", "server.url",       "server.model",      "server.key_env",
+      "server.timeout_s", "server.retries",   "server.concurrency"};
   if (!saved.IsObject() || !now.IsObject()) return "recipe";
   for (const Json::Member& member : *now.AsObject()) {
     if (kFree.count(member.key) != 0) continue;

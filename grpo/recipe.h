@@ -49,6 +49,16 @@ struct DataSpec {
   std::string prompt_prefix, prompt_suffix;  // put around each plain prompt
 };
 
+// [server]: rollouts from an OpenAI-compatible server instead of our own sampling (GRPO)
+struct ServerSpec {
+  std::string url;         // "http://host:8000/v1"; empty: none
+  std::string model;       // the server's name of it
+  std::string key_env;     // the environment variable that holds the API key; empty: no key
+  double timeout_s = 600;  // of one request
+  int64_t retries = 5;
+  int64_t concurrency = 8;  // requests at a time
+};
+
 // [reward]
 struct RewardConfig {
   std::string rubric;     // TOML file
@@ -86,6 +96,7 @@ struct OptimSpec {
 struct TrainSpec {
   ModelSpec model;
   DataSpec data;
+  ServerSpec server;
   RewardConfig reward;
   EvalSpec eval;
   OptimSpec optim;

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "core/json.h"
+#include "tests/grpo/completions_server.h"
 
 namespace assay {
 namespace {
@@ -183,6 +184,26 @@ TEST_F(TrainRun, ErrorsNameWhatIsWrong) {
   EXPECT_NE(log().find("/nonexistent.jsonl"), std::string::npos) << log();
   EXPECT_EQ(Run("grpo", "d", {"--set", "model.path=/nonexistent"}), 2);
   EXPECT_NE(log().find("/nonexistent"), std::string::npos) << log();
+}
+
+TEST_F(TrainRun, LearnsFromARolloutServer) {
+  if (!kHttpClient) GTEST_SKIP() << "built without libcurl (libcurl4-openssl-dev)";
+  const CompletionsServer server;
+  ASSERT_TRUE(server.running());
+  const auto run = [&](const std::string& out, const std::string& way) {
+    return Run("grpo", out,
+               {"--set", "max_steps=4", "--set", "server.model=tiny", "--set",
+                "server.url=" + server.Url(way)});
+  };
+  ASSERT_EQ(run("served", "ok"), 0) << ReadAll(folder_ / "log");
+  const std::vector<std::string> lines = Metrics("served");
+  ASSERT_EQ(lines.size(), 4u);
+  // The server samples evenly, not as the policy: the correction's ratios are logged and are not all 1.
+  EXPECT_NE(lines[0].find("sampling/importance_sampling_ratio"), std::string::npos) << lines[0];
+  ASSERT_EQ(run("again", "ok"), 0);
+  EXPECT_EQ(Weights("served"), Weights("again"));
+  EXPECT_EQ(run("range", "range"), 2);
+  EXPECT_NE(ReadAll(folder_ / "log").find("token id 99999"), std::string::npos);
 }
 
 TEST_F(TrainRun, AFolderWithARunIsNotOverwritten) {
