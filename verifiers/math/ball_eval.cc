@@ -546,8 +546,8 @@ Value BallEval::Binomial(NodeId id, Complex* out) {
   Rational q;
   if (exact.Eval(tree_.Kid(id, 1), &q) == Value::kOk && q.IsInteger() &&
       fmpz_cmp_si(q.num(), 1000) <= 0) {
-    const slong m = fmpz_get_si(q.num());
-    if (!Spend(m)) return Value::kLimit;
+    const slong m = fmpz_sgn(q.num()) < 0 ? -1 : fmpz_get_si(q.num());
+    if (m > 0 && !Spend(m)) return Value::kLimit;
     acb_one(out->get());
     Complex t;
     for (slong j = 0; j < m; ++j) {
@@ -640,6 +640,10 @@ Value BallEval::Series(NodeId id, Complex* out) {
   Integer count;
   fmpz_sub(count.get(), to.get(), from.get());
   if (fmpz_cmp_si(count.get(), kMaxTerms) > 0) return Value::kLimit;
+  if (fmpz_sgn(count.get()) < 0) {
+    empty_range = true;
+    fmpz_set_si(count.get(), -1);
+  }
   const bool sum = tree_[id].op == Op::kSum;
   Complex total;
   if (!sum) acb_one(total.get());

@@ -362,6 +362,7 @@ Value ExactEval::Series(NodeId id, Rational* out) {
   bound_.emplace_back(tree_.Name(tree_.Kid(id, 0)), from);
   const size_t at = bound_.size() - 1;
   v = Value::kOk;
+  if (fmpz_sgn(count.get()) < 0) fmpz_set_si(count.get(), -1);  // no terms
   for (slong k = fmpz_get_si(count.get()); k >= 0 && v == Value::kOk; --k) {
     Rational term;
     v = Eval(tree_.Kid(id, 3), &term);

@@ -564,6 +564,7 @@ Value FieldEval::Series(NodeId id, uint64_t* out) {
   const size_t slot = bound_.size() - 1;
   ++binders_;
   Value ok = Value::kOk;
+  if (fmpz_sgn(count.get()) < 0) fmpz_set_si(count.get(), -1);  // no terms
   for (slong k = fmpz_get_si(count.get()); k >= 0; --k) {
     uint64_t term = 0;
     ok = Eval(tree_.Kid(id, 3), &term);

@@ -80,6 +80,33 @@ int Scalars::InfinitySign(NodeId id) const {
 
 // ---- traits
 
+bool Scalars::HasPieces(NodeId id) {
+  if (!budget_.Spend(1)) return true;
+  const Node& n = tree_[id];
+  switch (n.op) {
+    case Op::kFloor:
+    case Op::kCeil:
+    case Op::kMod:
+    case Op::kGcd:
+    case Op::kLcm:
+    case Op::kAbs:
+    case Op::kMax:
+    case Op::kMin:
+    case Op::kNorm:
+      return true;
+    case Op::kFunc:
+      if (static_cast<FuncId>(n.aux) == FuncId::kSign || static_cast<FuncId>(n.aux) == FuncId::kArg)
+        return true;
+      break;
+    default:
+      break;
+  }
+  for (uint32_t k = 0; k < n.n; ++k) {
+    if (HasPieces(tree_.Kid(id, k))) return true;
+  }
+  return false;
+}
+
 void Scalars::Collect(NodeId id, std::vector<std::string_view>* bound, Traits* out) {
   if (!budget_.Spend(1)) return;
   const Node& n = tree_[id];
@@ -101,7 +128,11 @@ void Scalars::Collect(NodeId id, std::vector<std::string_view>* bound, Traits* o
     case Op::kProd: {
       Traits bounds;
       for (const uint32_t k : {1u, 2u}) Collect(tree_.Kid(id, k), bound, &bounds);
-      if (!bounds.symbols.empty()) out->open_sum = true;
+      if (!bounds.symbols.empty()) {
+        out->open_sum = true;
+        // Pieces in the bound variable may lie beyond every sampled range.
+        if (HasPieces(tree_.Kid(id, 3))) out->steps = true;
+      }
       bound->push_back(tree_.Name(tree_.Kid(id, 0)));
       for (const uint32_t k : {1u, 2u, 3u}) Collect(tree_.Kid(id, k), bound, out);
       bound->pop_back();
@@ -811,13 +842,14 @@ bool Scalars::CollectPoints(NodeId a, NodeId b, const Traits& ta, const Traits& 
   const auto random = [&state] { return state = MixHash(state); };
   const bool whole = ta.open_sum || tb.open_sum;
   const bool positive = ta.symbolic_power || tb.symbolic_power;
+  bool far = false;
   const auto add = [&](double low, double high, bool mixed) {
     std::vector<Sample> at;
     for (const std::string_view name : names) {
       Complex z;
       RandomBetween(low, high, random(), z.re());
       if (mixed && (random() & 1) != 0) arb_neg(z.re(), z.re());
-      if (whole) arb_set_si(z.re(), 2 + static_cast<slong>(random() % 60));
+      if (whole) arb_set_si(z.re(), 2 + static_cast<slong>(random() % (far ? 200 : 60)));
       at.push_back({name, z});
     }
     points->real.push_back(std::move(at));
@@ -826,6 +858,11 @@ bool Scalars::CollectPoints(NodeId a, NodeId b, const Traits& ta, const Traits& 
       {0.5, 2.7}, {5, 19}, {0.05, 0.9}, {1.1, 3.3}, {0.001, 0.01}};
   static constexpr double kNegative[][2] = {{-2.7, -0.5}, {-0.9, -0.1}, {-19, -5}};
   for (const auto& [low, high] : kPositive) add(low, high, false);
+  // Sums may be empty at some of the points; and what vanishes in many terms should not vanish in all.
+  for (int k = 0; whole && k < 5; ++k) {
+    far = k == 4;
+    add(2, 60, false);
+  }
   if (!positive && !whole) {
     for (const auto& [low, high] : kNegative) add(low, high, false);
     add(0.3, 4, true);
@@ -884,6 +921,7 @@ Decision Scalars::CompareAt(NodeId a, NodeId b, const std::vector<Sample>& at, b
     const Value va = ea.Eval(a, &x);
     const Value vb = eb.Eval(b, &y);
     if (va == Value::kLimit || vb == Value::kLimit || va == Value::kNo || vb == Value::kNo) break;
+    if (ea.empty_range || eb.empty_range) return Make(Outcome::kEqual, Method::kNone);
     const bool da = va == Value::kOk && !(real_domain && (ea.left_reals || !x.IsReal()));
     const bool db = vb == Value::kOk && !(real_domain && (eb.left_reals || !y.IsReal()));
     if (!da && !db)

@@ -88,6 +88,8 @@ class Scalars {
   bool TrigonometricBound(NodeId id, Bound* out, Radicals* radicals);
   bool PiMultiple(NodeId id, Rational* out);
   uint64_t StructureHash(NodeId id);
+  // True if the expression has a function that changes its form somewhere.
+  bool HasPieces(NodeId id);
   void Collect(NodeId id, std::vector<std::string_view>* bound, Traits* out);
   const Field& GetField(int index);
 
