@@ -379,12 +379,14 @@ struct Tester {
   Fd pidfd;
   Fd control;
   int64_t first_rss_kib = 0;
+  int64_t last_rss_kib = 0;
   int served = 0;
 
   bool valid() const { return pid > 0; }
 };
 
-// The current tester, and a blank one made while nobody waits, so that the next problem need not.
+// The current tester, and a blank one made while nobody waits, so that the next problem need not. The last problem's is stopped
+// when the next one comes and ended in the next pause: giving back its memory would keep a core from the box.
 class Testers {
  public:
   Testers(const World& world, const Filters& filters)
@@ -398,6 +400,9 @@ class Testers {
   bool Serve(const ServeRequest& request, Frame* frame, ServeReport* report);
   // Between requests.
   void MakeSpare();
+  // True while problems follow each other without a pause: there is no better moment for a spare than now.
+  bool hurried() const { return hurried_; }
+  void SawPause() { hurried_ = false; }
 
  private:
   bool Ready(const ServeRequest& request, ServeReport* report);
@@ -405,6 +410,7 @@ class Testers {
   bool StartNew();
   bool Fork(Tester* tester);
   void StopAll();
+  void EndRetired();
   bool Watch(const ServeRequest& request, ServeReport* report);
   [[noreturn]] void TesterMain();
 
@@ -417,15 +423,28 @@ class Testers {
   std::string spec_;
   Tester current_;
   Tester spare_;
+  Tester retired_;  // stopped
+  bool hurried_ = false;
 };
 
 constexpr int kTesterJobsMax = 1000;
 constexpr int64_t kTesterGrowthMaxKib = 128 << 10;
+// One that holds more is not kept until the next pause: its memory may be the next one's.
+constexpr int64_t kRetiredGrowthMaxKib = 16 << 10;
 
 void Testers::StopAll() {
-  if (current_.valid() || spare_.valid()) EndEverything(world_);
+  if (current_.valid() || spare_.valid() || retired_.valid()) EndEverything(world_);
   current_ = Tester();
   spare_ = Tester();
+  retired_ = Tester();
+}
+
+void Testers::EndRetired() {
+  if (retired_.valid()) {
+    kill(-retired_.pid, SIGKILL);
+    waitpid(retired_.pid, nullptr, 0);
+  }
+  retired_ = Tester();
 }
 
 void Testers::TesterMain() {
@@ -471,6 +490,7 @@ bool Testers::Fork(Tester* tester) {
 }
 
 void Testers::MakeSpare() {
+  EndRetired();
   // Where /tmp is not a mount of our own, it is made anew for each tester: a spare would lose its own.
   if (!world_.private_tmp || spare_.valid() || !current_.valid()) return;
   if (!Fork(&spare_)) spare_ = Tester();
@@ -480,20 +500,26 @@ void Testers::MakeSpare() {
 // behind, or files.
 bool Testers::PromoteSpare() {
   if (!spare_.valid()) return false;
-  if (current_.valid()) kill(-current_.pid, SIGKILL);
-  // The killed one runs nothing more; the spare need not wait until its memory is given back.
+  EndRetired();
+  const bool large = current_.last_rss_kib > current_.first_rss_kib + kRetiredGrowthMaxKib;
+  const bool end_now = large || hurried_;
+  // Either way it runs nothing more.
+  if (current_.valid()) kill(-current_.pid, end_now ? SIGKILL : SIGSTOP);
   const bool told = SendFrame(spare_.control.get(), FrameType::kConfig, spec_);
-  if (current_.valid()) waitpid(current_.pid, nullptr, 0);
+  retired_ = std::move(current_);
   current_ = Tester();
+  if (end_now) EndRetired();
   while (waitpid(-1, nullptr, WNOHANG) > 0) {
   }
-  if (!told || MeasureAll(false).tasks > 1 || !scratch_.LeftNothing()) return false;
+  const int64_t expected = retired_.valid() ? 2 : 1;
+  if (!told || MeasureAll(false).tasks > expected || !scratch_.LeftNothing()) return false;
   current_ = std::move(spare_);
   spare_ = Tester();
   return true;
 }
 
 bool Testers::StartNew() {
+  hurried_ = current_.valid();
   StopAll();
   return scratch_.Prepare(limits_) && world_.memory->SetLimit(limits_.memory_mib) &&
          Fork(&current_) && SendFrame(current_.control.get(), FrameType::kConfig, spec_);
@@ -576,6 +602,7 @@ bool Testers::Watch(const ServeRequest& request, ServeReport* report) {
   report->cause = static_cast<uint8_t>(cause);
   int64_t rss = cause == Cause::kOk ? ResidentKib(current_.pid) : 0;
   if (current_.served++ == 0) current_.first_rss_kib = rss;
+  current_.last_rss_kib = rss;
   bool worn =
       current_.served >= kTesterJobsMax || rss > current_.first_rss_kib + kTesterGrowthMaxKib;
   if (cause != Cause::kOk || !keep || worn) StopAll();
@@ -589,7 +616,13 @@ int TesterZygoteMain(const World& world, const sandbox::WorkerConfig& config) {
   if (!filters.ok()) return 1;
   Testers testers(world, *filters);
   Frame frame;
-  while (ReceiveFrame(kControlFd, &frame)) {
+  for (;;) {
+    // In a pause: when a tester is done, the box and the parent still need the cores.
+    pollfd next = {kControlFd, POLLIN, 0};
+    const bool pause = poll(&next, 1, testers.hurried() ? 0 : kIdleMs) == 0;
+    if (pause) testers.MakeSpare();
+    if (pause && poll(&next, 1, kIdleMs) == 0) testers.SawPause();
+    if (!ReceiveFrame(kControlFd, &frame)) break;
     if (frame.type != FrameType::kServe) continue;
     ServeRequest request;
     ServeReport report;
@@ -600,7 +633,6 @@ int TesterZygoteMain(const World& world, const sandbox::WorkerConfig& config) {
     }
     frame.fds.clear();
     if (!SendFrame(kControlFd, FrameType::kServeDone, report.Encode())) break;
-    testers.MakeSpare();
   }
   return 0;
 }

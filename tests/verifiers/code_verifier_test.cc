@@ -88,6 +88,24 @@ TEST_F(CodeTest, EqualProgramsAreJudgedOnce) {
   EXPECT_EQ(paid, 1);
 }
 
+// A verdict does not wait until its box is gone; the next box does.
+TEST_F(CodeTest, ABoxNeverMeetsTheProcessesOfTheLast) {
+  Json row = Row(Json::MakeObject().Set("asserts", "assert f() == 1"));
+  Json completions = Json::MakeArray();
+  for (int i = 0; i < 10; ++i) {
+    completions.Append(
+        StrCat("import os, time\ndef f():\n    for _ in range(", 10 + i,
+               "):\n        if os.fork() == 0:\n            os.setsid()\n            "
+               "time.sleep(60)\n    return 1\n"));
+    // A signal to every process but oneself finds none.
+    completions.Append(
+        StrCat("import os\nnumber = ", i, "\ndef f():\n    try:\n        os.kill(-1, 0)\n    ",
+               "except (ProcessLookupError, PermissionError):\n        return 1\n    return 0\n"));
+  }
+  row.Set("completions", std::move(completions));
+  for (const Verdict& verdict : Judge(row)) EXPECT_EQ(verdict.outcome, Outcome::kPass);
+}
+
 TEST_F(CodeTest, BadOptionsBlameTheRowOrTheCaller) {
   EXPECT_FALSE(MakeCodeVerifier(Json::MakeObject().Set("partail", true), Env()).ok());
   EXPECT_FALSE(
