@@ -2,11 +2,11 @@
 // the same words. Exit codes and error style are those of `assay`.
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <csignal>
 #include <cstdlib>
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/front.h"
 #include "core/group_json.h"
 #include "core/jsonl.h"
 #include "core/progress.h"
@@ -19,15 +19,6 @@
 
 namespace assay {
 namespace {
-
-Context* g_context = nullptr;  // for the signal handler only
-
-void OnInterrupt(int) {
-  // A second one means it: the default action takes over.
-  std::signal(SIGINT, SIG_DFL);
-  std::signal(SIGTERM, SIG_DFL);
-  g_context->interrupted = true;
-}
 
 struct RunArguments {
   std::string recipe;
@@ -164,58 +155,8 @@ Status GenerateAll(Context* context, const GenerateArguments& arguments) {
   return (*writer)->Close();
 }
 
-void AddGlobalOptions(CLI::App* app, GlobalOptions* global) {
-  app->fallthrough();
-  app->add_flag("-q,--quiet", global->quiet, "No summaries or remarks on stderr")
-      ->envname("ASSAY_QUIET");
-  app->add_flag("-v,--verbose", global->verbose, "More on stderr");
-  app->add_option("--color", global->color, "auto, always or never")
-      ->envname("ASSAY_COLOR")
-      ->check(CLI::IsMember({"auto", "always", "never"}));
-  app->add_flag("--no-progress", global->no_progress, "No progress bar")
-      ->envname("ASSAY_NO_PROGRESS");
-  app->add_option("-j,--jobs", global->jobs, "Threads of the sandbox (default: number of cores)")
-      ->envname("ASSAY_JOBS")
-      ->check(CLI::Range(1, 1024));
-  app->add_option("--seed", global->seed, "Seed of everything random (else the recipe's)")
-      ->envname("ASSAY_SEED");
-  app->add_option("--output-format", global->output_format, "text or json")
-      ->envname("ASSAY_OUTPUT_FORMAT")
-      ->check(CLI::IsMember({"text", "json"}));
-  app->add_option("-o,--output", global->output, "Write data to FILE instead of stdout")
-      ->type_name("FILE");
-  app->add_option("--isolation", global->isolation, "Sandbox tier: namespaces, landlock or none")
-      ->envname("ASSAY_ISOLATION");
-  app->add_option("--python", global->python,
-                  "Interpreter or venv whose packages the sandbox offers")
-      ->envname("ASSAY_PYTHON");
-}
-
-// CLI11's sentence in our style, with the nearest option's name.
-Error FromParseError(const CLI::App& app, const CLI::ParseError& error) {
-  const auto chosen = app.get_subcommands();
-  const CLI::App* command = chosen.empty() ? &app : chosen[0];
-  for (const std::string& word : app.remaining(true)) {
-    if (!StartsWith(word, "-"))
-      return {ErrorCode::kUsage, StrCat("unexpected argument '", word, "'"), "see --help"};
-    std::vector<std::string> names;
-    for (const CLI::App* level : {command, &app}) {
-      for (const CLI::Option* option : level->get_options()) {
-        for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
-      }
-    }
-    return {ErrorCode::kUsage, StrCat("unknown option '", word, "'"),
-            DidYouMean(word.substr(0, word.find('=')), names)};
-  }
-  std::string message = error.what();
-  while (!message.empty() && (message.back() == '\n' || message.back() == '.')) message.pop_back();
-  return {ErrorCode::kUsage, message,
-          StrCat("see `assay ", command == &app ? "" : command->get_name() + " ", "--help`")};
-}
-
 int Main(int argc, char** argv) {
   Context context;
-  g_context = &context;
   CLI::App app("Trains and samples with LibTorch: sft, grpo, generate.", "assay-train");
   app.set_version_flag("--version", std::string("assay-train ") + Version());
   app.require_subcommand(0, 1);
@@ -245,20 +186,7 @@ int Main(int argc, char** argv) {
       return context.interrupted ? kExitInterrupted : kExitOk;
     };
   });
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& done) {
-    return app.exit(done);
-  } catch (const CLI::ParseError& error) {
-    return Fail(context, FromParseError(app, error));
-  }
-  if (!context.run) {
-    std::fputs(app.help().c_str(), stdout);
-    return kExitUsage;
-  }
-  std::signal(SIGINT, OnInterrupt);
-  std::signal(SIGTERM, OnInterrupt);
-  return context.run();
+  return ParseAndRun(&app, &context, argc, argv);
 }
 
 }  // namespace

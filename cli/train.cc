@@ -39,10 +39,12 @@ std::vector<std::string> GlobalWords(const CLI::App& app) {
     if (option->count() == 0 || option->get_lnames().empty() || option->get_lnames()[0] == "help")
       continue;
     // Values from the environment are inherited; passing them on as flags does no harm.
-    words.push_back("--" + option->get_lnames()[0]);
-    if (option->get_items_expected_max() > 0) {
-      for (const std::string& value : option->results()) words.push_back(value);
+    const std::string flag = "--" + option->get_lnames()[0];
+    if (option->get_items_expected_max() == 0) {
+      words.push_back(flag);
+      continue;
     }
+    for (const std::string& value : option->results()) words.insert(words.end(), {flag, value});
   }
   return words;
 }

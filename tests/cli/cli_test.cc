@@ -90,6 +90,14 @@ TEST_F(CliTest, ErrorsHaveTheirForm) {
   EXPECT_EQ(Run("score -j 0 --verifier format x").code, 2);
 }
 
+TEST_F(CliTest, PreimportTakesOneWordOnly) {
+  for (const char* arguments :
+       {"score --preimport json nofile.jsonl", "--preimport json,re score nofile.jsonl"}) {
+    EXPECT_NE(Run(arguments).err.find("cannot read 'nofile.jsonl'"), std::string::npos)
+        << arguments;
+  }
+}
+
 TEST_F(CliTest, ScoreWritesDataToStdoutAndTheRestToStderr) {
   File("in.jsonl", kRows);
   const Ran ran = Run("score --verifier format in.jsonl --no-times");

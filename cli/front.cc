@@ -1,0 +1,133 @@
+#include "cli/front.h"
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "cli/command.h"
+#include "core/text.h"
+
+namespace assay {
+namespace {
+
+Context* g_context = nullptr;  // for the signal handler only
+
+void OnInterrupt(int) {
+  // A second one means it: the default action takes over.
+  std::signal(SIGINT, SIG_DFL);
+  std::signal(SIGTERM, SIG_DFL);
+  g_context->interrupted = true;
+}
+
+// The subcommand that was chosen, or the program itself.
+const CLI::App* Deepest(const CLI::App& app) {
+  const auto chosen = app.get_subcommands();
+  return chosen.empty() ? &app : Deepest(*chosen[0]);
+}
+
+// CLI11's sentence in our style, with the nearest name.
+Error FromParseError(const CLI::App& app, const CLI::ParseError& error) {
+  const CLI::App* command = Deepest(app);
+  const auto remaining = app.remaining(true);
+  if (!remaining.empty()) {
+    const std::string& first = remaining[0];
+    std::vector<std::string> names;
+    if (StartsWith(first, "-")) {
+      for (const CLI::App* level : {command, &app}) {
+        for (const CLI::Option* option : level->get_options()) {
+          for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+        }
+      }
+      const std::string bare = first.substr(0, first.find('='));
+      const std::string near = NearestName(bare, names);
+      return {ErrorCode::kUsage, StrCat("unknown option '", first, "'"),
+              near.empty() ? StrCat("see `assay ", command == &app ? "" : command->get_name() + " ",
+                                    "--help`")
+                           : StrCat("did you mean '", near, "'?")};
+    }
+    if (command == &app) {
+      for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
+        names.push_back(sub->get_name());
+      return {ErrorCode::kUsage, StrCat("unknown command '", first, "'"), DidYouMean(first, names)};
+    }
+    return {ErrorCode::kUsage, StrCat("unexpected argument '", first, "'"),
+            StrCat("see `assay ", command->get_name(), " --help`")};
+  }
+  std::string message = error.what();
+  if (!message.empty() && message[0] >= 'A' && message[0] <= 'Z' &&
+      (message.size() < 2 || message[1] >= 'a')) {
+    message[0] = static_cast<char>(message[0] - 'A' + 'a');
+  }
+  while (!message.empty() && (message.back() == '\n' || message.back() == '.')) message.pop_back();
+  return {ErrorCode::kUsage, message,
+          StrCat("see `assay ", command == &app ? "" : command->get_name() + " ", "--help`")};
+}
+
+}  // namespace
+
+void AddGlobalOptions(CLI::App* app, GlobalOptions* global) {
+  app->fallthrough();
+  app->add_flag("-q,--quiet", global->quiet, "No summaries or remarks on stderr")
+      ->envname("ASSAY_QUIET");
+  app->add_flag("-v,--verbose", global->verbose, "More on stderr");
+  app->add_option("--color", global->color, "auto, always or never")
+      ->envname("ASSAY_COLOR")
+      ->check(CLI::IsMember({"auto", "always", "never"}));
+  app->add_flag("--no-progress", global->no_progress, "No progress bar")
+      ->envname("ASSAY_NO_PROGRESS");
+  app->add_option("-j,--jobs", global->jobs, "Rows scored at once (default: number of cores)")
+      ->envname("ASSAY_JOBS")
+      ->check(CLI::Range(1, 1024));
+  app->add_option("--seed", global->seed, "Seed of everything random")->envname("ASSAY_SEED");
+  app->add_option("--output-format", global->output_format, "text or json")
+      ->envname("ASSAY_OUTPUT_FORMAT")
+      ->check(CLI::IsMember({"text", "json"}));
+  app->add_option("-o,--output", global->output, "Write data to FILE instead of stdout")
+      ->type_name("FILE");
+  app->add_option("--isolation", global->isolation,
+                  "Sandbox tier: namespaces, landlock or none (default: the best there is)")
+      ->envname("ASSAY_ISOLATION")
+      ->check(CLI::IsMember({"namespaces", "landlock", "none"}));
+  app->add_option("--python", global->python,
+                  "Interpreter or venv whose packages the sandbox offers")
+      ->envname("ASSAY_PYTHON")
+      ->type_name("PATH");
+  app->add_option("--preimport", global->preimport,
+                  "Modules that every box has imported already: numpy,..")
+      ->delimiter(',')
+      ->allow_extra_args(false)  // the next word is not another name
+      ->type_name("NAMES");
+  app->add_option("--cache", global->cache,
+                  "Keep verdicts on programs in this folder (default: in memory, for one run)")
+      ->envname("ASSAY_CACHE")
+      ->type_name("DIR");
+  app->add_flag("--no-cache", global->no_cache,
+                "Judge and compile everything anew, equal programs of a group aside")
+      ->envname("ASSAY_NO_CACHE");
+}
+
+int ParseAndRun(CLI::App* app, Context* context, int argc, char** argv) {
+  try {
+    app->parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    const CLI::App* command = Deepest(*app);
+    return context->Output(command == app ? app->help() : command->help(app->get_name()));
+  } catch (const CLI::Success& success) {
+    return app->exit(success);
+  } catch (const CLI::ParseError& error) {
+    return Fail(*context, FromParseError(*app, error));
+  }
+  if (!context->run) {
+    std::fputs(app->help().c_str(), stderr);
+    return kExitUsage;
+  }
+  g_context = context;
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGINT, OnInterrupt);
+  std::signal(SIGTERM, OnInterrupt);
+  return context->run();
+}
+
+}  // namespace assay
