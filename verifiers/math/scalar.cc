@@ -858,9 +858,11 @@ bool Scalars::CollectPoints(NodeId a, NodeId b, const Traits& ta, const Traits& 
       {0.5, 2.7}, {5, 19}, {0.05, 0.9}, {1.1, 3.3}, {0.001, 0.01}};
   static constexpr double kNegative[][2] = {{-2.7, -0.5}, {-0.9, -0.1}, {-19, -5}};
   for (const auto& [low, high] : kPositive) add(low, high, false);
-  // Sums may be empty at some of the points; and what vanishes in many terms should not vanish in all.
-  for (int k = 0; whole && k < 5; ++k) {
-    far = k == 4;
+  // With several symbols in the bounds a sum is empty at half of the points; and what vanishes in the first terms should not
+  // vanish in all.
+  const int more = !whole ? 0 : names.size() > 1 ? 24 : 5;
+  for (int k = 0; k < more; ++k) {
+    far = k == more - 1;
     add(2, 60, false);
   }
   if (!positive && !whole) {
