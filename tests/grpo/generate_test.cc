@@ -14,24 +14,14 @@
 #include "grpo/generate.h"
 #include "grpo/sampler.h"
 #include "grpo/weights.h"
+#include "tests/grpo/tiny_model.h"
 
 namespace assay {
 namespace {
 
 Model MakeTiny(const std::string& family = "llama") {
-  ModelConfig c;
-  c.family = family;
-  c.vocab_size = 40;
-  c.hidden_size = 24;
-  c.intermediate_size = 40;
-  c.num_layers = 2;
-  c.num_heads = 6;
-  c.num_kv_heads = 2;
-  c.head_dim = 8;
+  ModelConfig c = TinyConfig(family, 40);
   c.max_position = 256;
-  c.tied_head = true;
-  c.qkv_bias = family == "qwen2";
-  c.qk_norm = family == "qwen3";
   return *RandomModel(c, 3, 0.3);
 }
 

@@ -16,24 +16,15 @@
 #include "grpo/compute_policy.h"
 #include "grpo/model.h"
 #include "grpo/weights.h"
+#include "tests/grpo/tiny_model.h"
 
 namespace assay {
 namespace {
 
 ModelConfig Tiny(const std::string& family = "llama") {
-  ModelConfig c;
-  c.family = family;
-  c.vocab_size = 61;
-  c.hidden_size = 24;
-  c.intermediate_size = 40;
-  c.num_layers = 2;
-  c.num_heads = 6;
-  c.num_kv_heads = 2;
-  c.head_dim = 8;
+  ModelConfig c = TinyConfig(family, 61);
   c.max_position = 128;
   c.tied_head = family != "qwen2";
-  c.qkv_bias = family == "qwen2";
-  c.qk_norm = family == "qwen3";
   c.eos_ids = {2};
   return c;
 }
