@@ -74,7 +74,7 @@ def venv_python(folder):
     if not done.exists():
         shutil.rmtree(folder, ignore_errors=True)
         made = subprocess.run([sys.executable, "-m", "venv", folder], capture_output=True, check=False).returncode == 0
-        if not made or subprocess.run([python, "-m", "pip", "install", "--quiet", *PACKAGES], check=False).returncode != 0:
+        if not made or subprocess.run([python, "-m", "pip", "install", "--quiet", "--retries", "1", *PACKAGES], check=False).returncode != 0:
             print("ASSAY_SKIPPED_WHOLE_PROGRAM Math-Verify cannot be installed")
             sys.exit(77)
         done.touch()
