@@ -1,8 +1,8 @@
 """The math verifier and Math-Verify 0.9.0 one after the other on the same cases; one JSON line with both and the ratio.
 
-    bench/math_beside_peer.py --build build --venv FOLDER [--install] [--data ../shared/data] [--cases 200]
+    bench/math_beside_peer.py --build build --venv FOLDER [--data ../shared/data] [--cases 200]
 
-FOLDER is a virtual environment that has Math-Verify; --install makes it (PyPI is needed). Without the data folder the built-in
+FOLDER is a virtual environment that has Math-Verify, made where it is missing (PyPI is needed). Without the data folder the built-in
 short cases alone are compared.
 """
 
@@ -14,7 +14,8 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PEER = "math-verify[antlr4_13_2]==0.9.0"
+sys.path.insert(0, str(ROOT / "scripts"))
+import math_verify_venv  # noqa: E402
 
 
 def run(*command):
@@ -42,16 +43,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
     parser.add_argument("--venv", type=pathlib.Path, required=True)
-    parser.add_argument("--install", action="store_true", help="make the virtual environment first")
     parser.add_argument("--data", type=pathlib.Path, default=ROOT / "../shared/data")
     parser.add_argument("--cases", type=int, default=200, help="so many of each kind")
     options = parser.parse_args()
-    python = options.venv / "bin/python"
-    if options.install and not python.exists():
-        run("/usr/bin/python3", "-m", "venv", options.venv)
-        run(python, "-m", "pip", "install", "-q", PEER)
-    if not python.exists():
-        sys.exit(f"error: {python} is not there\n\nhint: --install makes it")
+    python = math_verify_venv.python_of(options.venv)
+    if python is None:
+        sys.exit("error: Math-Verify cannot be installed\n\nhint: PyPI has to be reachable, or --venv made before")
     with tempfile.TemporaryDirectory() as scratch:
         files = []
         short = short_cases(options.data, pathlib.Path(scratch), options.cases)

@@ -14,12 +14,11 @@ import argparse
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 import tempfile
 
-PACKAGES = ["math-verify[antlr4_13_2]==0.9.0", "mpmath"]
+import math_verify_venv
 
 # Runs inside the venv: reads cases, writes one line a case. Math-Verify's own time limit needs the main thread.
 PEER = r"""
@@ -68,19 +67,6 @@ def lines(path):
     return [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
 
 
-def venv_python(folder):
-    python = folder / "bin" / "python"
-    done = folder / "installed"
-    if not done.exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        made = subprocess.run([sys.executable, "-m", "venv", folder], capture_output=True, check=False).returncode == 0
-        if not made or subprocess.run([python, "-m", "pip", "install", "--quiet", "--retries", "1", *PACKAGES], check=False).returncode != 0:
-            print("ASSAY_SKIPPED_WHOLE_PROGRAM Math-Verify cannot be installed")
-            sys.exit(77)
-        done.touch()
-    return python
-
-
 def generate(build, pairs, seed, folder):
     path = folder / "pairs.jsonl"
     environment = dict(os.environ, ASSAY_REWRITE_DUMP=str(path), ASSAY_REWRITE_PAIRS=str(pairs), ASSAY_REWRITE_SEED=str(seed))
@@ -96,7 +82,10 @@ def main():
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--keep", type=pathlib.Path)
     options = parser.parse_args()
-    python = venv_python(options.venv)
+    python = math_verify_venv.python_of(options.venv)
+    if python is None:
+        print("ASSAY_SKIPPED_WHOLE_PROGRAM Math-Verify cannot be installed")
+        sys.exit(77)
     with tempfile.TemporaryDirectory() as scratch:
         folder = pathlib.Path(scratch)
         pairs = generate(options.build.resolve(), options.pairs, options.seed, folder)

@@ -80,27 +80,39 @@ int Scalars::InfinitySign(NodeId id) const {
 
 // ---- traits
 
-bool Scalars::HasPieces(NodeId id) {
-  if (!budget_.Spend(1)) return true;
-  const Node& n = tree_[id];
+namespace {
+
+enum class Change { kNone, kSteps, kPieces };
+
+// Whether an operator is one formula throughout, goes in steps, or is made of pieces.
+Change ChangeOf(const Node& n) {
   switch (n.op) {
     case Op::kFloor:
     case Op::kCeil:
     case Op::kMod:
     case Op::kGcd:
     case Op::kLcm:
+      return Change::kSteps;
     case Op::kAbs:
     case Op::kMax:
     case Op::kMin:
     case Op::kNorm:
-      return true;
-    case Op::kFunc:
-      if (static_cast<FuncId>(n.aux) == FuncId::kSign || static_cast<FuncId>(n.aux) == FuncId::kArg)
-        return true;
-      break;
+      return Change::kPieces;
+    case Op::kFunc: {
+      const auto f = static_cast<FuncId>(n.aux);
+      return f == FuncId::kSign || f == FuncId::kArg ? Change::kPieces : Change::kNone;
+    }
     default:
-      break;
+      return Change::kNone;
   }
+}
+
+}  // namespace
+
+bool Scalars::HasPieces(NodeId id) {
+  if (!budget_.Spend(1)) return true;
+  const Node& n = tree_[id];
+  if (ChangeOf(n) != Change::kNone) return true;
   for (uint32_t k = 0; k < n.n; ++k) {
     if (HasPieces(tree_.Kid(id, k))) return true;
   }
@@ -172,29 +184,17 @@ void Scalars::Collect(NodeId id, std::vector<std::string_view>* bound, Traits* o
       if (!exponent.symbols.empty()) out->symbolic_power = true;
       break;
     }
-    case Op::kFloor:
-    case Op::kCeil:
-    case Op::kMod:
-    case Op::kGcd:
-    case Op::kLcm:
-    case Op::kAbs:
-    case Op::kMax:
-    case Op::kMin:
-    case Op::kNorm: {
-      Traits inner;
-      for (uint32_t k = 0; k < n.n; ++k) Collect(tree_.Kid(id, k), bound, &inner);
-      if (inner.symbols.empty() && !inner.opaque) break;
-      const bool steps = n.op == Op::kFloor || n.op == Op::kCeil || n.op == Op::kMod ||
-                         n.op == Op::kGcd || n.op == Op::kLcm;
-      (steps ? out->steps : out->pieces) = true;
+    default: {
+      const Change change = ChangeOf(n);
+      if (change == Change::kNone) break;
+      if (n.op != Op::kFunc) {
+        Traits inner;
+        for (uint32_t k = 0; k < n.n; ++k) Collect(tree_.Kid(id, k), bound, &inner);
+        if (inner.symbols.empty() && !inner.opaque) break;
+      }
+      (change == Change::kSteps ? out->steps : out->pieces) = true;
       break;
     }
-    case Op::kFunc:
-      if (static_cast<FuncId>(n.aux) == FuncId::kSign || static_cast<FuncId>(n.aux) == FuncId::kArg)
-        out->pieces = true;
-      break;
-    default:
-      break;
   }
   for (uint32_t k = 0; k < n.n; ++k) Collect(tree_.Kid(id, k), bound, out);
 }
