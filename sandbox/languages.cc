@@ -34,7 +34,7 @@ std::vector<Language> BuiltIn() {
        "main.js",
        {},
        {},
-       {"node", "main.js"},
+       {"node", "--max-old-space-size={memory_mib}", "main.js"},
        {"node", "--version"},
        "nodejs",
        false},
@@ -99,6 +99,15 @@ Result<Language> FromTable(const std::string& name, const toml::table& table) {
 }
 
 }  // namespace
+
+std::vector<std::string> FilledIn(std::vector<std::string> command, const Limits& limits) {
+  constexpr std::string_view kMemory = "{memory_mib}";
+  for (std::string& part : command) {
+    for (size_t at = 0; (at = part.find(kMemory, at)) != std::string::npos;)
+      part.replace(at, kMemory.size(), std::to_string(limits.memory_mib));
+  }
+  return command;
+}
 
 Result<LanguageTable> LanguageTable::Make(const std::string& toml_text) {
   LanguageTable table;

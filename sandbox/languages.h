@@ -30,6 +30,10 @@ struct Language {
   bool zygote = false;  // Python: no program is started
 };
 
+// A command of a language for a run with these limits: "{memory_mib}" becomes the limit, for runtimes that must be told how much
+// there is (they collect their garbage too late otherwise, or give up too early).
+std::vector<std::string> FilledIn(std::vector<std::string> command, const Limits& limits);
+
 class LanguageTable {
  public:
   // The built-in languages and those of `toml` (which may be empty). Errors: kUsage with the line.

@@ -268,7 +268,7 @@ RunResult Sandbox::Impl::Compile(const Language& language, const Job& job,
   request.limits.wall_ms = 2 * job.limits.compile_cpu_ms;
   request.limits.memory_mib = std::max<int64_t>(job.limits.memory_mib, 1024);
   request.limits.disk_mib = std::max<int64_t>(job.limits.disk_mib, 256);
-  request.args = language.compile;
+  request.args = sandbox::FilledIn(language.compile, request.limits);
   request.files = {language.source, job.source};
   for (const SourceFile& file : job.files)
     request.files.insert(request.files.end(), {file.path, file.bytes});
@@ -442,7 +442,7 @@ bool Sandbox::Impl::MakeRequest(const Job& job, RunRequest* request, RunResult* 
     return true;
   }
   request->kind = RunKind::kExec;
-  request->args = language->run;
+  request->args = sandbox::FilledIn(language->run, job.limits);
   request->args.insert(request->args.end(), job.args.begin(), job.args.end());
   if (language->compile.empty()) {
     request->files.insert(request->files.end(), {language->source, job.source});

@@ -25,6 +25,7 @@ enum WeakLayer : uint32_t {
   kWithoutProc = 1 << 7,         // /proc shows all processes of the worker and may be written
   kWithoutWipe = 1 << 8,         // a job's text stays in the zygote's memory
   kWithoutRlimits = 1 << 9,  // no resource limits of the kernel; what is watched from outside stays
+  kWithoutGroups = 1 << 10,  // no control groups, as on most machines without root
 };
 
 Result<std::unique_ptr<Sandbox>> CreateWeakened(const SandboxConfig& config, uint32_t without);

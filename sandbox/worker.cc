@@ -107,11 +107,12 @@ Result<std::unique_ptr<Worker>> Worker::Start(const std::string& jail_path,
 
 namespace {
 
-// The group of a worker that was killed before it could remove it.
-void RemoveGroup(const WorkerHello& hello) {
-  constexpr std::string_view kOn = "memory control group=on: ";
+// The groups of a worker that was killed before it could remove them.
+void RemoveGroups(const WorkerHello& hello) {
+  constexpr std::string_view kOn = " control group=on: ";
   for (const std::string& layer : hello.layers) {
-    if (StartsWith(layer, kOn)) rmdir(layer.substr(kOn.size()).c_str());
+    size_t at = layer.find(kOn);
+    if (at != std::string::npos) rmdir(layer.substr(at + kOn.size()).c_str());
   }
 }
 
@@ -119,7 +120,7 @@ void RemoveGroup(const WorkerHello& hello) {
 
 Worker::~Worker() {
   End();
-  RemoveGroup(hello_);
+  RemoveGroups(hello_);
 }
 
 void Worker::End() {

@@ -49,7 +49,7 @@ bool OwnSession(const BoxSpec&) { return setsid() >= 0; }
 // The zygote is in the same memory group and must not be the one that is killed for a box's memory. A process that nobody may
 // look into cannot write its own score, so it is dumpable for that moment; the change of user takes it away again.
 bool OomVictim(const BoxSpec& spec) {
-  if (!spec.world->memory->on() || spec.trusted) return true;
+  if (!spec.world->groups->limits_memory() || spec.trusted) return true;
   return prctl(PR_SET_DUMPABLE, 1) == 0 && BecomeOomVictim() && prctl(PR_SET_DUMPABLE, 0) == 0;
 }
 

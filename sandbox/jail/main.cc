@@ -75,7 +75,7 @@ int WaitForEnd(const assay::jail::StartedZygote& started) {
   int status = 0;
   waitpid(zygote, &status, 0);
   if (!started.world.own_pids) CleanUpAfter(started.world);
-  started.world.memory->Remove();
+  started.world.groups->Remove();
   return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 

@@ -66,11 +66,20 @@ bool ReadStat(pid_t pid, Stat* out) {
   return true;
 }
 
-int64_t ProportionalKib(pid_t pid) {
+struct Rollup {
+  int64_t proportional_kib = -1;  // not known
+  int64_t shared_file_kib = 0;
+};
+
+Rollup ReadRollup(pid_t pid) {
   char text[2048];
-  if (!ReadProc(pid, "smaps_rollup", text)) return 0;
-  const char* line = strstr(text, "\nPss:");
-  return line != nullptr ? atoll(line + 5) : 0;
+  Rollup rollup;
+  if (!ReadProc(pid, "smaps_rollup", text)) return rollup;
+  const char* all = strstr(text, "\nPss:");
+  const char* files = strstr(text, "\nPss_Shmem:");
+  if (all != nullptr) rollup.proportional_kib = atoll(all + 5);
+  if (files != nullptr) rollup.shared_file_kib = atoll(files + 11);
+  return rollup;
 }
 
 std::vector<Stat> AllProcesses() {
@@ -154,11 +163,20 @@ Sample MeasureAll(bool proportional) {
   Sample total;
   static const long page_kib = sysconf(_SC_PAGESIZE) / 1024;
   static const double tick_ms = 1000.0 / static_cast<double>(sysconf(_SC_CLK_TCK));
+  int64_t proportional_kib = 0;
   for (const Stat& stat : BoxProcesses()) {
+    const int64_t resident_kib = stat.rss_pages * page_kib;
     total.cpu_ms += ProcessCpuMs(stat.pid) + static_cast<double>(stat.child_ticks) * tick_ms;
-    total.memory_kib += proportional ? ProportionalKib(stat.pid) : stat.rss_pages * page_kib;
+    total.memory_kib += resident_kib;
     total.tasks += stat.threads;
+    ++total.processes;
+    if (!proportional) continue;
+    const Rollup rollup = ReadRollup(stat.pid);
+    // One that hides is taken for all that it has.
+    proportional_kib += rollup.proportional_kib >= 0 ? rollup.proportional_kib : resident_kib;
+    total.shared_file_kib += rollup.shared_file_kib;
   }
+  if (proportional && total.processes > 1) total.memory_kib = proportional_kib;
   return total;
 }
 

@@ -8,9 +8,11 @@
 namespace assay::jail {
 
 struct Sample {
-  double cpu_ms = 0;       // of all living processes, with what they have reaped
-  int64_t memory_kib = 0;  // resident; proportional where `exact`
-  int64_t tasks = 0;       // processes and threads
+  double cpu_ms = 0;            // of all living processes, with what they have reaped
+  int64_t memory_kib = 0;       // resident; of several processes, proportional where asked
+  int64_t shared_file_kib = 0;  // of it, pages of files in memory (a tmpfs); only where asked
+  int64_t processes = 0;
+  int64_t tasks = 0;  // processes and threads
 };
 
 // CPU time of one process, precise; 0 when it is gone.
@@ -20,8 +22,7 @@ void SetProcFolder(int fd);
 // True: the folder shows a pid namespace of which the caller is pid 1. False: it shows the whole machine, and the box is what
 // descends from the caller (a child subreaper). Default: false.
 void SetOwnPids(bool own);
-// All processes of the box. `proportional` shares shared pages
-// among their users (slower).
+// All processes of the box. `proportional` shares the pages that several processes have among them (slower).
 Sample MeasureAll(bool proportional);
 // SIGKILL to every descendant of the caller, once.
 void KillDescendants();

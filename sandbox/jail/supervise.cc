@@ -44,6 +44,13 @@ void AddUsage(const rusage& usage, Reaped* out) {
   ++out->processes;
 }
 
+// What lies in a tmpfs, KiB.
+int64_t UsedKib(const std::string& folder) {
+  struct statfs info;
+  if (statfs(folder.c_str(), &info) != 0) return 0;
+  return static_cast<int64_t>(info.f_blocks - info.f_bfree) * (info.f_bsize / 1024);
+}
+
 }  // namespace
 
 bool Scratch::LeftNothing() const {
@@ -141,6 +148,9 @@ struct Supervisor::State {
   bool judged = false;       // the parent ended it because the tester was done
   Cause cause = Cause::kOk;  // of an end that we brought about
   double cpu_before_ms = 0;  // what entering the box took
+  double group_cpu_before_ms = -1;
+  int64_t limit_kib =
+      0;  // what the processes may have resident, with what they share with the zygote
   double run_delay_share = 0;
   int64_t peak_kib = 0;
   int64_t process_peak = 1;
@@ -163,12 +173,16 @@ pid_t Supervisor::Fork(const BoxSpec& spec, const std::function<int()>& body) {
   _exit(body());
 }
 
-bool Supervisor::Attend(pid_t child, const Limits& limits, int control_fd,
+bool Supervisor::Attend(pid_t child, const Limits& limits, bool own_image, int control_fd,
                         const std::function<void()>& settled, RunReport* report) {
   State state;
   state.pid = child;
   state.start_ms = NowMs();
   state.cpu_before_ms = ProcessCpuMs(child);
+  state.group_cpu_before_ms = world_.groups->CpuMs();
+  const int64_t memory_kib = limits.memory_mib * 1024;
+  // Until it is another program, it has the zygote's pages too.
+  state.limit_kib = own_image ? std::max(memory_kib, base_rss_kib_) : memory_kib + base_rss_kib_;
   Watch(limits, control_fd, &state);
   // The clock stops before the cleaning: that is ours.
   state.end_ms = NowMs();
@@ -216,6 +230,29 @@ void Supervisor::Watch(const Limits& limits, int control_fd, State* state) {
   }
 }
 
+// Time that no process shows any more: of children that were reaped by nobody (their parent ignores SIGCHLD). The group's clock
+// lags by a tick or two on each core, so small differences mean nothing.
+double Supervisor::CpuMs(double of_processes, const State& state) {
+  constexpr double kLagMs = 20;
+  const double of_group = world_.groups->CpuMs() - state.group_cpu_before_ms;
+  const bool known = state.group_cpu_before_ms >= 0;
+  return known && of_group > of_processes + kLagMs ? of_group : of_processes;
+}
+
+// Resident memory and what lies in the temporary folder. Where the simple sum is over the limit, pages that several processes
+// share count once, and so do mapped files of the folder.
+bool Supervisor::FitsMemory(Sample sample, State* state) {
+  const int64_t folder_kib = world_.private_tmp ? UsedKib(world_.scratch) : 0;
+  int64_t total_kib = sample.memory_kib + folder_kib;
+  if (total_kib > state->limit_kib && (sample.processes > 1 || folder_kib > 0)) {
+    sample = MeasureAll(true);
+    total_kib = sample.memory_kib + std::max<int64_t>(folder_kib - sample.shared_file_kib, 0);
+  }
+  state->peak_kib = std::max(state->peak_kib, total_kib);
+  return total_kib <= state->limit_kib && !world_.groups->OutOfMemory();
+}
+
+// Memory before CPU: a program that has no memory left often spends its last time on looking for some.
 bool Supervisor::CheckLimits(const Limits& limits, State* state) {
   double wall = NowMs() - state->start_ms;
   Sample sample;
@@ -224,27 +261,39 @@ bool Supervisor::CheckLimits(const Limits& limits, State* state) {
   } else {
     sample.cpu_ms = ProcessCpuMs(state->pid);
   }
-  sample.cpu_ms -= state->cpu_before_ms;
+  sample.cpu_ms = CpuMs(sample.cpu_ms - state->cpu_before_ms, *state);
   state->process_peak = std::max(state->process_peak, sample.tasks);
-  if (sample.cpu_ms > static_cast<double>(limits.cpu_ms)) state->cause = Cause::kCpuLimit;
-  int64_t limit_kib = limits.memory_mib * 1024 + base_rss_kib_;
-  if (sample.memory_kib > limit_kib && sample.tasks > 1)
-    sample.memory_kib = MeasureAll(true).memory_kib;
-  state->peak_kib = std::max(state->peak_kib, sample.memory_kib);
-  if (state->cause == Cause::kOk &&
-      (sample.memory_kib > limit_kib || world_.memory->KilledForMemory()))
+  if (!FitsMemory(sample, state)) {
     state->cause = Cause::kMemoryLimit;
-  if (state->cause == Cause::kOk && wall >= static_cast<double>(limits.wall_ms)) {
+  } else if (sample.cpu_ms > static_cast<double>(limits.cpu_ms)) {
+    state->cause = Cause::kCpuLimit;
+  } else if (wall >= static_cast<double>(limits.wall_ms)) {
     state->cause = Cause::kWallLimit;
     state->run_delay_share = std::min(1.0, RunDelayMs(state->pid) / std::max(wall, 1.0));
   }
   return state->cause != Cause::kOk;
 }
 
+namespace {
+
+Cause CauseOfStatus(int status, RunReport* report) {
+  if (!WIFSIGNALED(status)) {
+    report->exit_code = WEXITSTATUS(status);
+    return report->exit_code != 0 ? Cause::kNonzeroExit : Cause::kOk;
+  }
+  report->signal = WTERMSIG(status);
+  return report->signal == SIGXCPU   ? Cause::kCpuLimit
+         : report->signal == SIGSYS  ? Cause::kPolicy
+         : report->signal == SIGXFSZ ? Cause::kDiskLimit
+                                     : Cause::kSignal;
+}
+
+}  // namespace
+
 void Supervisor::Report(const Limits& limits, const State& state, const Reaped& used,
                         RunReport* report) {
   report->wall_ms = state.end_ms - state.start_ms;
-  report->cpu_ms = std::max(used.cpu_ms - state.cpu_before_ms, 0.0);
+  report->cpu_ms = CpuMs(std::max(used.cpu_ms - state.cpu_before_ms, 0.0), state);
   report->peak_memory_kib = std::max(used.max_rss_kib, state.peak_kib);
   report->process_peak = std::max<int64_t>(state.process_peak, used.processes);
   report->run_delay_share = state.run_delay_share;
@@ -253,30 +302,25 @@ void Supervisor::Report(const Limits& limits, const State& state, const Reaped& 
       WEXITSTATUS(state.status) == kBoxFailedExit) {
     report->fault = StrCat("entering the box: ", BoxStepName(progress_->step), ": ",
                            strerror(progress_->error));
-    cause = Cause::kFault;
-  } else if (cause == Cause::kOk && state.exited) {
-    if (WIFSIGNALED(state.status)) {
-      report->signal = WTERMSIG(state.status);
-      cause = report->signal == SIGXCPU   ? Cause::kCpuLimit
-              : report->signal == SIGSYS  ? Cause::kPolicy
-              : report->signal == SIGXFSZ ? Cause::kDiskLimit
-                                          : Cause::kSignal;
-    } else {
-      report->exit_code = WEXITSTATUS(state.status);
-      if (report->exit_code != 0) cause = Cause::kNonzeroExit;
-    }
+    report->cause = static_cast<uint8_t>(Cause::kFault);
+    return;
   }
-  // One process of the box was killed for memory: that is the first cause, however the others ended.
-  bool no_limit_yet = state.cause == Cause::kOk && cause != Cause::kFault;
-  if (no_limit_yet && world_.memory->KilledForMemory()) cause = Cause::kMemoryLimit;
-  // What the samples were too slow to see.
-  bool own_end = cause == Cause::kOk || cause == Cause::kNonzeroExit || cause == Cause::kSignal;
-  if (own_end && report->cpu_ms > static_cast<double>(limits.cpu_ms)) cause = Cause::kCpuLimit;
-  if (own_end && cause != Cause::kCpuLimit &&
-      report->peak_memory_kib > limits.memory_mib * 1024 + base_rss_kib_)
+  if (cause == Cause::kOk && state.exited) cause = CauseOfStatus(state.status, report);
+  // What the samples were too slow to see. Whoever had too much memory at any time had it before its time was up; and where one
+  // process was killed for memory, that is the first cause, however the others ended.
+  const bool own_end =
+      cause == Cause::kOk || cause == Cause::kNonzeroExit || cause == Cause::kSignal;
+  const bool no_limit_yet = state.cause == Cause::kOk;
+  const bool time_up = cause == Cause::kCpuLimit || cause == Cause::kWallLimit;
+  if ((no_limit_yet || time_up) && world_.groups->KilledForMemory()) {
     cause = Cause::kMemoryLimit;
-  if ((cause == Cause::kNonzeroExit || cause == Cause::kSignal) &&
-      report->process_peak >= limits.processes)
+  } else if ((own_end || time_up) && report->peak_memory_kib > state.limit_kib) {
+    cause = Cause::kMemoryLimit;
+  } else if (own_end && report->cpu_ms > static_cast<double>(limits.cpu_ms)) {
+    cause = Cause::kCpuLimit;
+  }
+  const bool failed = cause == Cause::kNonzeroExit || cause == Cause::kSignal;
+  if (failed && (report->process_peak >= limits.processes || world_.groups->RefusedProcess()))
     cause = Cause::kProcessLimit;
   report->cause = static_cast<uint8_t>(cause);
   report->ended_by_us = state.judged;

@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "sandbox/jail/box.h"
+#include "sandbox/jail/measure.h"
 #include "sandbox/proto.h"
 
 namespace assay::jail {
@@ -51,13 +52,18 @@ class Supervisor {
   // control socket closed meanwhile (the zygote should end).
   // `settled`, if any, is called as soon as nothing that the box does can count any more: the tester is done, and all of the
   // box's processes have been killed, though they are not gone yet. The report's figures are then what was seen until then.
-  bool Attend(pid_t child, const Limits& limits, int control_fd,
+  // `own_image`: it becomes another program, and shares no memory with the zygote then.
+  bool Attend(pid_t child, const Limits& limits, bool own_image, int control_fd,
               const std::function<void()>& settled, sandbox::RunReport* report);
 
  private:
   struct State;
   void Watch(const Limits& limits, int control_fd, State* state);
   bool CheckLimits(const Limits& limits, State* state);
+  // False if the box uses more memory than `limit_kib`.
+  bool FitsMemory(Sample sample, State* state);
+  // All CPU time of the box until now that can be seen.
+  double CpuMs(double of_processes, const State& state);
   void Report(const Limits& limits, const State& state, const Reaped& used,
               sandbox::RunReport* report);
 

@@ -388,6 +388,11 @@ Result<Sockets> MakeSockets() {
   return Sockets{sandbox::Fd(pair[0]), sandbox::Fd(pair[1])};
 }
 
+void MakeGroups(World* world) {
+  if ((world->without & kWithoutGroups) == 0) world->groups->Create();
+  for (std::string& layer : world->groups->Layers()) world->layers.push_back(std::move(layer));
+}
+
 Result<StartedZygote> StartInNamespaces(const sandbox::WorkerConfig& config,
                                         const std::function<int(const World&)>& body) {
   StartedZygote started;
@@ -406,10 +411,7 @@ Result<StartedZygote> StartInNamespaces(const sandbox::WorkerConfig& config,
       "ipc, uts, cgroup namespaces=on",
       StrCat("separate users=",
              as_root ? "on" : "off: not started as root; the namespaces keep them apart")};
-  world.memory->Create();
-  world.layers.push_back(world.memory->on()
-                             ? StrCat("memory control group=on: ", world.memory->folder())
-                             : StrCat("memory control group=off: ", world.memory->why_not()));
+  MakeGroups(&world);
   Result<Sockets> sockets = MakeSockets();
   if (!sockets.ok()) return sockets.error();
   pid_t middle = fork();
@@ -433,7 +435,7 @@ Result<StartedZygote> StartInNamespaces(const sandbox::WorkerConfig& config,
   waitpid(middle, nullptr, 0);
   if (!StartsWith(said, "pid ")) return FromChild(said);
   started.pid = static_cast<pid_t>(atoi(said.c_str() + 4));
-  if (!world.memory->Add(started.pid)) return Refused("control group");
+  if (!world.groups->Add(started.pid)) return Refused("control group");
   Tell(down, "start");
   said = Hear(down);
   if (said != "ready") {
@@ -468,6 +470,7 @@ Result<StartedZygote> StartPlain(bool bare, const sandbox::WorkerConfig& config,
   world.layers = {"namespaces=off",
                   StrCat("landlock=", bare ? std::string("off") : StrCat("version ", abi)),
                   StrCat("separate users=", as_root ? "on" : "off: not started as root")};
+  MakeGroups(&world);
   char folder[] = "/tmp/assay-box-XXXXXX";
   if (mkdtemp(folder) == nullptr || chmod(folder, 0711) != 0 ||
       (as_root && chown(folder, world.box_uid - 1, world.box_uid - 1) != 0)) {
@@ -480,9 +483,13 @@ Result<StartedZygote> StartPlain(bool bare, const sandbox::WorkerConfig& config,
   if (started.pid < 0) return Refused("fork");
   if (started.pid == 0) {
     sockets->down.Reset();
-    ZygoteMain(sockets->up.Release(), EnterPlainWorld(&world), &world, body);
+    const int up = sockets->up.Release();
+    if (Hear(up) != "start") _exit(1);
+    ZygoteMain(up, EnterPlainWorld(&world), &world, body);
   }
   sockets->up.Reset();
+  if (!world.groups->Add(started.pid)) return Refused("control group");
+  Tell(sockets->down.get(), "start");
   std::string said = Hear(sockets->down.get());
   if (said == "ready") return started;
   waitpid(started.pid, nullptr, 0);

@@ -26,7 +26,7 @@ struct World {
   std::string scratch = "/tmp";
   bool private_tmp = false;  // it is the tmpfs
   bool landlock = false;     // the box is held by Landlock rules instead of mounts
-  std::shared_ptr<MemoryGroup> memory = std::make_shared<MemoryGroup>();  // may be off
+  std::shared_ptr<ControlGroups> groups = std::make_shared<ControlGroups>();
   uint32_t without = 0;  // layers switched off (sandbox/weakened.h); 0 but for the red team
   std::vector<std::string> packages;  // folders of Python packages, as seen inside
   std::vector<std::string> layers;    // "name=state"

@@ -234,8 +234,7 @@ BoxSpec Candidates::SpecOf(const BoxKind& kind) const {
 std::string Candidates::PrepareFor(const Limits& limits) {
   if (!scratch_.Prepare(limits)) return StrCat("an empty folder: ", strerror(errno));
   // After the folder: what the last job wrote there counted as memory.
-  if (!world_.memory->SetLimit(limits.memory_mib))
-    return StrCat("the memory limit: ", strerror(errno));
+  if (!world_.groups->Prepare(limits)) return StrCat("control groups: ", strerror(errno));
   return "";
 }
 
@@ -339,7 +338,8 @@ bool Candidates::RunJob(Frame* frame) {
       // A count is complete when what counts has ended.
       const std::function<void()> settled =
           request.measure ? nullptr : std::function<void()>(reply);
-      go_on = supervisor_.Attend(child_, request.limits, kControlFd, settled, &report);
+      const bool own_image = request.kind == RunKind::kExec;
+      go_on = supervisor_.Attend(child_, request.limits, own_image, kControlFd, settled, &report);
       bool full = static_cast<Cause>(report.cause) == Cause::kNonzeroExit && scratch_.IsFull();
       if (full) report.cause = static_cast<uint8_t>(Cause::kDiskLimit);
       if (static_cast<Cause>(report.cause) == Cause::kOk) Collect(world_, request, &report);
@@ -521,8 +521,8 @@ bool Testers::PromoteSpare() {
 bool Testers::StartNew() {
   hurried_ = current_.valid();
   StopAll();
-  return scratch_.Prepare(limits_) && world_.memory->SetLimit(limits_.memory_mib) &&
-         Fork(&current_) && SendFrame(current_.control.get(), FrameType::kConfig, spec_);
+  return scratch_.Prepare(limits_) && world_.groups->Prepare(limits_) && Fork(&current_) &&
+         SendFrame(current_.control.get(), FrameType::kConfig, spec_);
 }
 
 bool Testers::Ready(const ServeRequest& request, ServeReport* report) {
@@ -598,7 +598,7 @@ bool Testers::Watch(const ServeRequest& request, ServeReport* report) {
       cause = Cause::kMemoryLimit;
     tick = std::min(tick * 1.5, 20.0);
   }
-  if (cause == Cause::kSignal && world_.memory->KilledForMemory()) cause = Cause::kMemoryLimit;
+  if (cause == Cause::kSignal && world_.groups->KilledForMemory()) cause = Cause::kMemoryLimit;
   report->cause = static_cast<uint8_t>(cause);
   int64_t rss = cause == Cause::kOk ? ResidentKib(current_.pid) : 0;
   if (current_.served++ == 0) current_.first_rss_kib = rss;
