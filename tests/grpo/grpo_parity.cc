@@ -435,7 +435,7 @@ void Section::Case(const std::string& id) {
 }
 
 void Section::Fail(const std::string& what, const std::string& why) {
-  if (!case_failed_)
+  if (!case_failed_ && !quiet_)
     std::fprintf(stderr, "%s %s: %s: %s\n", name_.c_str(), id_.c_str(), what.c_str(), why.c_str());
   if (!case_failed_) ++failed_;
   case_failed_ = true;
@@ -480,6 +480,7 @@ bool Section::Finish() const {
       .Set("max_error", max_error_)
       .Set("failed", failed_)
       .Set("worst", worst_);
+  if (undetermined_ > 0) line.Set("undetermined", undetermined_);
   std::printf("%s\n", line.Dump().c_str());
   std::fflush(stdout);
   return failed_ == 0 && cases_ > 0;

@@ -27,7 +27,8 @@ at::Tensor TensorOf(const Json& array,
 // One section's tally. An error is |ours - theirs| / max(1, |theirs|); NaN matches NaN only.
 class Section {
  public:
-  explicit Section(std::string name) : name_(std::move(name)) {}
+  // `quiet`: failures are not named (a run that is only made to see where it ends).
+  explicit Section(std::string name, bool quiet = false) : name_(std::move(name)), quiet_(quiet) {}
   // A new case; its id is named if it fails.
   void Case(const std::string& id);
   void Compare(const std::string& what, double ours, double theirs, double tolerance);
@@ -36,11 +37,15 @@ class Section {
   void Compare(const std::string& what, const at::Tensor& ours, const Json& theirs,
                double tolerance);
   void Fail(const std::string& what, const std::string& why);
+  // A value that is out of tolerance by no more than rounding moves it: counted apart, no failure.
+  void Undetermined() { ++undetermined_; }
   // Prints the line; true if nothing failed. A section without a case fails.
   bool Finish() const;
 
  private:
   std::string name_;
+  bool quiet_ = false;
+  int64_t undetermined_ = 0;
   std::string id_;
   int64_t cases_ = 0;
   int64_t failed_ = 0;
