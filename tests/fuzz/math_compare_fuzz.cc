@@ -1,5 +1,5 @@
 // libFuzzer: the two halves of the input (parted at the first newline) compared. Whatever they are, Compare ends within its
-// budget; each equals itself unless a limit says otherwise, and for single-valued answers the order does not matter.
+// budget; each equals itself unless a limit says otherwise, neither the order nor what is drawn matters.
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -17,10 +17,6 @@ double CpuMs() {
   timespec now{};
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
   return static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) * 1e-6;
-}
-
-bool SingleValued(const ParsedAnswer& answer) {
-  return answer.kind() == AnswerKind::kNumber || answer.kind() == AnswerKind::kExpression;
 }
 
 [[noreturn]] void Broken(const char* what, std::string_view a, std::string_view b) {
@@ -48,10 +44,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     return 0;
   }
   if (Compare(a, a).outcome == Outcome::kUnequal) Broken("unequal to itself", left, left);
-  if (SingleValued(a) && SingleValued(b)) {
-    const CompareResult backward = Compare(b, a);
-    const bool decided = forward.outcome != Outcome::kLimit && backward.outcome != Outcome::kLimit;
-    if (decided && forward.outcome != backward.outcome) Broken("the order matters", left, right);
+  const CompareResult backward = Compare(b, a);
+  if (forward.outcome != backward.outcome || forward.MethodText() != backward.MethodText())
+    Broken("the order matters", left, right);
+  for (const uint64_t salt : {1, 2, 3}) {
+    CompareOptions options;
+    options.salt = salt;
+    const CompareResult other = Compare(a, b, options);
+    const bool decided = forward.outcome != Outcome::kLimit && other.outcome != Outcome::kLimit;
+    if (decided && forward.outcome != other.outcome) Broken("the draws matter", left, right);
   }
   return 0;
 }

@@ -1,5 +1,5 @@
-// The comparison of math answers against tests/cases/math_compare.jsonl (both orders where the options are the default ones),
-// and what must hold for every answer: it equals itself, limits end in kLimit, and nothing takes long.
+// The comparison of math answers against tests/cases/math_compare.jsonl (in both orders, and under other draws), and what must
+// hold for every answer: it equals itself, limits end in kLimit, and nothing takes long.
 #include <gtest/gtest.h>
 
 #include <ctime>
@@ -17,7 +17,6 @@ struct Case {
   std::string gold;
   std::string pred;
   bool expect = false;
-  bool plain_options = true;
   ParseOptions parse;
   CompareOptions compare;
 };
@@ -32,7 +31,6 @@ Case ReadCase(const Json& row) {
   c.gold = std::string(row.StringOr("gold", ""));
   c.pred = std::string(row.StringOr("pred", ""));
   c.expect = row.BoolOr("expect", false);
-  c.plain_options = row.AsObject()->size() == 3;
   if (row.Find("float_digits") != nullptr)
     c.compare.float_digits = static_cast<int>(row.IntOr("float_digits", 0));
   c.compare.rename_variables = row.BoolOr("rename_variables", false);
@@ -72,8 +70,16 @@ TEST(MathCompare, Cases) {
     const CompareResult r = Compare(gold, pred, c.compare);
     EXPECT_EQ(r.equal(), c.expect) << c.gold << " | " << c.pred << " read as " << gold.ToString()
                                    << " | " << pred.ToString() << " (" << r.MethodText() << ")";
-    if (c.plain_options) {
-      EXPECT_EQ(Compare(pred, gold).equal(), c.expect) << "reversed: " << c.pred << " | " << c.gold;
+    if (c.compare.inequality_for_set) {
+      const CompareResult reversed = Compare(pred, gold, c.compare);
+      EXPECT_EQ(reversed.outcome, r.outcome) << "reversed: " << c.pred << " | " << c.gold;
+      EXPECT_EQ(reversed.MethodText(), r.MethodText()) << c.pred << " | " << c.gold;
+    }
+    for (const uint64_t salt : {1, 2, 3, 4}) {
+      CompareOptions other = c.compare;
+      other.salt = salt;
+      EXPECT_EQ(Compare(gold, pred, other).equal(), c.expect)
+          << "salt " << salt << ": " << c.gold << " | " << c.pred;
     }
   }
 }
@@ -86,6 +92,19 @@ TEST(MathCompare, EveryAnswerEqualsItself) {
       EXPECT_TRUE(Compare(a, a).equal()) << text;
       EXPECT_TRUE(Compare(a, Parse(" " + text + " ", c.parse), c.compare).equal()) << text;
     }
+  }
+}
+
+// Found by fuzzing: both sides are 0 only where one exponent, or one symbol, is positive. Which points were drawn depended on
+// the order of the two.
+TEST(MathCompare, NeitherOrderNorDrawsDecideWhereDomainsDiffer) {
+  const ParsedAnswer a = Parse("s\\cdot 0^{(n-rq^F)!}");
+  const ParsedAnswer b = Parse("o\\cdot i\\cdot 0\\cdot t\\cdot 0^x");
+  for (uint64_t salt = 0; salt < 40; ++salt) {
+    CompareOptions options;
+    options.salt = salt;
+    EXPECT_FALSE(Compare(a, b, options).equal()) << salt;
+    EXPECT_FALSE(Compare(b, a, options).equal()) << salt;
   }
 }
 

@@ -640,10 +640,7 @@ Value BallEval::Series(NodeId id, Complex* out) {
   Integer count;
   fmpz_sub(count.get(), to.get(), from.get());
   if (fmpz_cmp_si(count.get(), kMaxTerms) > 0) return Value::kLimit;
-  if (fmpz_sgn(count.get()) < 0) {
-    empty_range = true;
-    fmpz_set_si(count.get(), -1);
-  }
+  if (fmpz_sgn(count.get()) < 0) fmpz_set_si(count.get(), -1);  // no terms
   const bool sum = tree_[id].op == Op::kSum;
   Complex total;
   if (!sum) acb_one(total.get());

@@ -136,8 +136,6 @@ class BallEval {
   double largest_log2 = 0;
   // A root or logarithm of a negative number, or an inverse function outside of its real range.
   bool left_reals = false;
-  // A sum or product had no term at these samples: its value there says nothing of the others.
-  bool empty_range = false;
 
  private:
   Value Note(const Complex& z, Value v);

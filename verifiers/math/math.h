@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -99,6 +100,9 @@ struct CompareOptions {
   bool percent_optional = true;
   // Lists without brackets (`4, 10, -2`) must agree in order, too.
   bool ordered_lists = false;
+  // Mixed into everything that is drawn (primes, residues, sample points). No verdict should depend on it: tests compare
+  // verdicts under several salts.
+  uint64_t salt = 0;
 };
 
 enum class Outcome {
@@ -127,8 +131,8 @@ struct CompareResult {
   std::string MethodText() const;  // "exact", "field", "ball(320)", "text"
 };
 
-// Decides. With default options and single-valued golds the answer does not depend on the order of the two. An argument
-// that is not ok() equals nothing.
+// Decides. The result does not depend on the order of the two, unless `inequality_for_set` is false, the one option that tells
+// gold from answer. An argument that is not ok() equals nothing.
 CompareResult Compare(const ParsedAnswer& gold, const ParsedAnswer& answer,
                       const CompareOptions& options = {});
 

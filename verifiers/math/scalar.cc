@@ -109,16 +109,6 @@ Change ChangeOf(const Node& n) {
 
 }  // namespace
 
-bool Scalars::HasPieces(NodeId id) {
-  if (!budget_.Spend(1)) return true;
-  const Node& n = tree_[id];
-  if (ChangeOf(n) != Change::kNone) return true;
-  for (uint32_t k = 0; k < n.n; ++k) {
-    if (HasPieces(tree_.Kid(id, k))) return true;
-  }
-  return false;
-}
-
 void Scalars::Collect(NodeId id, std::vector<std::string_view>* bound, Traits* out) {
   if (!budget_.Spend(1)) return;
   const Node& n = tree_[id];
@@ -140,11 +130,7 @@ void Scalars::Collect(NodeId id, std::vector<std::string_view>* bound, Traits* o
     case Op::kProd: {
       Traits bounds;
       for (const uint32_t k : {1u, 2u}) Collect(tree_.Kid(id, k), bound, &bounds);
-      if (!bounds.symbols.empty()) {
-        out->open_sum = true;
-        // Pieces in the bound variable may lie beyond every sampled range.
-        if (HasPieces(tree_.Kid(id, 3))) out->steps = true;
-      }
+      if (!bounds.symbols.empty()) out->open_sum = true;
       bound->push_back(tree_.Name(tree_.Kid(id, 0)));
       for (const uint32_t k : {1u, 2u, 3u}) Collect(tree_.Kid(id, k), bound, out);
       bound->pop_back();
@@ -703,13 +689,23 @@ std::optional<Rational> Scalars::ConstantRatio(NodeId a, NodeId b) {
   fmpz_set_ui(residue.get(), ratio);
   fmpz_set_ui(modulus.get(), field.p);
   if (fmpq_reconstruct_fmpz(q.get(), residue.get(), modulus.get()) == 0) return std::nullopt;
+  // Most residues are those of some fraction; only a true ratio holds modulo the other prime, too.
+  const Field& other = GetField(1);
+  FieldEval ea(tree_, other, &budget_);
+  FieldEval eb(tree_, other, &budget_);
+  uint64_t x = 0;
+  uint64_t y = 0;
+  if (ea.Eval(a, &x) != Value::kOk || eb.Eval(b, &y) != Value::kOk) return std::nullopt;
+  const uint64_t den = fmpz_fdiv_ui(q.den(), other.p);
+  const uint64_t num = fmpz_fdiv_ui(q.num(), other.p);
+  if (other.Mul(x, den) != other.Mul(y, num)) return std::nullopt;
   return q;
 }
 
 bool Scalars::Quadratic(NodeId id, std::string_view symbol, Rational out[3]) {
-  Rational values[6];
-  static constexpr int kAt[6] = {0, 1, -1, 2, 3, -5};
-  for (int k = 0; k < 6; ++k) {
+  Rational values[3];
+  static constexpr int kAt[3] = {0, 1, -1};
+  for (int k = 0; k < 3; ++k) {
     ExactEval e(tree_, &budget_);
     Rational x;
     x.Set(kAt[k]);
@@ -725,15 +721,26 @@ bool Scalars::Quadratic(NodeId id, std::string_view symbol, Rational out[3]) {
   fmpq_add(out[2].get(), values[1].get(), values[2].get());
   fmpq_div(out[2].get(), out[2].get(), two.get());
   fmpq_sub(out[2].get(), out[2].get(), values[0].get());
-  for (int k = 3; k < 6; ++k) {
-    Rational x;
-    x.Set(kAt[k]);
-    Rational v;
-    fmpq_mul(v.get(), out[2].get(), x.get());
-    fmpq_add(v.get(), v.get(), out[1].get());
-    fmpq_mul(v.get(), v.get(), x.get());
-    fmpq_add(v.get(), v.get(), out[0].get());
-    if (fmpq_equal(v.get(), values[k].get()) == 0) return false;
+  return HasResidues(id, symbol, out);
+}
+
+// True if the expression is c0 + c1 x + c2 x^2 as a rational function of x: values at a few known points prove nothing.
+bool Scalars::HasResidues(NodeId id, std::string_view symbol, const Rational c[3]) {
+  for (int k = 0; k < 2; ++k) {
+    const Field& f = GetField(k);
+    const uint64_t x = f.Random(0, HashBytes64(symbol));
+    FieldEval e(tree_, f, &budget_);
+    e.Bind(symbol, x);
+    uint64_t value = 0;
+    if (e.Eval(id, &value) != Value::kOk) return false;
+    uint64_t wanted = 0;
+    for (int j = 2; j >= 0; --j) {
+      const uint64_t den = fmpz_fdiv_ui(c[j].den(), f.p);
+      if (den == 0) return false;
+      const uint64_t coefficient = f.Mul(fmpz_fdiv_ui(c[j].num(), f.p), n_invmod(den, f.p));
+      wanted = f.AddMod(f.Mul(wanted, x), coefficient);
+    }
+    if (value != wanted) return false;
   }
   return true;
 }
@@ -810,6 +817,9 @@ bool Scalars::PieceBreaks(NodeId id, std::string_view symbol, std::vector<double
   if (TraitsOf(id).symbols.empty()) return true;
   if (op == Op::kNorm || (op == Op::kFunc && static_cast<FuncId>(tree_[id].aux) == FuncId::kArg))
     return false;
+  // 0^e is 0, 1 or undefined by the sign of e.
+  if (op == Op::kPow && !TraitsOf(tree_.Kid(id, 1)).symbols.empty() && IsZero(tree_.Kid(id, 0)))
+    return false;
   const Corner corner = CornerOf(tree_, id);
   std::vector<NodeId> arguments;
   if (op == Op::kMax || op == Op::kMin) {
@@ -838,18 +848,17 @@ bool Scalars::CollectPoints(NodeId a, NodeId b, const Traits& ta, const Traits& 
   for (const std::string_view s : tb.symbols) {
     if (std::find(names.begin(), names.end(), s) == names.end()) names.push_back(s);
   }
+  // A symbol's draws depend on its name's place among all of them, not on where it stands in the texts.
+  std::sort(names.begin(), names.end());
   uint64_t state = seed_ ^ 0x2545f4914f6cdd1dull;
   const auto random = [&state] { return state = MixHash(state); };
-  const bool whole = ta.open_sum || tb.open_sum;
   const bool positive = ta.symbolic_power || tb.symbolic_power;
-  bool far = false;
   const auto add = [&](double low, double high, bool mixed) {
     std::vector<Sample> at;
     for (const std::string_view name : names) {
       Complex z;
       RandomBetween(low, high, random(), z.re());
       if (mixed && (random() & 1) != 0) arb_neg(z.re(), z.re());
-      if (whole) arb_set_si(z.re(), 2 + static_cast<slong>(random() % (far ? 200 : 60)));
       at.push_back({name, z});
     }
     points->real.push_back(std::move(at));
@@ -858,14 +867,7 @@ bool Scalars::CollectPoints(NodeId a, NodeId b, const Traits& ta, const Traits& 
       {0.5, 2.7}, {5, 19}, {0.05, 0.9}, {1.1, 3.3}, {0.001, 0.01}};
   static constexpr double kNegative[][2] = {{-2.7, -0.5}, {-0.9, -0.1}, {-19, -5}};
   for (const auto& [low, high] : kPositive) add(low, high, false);
-  // With several symbols in the bounds a sum is empty at half of the points; and what vanishes in the first terms should not
-  // vanish in all.
-  const int more = !whole ? 0 : names.size() > 1 ? 24 : 5;
-  for (int k = 0; k < more; ++k) {
-    far = k == more - 1;
-    add(2, 60, false);
-  }
-  if (!positive && !whole) {
+  if (!positive) {
     for (const auto& [low, high] : kNegative) add(low, high, false);
     add(0.3, 4, true);
     add(2, 9, true);
@@ -874,7 +876,7 @@ bool Scalars::CollectPoints(NodeId a, NodeId b, const Traits& ta, const Traits& 
   Literals(a, &scales);
   Literals(b, &scales);
   for (const double s : scales) {
-    if (whole || !(s < 1e30)) break;
+    if (!(s < 1e30)) break;
     add(s * 1.05, s * 1.9, false);
     if (!positive) add(-s * 1.9, -s * 1.05, false);
     add(s * 0.5, s * 0.95, false);
@@ -883,7 +885,7 @@ bool Scalars::CollectPoints(NodeId a, NodeId b, const Traits& ta, const Traits& 
   const std::string_view only = names.size() == 1 ? names[0] : std::string_view();
   points->complete = !ta.steps && !tb.steps && (names.size() == 1 || (!ta.pieces && !tb.pieces)) &&
                      PieceBreaks(a, only, &breaks) && PieceBreaks(b, only, &breaks);
-  if (points->complete && !whole && !breaks.empty()) {
+  if (points->complete && !breaks.empty()) {
     std::sort(breaks.begin(), breaks.end());
     for (size_t k = 0; k < breaks.size(); ++k) {
       const double here = breaks[k];
@@ -923,7 +925,6 @@ Decision Scalars::CompareAt(NodeId a, NodeId b, const std::vector<Sample>& at, b
     const Value va = ea.Eval(a, &x);
     const Value vb = eb.Eval(b, &y);
     if (va == Value::kLimit || vb == Value::kLimit || va == Value::kNo || vb == Value::kNo) break;
-    if (ea.empty_range || eb.empty_range) return Make(Outcome::kEqual, Method::kNone);
     const bool da = va == Value::kOk && !(real_domain && (ea.left_reals || !x.IsReal()));
     const bool db = vb == Value::kOk && !(real_domain && (eb.left_reals || !y.IsReal()));
     if (!da && !db)
@@ -951,6 +952,7 @@ Decision Scalars::SampleEqual(NodeId a, NodeId b) {
   const Traits ta = TraitsOf(a);
   const Traits tb = TraitsOf(b);
   if (ta.opaque || tb.opaque) return Unequal(Method::kNone);
+  if (ta.open_sum || tb.open_sum) return EqualByInduction(a, b);
   Points points;
   if (!CollectPoints(a, b, ta, tb, &points)) return Unequal(Method::kNone);
   const bool real_domain = !ta.imaginary && !tb.imaginary;

@@ -88,9 +88,9 @@ class Scalars {
   bool TrigonometricBound(NodeId id, Bound* out, Radicals* radicals);
   bool PiMultiple(NodeId id, Rational* out);
   uint64_t StructureHash(NodeId id);
-  // True if the expression has a function that changes its form somewhere.
-  bool HasPieces(NodeId id);
+  Decision EqualByInduction(NodeId a, NodeId b);
   void Collect(NodeId id, std::vector<std::string_view>* bound, Traits* out);
+  bool HasResidues(NodeId id, std::string_view symbol, const Rational c[3]);
   const Field& GetField(int index);
 
   Tree& tree_;
@@ -98,6 +98,7 @@ class Scalars {
   const uint64_t seed_;
   const std::optional<int> float_digits_;
   std::deque<Field> fields_;
+  int inductions_ = 0;  // nested ones
 };
 
 }  // namespace assay::math
