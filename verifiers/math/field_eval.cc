@@ -10,6 +10,8 @@ namespace {
 constexpr slong kMaxTerms = 2000;
 constexpr int64_t kMaxSmallBinomial = 64;
 constexpr ulong kMaxFactorial = 5000;
+// What has a residue (or its negative) below this at a random point is that whole number: 2y - y - y, or a bound variable.
+constexpr uint64_t kSmall = uint64_t{1} << 20;
 
 // Tags of opaque values; functions use kFuncTag + FuncId.
 enum Tag : uint64_t {
@@ -353,9 +355,13 @@ Value FieldEval::PowerOf(uint64_t base, NodeId exponent, uint64_t* out) {
   uint64_t x = 0;
   const Value ok = Eval(exponent, &x);
   if (ok != Value::kOk) return ok;
+  if (x < kSmall || f_.p - x < kSmall) {
+    whole.Set(x < kSmall ? static_cast<int64_t>(x) : -static_cast<int64_t>(f_.p - x));
+    return PowInteger(base, whole.num(), out);
+  }
   opaque_ = true;
   if (base == 0) return Value::kNo;
-  *out = base == 1 || x == 0 ? 1 : x == 1 ? base : f_.Random(kPowTag, base, x);
+  *out = base == 1 ? 1 : f_.Random(kPowTag, base, x);
   return Value::kOk;
 }
 
@@ -432,8 +438,6 @@ Value FieldEval::Rounded(NodeId id, uint64_t* out) {
   uint64_t v = 0;
   const Value ok = Eval(tree_.Kid(id, 0), &v);
   if (ok != Value::kOk) return ok;
-  // A small whole residue at a random point: the argument is that constant (2y - y - y).
-  constexpr uint64_t kSmall = uint64_t{1} << 20;
   if (v < kSmall || f_.p - v < kSmall) {
     *out = v;
     return Value::kOk;
