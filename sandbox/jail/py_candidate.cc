@@ -1,6 +1,7 @@
 // The box's side of the judge. Everything here runs in the process of a program that nobody trusts: it may overwrite all of
 // it, and nothing that it could write makes the tester believe more than "this is the value that the function returned".
 #include <Python.h>
+#include <structmember.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -28,30 +29,49 @@ Box* g_box = nullptr;
 
 struct CallbackObject {
   PyObject_HEAD uint64_t id;
+  PyObject* fields;  // its __dict__
 };
 
 PyObject* CallCallback(PyObject* self, PyObject* args, PyObject* kwargs);
+PyObject* NextOfCallback(PyObject* self);
 
+PyMemberDef g_callback_members[] = {
+    {"__dictoffset__", T_PYSSIZET, offsetof(CallbackObject, fields), READONLY, nullptr},
+    {nullptr, 0, 0, 0, nullptr}};
+PyGetSetDef g_callback_getset[] = {
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr}};
+// They live as long as the box: nothing is given back.
 PyType_Slot g_callback_slots[] = {{Py_tp_call, reinterpret_cast<void*>(CallCallback)},
+                                  {Py_tp_members, g_callback_members},
+                                  {Py_tp_getset, g_callback_getset},
                                   {0, nullptr}};
-PyType_Spec g_callback_spec = {"function", sizeof(CallbackObject), 0,
-                               Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+PyType_Slot g_iterator_slots[] = {{Py_tp_iter, reinterpret_cast<void*>(PyObject_SelfIter)},
+                                  {Py_tp_iternext, reinterpret_cast<void*>(NextOfCallback)},
+                                  {0, nullptr}};
+constexpr unsigned kCallbackFlags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION;
+PyType_Spec g_callback_spec = {"function", sizeof(CallbackObject), 0, kCallbackFlags,
                                g_callback_slots};
+PyType_Spec g_iterator_spec = {"iterator", sizeof(CallbackObject), 0, kCallbackFlags,
+                               g_iterator_slots};
 PyTypeObject* g_callback_type = nullptr;
+PyTypeObject* g_iterator_type = nullptr;
 
 class BoxHooks : public TransferHooks {
  public:
   PyObject* globals = nullptr;
   std::vector<std::string> records;
 
-  Foreign Export(PyObject* value, uint64_t* id, uint8_t* flags) override {
-    if (Py_TYPE(value) == g_callback_type) {
+  Foreign Export(PyObject* value, uint64_t* id, uint8_t* flags, std::string*) override {
+    if (Py_TYPE(value) == g_callback_type || Py_TYPE(value) == g_iterator_type) {
       *id = reinterpret_cast<CallbackObject*>(value)->id;
       return Foreign::kReturned;
     }
     *flags = static_cast<uint8_t>((PyCallable_Check(value) ? kHandleCallable : 0) |
                                   (PyIter_Check(value) ? kHandleIterator : 0) |
                                   (PyType_Check(value) ? kHandleClass : 0) |
+                                  (PyGen_CheckExact(value) ? kHandleGenerator : 0) |
+                                  (PyCoro_CheckExact(value) ? kHandleCoroutine : 0) |
                                   (PyExceptionClass_Check(value) ? kHandleException : 0));
     auto found = ids_.find(value);
     if (found == ids_.end()) {
@@ -63,12 +83,33 @@ class BoxHooks : public TransferHooks {
     return Foreign::kHandle;
   }
 
-  PyObject* Import(Foreign kind, uint64_t id, uint8_t) override {
+  PyObject* Import(Foreign kind, uint64_t id, uint8_t flags, std::string_view about) override {
     if (kind == Foreign::kReturned) return Py_XNewRef(Object(id));
     if (kind != Foreign::kCallback) return nullptr;
-    PyObject* object = g_callback_type->tp_alloc(g_callback_type, 0);
-    if (object != nullptr) reinterpret_cast<CallbackObject*>(object)->id = id;
-    return object;
+    auto [known, fresh] = callbacks_.emplace(id, nullptr);
+    if (fresh) {
+      PyTypeObject* type = (flags & kHandleIterator) != 0 ? g_iterator_type : g_callback_type;
+      known->second = type->tp_alloc(type, 0);
+      if (known->second == nullptr) return nullptr;
+      auto* callback = reinterpret_cast<CallbackObject*>(known->second);
+      callback->id = id;
+      if (type == g_callback_type) callback->fields = Names(about);
+    }
+    return Py_XNewRef(known->second);
+  }
+
+  PyObject* EnumStandIn(const std::string& name, const std::string& member,
+                        PyObject* value) override {
+    PyObject*& known = enum_members_[name + "." + member];
+    if (known == nullptr) {
+      PyRef module(PyImport_ImportModule("enum"));
+      PyRef made(module ? PyObject_CallMethod(module.get(), "Enum", "s{sO}", name.c_str(),
+                                              member.c_str(), value)
+                        : nullptr);
+      if (made) known = PyObject_GetAttrString(made.get(), member.c_str());
+      PyErr_Clear();
+    }
+    return Py_XNewRef(known);
   }
 
   std::string RecordName(PyTypeObject* type) override {
@@ -92,8 +133,7 @@ class BoxHooks : public TransferHooks {
     return made_classes_.emplace(name, made.release()).first->second;
   }
 
-  bool DrainIterators() const override { return false; }
-  bool SendBuiltinFunctions() const override { return false; }
+  bool IsTester() const override { return false; }
 
   // Borrowed; null for a number that was never given out.
   PyObject* Object(uint64_t id) const {
@@ -101,7 +141,23 @@ class BoxHooks : public TransferHooks {
   }
 
  private:
+  // What functools.wraps and the like look at.
+  static PyObject* Names(std::string_view about) {
+    size_t end = std::min(about.find('\0'), about.size());
+    std::string name(about.substr(0, end));
+    std::string doc(about.substr(std::min(end + 1, about.size())));
+    PyObject* fields =
+        doc.empty() ? Py_BuildValue("{ssssss}", "__name__", name.c_str(), "__qualname__",
+                                    name.c_str(), "__module__", "tests")
+                    : Py_BuildValue("{ssssssss}", "__name__", name.c_str(), "__qualname__",
+                                    name.c_str(), "__module__", "tests", "__doc__", doc.c_str());
+    PyErr_Clear();
+    return fields;
+  }
+
   std::vector<PyObject*> objects_;
+  std::unordered_map<uint64_t, PyObject*> callbacks_;
+  std::unordered_map<std::string, PyObject*> enum_members_;
   std::unordered_map<PyObject*, uint64_t> ids_;
   std::unordered_map<std::string, PyObject*> made_classes_;
 };
@@ -261,6 +317,8 @@ class Box {
     if (!module || PyDict_SetItem(modules, name.get(), module.get()) != 0) return false;
     hooks_.globals = PyModule_GetDict(module.get());
     PyDict_SetItemString(hooks_.globals, "__builtins__", PyEval_GetBuiltins());
+    PyRef file(PyUnicode_FromString((spec_.module_name + ".py").c_str()));
+    PyDict_SetItemString(hooks_.globals, "__file__", file.get());
     module.release();  // lives as long as the box
     PyRef done(PyEval_EvalCode(code.get(), hooks_.globals, hooks_.globals));
     EndIfForked();
@@ -345,17 +403,27 @@ class Box {
     PutBytes(raised.value ? NearestBuiltinException(Py_TYPE(raised.value.get())) : "ValueError",
              &body);
     PutClasses(raised.value.get(), &body);
-    // The exception's arguments where they can cross, else its text.
-    Encoder arguments(&hooks_, TransferLimits());
-    PyObject* own = raised.value && PyExceptionInstance_Check(raised.value.get())
-                        ? reinterpret_cast<PyBaseExceptionObject*>(raised.value.get())->args
-                        : nullptr;
-    bool ok = own != nullptr && PyTuple_Check(own) && arguments.Put(own) && arguments.Finish();
-    if (ok) return Write(body + arguments.bytes());
+    auto told = told_.find(raised.value.get());
+    PutVarint(told == told_.end() ? 0 : told->second, &body);
+    // The exception's arguments where they can cross, and what one of its own class holds beside them; else its text.
+    auto* error = raised.value && PyExceptionInstance_Check(raised.value.get())
+                      ? reinterpret_cast<PyBaseExceptionObject*>(raised.value.get())
+                      : nullptr;
+    if (error != nullptr && error->args != nullptr && PyTuple_Check(error->args)) {
+      bool own = (Py_TYPE(error)->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0;
+      PyRef empty(PyDict_New());
+      PyObject* fields = !own ? Py_None : error->dict != nullptr ? error->dict : empty.get();
+      for (PyObject* with : {fields, own ? empty.get() : Py_None}) {
+        Encoder parts(&hooks_, TransferLimits());
+        if (parts.Put(error->args) && parts.Put(with) && parts.Finish())
+          return Write(body + parts.bytes());
+      }
+    }
     Encoder text(&hooks_, TransferLimits());
     PyRef message(PyUnicode_DecodeUTF8(raised.message.data(), raised.message.size(), "replace"));
     PyRef tuple(PyTuple_Pack(1, message.get()));
-    return tuple && text.Put(tuple.get()) && text.Finish() && Write(body + text.bytes());
+    return tuple && text.Put(tuple.get()) && text.Put(Py_None) && text.Finish() &&
+           Write(body + text.bytes());
   }
 
   // The numbers of the program's own classes of an exception, so that a test can catch it by their names.
@@ -369,7 +437,8 @@ class Box {
                  (reinterpret_cast<PyTypeObject*>(base)->tp_flags & Py_TPFLAGS_HEAPTYPE);
       uint64_t id = 0;
       uint8_t flags = 0;
-      if (own && hooks_.Export(base, &id, &flags) == Foreign::kHandle) ids.push_back(id);
+      std::string about;
+      if (own && hooks_.Export(base, &id, &flags, &about) == Foreign::kHandle) ids.push_back(id);
     }
     PutVarint(ids.size(), body);
     for (uint64_t id : ids) PutVarint(id, body);
@@ -388,25 +457,40 @@ class Box {
       if (value == nullptr || !decoder.GetByte(&changed) || !decoder.Finish()) _exit(kProtocolExit);
       return value;
     }
+    uint64_t told;
     if (!decoder.GetByte(&exit) || !decoder.GetBytes(&type) || !decoder.GetBytes(&message) ||
-        !decoder.GetVarint(&line) || !decoder.GetBytes(&nearest)) {
+        !decoder.GetVarint(&line) || !decoder.GetBytes(&nearest) || !decoder.GetVarint(&told)) {
       _exit(kProtocolExit);
     }
     PyObject* exception = BuiltinException(std::string(nearest));
-    PyErr_SetString(exception != nullptr ? exception : PyExc_Exception,
-                    std::string(message).c_str());
+    if (exception == nullptr) exception = PyExc_Exception;
+    PyRef args;
+    Decoder inner(std::string_view(frame).substr(decoder.position()), &hooks_, TransferLimits());
+    if (!decoder.AtEnd()) args = PyRef(inner.Get());
+    if (args && (!PyTuple_Check(args.get()) || !inner.Finish())) args = PyRef();
+    PyRef value(args ? PyObject_Call(exception, args.get(), nullptr) : nullptr);
+    PyErr_Clear();
+    if (!value) value = PyRef(PyObject_CallFunction(exception, "s", std::string(message).c_str()));
+    if (!value) return nullptr;
+    told_.emplace(Py_NewRef(value.get()), told);
+    PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(value.get())), value.get());
     return nullptr;
   }
 
   PyObject* Do(Operation operation, uint64_t handle, const std::string& name, PyObject* args,
                PyObject* kwargs);
   PyObject* Globals(PyObject* names);
+  PyObject* Capture(bool start);
 
   int requests_fd_;
   int answers_fd_;
   CandidateSpec spec_;
   pid_t pid_;
   BoxHooks hooks_;
+  // Exceptions of the tester's that callbacks raised here, with their numbers there; kept.
+  std::unordered_map<PyObject*, uint64_t> told_;
+  PyObject* captured_ = nullptr;  // standard output while it is kept
+  PyObject* real_stdout_ = nullptr;
   uint64_t callbacks_ = 0;
   bool exited_ = false;
   int exit_code_ = 0;
@@ -425,9 +509,49 @@ PyObject* Box::Globals(PyObject* names) {
   return result.release();
 }
 
+// Keeps what the program prints through sys.stdout, or gives it back.
+PyObject* Box::Capture(bool start) {
+  if (start) {
+    PyRef io(PyImport_ImportModule("io"));
+    Py_XDECREF(captured_);
+    captured_ = io ? PyObject_CallMethod(io.get(), "StringIO", nullptr) : nullptr;
+    if (captured_ == nullptr) return nullptr;
+    if (real_stdout_ == nullptr) real_stdout_ = Py_XNewRef(PySys_GetObject("stdout"));
+    return PySys_SetObject("stdout", captured_) == 0 ? Py_NewRef(Py_None) : nullptr;
+  }
+  if (real_stdout_ != nullptr && PySys_SetObject("stdout", real_stdout_) != 0) return nullptr;
+  Py_CLEAR(real_stdout_);
+  return captured_ != nullptr ? PyObject_CallMethod(captured_, "getvalue", nullptr)
+                              : PyUnicode_FromString("");
+}
+
+// The answer to "the next one": a tuple of it, or of what the end says.
+PyObject* NextAnswer(PySendResult result, PyObject* value) {
+  PyRef keep(value);
+  if (result == PYGEN_ERROR) return nullptr;
+  if (result == PYGEN_NEXT) return PyTuple_Pack(1, value);
+  return value == Py_None ? PyTuple_New(0) : PyTuple_Pack(2, Py_None, value);
+}
+
+PyObject* Next(PyObject* iterator) {
+  PyObject* value = Py_TYPE(iterator)->tp_iternext(iterator);
+  if (value != nullptr) return NextAnswer(PYGEN_NEXT, value);
+  if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_StopIteration)) return nullptr;
+  PyObject *type = nullptr, *error = nullptr, *traceback = nullptr;
+  PyErr_Fetch(&type, &error, &traceback);
+  PyErr_NormalizeException(&type, &error, &traceback);
+  PyRef keep_type(type), keep_error(error), keep_traceback(traceback);
+  PyObject* said = error != nullptr && PyErr_GivenExceptionMatches(error, PyExc_StopIteration)
+                       ? reinterpret_cast<PyStopIterationObject*>(error)->value
+                       : nullptr;
+  return NextAnswer(PYGEN_RETURN, Py_NewRef(said != nullptr ? said : Py_None));
+}
+
 PyObject* Box::Do(Operation operation, uint64_t handle, const std::string& name, PyObject* args,
                   PyObject* kwargs) {
   if (operation == Operation::kGlobals) return Globals(args);
+  if (operation == Operation::kCapture)
+    return Capture(PyTuple_GET_SIZE(args) > 0 && PyTuple_GET_ITEM(args, 0) == Py_True);
   PyObject* object = hooks_.Object(handle);
   PyObject* first = PyTuple_GET_SIZE(args) > 0 ? PyTuple_GET_ITEM(args, 0) : Py_None;
   PyObject* second = PyTuple_GET_SIZE(args) > 1 ? PyTuple_GET_ITEM(args, 1) : Py_None;
@@ -447,9 +571,16 @@ PyObject* Box::Do(Operation operation, uint64_t handle, const std::string& name,
       return PyObject_GetIter(object);
     case Operation::kNext: {
       if (!PyIter_Check(object)) break;
-      PyRef next(PyIter_Next(object));
-      if (next) return PyTuple_Pack(1, next.get());
-      return PyErr_Occurred() ? nullptr : PyTuple_New(0);
+      return Next(object);
+    }
+    case Operation::kSend: {
+      PyObject* value = nullptr;
+      PySendResult result = PyIter_Send(object, first, &value);
+      return NextAnswer(result, value);
+    }
+    case Operation::kAwait: {
+      PyRef asyncio(PyImport_ImportModule("asyncio"));
+      return asyncio ? PyObject_CallMethod(asyncio.get(), "run", "O", object) : nullptr;
     }
     case Operation::kLength: {
       Py_ssize_t length = PyObject_Size(object);
@@ -469,6 +600,10 @@ PyObject* Box::Do(Operation operation, uint64_t handle, const std::string& name,
       int is = PyObject_IsInstance(first, object);
       return is < 0 ? nullptr : PyBool_FromLong(is);
     }
+    case Operation::kIsSubclass: {
+      int is = PyObject_IsSubclass(first, object);
+      return is < 0 ? nullptr : PyBool_FromLong(is);
+    }
     default:
       break;
   }
@@ -480,6 +615,15 @@ PyObject* CallCallback(PyObject* self, PyObject* args, PyObject* kwargs) {
   return g_box->CallBack(reinterpret_cast<CallbackObject*>(self)->id, args, kwargs);
 }
 
+PyObject* NextOfCallback(PyObject* self) {
+  PyRef none(PyTuple_New(0));
+  PyRef answer(
+      none ? g_box->CallBack(reinterpret_cast<CallbackObject*>(self)->id, none.get(), nullptr)
+           : nullptr);
+  bool more = answer && PyTuple_Check(answer.get()) && PyTuple_GET_SIZE(answer.get()) == 1;
+  return more ? Py_NewRef(PyTuple_GET_ITEM(answer.get(), 0)) : nullptr;
+}
+
 }  // namespace
 
 bool PrepareCandidateZygote() {
@@ -489,8 +633,9 @@ bool PrepareCandidateZygote() {
   }
   if (g_callback_type == nullptr) {
     g_callback_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&g_callback_spec));
+    g_iterator_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&g_iterator_spec));
   }
-  return g_callback_type != nullptr;
+  return g_callback_type != nullptr && g_iterator_type != nullptr;
 }
 
 int RunCandidate(int requests_fd, int answers_fd, std::string_view spec_bytes) {

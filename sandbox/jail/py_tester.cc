@@ -36,6 +36,7 @@ class TesterHooks : public TransferHooks {
   ~TesterHooks() override {
     for (auto& [id, handle] : handles_) Py_DECREF(handle);
     for (PyObject* callback : callbacks_) Py_DECREF(callback);
+    for (PyObject* error : raised_) Py_DECREF(error);
     for (auto& [name, type] : records_) Py_DECREF(type);
   }
 
@@ -51,21 +52,27 @@ class TesterHooks : public TransferHooks {
     }
   }
 
-  Foreign Export(PyObject* value, uint64_t* id, uint8_t*) override {
+  Foreign Export(PyObject* value, uint64_t* id, uint8_t* flags, std::string* about) override {
     if (PyObject_TypeCheck(value, reinterpret_cast<PyTypeObject*>(g_classes.handle))) {
       PyRef number(PyObject_GetAttrString(value, "_assay_id"));
       *id = number ? PyLong_AsUnsignedLongLong(number.get()) : 0;
       return PyErr_Occurred() ? Foreign::kNone : Foreign::kReturned;
     }
     if (PyExceptionClass_Check(value) && OwnNumber(value, id)) return Foreign::kReturned;
-    if (!PyCallable_Check(value)) return Foreign::kNone;
-    Py_INCREF(value);
-    callbacks_.push_back(value);
-    *id = callbacks_.size();
+    // A file iterates too, but is more than its lines; a bare object is only itself.
+    const bool iterator = PyIter_Check(value) && !PyObject_HasAttrString(value, "close");
+    const bool generator = PyGen_CheckExact(value);
+    const bool bare = Py_TYPE(value) == &PyBaseObject_Type;
+    if (!PyCallable_Check(value) && !iterator && !generator && !bare) return Foreign::kNone;
+    *flags = iterator || generator ? kHandleIterator : 0;
+    if (PyCallable_Check(value)) *about = About(value);
+    auto [known, fresh] = callback_ids_.emplace(value, callbacks_.size() + 1);
+    if (fresh) callbacks_.push_back(Py_NewRef(value));
+    *id = known->second;
     return Foreign::kCallback;
   }
 
-  PyObject* Import(Foreign kind, uint64_t id, uint8_t flags) override {
+  PyObject* Import(Foreign kind, uint64_t id, uint8_t flags, std::string_view) override {
     if (replay) kind = kind == Foreign::kReturned ? Foreign::kHandle : Foreign::kReturned;
     if (kind == Foreign::kReturned) return Py_XNewRef(Callback(id));
     if (kind != Foreign::kHandle) return nullptr;
@@ -94,8 +101,19 @@ class TesterHooks : public TransferHooks {
     auto found = records_.find(name);
     return found == records_.end() ? nullptr : found->second;
   }
-  bool DrainIterators() const override { return true; }
-  bool SendBuiltinFunctions() const override { return true; }
+  bool IsTester() const override { return true; }
+  PyObject* EnumStandIn(const std::string&, const std::string&, PyObject*) override {
+    return nullptr;
+  }
+
+  // The number of an exception of the tester's that is told to the box, which may let it come back.
+  uint64_t Told(PyObject* error) {
+    raised_.push_back(Py_NewRef(error));
+    return raised_.size();
+  }
+  PyObject* ToldError(uint64_t id) const {
+    return id == 0 || id > raised_.size() ? nullptr : raised_[id - 1];
+  }
 
   PyObject* Callback(uint64_t id) const {
     return id == 0 || id > callbacks_.size() ? nullptr : callbacks_[id - 1];
@@ -106,6 +124,21 @@ class TesterHooks : public TransferHooks {
   }
 
  private:
+  // What a function is called and says of itself.
+  static std::string About(PyObject* function) {
+    std::string text;
+    for (const char* name : {"__name__", "__doc__"}) {
+      PyRef part(PyObject_GetAttrString(function, name));
+      const char* utf8 =
+          part && PyUnicode_Check(part.get()) ? PyUnicode_AsUTF8(part.get()) : nullptr;
+      PyErr_Clear();
+      text.append(std::string_view(utf8 != nullptr ? utf8 : "").substr(0, 900));
+      text.push_back('\0');
+    }
+    text.pop_back();
+    return text;
+  }
+
   // The number of a class that stands for one of the candidate's exceptions.
   static bool OwnNumber(PyObject* value, uint64_t* id) {
     PyObject* number =
@@ -117,6 +150,8 @@ class TesterHooks : public TransferHooks {
 
   std::unordered_map<uint64_t, PyObject*> handles_;
   std::vector<PyObject*> callbacks_;
+  std::unordered_map<PyObject*, uint64_t> callback_ids_;
+  std::vector<PyObject*> raised_;
   std::unordered_map<std::string, PyObject*> records_;
   std::unordered_map<PyTypeObject*, std::string> record_names_;
 };
@@ -296,14 +331,26 @@ class Conversation {
       return Malformed(decoder);
     }
     PyRef classes(PyTuple_New(0));
-    if (!TakeClasses(&decoder, &classes)) return Malformed(decoder);
+    uint64_t told;
+    if (!TakeClasses(&decoder, &classes) || !decoder.GetVarint(&told)) return Malformed(decoder);
     // What follows are the exception's arguments, as a message of their own: their references count from there.
     Decoder inner(std::string_view(frame).substr(decoder.position()), &hooks_, limits_);
     PyRef args(inner.Get());
-    if (!args || !inner.Finish() || !inner.AtEnd() || !PyTuple_CheckExact(args.get()))
+    PyRef fields(args ? inner.Get() : nullptr);
+    if (!fields || !inner.Finish() || !inner.AtEnd() || !PyTuple_CheckExact(args.get()))
       return Malformed(inner);
     if (exit != 0) {
       PyErr_SetString(g_classes.exit, "the program tried to end itself");
+      return nullptr;
+    }
+    error_type_ = Printable(type);
+    error_message_ = Printable(message);
+    error_line_ = line;
+    if (told != 0) {  // a test's own, which went through the program
+      PyObject* error = hooks_.ToldError(told);
+      if (error == nullptr) return BreakOff("protocol_error", "an exception that nobody raised");
+      last_error_ = PyRef::Borrow(error);
+      PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error)), error);
       return nullptr;
     }
     PyObject* exception = BuiltinException(std::string(nearest));
@@ -323,12 +370,29 @@ class Conversation {
           reinterpret_cast<PyTypeObject*>(exception), args.get(), nullptr));
     }
     if (!value) return BreakOff("protocol_error", "an exception cannot be built");
-    error_type_ = Printable(type);
-    error_message_ = Printable(message);
-    error_line_ = line;
+    SetFields(value.get(), fields.get());
     last_error_ = PyRef::Borrow(value.get());
     PyErr_SetObject(exception, value.get());
     return nullptr;
+  }
+
+  // What an exception of the candidate's own class holds beside its arguments, and its text.
+  void SetFields(PyObject* error, PyObject* fields) {
+    PyObject *key, *value;
+    Py_ssize_t at = 0;
+    while (PyDict_CheckExact(fields) && PyDict_Next(fields, &at, &key, &value)) {
+      const char* name = PyUnicode_CheckExact(key) ? PyUnicode_AsUTF8(key) : nullptr;
+      // What the interpreter itself keeps there is not the candidate's to set.
+      bool own =
+          name != nullptr && name[0] != '_' && !PyObject_HasAttrString(PyExc_BaseException, name);
+      if (own) PyObject_GenericSetAttr(error, key, value);
+      PyErr_Clear();
+    }
+    PyRef text(PyUnicode_FromString(error_message_.c_str()));
+    PyRef dict(PyObject_GenericGetDict(error, nullptr));
+    if (text && dict && PyDict_CheckExact(fields))
+      PyDict_SetItemString(dict.get(), "_assay_text", text.get());
+    PyErr_Clear();
   }
 
   // The local classes that stand for the candidate's own classes of an exception.
@@ -339,7 +403,7 @@ class Conversation {
     for (uint64_t i = 0; i < count; ++i) {
       uint64_t id;
       if (!decoder->GetVarint(&id)) return false;
-      PyRef local(hooks_.Import(Foreign::kHandle, id, kHandleClass | kHandleException));
+      PyRef local(hooks_.Import(Foreign::kHandle, id, kHandleClass | kHandleException, ""));
       if (!local || !PyExceptionClass_Check(local.get())) {
         PyErr_Clear();
         return false;
@@ -366,8 +430,10 @@ class Conversation {
         (kwargs.get() != Py_None && !PyDict_CheckExact(kwargs.get()))) {
       return Malformed(decoder) != nullptr;
     }
-    PyRef value(
-        PyObject_Call(function, args.get(), kwargs.get() == Py_None ? nullptr : kwargs.get()));
+    PyRef value(PyIter_Check(function) && !PyCallable_Check(function)
+                    ? NextOf(function)
+                    : PyObject_Call(function, args.get(),
+                                    kwargs.get() == Py_None ? nullptr : kwargs.get()));
     if (!value) {
       if (PyErr_ExceptionMatches(g_classes.broken) || PyErr_ExceptionMatches(g_classes.exit) ||
           PyErr_ExceptionMatches(g_classes.unsupported)) {
@@ -389,6 +455,13 @@ class Conversation {
     return false;
   }
 
+  // A tuple of the next, or of none at the end.
+  static PyObject* NextOf(PyObject* iterator) {
+    PyRef next(PyIter_Next(iterator));
+    if (next) return PyTuple_Pack(1, next.get());
+    return PyErr_Occurred() ? nullptr : PyTuple_New(0);
+  }
+
   bool SendCallbackError(uint64_t number) {
     PyObject *type = nullptr, *value = nullptr, *traceback = nullptr;
     PyErr_Fetch(&type, &value, &traceback);
@@ -404,6 +477,13 @@ class Conversation {
     PutBytes(std::string_view(utf8 != nullptr ? utf8 : "").substr(0, 2000), &body);
     PutVarint(0, &body);
     PutBytes(value != nullptr ? NearestBuiltinException(Py_TYPE(value)) : "Exception", &body);
+    PutVarint(value != nullptr ? hooks_.Told(value) : 0, &body);
+    // Its arguments where they can cross, else its text alone.
+    Encoder arguments(&hooks_, limits_);
+    PyObject* own = value != nullptr && PyExceptionInstance_Check(value)
+                        ? reinterpret_cast<PyBaseExceptionObject*>(value)->args
+                        : nullptr;
+    if (own != nullptr && arguments.Put(own) && arguments.Finish()) body += arguments.bytes();
     if (WriteFrame(requests_fd_, body)) return true;
     BreakOff("early_exit", "the program ended while it was tested");
     return false;

@@ -34,8 +34,9 @@ import warnings
 
 import _assay_judge as channel
 
-GLOBALS, CALL, GETATTR, SETATTR, ITER, NEXT, LEN, BOOL, GETITEM, SETITEM, DELITEM, ISINSTANCE, EXIT = range(1, 14)
-ITERATOR, EXCEPTION = 2, 8
+(GLOBALS, CALL, GETATTR, SETATTR, ITER, NEXT, LEN, BOOL, GETITEM, SETITEM, DELITEM, ISINSTANCE, EXIT, ISSUBCLASS, SEND, AWAIT,
+ CAPTURE) = range(1, 18)
+CALLABLE, ITERATOR, EXCEPTION, GENERATOR, COROUTINE = 1, 2, 8, 16, 32
 MAX_TEXT = 400
 MAX_REPORTED = 200
 RETIRE_AFTER = 500
@@ -55,17 +56,18 @@ class Unsupported(BaseException):
 
 # ------------------------------------------------------------------------------------------------------------ handles
 
+# What may be read of an object beside its public attributes: what it is called, says of itself and holds.
+READABLE = {"__name__", "__qualname__", "__doc__", "__annotations__", "__dict__", "__defaults__", "__kwdefaults__", "__wrapped__"}
+
+
 class Handle:
-    """An object of the candidate's. It can be called, asked for attributes, items, length and truth, and iterated. It is equal
-    to itself only; arithmetic, order, hash and text are never the candidate's."""
+    """An object of the candidate's. It can be asked for attributes, items, length and truth, and iterated; the classes below add
+    what only some objects can. It is equal to itself only; arithmetic, order, hash and text are never the candidate's."""
 
     __slots__ = ("_assay_id", "_assay_label", "__weakref__")
 
-    def __call__(self, /, *args, **kwargs):
-        return channel.ask(CALL, self._assay_id, "", args, kwargs)
-
     def __getattr__(self, name):
-        if name.startswith("__") and name.endswith("__") and name != "__name__":
+        if name.startswith("__") and name.endswith("__") and name not in READABLE:
             raise AttributeError(name)
         value = channel.ask(GETATTR, self._assay_id, name, (), None)
         if isinstance(value, Handle) and not value._assay_label:
@@ -98,6 +100,23 @@ class Handle:
             return False
         return checked(channel.ask(ISINSTANCE, self._assay_id, "", (instance,), None), bool)
 
+    def __subclasscheck__(self, kind):
+        if not isinstance(kind, Handle):
+            return False
+        return checked(channel.ask(ISSUBCLASS, self._assay_id, "", (kind,), None), bool)
+
+    def __enter__(self):
+        return channel.ask(GETATTR, self._assay_id, "__enter__", (), None)()
+
+    def __exit__(self, kind, error, trace):
+        own = next((c for c in getattr(kind, "__mro__", ()) if "_assay_id" in c.__dict__), kind)
+        swallow = channel.ask(GETATTR, self._assay_id, "__exit__", (), None)(own, error, None)
+        # What a test found stays found, whatever the candidate would make of it.
+        return error is not None and isinstance(error, Exception) and not isinstance(error, AssertionError) and bool(swallow)
+
+    def __mro_entries__(self, bases):
+        raise Unsupported("the tests derive a class from one of the program's, which cannot be passed")
+
     def __copy__(self):
         return self
 
@@ -116,6 +135,27 @@ class Handle:
         return "<candidate object>"
 
 
+class CallableHandle(Handle):
+    __slots__ = ()
+
+    def __call__(self, /, *args, **kwargs):
+        if sys.stdout is not first_stdout:
+            value = self.captured(args, kwargs)
+        else:
+            value = channel.ask(CALL, self._assay_id, "", args, kwargs)
+        if session is not None and session.data_names:
+            session.refresh()
+        return value
+
+    def captured(self, args, kwargs):
+        """A test that has put something else in the place of standard output wants to see what is printed."""
+        channel.ask(CAPTURE, 0, "", (True,), None)
+        try:
+            return channel.ask(CALL, self._assay_id, "", args, kwargs)
+        finally:
+            sys.stdout.write(checked(channel.ask(CAPTURE, 0, "", (False,), None), str))
+
+
 class HandleIterator(Handle):
     __slots__ = ()
 
@@ -123,12 +163,34 @@ class HandleIterator(Handle):
         return self
 
     def __next__(self):
-        value = channel.ask(NEXT, self._assay_id, "", (), None)
-        if type(value) is not tuple or len(value) > 1:
-            channel.break_off("an iterator's answer is odd")
-        if not value:
-            raise StopIteration
-        return value[0]
+        return next_of(channel.ask(NEXT, self._assay_id, "", (), None))
+
+
+class HandleGenerator(HandleIterator):
+    __slots__ = ()
+    # For isinstance; whatever claims to be a generator can do no more than iterate.
+    __class__ = property(lambda self: types.GeneratorType)
+
+    def send(self, value):
+        return next_of(channel.ask(SEND, self._assay_id, "", (value,), None))
+
+
+class CallableIterator(CallableHandle, HandleIterator):
+    __slots__ = ()
+
+
+for kind in (Handle, CallableHandle, HandleIterator, HandleGenerator, CallableIterator):
+    kind.__doc__ = property(lambda self: channel.ask(GETATTR, self._assay_id, "__doc__", (), None))
+first_stdout = sys.stdout
+
+
+def next_of(answer):
+    """(value,), or at the end () or (None, what a generator returned)."""
+    if type(answer) is not tuple or len(answer) > 2:
+        channel.break_off("an iterator's answer is odd")
+    if len(answer) != 1:
+        raise StopIteration(*answer[1:])
+    return answer[0]
 
 
 def checked(value, kind):
@@ -137,13 +199,29 @@ def checked(value, kind):
     return value
 
 
+async def awaited(handle):
+    return channel.ask(AWAIT, handle._assay_id, "", (), None)
+
+
 def make_handle(number, flags):
     if flags & EXCEPTION:  # a class of exceptions: `except` and assertRaises want a class of this process
-        return type("CandidateError", (Exception,), {"_assay_id": number})
-    handle = object.__new__(HandleIterator if flags & ITERATOR else Handle)
+        return type("CandidateError", (Exception,), {"_assay_id": number, "__str__": text_of})
+    if flags & GENERATOR:
+        kind = HandleGenerator
+    elif flags & CALLABLE:
+        kind = CallableIterator if flags & ITERATOR else CallableHandle
+    else:
+        kind = HandleIterator if flags & ITERATOR else Handle
+    handle = object.__new__(kind)
     object.__setattr__(handle, "_assay_id", number)
     object.__setattr__(handle, "_assay_label", "")
-    return handle
+    return awaited(handle) if flags & COROUTINE else handle
+
+
+def text_of(error):
+    """str() of a candidate's own exception, as it was when it was raised."""
+    text = error.__dict__.get("_assay_text")
+    return text if isinstance(text, str) else Exception.__str__(error)
 
 
 exception_classes = {}
@@ -155,7 +233,7 @@ def make_exception(nearest, own):
         return nearest
     if (nearest, own) not in exception_classes:
         bases = tuple(own) if nearest is Exception else tuple(own) + (nearest,)
-        exception_classes[nearest, own] = type("CandidateError", bases, {})
+        exception_classes[nearest, own] = type("CandidateError", bases, {"__str__": text_of})
     return exception_classes[nearest, own]
 
 
@@ -189,6 +267,9 @@ class Brief(reprlib.Repr):
             return f"{type(value).__name__}({self.repr1(value.tolist(), level - 1) if small else value.shape})"
         if isinstance(value, (Handle, type(None), bool, BaseException)):
             return repr(value)[:self.maxother]
+        for base, show in ((dict, self.repr_dict), (list, self.repr_list), (tuple, self.repr_tuple)):
+            if isinstance(value, base):
+                return show(value, level)
         fields = getattr(value, "__dict__", None)
         if level <= 0 or not isinstance(fields, dict):
             return f"<{type(value).__name__}>"
@@ -440,6 +521,7 @@ class Session:
         self.held, self.failures = 0, []
         self.step, self.defined, self.before = 0, 0, None
         self.fetched = {}
+        self.data_names = ()
         exception_classes.clear()
         self.namespace = {"__name__": "tests", "__builtins__": builtins}
         if self.kind == "checker":
@@ -523,7 +605,15 @@ class Session:
         wanted = tuple(n for n in self.wanted if n not in self.namespace or n == self.entry)
         missing = self.fetch(wanted) if wanted else set()
         self.namespace.update(self.fetched)
+        self.data_names = tuple(name for name, value in self.fetched.items() if not isinstance(value, (Handle, type)))
         return missing
+
+    def refresh(self):
+        """After a call: the program's variables that the tests look at, unless the tests have bound the names anew."""
+        mine = {name: self.fetched[name] for name in self.data_names if self.namespace.get(name) is self.fetched[name]}
+        self.data_names = tuple(mine)
+        if mine and not self.fetch(self.data_names):
+            self.namespace.update((name, self.fetched[name]) for name in mine)
 
     def fetch(self, wanted):
         """Puts the candidate's globals of these names into self.fetched; returns the ones it does not have."""

@@ -25,8 +25,10 @@ enum Tag : char {
   kByteArray = 'B',
   kList = 'l',
   kTuple = 't',
-  kNamedTuple = 'P',  // record name, items
+  kNamedTuple = 'P',  // class, fields, then a tuple
   kDict = 'd',
+  kDictClass =
+      'C',  // 'C' Counter, 'O' OrderedDict, 'D' defaultdict with its factory's name; then a dict
   kSet = 'S',
   kFrozenSet = 'z',
   kDeque = 'q',
@@ -39,15 +41,16 @@ enum Tag : char {
   kTime = 'h',
   kDateTime = 'J',
   kTimeDelta = 'w',
+  kTimeZone = 'Z',
+  kZonedDateTime = 'U',
   kArray = 'A',
   kNumpyScalar = 'G',
-  kIterator = 'L',  // the elements that are left
   kException = 'x',
   kRecord = 'M',        // name; the body follows after the last value
   kInlineRecord = 'm',  // name, body
-  kEnum = 'e',          // class, member
+  kEnum = 'e',          // class, member, value
   kNamed = 'y',         // a built-in type or function
-  kForeign = 'H',       // kind, number, properties
+  kForeign = 'H',       // kind, number, properties; of a callback: what it is called
   kReference = 'R',     // number
   kOrigin = 'O',        // number in the request; a value that replaces its contents
 };
@@ -55,6 +58,9 @@ enum Tag : char {
 constexpr size_t kMemoStringBytes = 64;
 constexpr size_t kFractionBits = size_t{1} << 17;
 constexpr int kMaxDims = 32;
+constexpr size_t kMaxFields = 64;
+constexpr size_t kMaxTupleClasses = 64;
+constexpr size_t kMaxNameBytes = 200;
 
 // Filled once by PrepareTransfer, in a pristine interpreter.
 struct Known {
@@ -62,6 +68,10 @@ struct Known {
   PyTypeObject* decimal = nullptr;
   PyTypeObject* deque = nullptr;
   PyTypeObject* enum_meta = nullptr;
+  PyTypeObject* counter = nullptr;
+  PyTypeObject* ordered_dict = nullptr;
+  PyTypeObject* default_dict = nullptr;
+  PyObject* named_tuple = nullptr;  // the function that makes such classes
   std::map<std::string, PyObject*> by_name;
   std::unordered_map<PyObject*, std::string> names;
 };
@@ -162,9 +172,42 @@ bool PrepareTransfer() {
   g_known->decimal = ImportType("decimal", "Decimal");
   g_known->deque = ImportType("collections", "deque");
   g_known->enum_meta = ImportType("enum", "EnumMeta");
+  g_known->counter = ImportType("collections", "Counter");
+  g_known->ordered_dict = ImportType("collections", "OrderedDict");
+  g_known->default_dict = ImportType("collections", "defaultdict");
+  PyRef collections(PyImport_ImportModule("collections"));
+  g_known->named_tuple =
+      collections ? PyObject_GetAttrString(collections.get(), "namedtuple") : nullptr;
   PyDateTime_IMPORT;
   return g_known->fraction != nullptr && g_known->decimal != nullptr && g_known->deque != nullptr &&
-         g_known->enum_meta != nullptr && PyDateTimeAPI != nullptr && RegisterBuiltins();
+         g_known->enum_meta != nullptr && g_known->counter != nullptr &&
+         g_known->ordered_dict != nullptr && g_known->default_dict != nullptr &&
+         g_known->named_tuple != nullptr && PyDateTimeAPI != nullptr && RegisterBuiltins();
+}
+
+PyObject* TransferHooks::TupleClass(const std::string& name,
+                                    const std::vector<std::string>& fields) {
+  std::vector<std::string> key = fields;
+  key.push_back(name);
+  auto found = tuple_classes_.find(key);
+  if (found != tuple_classes_.end()) return found->second.get();
+  if (tuple_classes_.size() >= kMaxTupleClasses) return nullptr;
+  PyRef names(PyTuple_New(static_cast<Py_ssize_t>(fields.size())));
+  for (size_t i = 0; names && i < fields.size(); ++i) {
+    PyObject* field =
+        PyUnicode_FromStringAndSize(fields[i].data(), static_cast<Py_ssize_t>(fields[i].size()));
+    if (field == nullptr) PyErr_Clear();
+    PyTuple_SET_ITEM(names.get(), static_cast<Py_ssize_t>(i),
+                     field != nullptr ? field : Py_NewRef(Py_None));
+  }
+  // It refuses whatever is no plain name.
+  PyRef made(names ? PyObject_CallFunction(g_known->named_tuple, "sO", name.c_str(), names.get())
+                   : nullptr);
+  if (!made) {
+    PyErr_Clear();
+    return nullptr;
+  }
+  return tuple_classes_.emplace(std::move(key), std::move(made)).first->second.get();
 }
 
 std::string NearestBuiltinException(PyTypeObject* type) {
@@ -312,8 +355,33 @@ bool Encoder::PutSequence(char tag, PyObject* value, int depth) {
   return true;
 }
 
+// Of these classes exactly: a subclass is a dict.
+bool Encoder::PutDictClass(PyObject* value) {
+  PyTypeObject* type = Py_TYPE(value);
+  char kind = type == g_known->counter        ? 'C'
+              : type == g_known->ordered_dict ? 'O'
+              : type == g_known->default_dict ? 'D'
+                                              : 0;
+  if (kind == 0) return true;
+  std::string factory;
+  if (kind == 'D') {
+    PyRef made(PyObject_GetAttrString(value, "default_factory"));
+    auto named = g_known->names.find(made.get());
+    PyErr_Clear();
+    if (!made || (made.get() != Py_None && named == g_known->names.end())) return true;
+    if (made.get() != Py_None) factory = named->second;
+  }
+  out_.push_back(kDictClass);
+  out_.push_back(kind);
+  if (kind == 'D') PutBytes(factory, &out_);
+  return true;
+}
+
 bool Encoder::PutDict(PyObject* value, int depth) {
-  PyRef items(PyDict_Type.tp_iter != nullptr ? PyDict_Items(value) : nullptr);
+  // An OrderedDict has an order of its own.
+  bool ordered = Py_TYPE(value) == g_known->ordered_dict;
+  PyRef view(ordered ? PyObject_CallMethod(value, "items", nullptr) : nullptr);
+  PyRef items(ordered ? (view ? PySequence_List(view.get()) : nullptr) : PyDict_Items(value));
   if (!items || !PyList_CheckExact(items.get())) return Fail("a dict cannot be read");
   size_t count = static_cast<size_t>(PyList_GET_SIZE(items.get()));
   if (!Grow(2 * count + 16)) return false;
@@ -446,7 +514,8 @@ bool Encoder::PutRecord(PyObject* value, const std::string& name) {
 bool Encoder::PutForeign(PyObject* value) {
   uint64_t id = 0;
   uint8_t flags = 0;
-  Foreign kind = hooks_->Export(value, &id, &flags);
+  std::string about;
+  Foreign kind = hooks_->Export(value, &id, &flags, &about);
   if (kind == Foreign::kNone) {
     return Fail(std::string("a value of type ") + Py_TYPE(value)->tp_name + " cannot be passed");
   }
@@ -454,6 +523,44 @@ bool Encoder::PutForeign(PyObject* value) {
   out_.push_back(static_cast<char>(kind));
   PutVarint(id, &out_);
   out_.push_back(static_cast<char>(flags));
+  if (kind == Foreign::kCallback) PutBytes(std::string_view(about).substr(0, 2000), &out_);
+  return true;
+}
+
+bool Encoder::PutEnum(PyObject* value, const std::string& record, int depth) {
+  PyRef name(PyObject_GetAttrString(value, "_name_"));
+  PyRef content(PyObject_GetAttrString(value, "_value_"));
+  const char* text = name && PyUnicode_Check(name.get()) ? PyUnicode_AsUTF8(name.get()) : nullptr;
+  if (text == nullptr || !content) return Fail("an enum member has no name");
+  out_.push_back(kEnum);
+  PutBytes(record, &out_);
+  PutBytes(text, &out_);
+  return PutDeep(content.get(), depth + 1);
+}
+
+// What comes before a tuple of a class: the name and fields of a named one.
+bool Encoder::PutTupleClass(PyObject* value, const std::string& record) {
+  PyTypeObject* type = Py_TYPE(value);
+  PyRef fields(PyObject_GetAttrString(reinterpret_cast<PyObject*>(type), "_fields"));
+  PyErr_Clear();
+  std::vector<std::string> names;
+  bool named = fields && PyTuple_CheckExact(fields.get()) &&
+               PyTuple_GET_SIZE(fields.get()) == PyTuple_GET_SIZE(value) &&
+               static_cast<size_t>(PyTuple_GET_SIZE(value)) <= kMaxFields;
+  for (Py_ssize_t i = 0; named && i < PyTuple_GET_SIZE(fields.get()); ++i) {
+    PyObject* field = PyTuple_GET_ITEM(fields.get(), i);
+    const char* text = PyUnicode_CheckExact(field) ? PyUnicode_AsUTF8(field) : nullptr;
+    PyErr_Clear();
+    named = text != nullptr && std::strlen(text) <= kMaxNameBytes;
+    if (named) names.emplace_back(text);
+  }
+  if (!named && record.empty()) return true;
+  out_.push_back(kNamedTuple);
+  std::string_view own = type->tp_name;
+  if (size_t dot = own.rfind('.'); dot != std::string_view::npos) own.remove_prefix(dot + 1);
+  PutBytes(record.empty() ? own.substr(0, kMaxNameBytes) : std::string_view(record), &out_);
+  PutVarint(named ? names.size() : 0, &out_);
+  for (const std::string& name : names) PutBytes(name, &out_);
   return true;
 }
 
@@ -484,10 +591,22 @@ bool Encoder::PutByType(PyObject* value, int depth, bool* done) {
   if (PyDelta_Check(value)) {
     return PutAttributes(kTimeDelta, value, {"days", "seconds", "microseconds"}, depth);
   }
-  if (PyDateTime_Check(value) && reinterpret_cast<PyDateTime_DateTime*>(value)->hastzinfo == 0) {
-    return PutAttributes(
-        kDateTime, value,
-        {"year", "month", "day", "hour", "minute", "second", "microsecond", "fold"}, depth);
+  if (PyDateTime_Check(value)) {
+    auto* moment = reinterpret_cast<PyDateTime_DateTime*>(value);
+    bool zoned = moment->hastzinfo != 0;
+    if (!zoned || Py_TYPE(moment->tzinfo) == Py_TYPE(PyDateTimeAPI->TimeZone_UTC)) {
+      if (zoned) out_.push_back(kZonedDateTime);
+      bool put = PutAttributes(
+          kDateTime, value,
+          {"year", "month", "day", "hour", "minute", "second", "microsecond", "fold"}, depth);
+      return put && (!zoned || PutDeep(moment->tzinfo, depth + 1));
+    }
+  }
+  if (type == Py_TYPE(PyDateTimeAPI->TimeZone_UTC)) {
+    PyRef offset(PyObject_CallMethod(value, "utcoffset", "O", Py_None));
+    if (!offset) return Fail("a time zone cannot be read");
+    out_.push_back(kTimeZone);
+    return PutDeep(offset.get(), depth + 1);
   }
   if (PyDate_Check(value) && !PyDateTime_Check(value)) {
     return PutAttributes(kDate, value, {"year", "month", "day"}, depth);
@@ -497,7 +616,7 @@ bool Encoder::PutByType(PyObject* value, int depth, bool* done) {
   }
   if (PyExceptionInstance_Check(value)) return PutException(value, depth);
   auto named = g_known->names.find(value);
-  if (named != g_known->names.end() && (PyType_Check(value) || hooks_->SendBuiltinFunctions())) {
+  if (named != g_known->names.end() && (PyType_Check(value) || hooks_->IsTester())) {
     out_.push_back(kNamed);
     PutBytes(named->second, &out_);
     return true;
@@ -537,14 +656,7 @@ bool Encoder::PutDeep(PyObject* value, int depth_and_key) {
     record = hooks_->RecordName(type);
     if (PyObject_TypeCheck(reinterpret_cast<PyObject*>(type), g_known->enum_meta) &&
         !record.empty()) {
-      PyRef name(PyObject_GetAttrString(value, "_name_"));
-      const char* text =
-          name && PyUnicode_Check(name.get()) ? PyUnicode_AsUTF8(name.get()) : nullptr;
-      if (text == nullptr) return Fail("an enum member has no name");
-      out_.push_back(kEnum);
-      PutBytes(record, &out_);
-      PutBytes(text, &out_);
-      return true;
+      return PutEnum(value, record, depth);
     }
   }
   if (PyFloat_Check(value)) {
@@ -576,7 +688,7 @@ bool Encoder::PutDeep(PyObject* value, int depth_and_key) {
   }
   if (PyDict_Check(value)) {
     Remember(value);
-    return PutDict(value, depth);
+    return PutDictClass(value) && PutDict(value, depth);
   }
   if (PyTuple_Check(value) || PyFrozenSet_Check(value)) {
     Remember(value);
@@ -585,11 +697,8 @@ bool Encoder::PutDeep(PyObject* value, int depth_and_key) {
     if (PyFrozenSet_Check(value)) {
       ok = PutSet(kFrozenSet, value, depth);
     } else {
-      if (!record.empty()) {
-        out_.push_back(kNamedTuple);
-        PutBytes(record, &out_);
-      }
-      ok = PutSequence(kTuple, value, depth | (key ? 0x10000 : 0));
+      ok = (PyTuple_CheckExact(value) || PutTupleClass(value, record)) &&
+           PutSequence(kTuple, value, depth | (key ? 0x10000 : 0));
     }
     open_.erase(value);
     return ok;
@@ -613,14 +722,6 @@ bool Encoder::PutDeep(PyObject* value, int depth_and_key) {
       return ok;
     }
     PyErr_Clear();
-  }
-  if (hooks_->DrainIterators() && PyIter_Check(value)) {
-    uint64_t id;
-    uint8_t flags;
-    if (hooks_->Export(value, &id, &flags) == Foreign::kNone) {
-      out_.push_back(kIterator);
-      return PutIterable(value, depth);
-    }
   }
   return PutForeign(value);
 }
@@ -758,6 +859,8 @@ PyObject* Decoder::GetTagged(uint8_t tag, int depth) {
       return GetTuple(tag == kNamedTuple, depth);
     case kDict:
       return GetDict(nullptr, depth);
+    case kDictClass:
+      return GetDictClass(nullptr, depth);
     case kSet:
     case kFrozenSet:
       return GetSet(tag == kFrozenSet, nullptr, depth);
@@ -775,20 +878,13 @@ PyObject* Decoder::GetTagged(uint8_t tag, int depth) {
     case kTime:
     case kDateTime:
     case kTimeDelta:
+    case kZonedDateTime:
       return GetDate(tag, depth);
+    case kTimeZone:
+      return GetTimeZone(depth);
     case kArray:
     case kNumpyScalar:
       return GetNumpy(tag == kNumpyScalar, nullptr);
-    case kIterator: {
-      size_t count;
-      std::vector<PyRef> items;
-      if (!GetCount(&count, 16) || !GetItems(count, depth, &items)) return nullptr;
-      PyRef list(PyList_New(0));
-      for (PyRef& item : items) {
-        if (!list || PyList_Append(list.get(), item.get()) != 0) return nullptr;
-      }
-      return PyObject_GetIter(list.get());
-    }
     case kException:
       return GetException(depth);
     case kRecord:
@@ -796,7 +892,7 @@ PyObject* Decoder::GetTagged(uint8_t tag, int depth) {
     case kInlineRecord:
       return GetInlineRecord(nullptr);
     case kEnum:
-      return GetEnum();
+      return GetEnum(depth);
     case kNamed:
       return GetNamed();
     case kForeign:
@@ -879,9 +975,22 @@ PyObject* Decoder::GetTuple(bool named, int depth) {
   if (named) {
     std::string_view name;
     uint8_t tag;
-    if (!GetBytes(&name) || !GetByte(&tag)) return nullptr;
+    uint64_t count;
+    if (!GetBytes(&name) || !GetVarint(&count)) return nullptr;
+    if (count > kMaxFields || name.size() > kMaxNameBytes) return Fail("a named tuple is odd");
+    std::vector<std::string> fields(count);
+    for (std::string& field : fields) {
+      std::string_view text;
+      if (!GetBytes(&text)) return nullptr;
+      if (text.size() > kMaxNameBytes) return Fail("a named tuple is odd");
+      field = text;
+    }
+    if (!GetByte(&tag)) return nullptr;
     if (tag != kTuple) return Fail("a named tuple without items");
     record_class = hooks_->RecordClass(std::string(name));
+    bool known = record_class != nullptr && PyType_Check(record_class) &&
+                 PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(record_class), &PyTuple_Type);
+    if (!known) record_class = hooks_->TupleClass(std::string(name), fields);
   }
   size_t count;
   std::vector<PyRef> items;
@@ -934,13 +1043,44 @@ PyObject* Decoder::GetDict(PyObject* into, int depth) {
     values.push_back(std::move(value));
   }
   if (!HashesSpread(keys)) return nullptr;
-  PyDict_Clear(dict.get());
+  // An OrderedDict keeps a list of its own, which the functions for dicts do not.
+  bool ordered = PyObject_TypeCheck(dict.get(), g_known->ordered_dict);
+  if (ordered) {
+    PyRef cleared(PyObject_CallMethod(dict.get(), "clear", nullptr));
+    if (!cleared) return nullptr;
+  } else {
+    PyDict_Clear(dict.get());
+  }
   for (size_t i = 0; i < count; ++i) {
-    if (PyDict_SetItem(dict.get(), keys[i].get(), values[i].get()) != 0) {
-      return Fail("a key cannot be hashed");
-    }
+    int set = ordered ? PyObject_SetItem(dict.get(), keys[i].get(), values[i].get())
+                      : PyDict_SetItem(dict.get(), keys[i].get(), values[i].get());
+    if (set != 0) return Fail("a key cannot be hashed");
   }
   return dict.release();
+}
+
+PyObject* Decoder::GetDictClass(PyObject* into, int depth) {
+  uint8_t kind, tag;
+  std::string_view factory;
+  if (!GetByte(&kind) || (kind == 'D' && !GetBytes(&factory)) || !GetByte(&tag)) return nullptr;
+  PyTypeObject* type = kind == 'C'   ? g_known->counter
+                       : kind == 'O' ? g_known->ordered_dict
+                       : kind == 'D' ? g_known->default_dict
+                                     : nullptr;
+  if (type == nullptr || tag != kDict) return Fail("an unknown kind of dict");
+  PyObject* maker = Py_None;
+  if (!factory.empty()) {
+    auto found = g_known->by_name.find(std::string(factory));
+    if (found == g_known->by_name.end() || !PyType_Check(found->second))
+      return Fail("an unknown factory");
+    maker = found->second;
+  }
+  if (into != nullptr && Py_TYPE(into) != type) return Fail("a dict replaces something else");
+  PyObject* callable = reinterpret_cast<PyObject*>(type);
+  PyRef dict = into != nullptr ? PyRef::Borrow(into)
+               : kind == 'D'   ? PyRef(PyObject_CallFunctionObjArgs(callable, maker, nullptr))
+                               : PyRef(PyObject_CallNoArgs(callable));
+  return dict ? GetDict(dict.get(), depth) : nullptr;
 }
 
 PyObject* Decoder::GetSet(bool frozen, PyObject* into, int depth) {
@@ -1064,7 +1204,20 @@ PyObject* Decoder::GetNumber(uint8_t tag, int depth) {
                                       second.get(), nullptr);
 }
 
+PyObject* Decoder::GetTimeZone(int depth) {
+  PyRef offset(GetDeep(depth + 1));
+  if (!offset || !Charge(64)) return nullptr;
+  if (!PyDelta_CheckExact(offset.get())) return Fail("a time zone is odd");
+  return PyTimeZone_FromOffset(offset.get());
+}
+
 PyObject* Decoder::GetDate(uint8_t tag, int depth) {
+  const bool zoned = tag == kZonedDateTime;
+  if (zoned) {
+    uint8_t inner;
+    if (!GetByte(&inner)) return nullptr;
+    if (inner != kDateTime) return Fail("a date is odd");
+  }
   int count = tag == kDate || tag == kTimeDelta ? 3 : tag == kTime ? 5 : 8;
   int parts[8] = {};
   for (int i = 0; i < count; ++i) {
@@ -1080,6 +1233,14 @@ PyObject* Decoder::GetDate(uint8_t tag, int depth) {
     parts[i] = static_cast<int>(value);
   }
   if (!Charge(64)) return nullptr;
+  if (zoned) {
+    PyRef zone(GetDeep(depth + 1));
+    if (!zone) return nullptr;
+    if (!PyTZInfo_Check(zone.get())) return Fail("a time zone is odd");
+    return PyDateTimeAPI->DateTime_FromDateAndTimeAndFold(parts[0], parts[1], parts[2], parts[3],
+                                                          parts[4], parts[5], parts[6], zone.get(),
+                                                          parts[7], PyDateTimeAPI->DateTimeType);
+  }
   switch (tag) {
     case kDate:
       return PyDate_FromDate(parts[0], parts[1], parts[2]);
@@ -1213,12 +1374,16 @@ bool Decoder::FillRecord(PyObject* record) {
   return PyDict_Update(dict.get(), fields.get()) == 0;
 }
 
-PyObject* Decoder::GetEnum() {
+PyObject* Decoder::GetEnum(int depth) {
   std::string_view name, member;
   if (!GetBytes(&name) || !GetBytes(&member)) return nullptr;
+  PyRef value(GetDeep(depth + 1));
+  if (!value) return nullptr;
   PyObject* type = hooks_->RecordClass(std::string(name));
-  if (type == nullptr || !PyObject_TypeCheck(type, g_known->enum_meta))
-    return Fail("an unknown enum");
+  if (type == nullptr || !PyObject_TypeCheck(type, g_known->enum_meta)) {
+    PyObject* stand_in = hooks_->EnumStandIn(std::string(name), std::string(member), value.get());
+    return stand_in != nullptr ? stand_in : Fail("an unknown enum");
+  }
   PyRef members(PyObject_GetAttrString(type, "_member_map_"));
   PyRef key(PyUnicode_DecodeUTF8(member.data(), static_cast<Py_ssize_t>(member.size()), "strict"));
   PyObject* found = members && key && PyDict_Check(members.get())
@@ -1234,16 +1399,17 @@ PyObject* Decoder::GetNamed() {
   auto found = g_known->by_name.find(std::string(name));
   if (found == g_known->by_name.end()) return Fail("an unknown name");
   // Functions cross from the tester to the box only, which is the side that sends none.
-  if (!PyType_Check(found->second) && hooks_->SendBuiltinFunctions())
-    return Fail("a function by name");
+  if (!PyType_Check(found->second) && hooks_->IsTester()) return Fail("a function by name");
   return Py_NewRef(found->second);
 }
 
 PyObject* Decoder::GetForeign() {
   uint8_t kind, flags;
   uint64_t id;
+  std::string_view about;
   if (!GetByte(&kind) || !GetVarint(&id) || !GetByte(&flags) || !Charge(96)) return nullptr;
-  PyObject* value = hooks_->Import(static_cast<Foreign>(kind), id, flags);
+  if (static_cast<Foreign>(kind) == Foreign::kCallback && !GetBytes(&about)) return nullptr;
+  PyObject* value = hooks_->Import(static_cast<Foreign>(kind), id, flags, about);
   return value != nullptr ? value : Fail("an unknown handle");
 }
 
@@ -1267,6 +1433,8 @@ PyObject* Decoder::GetOrigin(int depth) {
       return GetList(into, depth);
     case kDict:
       return GetDict(into, depth);
+    case kDictClass:
+      return GetDictClass(into, depth);
     case kSet:
       return GetSet(false, into, depth);
     case kDeque:

@@ -12,6 +12,7 @@
 #include <Python.h>
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -60,7 +61,8 @@ enum class Foreign : uint8_t {
   kNone = 0,
   kHandle = 1,    // an object of the sender's, which the receiver may only ask about
   kReturned = 2,  // the receiver's own object, of which the sender holds a handle
-  kCallback = 3,  // a function of the tester's that the box may call
+  kCallback =
+      3,  // an object of the tester's: a function may be called, an iterator asked for the next, a bare object held
 };
 
 // Properties of an object behind a handle, so that the receiver can give it a fitting class.
@@ -68,22 +70,32 @@ inline constexpr uint8_t kHandleCallable = 1;
 inline constexpr uint8_t kHandleIterator = 2;
 inline constexpr uint8_t kHandleClass = 4;
 inline constexpr uint8_t kHandleException = 8;  // a class of exceptions
+inline constexpr uint8_t kHandleGenerator = 16;
+inline constexpr uint8_t kHandleCoroutine = 32;
 
 class TransferHooks {
  public:
   virtual ~TransferHooks() = default;
-  // How `value` (no plain data) crosses: its kind, number and properties; kNone: it cannot.
-  virtual Foreign Export(PyObject* value, uint64_t* id, uint8_t* flags) = 0;
+  // How `value` (no plain data) crosses: its kind, number, properties and (of a function of the tester's) what it is called
+  // and says of itself, a zero byte between; kNone: it cannot.
+  virtual Foreign Export(PyObject* value, uint64_t* id, uint8_t* flags, std::string* about) = 0;
   // The receiver's object for it (a new reference), or null without a Python error: broken protocol.
-  virtual PyObject* Import(Foreign kind, uint64_t id, uint8_t flags) = 0;
+  virtual PyObject* Import(Foreign kind, uint64_t id, uint8_t flags, std::string_view about) = 0;
   // The name under which instances of `type` cross as records, or "" if they do not.
   virtual std::string RecordName(PyTypeObject* type) = 0;
   // The class of that name on this side, borrowed; null: none.
   virtual PyObject* RecordClass(const std::string& name) = 0;
-  // The tester drains iterators that it sends; the box keeps its own and sends handles.
-  virtual bool DrainIterators() const = 0;
-  // The tester may send built-in functions by name, the box only types.
-  virtual bool SendBuiltinFunctions() const = 0;
+  // A member of an enum that this side does not have (new reference), or null. The box makes one, the tester believes in none.
+  virtual PyObject* EnumStandIn(const std::string& name, const std::string& member,
+                                PyObject* value) = 0;
+  // The tester may send built-in functions by name, the box only types; the box makes classes for what only the tester has.
+  virtual bool IsTester() const = 0;
+
+  // A class of named tuples with these fields, borrowed; null if there can be none.
+  PyObject* TupleClass(const std::string& name, const std::vector<std::string>& fields);
+
+ private:
+  std::map<std::vector<std::string>, PyRef> tuple_classes_;
 };
 
 // Looks up the types that have encodings of their own (Fraction, Decimal, deque, Enum) and the built-in names, while the
@@ -125,6 +137,9 @@ class Encoder {
   bool PutRaw(char tag, const char* data, size_t size, PyObject* identity);
   bool PutSequence(char tag, PyObject* value, int depth);
   bool PutDict(PyObject* value, int depth);
+  bool PutDictClass(PyObject* value);
+  bool PutTupleClass(PyObject* value, const std::string& record);
+  bool PutEnum(PyObject* value, const std::string& record, int depth);
   bool PutSet(char tag, PyObject* value, int depth);
   bool PutIterable(PyObject* iterable, int depth);
   bool PutDeque(PyObject* value, int depth);
@@ -189,6 +204,7 @@ class Decoder {
   PyObject* GetList(PyObject* into, int depth);
   PyObject* GetTuple(bool named, int depth);
   PyObject* GetDict(PyObject* into, int depth);
+  PyObject* GetDictClass(PyObject* into, int depth);
   PyObject* GetSet(bool frozen, PyObject* into, int depth);
   PyObject* GetDeque(PyObject* into, int depth);
   PyObject* GetView(int depth);
@@ -196,10 +212,11 @@ class Decoder {
   PyObject* GetNumber(uint8_t tag, int depth);
   PyObject* GetNumpy(bool scalar, PyObject* into);
   PyObject* GetDate(uint8_t tag, int depth);
+  PyObject* GetTimeZone(int depth);
   PyObject* GetException(int depth);
   PyObject* GetRecord(PyObject* into);
   PyObject* GetInlineRecord(PyObject* into);
-  PyObject* GetEnum();
+  PyObject* GetEnum(int depth);
   PyObject* GetNamed();
   PyObject* GetForeign();
   PyObject* GetReference();

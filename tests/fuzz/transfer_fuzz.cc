@@ -15,19 +15,21 @@ using assay::jail::TransferLimits;
 
 class Hooks : public assay::jail::TransferHooks {
  public:
-  Foreign Export(PyObject*, uint64_t* id, uint8_t*) override {
+  Foreign Export(PyObject*, uint64_t* id, uint8_t*, std::string*) override {
     *id = 1;
     return Foreign::kHandle;
   }
-  PyObject* Import(Foreign kind, uint64_t id, uint8_t) override {
+  PyObject* Import(Foreign kind, uint64_t id, uint8_t, std::string_view) override {
     return kind == Foreign::kHandle && id < 100 ? PyLong_FromUnsignedLongLong(id) : nullptr;
   }
   std::string RecordName(PyTypeObject* type) override {
     return reinterpret_cast<PyObject*>(type) == record ? "R" : "";
   }
   PyObject* RecordClass(const std::string& name) override { return name == "R" ? record : nullptr; }
-  bool DrainIterators() const override { return true; }
-  bool SendBuiltinFunctions() const override { return true; }
+  PyObject* EnumStandIn(const std::string&, const std::string&, PyObject*) override {
+    return nullptr;
+  }
+  bool IsTester() const override { return true; }
 
   PyObject* record = nullptr;
 };

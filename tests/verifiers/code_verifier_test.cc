@@ -65,11 +65,12 @@ TEST_F(CodeTest, Cases) {
       SCOPED_TRACE(
           StrCat(item->StringOr("name", "?"), ", completion ", i, ": ", Show(verdicts[i])));
       EXPECT_EQ(OutcomeName(verdicts[i].outcome), expects[i].StringOr("outcome", ""));
-      EXPECT_EQ(verdicts[i].reason, expects[i].StringOr("reason", ""));
+      // Some limits race with each other: which of them ends a hostile program first is no promise.
+      EXPECT_EQ(verdicts[i].reason, expects[i].StringOr("reason", verdicts[i].reason));
       ExpectMore(expects[i], verdicts[i]);
     }
   }
-  EXPECT_GT(judged, 90);
+  EXPECT_GT(judged, 300);
 }
 
 TEST_F(CodeTest, EqualProgramsAreJudgedOnce) {

@@ -10,14 +10,14 @@ namespace {
 
 class Hooks : public TransferHooks {
  public:
-  Foreign Export(PyObject* value, uint64_t* id, uint8_t* flags) override {
+  Foreign Export(PyObject* value, uint64_t* id, uint8_t* flags, std::string*) override {
     if (!handles) return Foreign::kNone;
     kept.push_back(PyRef::Borrow(value));
     *id = kept.size();
     *flags = PyCallable_Check(value) ? kHandleCallable : 0;
     return Foreign::kHandle;
   }
-  PyObject* Import(Foreign kind, uint64_t id, uint8_t) override {
+  PyObject* Import(Foreign kind, uint64_t id, uint8_t, std::string_view) override {
     if (kind != Foreign::kHandle || id == 0 || id > kept.size()) return nullptr;
     return Py_NewRef(kept[id - 1].get());
   }
@@ -30,11 +30,12 @@ class Hooks : public TransferHooks {
     auto found = records.find(name);
     return found == records.end() ? nullptr : found->second;
   }
-  bool DrainIterators() const override { return drain; }
-  bool SendBuiltinFunctions() const override { return true; }
+  PyObject* EnumStandIn(const std::string&, const std::string&, PyObject*) override {
+    return nullptr;
+  }
+  bool IsTester() const override { return true; }
 
   bool handles = false;
-  bool drain = true;
   std::vector<PyRef> kept;
   std::unordered_map<std::string, PyObject*> records;
 };
@@ -93,8 +94,9 @@ class TransferTest : public ::testing::Test {
 
 TEST_F(TransferTest, PlainDataComesOutAsItWentIn) {
   Exec(
-      "from collections import deque\nfrom fractions import Fraction\nfrom decimal import "
-      "Decimal\nimport datetime");
+      "from collections import Counter, OrderedDict, defaultdict, deque\nfrom fractions import "
+      "Fraction\nfrom decimal import Decimal\nimport datetime\n"
+      "moved = OrderedDict(a=1, b=2)\nmoved.move_to_end('a')");
   for (const char* code : {"None",
                            "True",
                            "...",
@@ -137,7 +139,12 @@ TEST_F(TransferTest, PlainDataComesOutAsItWentIn) {
                            "ValueError",
                            "type(None)",
                            "{'k': 'v' * 70}.keys()",
-                           "{1: 2}.items()"}) {
+                           "{1: 2}.items()",
+                           "Counter('aab')",
+                           "moved",
+                           "defaultdict(list, a=[1])",
+                           "datetime.timezone(datetime.timedelta(hours=2))",
+                           "datetime.datetime(2026, 1, 2, tzinfo=datetime.timezone.utc)"}) {
     EXPECT_TRUE(Same(code)) << code << " " << error_;
   }
 }
@@ -163,6 +170,22 @@ TEST_F(TransferTest, SubclassesAreTheirBasesData) {
   PyDict_SetItemString(globals_.get(), "copy", copy.get());
   EXPECT_EQ(Eval("copy == [[1, 2], {'a': 1}, 2.5, 'x', {1}]").get(), Py_True);
   EXPECT_EQ(Eval("[type(x) for x in copy] == [list, dict, float, str, set]").get(), Py_True);
+}
+
+// The receiver makes a class of its own with the same fields; names that are none make a tuple.
+TEST_F(TransferTest, NamedTuplesKeepTheirFields) {
+  Exec(
+      "from collections import namedtuple\nPair = namedtuple('Pair', 'a b')\n"
+      "class Sly(tuple):\n    _fields = ('x; import os', 'class')\n"
+      "class Short(tuple):\n    _fields = ('a',)\n"
+      "value = [Pair(1, [2]), Sly((1, 2)), Short((1, 2)), Pair(3, 4)]");
+  PyRef copy = Through(Eval("value").get());
+  ASSERT_TRUE(copy) << error_;
+  PyDict_SetItemString(globals_.get(), "copy", copy.get());
+  EXPECT_EQ(Eval("copy == value and copy[0].b == [2] and repr(copy[3]) == 'Pair(a=3, b=4)'").get(),
+            Py_True);
+  EXPECT_EQ(Eval("type(copy[0]) is type(copy[3]) and type(copy[0]) is not Pair").get(), Py_True);
+  EXPECT_EQ(Eval("type(copy[1]) is tuple and type(copy[2]) is tuple").get(), Py_True);
 }
 
 TEST_F(TransferTest, AliasingAndCyclesSurvive) {
@@ -266,12 +289,16 @@ TEST_F(TransferTest, NearestExceptions) {
 TEST_F(TransferTest, DamagedBytesAreRefused) {
   Exec(
       "from fractions import Fraction\nfrom decimal import Decimal\nfrom collections import "
-      "deque\nimport datetime\n"
+      "Counter, OrderedDict, defaultdict, deque, namedtuple\nimport datetime\nPair = "
+      "namedtuple('Pair', 'a "
+      "b')\n"
       "class Node:\n    pass\nn = Node()\nn.x = [n, {'a': (1, 2.5, 'text' * 30)}]\n"
       "value = [n, {1: {2, 3}, 'k': frozenset('ab')}, deque([1]), Fraction(1, 3), Decimal('1.5'), "
       "range(4), slice(1),\n"
       "    1 << 100, b'bytes', bytearray(b'more'), 3j, ValueError('no', 1), {1: 2}.keys(), "
-      "datetime.date(2026, 1, 1), int, iter([1])]");
+      "datetime.date(2026, 1, 1), int, Counter('ab'), OrderedDict(x=1), defaultdict(int, y=2), "
+      "Pair(1, 2), "
+      "datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)]");
   hooks_.records["Node"] = PyDict_GetItemString(globals_.get(), "Node");
   Encoder encoder(&hooks_, {});
   ASSERT_TRUE(encoder.Put(Eval("value").get()) && encoder.Finish()) << encoder.error();
@@ -292,7 +319,7 @@ TEST_F(TransferTest, DamagedBytesAreRefused) {
           bytes.erase(at, rng.Below(8) + 1);
           break;
         case 2:
-          bytes.insert(at, 1, "NTFEicsbBltPdSzqkr/QDjhJwAGLxMmeyHRO"[rng.Below(36)]);
+          bytes.insert(at, 1, "NTFEicsbBltPdCSzqkr/QDjhJwZUAGxMmeyHRO"[rng.Below(38)]);
           break;
         default:
           bytes.insert(at, bytes.substr(rng.Below(bytes.size()), rng.Below(20)));
