@@ -173,7 +173,13 @@ class Comparer {
     }
     if (x == Op::kTime || y == Op::kTime || (x == Op::kRatio && y == Op::kRatio))
       return SameRatio(g, a);
-    if (IsRegion(x) || IsRegion(y)) return SameRegion(g, a, depth);
+    if (AllInequalities(g) && AllInequalities(a)) {
+      if (const auto d = RegionsEqual(&tree_, &scalars_, &budget_, g, a)) return *d;
+      if (tree_[g].aux != tree_[a].aux) return No(Method::kNone);
+    }
+    if (IsRegion(x) || IsRegion(y) || (x == Op::kTuple && AllInequalities(a)) ||
+        (y == Op::kTuple && AllInequalities(g)))
+      return SameRegion(g, a, depth);
     if (IsCollection(x) || IsCollection(y) || x == Op::kMatrix || y == Op::kMatrix)
       return SameCollection(g, a, depth);
     return SameScalar(g, a);
@@ -359,6 +365,12 @@ class Comparer {
     return tree_.Name(id).find_first_of("<>lg") != std::string::npos;
   }
 
+  bool AllInequalities(NodeId id) {
+    const Ids items = Kids(id);
+    return tree_[id].op == Op::kList &&
+           std::all_of(items.begin(), items.end(), [this](NodeId k) { return IsInequality(k); });
+  }
+
   // The real or complex solutions of a linear or quadratic equation in one symbol with rational coefficients, as a list.
   NodeId SolutionList(NodeId relation) {
     if (tree_[relation].op != Op::kRel || tree_.Name(relation) != std::string(1, kEq))
@@ -384,9 +396,18 @@ class Comparer {
     return x == y;
   }
 
+  // x = 5 mod 12, where the other side is a congruence.
+  NodeId AsCongruence(NodeId id) {
+    if (tree_[id].op != Op::kRel || tree_[id].n != 2 || tree_.Name(id)[0] != kEq) return id;
+    const NodeId left = tree_.Kid(id, 0);
+    const NodeId right = tree_.Kid(id, 1);
+    if (tree_[left].op != Op::kSym || tree_[right].op != Op::kMod) return id;
+    return tree_.Add(Op::kCongruent, {left, tree_.Kid(right, 0), tree_.Kid(right, 1)});
+  }
+
   Decision SameRelation(NodeId g, NodeId a, int depth) {
     if (tree_[g].op == Op::kCongruent || tree_[a].op == Op::kCongruent)
-      return SameCongruence(g, a, depth);
+      return SameCongruence(AsCongruence(g), AsCongruence(a), depth);
     const Assignment x = AsAssignment(g);
     const Assignment y = AsAssignment(a);
     if (x && y) {

@@ -574,6 +574,8 @@ int Extractor::RetractionAt(size_t at, bool continued, size_t* next) const {
   bool speaker = false;     // "I made a mistake"
   bool refusal = false;     // "No."
   bool taken_back = false;  // "I take that back"
+  bool slip = false;        // "Oops"
+  bool forgot = false;
   i = at;
   for (int words = 0; i < end && words < 14;) {
     size_t word_end = i;
@@ -594,7 +596,17 @@ int Extractor::RetractionAt(size_t at, bool continued, size_t* next) const {
           before == "no" && OneOf(word, {"it", "it's", "that", "that's", "wait", "i", "sorry"});
     if (words == 2 && before == "actually" && (word == "no" || word == "not")) refusal = true;
     taken_back = taken_back || (speaker && word == "back" && OneOf(before, {"that", "it", "this"}));
+    // "Scratch that", "forget it", "never mind".
+    taken_back =
+        taken_back || (words <= 6 && OneOf(word, {"that", "it", "this"}) &&
+                       OneOf(before, {"scratch", "strike", "ignore", "disregard", "forget"}));
+    taken_back = taken_back || (words <= 4 && before == "never" && word == "mind");
+    slip = slip || (words == 1 && OneOf(word, {"oops", "whoops"})) ||
+           (words == 2 && before == "oh" && word == "no");
     if (speaker && StartsWith(word, "mis") && word.size() > 6) wrong = true;  // misread, misjudged
+    // "I forgot to divide", but not "I forgot to mention".
+    forgot = forgot || (speaker && OneOf(word, {"forgot", "overlooked", "neglected"}));
+    if (OneOf(word, {"mention", "say", "add", "note", "state", "write"})) forgot = false;
     if (words <= 6) {
       subject = subject || OneOf(word, {"that", "that's", "this", "it", "it's", "my", "i", "above",
                                         "answer", "result", "previous", "which"});
@@ -619,8 +631,8 @@ int Extractor::RetractionAt(size_t at, bool continued, size_t* next) const {
   if (turn && (wrong || negated || size < 16)) return 1;
   if (turn && OneOf(WordAt(text_, at, end, &i), {"scratch", "disregard", "correction", "ignore"}))
     return 1;
-  if (refusal || taken_back) return 1;
-  if ((subject || speaker) && wrong && !negated) return 1;
+  if (refusal || taken_back || slip) return 1;
+  if ((subject || speaker) && (wrong || forgot) && !negated) return 1;
   if (subject && (right || answer) && negated) return 1;
   if (subject && right && !negated) return -1;
   return 0;
@@ -684,6 +696,7 @@ bool Extractor::PrefixRefuses(size_t at) {
   const size_t begin = ClauseBegin(text_, at, lo_);
   bool denied = false;
   bool first_person = false;
+  bool said = false;  // by somebody else
   for (size_t i = begin; i < at;) {
     size_t word_end = i;
     const std::string word = WordAt(text_, i, at, &word_end);
@@ -711,14 +724,15 @@ bool Extractor::PrefixRefuses(size_t at) {
     }
     denied = IsNegation(word) || EndsWith(word, "n't");
     first_person = first_person || OneOf(word, {"i", "we", "i'd", "i'll", "let's", "us", "me"});
+    // What somebody says ends at "but".
+    if (OneOf(word, {"but", "however", "yet"})) said = false;
     if (!first_person && OneOf(word, {"says", "said", "say", "claims", "claimed", "claim", "thinks",
-                                      "thought", "believes", "argues"})) {
-      refusal_ = "quoted";
-      return true;
-    }
+                                      "thought", "believes", "argues"}))
+      said = true;
     i = word_end;
   }
-  return false;
+  if (said) refusal_ = "quoted";
+  return said;
 }
 
 // "Answer 9", "the answer $9$"; but not "they answer 9 questions".

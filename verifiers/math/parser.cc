@@ -159,8 +159,12 @@ class Parser {
       SkipPunctuation();
     }
     if (parts.empty()) return Fail();
-    if (parts.size() == 1)
-      return parts[0].size() == 1 ? parts[0][0] : MakeList(Op::kList, parts[0]);
+    if (parts.size() == 1) {
+      if (parts[0].size() == 1) return parts[0][0];
+      const NodeId list = MakeList(Op::kList, parts[0]);
+      tree_.nodes[list].aux = static_cast<uint8_t>(joint_);
+      return list;
+    }
     Ids all;
     for (const Ids& items : parts)
       all.push_back(items.size() == 1 ? items[0] : MakeList(Op::kTuple, items));
@@ -169,8 +173,13 @@ class Parser {
 
   // Items joined by commas and conjunctions up to the end of the list.
   void ParseItems(Ids* items) {
+    bool conjunction = false;
+    bool disjunction = false;
     while (!Dead()) {
-      while (AtSeparator()) Next();
+      for (; AtSeparator(); Next()) {
+        if (!AtConjunction()) continue;
+        (IsDisjunction(NormalizeWords(T().text)) ? disjunction : conjunction) = true;
+      }
       if (AtListEnd()) break;
       if (items->size() > 0 && Is(Tok::kWord) && IsCondition(NormalizeWords(T().text))) {
         SkipCondition();
@@ -186,6 +195,7 @@ class Parser {
       }
     }
     MergeAssignments(items);
+    joint_ = conjunction == disjunction ? Joint::kComma : disjunction ? Joint::kOr : Joint::kAnd;
   }
 
   // Items with semicolons between them: (1;2;3) is a tuple of three; {1,2; 3,4} holds two tuples.
@@ -2159,6 +2169,7 @@ class Parser {
     Next();
     const NodeId condition =
         conditions.size() == 1 ? conditions[0] : MakeList(Op::kList, conditions);
+    if (conditions.size() > 1) tree_.nodes[condition].aux = static_cast<uint8_t>(joint_);
     return tree_.Add(Op::kBuilder, {element, condition});
   }
 
@@ -2341,7 +2352,8 @@ class Parser {
   std::string_view pending_;  // digits left over by a TeX argument
   bool last_was_number_ = false;
   bool ignore_amp_ = false;
-  int bar_level_ = 0;  // open bars
+  Joint joint_ = Joint::kComma;  // of the items that were read last
+  int bar_level_ = 0;            // open bars
   int norm_level_ = 0;
   int builder_ = 0;  // directly inside of \{..\}, where a bar or colon begins a condition
   int open_groups_ = 0;

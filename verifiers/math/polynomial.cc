@@ -13,6 +13,7 @@ constexpr size_t kMaxAtoms = 6;
 constexpr slong kMaxTerms = 40;
 constexpr slong kMaxDegree = 40;
 constexpr ulong kMaxBits = 400;
+constexpr slong kMaxBreaks = 16;
 
 // Polynomials over a fixed list of atoms: symbols, and subterms that are no polynomials.
 class Ring {
@@ -49,6 +50,18 @@ class Poly {
  private:
   const fmpz_mpoly_ctx_struct* ctx_;
   fmpz_mpoly_t v_;
+};
+
+class Univariate {
+ public:
+  Univariate() { fmpz_poly_init(v_); }
+  ~Univariate() { fmpz_poly_clear(v_); }
+  Univariate(const Univariate&) = delete;
+  Univariate& operator=(const Univariate&) = delete;
+  fmpz_poly_struct* get() { return v_; }
+
+ private:
+  fmpz_poly_t v_;
 };
 
 // num / den, kept as it comes: common factors are taken out only where that is asked for.
@@ -409,8 +422,7 @@ bool SameZeros(Tree* tree, Budget* budget, NodeId a, NodeId b) {
   return true;
 }
 
-bool RealZerosAndPoles(Tree* tree, Budget* budget, NodeId id, std::string_view symbol,
-                       std::vector<double>* out) {
+bool RealBreaks::Add(Tree* tree, Budget* budget, NodeId id, std::string_view symbol) {
   Forms forms(tree, budget);
   std::vector<NodeId> atoms;
   if (!forms.Atoms(id, &atoms) || atoms.size() != 1 || (*tree)[atoms[0]].op != Op::kSym ||
@@ -422,32 +434,41 @@ bool RealZerosAndPoles(Tree* tree, Budget* budget, NodeId id, std::string_view s
   for (Poly* p : {&q.num, &q.den}) {
     if (fmpz_mpoly_is_fmpz(p->get(), ring.ctx()) != 0) continue;
     if (!SquareFree(&forms, ring, p) ||
-        !budget->Spend(60 * (1 + fmpz_mpoly_total_degree_si(p->get(), ring.ctx()))))
+        !budget->Spend(20 * (1 + fmpz_mpoly_total_degree_si(p->get(), ring.ctx()))))
       return false;
-    fmpz_poly_t poly;
-    fmpz_poly_init(poly);
+    Univariate poly;
     const slong length = fmpz_mpoly_length(p->get(), ring.ctx());
     for (slong k = 0; k < length; ++k) {
       Integer c;
       fmpz_mpoly_get_term_coeff_fmpz(c.get(), p->get(), k, ring.ctx());
       fmpz_poly_set_coeff_fmpz(
-          poly, static_cast<slong>(fmpz_mpoly_get_term_var_exp_ui(p->get(), k, 0, ring.ctx())),
-          c.get());
+          poly.get(),
+          static_cast<slong>(fmpz_mpoly_get_term_var_exp_ui(p->get(), k, 0, ring.ctx())), c.get());
     }
-    const slong degree = fmpz_poly_degree(poly);
-    const bool small = degree <= 12;
-    if (small) {
-      acb_ptr roots = _acb_vec_init(degree);
-      arb_fmpz_poly_complex_roots(roots, poly, 0, 64);
-      for (slong k = 0; k < degree; ++k) {
-        if (arb_is_zero(acb_imagref(roots + k)))
-          out->push_back(arf_get_d(arb_midref(acb_realref(roots + k)), ARF_RND_NEAR));
-      }
-      _acb_vec_clear(roots, degree);
-    }
-    fmpz_poly_clear(poly);
-    if (!small) return false;
+    Univariate common;
+    fmpz_poly_gcd(common.get(), &product_, poly.get());
+    fmpz_poly_div(poly.get(), poly.get(), common.get());
+    if (fmpz_poly_degree(&product_) + fmpz_poly_degree(poly.get()) > kMaxBreaks) return false;
+    fmpz_poly_mul(&product_, &product_, poly.get());
   }
+  return true;
+}
+
+bool RealBreaks::Isolate(Budget* budget, std::vector<Real>* out) const {
+  const slong degree = fmpz_poly_degree(&product_);
+  if (degree < 1) return true;
+  if (!budget->Spend(40 * (1 + degree))) return false;
+  acb_ptr roots = _acb_vec_init(degree);
+  arb_fmpz_poly_complex_roots(roots, &product_, 0, 64);
+  for (slong k = 0; k < degree; ++k) {
+    if (!arb_is_zero(acb_imagref(roots + k))) continue;
+    out->emplace_back();
+    arb_set(out->back().get(), acb_realref(roots + k));
+  }
+  _acb_vec_clear(roots, degree);
+  std::sort(out->begin(), out->end(), [](const Real& x, const Real& y) {
+    return arf_cmp(arb_midref(x.get()), arb_midref(y.get())) < 0;
+  });
   return true;
 }
 

@@ -19,10 +19,23 @@ NodeId EvaluatePolynomials(Tree* tree, Budget* budget, NodeId id);
 // factors, each counted once.
 bool SameZeros(Tree* tree, Budget* budget, NodeId a, NodeId b);
 
-// The real zeros and poles of an expression that is a rational function of the symbol with rational coefficients, appended as
-// doubles. False if it is none, or too large.
-bool RealZerosAndPoles(Tree* tree, Budget* budget, NodeId id, std::string_view symbol,
-                       std::vector<double>* out);
+// The real zeros and poles of rational functions of one symbol with rational coefficients, each once, kept apart however close
+// they lie: the real roots of the least common multiple of all numerators and denominators.
+class RealBreaks {
+ public:
+  RealBreaks() { fmpz_poly_init(&product_), fmpz_poly_one(&product_); }
+  ~RealBreaks() { fmpz_poly_clear(&product_); }
+  RealBreaks(const RealBreaks&) = delete;
+  RealBreaks& operator=(const RealBreaks&) = delete;
+
+  // False if the expression is no such function, or too large.
+  bool Add(Tree* tree, Budget* budget, NodeId id, std::string_view symbol);
+  // Disjoint intervals in ascending order, one around each; false if that costs too much.
+  bool Isolate(Budget* budget, std::vector<Real>* out) const;
+
+ private:
+  fmpz_poly_struct product_;
+};
 
 // True if the expression is a rational function of its symbols (and of subterms that are none, taken as symbols) without
 // repeated factors: a root or logarithm of it does not hide an absolute value.

@@ -291,11 +291,12 @@ class Regions {
     return op == Op::kIntersect ? all : op == Op::kMinus ? first && !rest : any;
   }
 
-  // Inequalities side by side: together if that leaves anything, else one or the other.
+  // Inequalities side by side, as "and" and "or" say; with commas together if that leaves anything, else one or the other.
   std::optional<bool> ListContains(NodeId id, NodeId x, const std::string& unknown) {
     const uint32_t count = tree_[id].n;
     if (count == 0 || tree_[tree_.Kid(id, 0)].op != Op::kRel) return Combined(id, x, unknown);
-    if (together_.first != id) {
+    const auto joint = static_cast<Joint>(tree_[id].aux);
+    if (joint == Joint::kComma && together_.first != id) {
       together_ = {id, false};
       for (const NodeId cell : Cells()) {
         bool all = true;
@@ -315,7 +316,7 @@ class Regions {
       any = any || *in;
       all = all && *in;
     }
-    return together_.second ? all : any;
+    return joint == Joint::kAnd || (joint == Joint::kComma && together_.second) ? all : any;
   }
 
   std::optional<bool> Holds(NodeId id, NodeId x) {

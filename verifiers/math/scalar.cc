@@ -13,6 +13,7 @@ namespace {
 
 constexpr slong kFirstBits = 128;
 constexpr slong kMostBits = slong{1} << 16;
+constexpr slong kExactBits = 4096;  // more than the ends of isolating intervals have
 constexpr double kMostAlgebraicBits = 60000;
 
 double Log2Sum(double a, double b) { return std::max(a, b) + 1; }
@@ -45,6 +46,30 @@ double SizeLog2(const Complex& z) {
 void RandomBetween(double low, double high, uint64_t random, arb_ptr out) {
   const double t = static_cast<double>(random >> 11) * 0x1.0p-53;
   arb_set_d(out, low + (high - low) * t);
+}
+
+// A random number below the first of the intervals, between two of them, or above the last.
+void RandomInGap(const std::vector<Real>& breaks, size_t gap, uint64_t random, arb_ptr out) {
+  const double t = (static_cast<double>(random >> 11) + 0.5) * 0x1.0p-53;
+  const bool inside = gap > 0 && gap < breaks.size();
+  Real low;
+  Real high;
+  if (gap > 0) arb_get_ubound_arf(arb_midref(low.get()), breaks[gap - 1].get(), kExactBits);
+  if (gap < breaks.size())
+    arb_get_lbound_arf(arb_midref(high.get()), breaks[gap].get(), kExactBits);
+  Real width;
+  if (inside) {
+    arb_sub(width.get(), high.get(), low.get(), ARF_PREC_EXACT);
+  } else {
+    // 1 + |end| / 4
+    arb_abs(width.get(), gap == 0 ? high.get() : low.get());
+    arb_mul_2exp_si(width.get(), width.get(), -2);
+    arb_add_si(width.get(), width.get(), 1, ARF_PREC_EXACT);
+  }
+  Real part;
+  arb_set_d(part.get(), gap == 0 ? -t : t);
+  arb_mul(part.get(), part.get(), width.get(), ARF_PREC_EXACT);
+  arb_add(out, gap == 0 ? high.get() : low.get(), part.get(), ARF_PREC_EXACT);
 }
 
 bool IsWholeLiteral(const Node& n) { return n.op == Op::kNum && n.den == 1; }
@@ -283,6 +308,38 @@ Decision Scalars::BallEqual(NodeId a, NodeId b) {
 
 // ---- limits
 
+// A point at distance 2^-bits from the target (2^bits from zero for infinity), below it if `below`.
+bool Scalars::NearTarget(NodeId target, bool below, slong bits, slong prec, Complex* out) {
+  const int infinity = InfinitySign(target);
+  if (infinity == 0) {
+    BallEval e(tree_, &budget_, prec);
+    if (e.Eval(target, out) != Value::kOk) return false;
+  }
+  Real distance;
+  arb_one(distance.get());
+  arb_mul_2exp_si(distance.get(), distance.get(), infinity == 0 ? -bits : bits);
+  if (below || infinity < 0) arb_neg(distance.get(), distance.get());
+  acb_add_arb(out->get(), out->get(), distance.get(), prec);
+  return true;
+}
+
+// The largest |log2| of a subterm of the body some way from the target: what is small there already is small by itself.
+double Scalars::LimitSize(NodeId limit) {
+  constexpr slong kBits = 24;
+  constexpr slong kPrec = 256;
+  double largest = 0;
+  for (const bool below : {false, true}) {
+    Complex at;
+    if (!NearTarget(tree_.Kid(limit, 1), below, kBits, kPrec, &at)) continue;
+    BallEval e(tree_, &budget_, kPrec);
+    e.samples.push_back({tree_.Name(tree_.Kid(limit, 0)), at});
+    Complex f;
+    e.Eval(tree_.Kid(limit, 2), &f);
+    largest = std::max(largest, e.largest_log2);
+  }
+  return largest;
+}
+
 // lim f = value, from f at points that close in on the target from the sides that count: at distances 2^-P and 2^-2P the
 // difference has to fall below 2^-P/2 and 2^-P, where P is what the value's size asks for. Agreement is no proof.
 Decision Scalars::LimitEqual(NodeId limit, NodeId value) {
@@ -300,7 +357,8 @@ Decision Scalars::LimitEqual(NodeId limit, NodeId value) {
   BallEval first(tree_, &budget_, 256);
   Complex v;
   if (first.Eval(value, &v) != Value::kOk) return Unequal(Method::kNone);
-  const slong bits = static_cast<slong>(std::min(2 * first.largest_log2 + 256, 1e6));
+  const double largest = std::max(first.largest_log2, LimitSize(limit));
+  const slong bits = static_cast<slong>(std::min(2 * largest + 256, 1e6));
   if (bits > 4096) return Make(Outcome::kLimit, Method::kNone);
   const int infinity = InfinitySign(target);
   for (int side = 0; side < 2; ++side) {
@@ -310,15 +368,7 @@ Decision Scalars::LimitEqual(NodeId limit, NodeId value) {
     for (int step = 1; step <= 2; ++step) {
       const slong prec = 8 * bits;
       Complex at;
-      if (infinity == 0) {
-        BallEval e(tree_, &budget_, prec);
-        if (e.Eval(target, &at) != Value::kOk) return Unequal(Method::kNone);
-      }
-      Real distance;
-      arb_one(distance.get());
-      arb_mul_2exp_si(distance.get(), distance.get(), infinity == 0 ? -bits * step : bits * step);
-      if (side == 1 || infinity < 0) arb_neg(distance.get(), distance.get());
-      acb_add_arb(at.get(), at.get(), distance.get(), prec);
+      if (!NearTarget(target, side == 1, bits * step, prec, &at)) return Unequal(Method::kNone);
       BallEval ef(tree_, &budget_, prec);
       ef.samples.push_back({name, at});
       BallEval ev(tree_, &budget_, prec);
@@ -769,11 +819,6 @@ void Scalars::Literals(NodeId id, std::vector<double>* out) {
   for (uint32_t k = 0; k < n.n; ++k) Literals(tree_.Kid(id, k), out);
 }
 
-// Real zeros and poles of a rational function; false if it is none.
-bool Scalars::Zeros(NodeId id, std::string_view symbol, std::vector<double>* breaks) {
-  return RealZerosAndPoles(&tree_, &budget_, id, symbol, breaks);
-}
-
 namespace {
 
 enum class Corner {
@@ -810,8 +855,8 @@ Corner CornerOf(const Tree& tree, NodeId id) {
 
 // Where an expression in one symbol (several: `symbol` empty) may change its form. False: that cannot be told, so samples
 // cannot show equality.
-bool Scalars::PieceBreaks(NodeId id, std::string_view symbol, std::vector<double>* breaks) {
-  if (!budget_.Spend(1) || breaks->size() > 24) return false;
+bool Scalars::PieceBreaks(NodeId id, std::string_view symbol, RealBreaks* breaks) {
+  if (!budget_.Spend(1)) return false;
   const Op op = tree_[id].op;
   const uint32_t count = tree_[id].n;
   if (TraitsOf(id).symbols.empty()) return true;
@@ -832,7 +877,7 @@ bool Scalars::PieceBreaks(NodeId id, std::string_view symbol, std::vector<double
   }
   for (const NodeId argument : arguments) {
     if (TraitsOf(argument).symbols.empty()) continue;
-    if (!symbol.empty() && Zeros(argument, symbol, breaks)) continue;
+    if (!symbol.empty() && breaks->Add(&tree_, &budget_, argument, symbol)) continue;
     if (corner == Corner::kJump && tree_[argument].op != Op::kSym) return false;
     if (corner == Corner::kRoot && !IsSquareFree(&tree_, &budget_, argument)) return false;
   }
@@ -881,20 +926,17 @@ bool Scalars::CollectPoints(NodeId a, NodeId b, const Traits& ta, const Traits& 
     if (!positive) add(-s * 1.9, -s * 1.05, false);
     add(s * 0.5, s * 0.95, false);
   }
-  std::vector<double> breaks;
+  RealBreaks pieces;
+  std::vector<Real> breaks;
   const std::string_view only = names.size() == 1 ? names[0] : std::string_view();
   points->complete = !ta.steps && !tb.steps && (names.size() == 1 || (!ta.pieces && !tb.pieces)) &&
-                     PieceBreaks(a, only, &breaks) && PieceBreaks(b, only, &breaks);
-  if (points->complete && !breaks.empty()) {
-    std::sort(breaks.begin(), breaks.end());
-    for (size_t k = 0; k < breaks.size(); ++k) {
-      const double here = breaks[k];
-      const double width = 1 + std::abs(here) / 4;
-      const double next = k + 1 < breaks.size() ? breaks[k + 1] : here + width;
-      for (int copy = 0; copy < 2; ++copy) {
-        if (next > here) add(here, next, false);
-        if (k == 0) add(here - width, here, false);
-      }
+                     PieceBreaks(a, only, &pieces) && PieceBreaks(b, only, &pieces) &&
+                     pieces.Isolate(&budget_, &breaks);
+  for (size_t gap = 0; gap <= breaks.size() && !breaks.empty(); ++gap) {
+    for (int copy = 0; copy < 2; ++copy) {
+      std::vector<Sample> at = {{only, Complex()}};
+      RandomInGap(breaks, gap, random(), at[0].value.re());
+      points->real.push_back(std::move(at));
     }
   }
   for (int k = 0; k < 4; ++k) {

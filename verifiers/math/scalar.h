@@ -12,6 +12,7 @@
 
 #include "verifiers/math/eval.h"
 #include "verifiers/math/math.h"
+#include "verifiers/math/polynomial.h"
 #include "verifiers/math/tree.h"
 
 namespace assay::math {
@@ -73,13 +74,14 @@ class Scalars {
   Decision BallEqual(NodeId a, NodeId b);
   Decision Rounded(NodeId a, NodeId b);
   Decision LimitEqual(NodeId limit, NodeId value);
+  bool NearTarget(NodeId target, bool below, slong bits, slong prec, Complex* out);
+  double LimitSize(NodeId limit);
   bool RoundTo(NodeId a, Integer* re, Integer* im);
   Decision SymbolicEqual(NodeId a, NodeId b);
   Decision FieldEqual(NodeId a, NodeId b, bool* decided);
   Decision SampleEqual(NodeId a, NodeId b);
   bool CollectPoints(NodeId a, NodeId b, const Traits& ta, const Traits& tb, Points* points);
-  bool PieceBreaks(NodeId id, std::string_view symbol, std::vector<double>* breaks);
-  bool Zeros(NodeId id, std::string_view symbol, std::vector<double>* breaks);
+  bool PieceBreaks(NodeId id, std::string_view symbol, RealBreaks* breaks);
   void Literals(NodeId id, std::vector<double>* out);
   Decision CompareAt(NodeId a, NodeId b, const std::vector<Sample>& at, bool real_domain,
                      bool* valid);

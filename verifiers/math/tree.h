@@ -54,7 +54,7 @@ enum class Op : uint8_t {
   kDet,       // one child
   kTuple,     // (a, b, ..): at least two children
   kInterval,  // two children; aux bit 0: closed below, bit 1: closed above
-  kList,      // a, b, ..: without brackets
+  kList,      // a, b, ..: without brackets; aux: Joint
   kSet,       // {a, b, ..}
   kSeq,       // [a, b, c], three or more
   kRatio,     // a : b : c
@@ -107,6 +107,9 @@ enum class FuncId : uint8_t {
   kErf,
   kZeta,
 };
+
+// What stands between the items of a list.
+enum class Joint : uint8_t { kComma, kAnd, kOr };
 
 // Characters of a relation's operators.
 enum RelOp : char {

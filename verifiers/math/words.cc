@@ -265,6 +265,10 @@ bool IsConjunction(std::string_view normalized) {
   return set.count(normalized) != 0;
 }
 
+bool IsDisjunction(std::string_view normalized) {
+  return normalized == "or" || normalized == "or else";
+}
+
 bool HasNegation(std::string_view normalized) {
   static const WordSet set = {
       "not",      "no",      "never", "isnt",      "arent",  "cannot",  "cant",    "doesnt",

@@ -30,6 +30,8 @@ int64_t Multiplier(std::string_view word);
 
 // "and", "or", "as well as": joins the items of a list.
 bool IsConjunction(std::string_view normalized);
+// "or": one of the items, not all of them.
+bool IsDisjunction(std::string_view normalized);
 // Words after which a value follows ("the answer is", "approximately"); false if any of them negates or hedges.
 bool IsLeadIn(std::string_view normalized);
 // "where", "for", "with": what follows is a condition.
