@@ -256,7 +256,8 @@ class BpeTokenizer : public Tokenizer {
       changed = ReplaceAll(text, " ", kVisibleSpace);
       const bool prepend = data_.prepend == BpeData::Prepend::kAlways ||
                            (data_.prepend == BpeData::Prepend::kFirst && first);
-      if (prepend) changed.insert(0, kVisibleSpace);
+      const bool there = data_.prepend_once && StartsWith(changed, kVisibleSpace);
+      if (prepend && !there) changed.insert(0, kVisibleSpace);
       text = changed;
     }
     for (std::string_view piece : data_.splitter->Split(text)) EncodePiece(piece, ids);

@@ -47,6 +47,7 @@ struct BpeData {
   bool nfc = false;
   bool visible_spaces = false;  // " " is written U+2581 in the vocabulary
   Prepend prepend = Prepend::kNever;
+  bool prepend_once = false;  // Metaspace: none where the text begins with one
   bool decode_strips_space = false;
   std::shared_ptr<const PreTokenizer> splitter;
   std::vector<AddedToken> added;

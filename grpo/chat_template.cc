@@ -153,6 +153,8 @@ const char* ChatFormatName(ChatFormat format) {
       return "deepseek";
     case ChatFormat::kZephyr:
       return "zephyr";
+    case ChatFormat::kInst:
+      return "inst";
   }
   return "none";
 }
@@ -175,6 +177,9 @@ ChatTemplate RecognizeChatTemplate(std::string_view source) {
     chat.prompt_think = Has(text, StrCat(kAssistantMark, "<think>\n"));
   } else if (Has(text, "<|user|>") && Has(text, "<|assistant|>")) {
     chat.format = ChatFormat::kZephyr;
+  } else if (std::optional<InstTemplate> inst = ReadInstTemplate(text)) {
+    chat.format = ChatFormat::kInst;
+    chat.inst = std::move(*inst);
   }
   return chat;
 }
@@ -187,7 +192,7 @@ Result<std::string> RenderChat(const ChatTemplate& chat, const std::vector<Messa
                  chat.source.empty() ? "the tokenizer has no chat template"
                                      : "the tokenizer's chat template is of no known family",
                  "give plain-text prompts; known families: ChatML (SmolLM2, Qwen), Llama 3, "
-                 "DeepSeek R1, Zephyr (TinyLlama)"};
+                 "DeepSeek R1, Zephyr (TinyLlama), [INST] (Llama 2, Mistral)"};
   }
   for (const Message& m : messages) {
     if (!KnownRole(m.role)) {
@@ -214,6 +219,8 @@ Result<std::string> RenderChat(const ChatTemplate& chat, const std::vector<Messa
       text = RenderZephyr(messages, eos);
       opening = "<|assistant|>\n";
       break;
+    case ChatFormat::kInst:
+      return RenderInst(chat.inst, messages, bos, eos);
     case ChatFormat::kNone:
       break;
   }

@@ -8,6 +8,7 @@
 
 #include "core/result.h"
 #include "core/types.h"
+#include "grpo/inst_template.h"
 #include "grpo/tokenizer.h"
 
 namespace assay {
@@ -22,6 +23,7 @@ struct ChatTemplate {
       false;  // Qwen3: the last assistant turn always has a thought, if only an empty one
   bool prompt_think = false;  // the generation prompt opens <think>
   bool llama_dates = false;   // Llama 3.1: the system message starts with two dates
+  InstTemplate inst;          // kInst: how its turns are written
 };
 
 ChatTemplate RecognizeChatTemplate(std::string_view source);

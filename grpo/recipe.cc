@@ -274,7 +274,8 @@ void AddTrainFields(TrainSpec* t, Fields* f) {
   f->Add("model.tokenizer", &t->model.tokenizer);
   f->Add("model.alphabet", &t->model.alphabet);
   f->Add("model.init_std", &t->model.init_std, 0.0);
-  f->Add("model.dtype", &t->model.dtype, {"float32", "bfloat16", "fp32", "bf16"});
+  f->Add("model.dtype", &t->model.dtype,
+         {"float32", "bfloat16", "float64", "fp32", "bf16", "fp64"});
   f->Add("model.device", &t->model.device);
   f->Add("data.train", &t->data.train);
   f->Add("data.eval", &t->data.eval);
@@ -307,7 +308,7 @@ void AddTrainFields(TrainSpec* t, Fields* f) {
   f->Add("adam_epsilon", &t->optim.adam_epsilon, 0.0);
   f->Add("max_grad_norm", &t->optim.max_grad_norm, 0.0);
   f->Add("seed", &t->seed, 0);
-  f->Add("max_steps", &t->max_steps, 0);
+  f->Add("max_steps", &t->max_steps, -1);
   f->Add("num_train_epochs", &t->num_train_epochs, 0.0);
   f->Add("per_device_train_batch_size", &t->per_device_train_batch_size, 1);
   f->Add("gradient_accumulation_steps", &t->gradient_accumulation_steps, 1);

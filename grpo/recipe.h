@@ -101,11 +101,11 @@ struct TrainSpec {
   EvalSpec eval;
   OptimSpec optim;
   int64_t seed = 42;
-  int64_t max_steps = 0;  // 0: num_train_epochs decides
+  int64_t max_steps = -1;  // 0 and below: num_train_epochs decides
   double num_train_epochs = 3;
   int64_t per_device_train_batch_size = 8;
   int64_t gradient_accumulation_steps = 1;
-  bool gradient_checkpointing = false;
+  bool gradient_checkpointing = true;
   bool shuffle_dataset = true;
   int64_t save_steps = 500;  // 0: only at the end
   int64_t save_total_limit = 2;

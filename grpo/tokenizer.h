@@ -25,6 +25,7 @@ enum class ChatFormat {
   kLlama3,    // <|start_header_id|>role<|end_header_id|>\n\n..<|eot_id|>
   kDeepSeek,  // <｜User｜>..<｜Assistant｜><think>\n
   kZephyr,    // <|user|>\n..</s>\n (TinyLlama)
+  kInst,      // [INST] .. [/INST] (Llama 2, Mistral)
 };
 const char* ChatFormatName(ChatFormat format);
 

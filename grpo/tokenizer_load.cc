@@ -268,7 +268,7 @@ Status ReadSplit(const Json& json, SplitStage* stage) {
   return {};
 }
 
-Status ReadMetaspace(const Json& json, BpeData* data) {
+Status ReadMetaspace(const Json& json, BpeData* data, std::vector<SplitStage>* stages) {
   if (json.StringOr("replacement", kVisibleSpace) != kVisibleSpace) {
     return BadTokenizer("Metaspace with another replacement is not supported");
   }
@@ -278,8 +278,11 @@ Status ReadMetaspace(const Json& json, BpeData* data) {
   data->prepend = scheme == "always"  ? BpeData::Prepend::kAlways
                   : scheme == "first" ? BpeData::Prepend::kFirst
                                       : BpeData::Prepend::kNever;
+  data->prepend_once = true;
   data->decode_strips_space = data->prepend != BpeData::Prepend::kNever;
-  if (json.BoolOr("split", true)) return BadTokenizer("Metaspace with split is not supported");
+  // Pieces begin at visible spaces; without `split` the whole text is one.
+  if (json.BoolOr("split", true))
+    stages->push_back({std::string(kVisibleSpace), SplitBehavior::kMergedWithNext, false});
   return {};
 }
 
@@ -313,7 +316,7 @@ Status ReadPreTokenizer(const Json* json, BpeData* data, std::vector<SplitStage>
     stages->push_back(std::move(stage));
     return {};
   }
-  if (type == "Metaspace") return ReadMetaspace(*json, data);
+  if (type == "Metaspace") return ReadMetaspace(*json, data, stages);
   return BadTokenizer(StrCat("pre-tokenizer '", Shorten(type, 40), "' is not supported"),
                       "known: Sequence, ByteLevel, Digits, Split, Metaspace");
 }
@@ -436,6 +439,51 @@ struct VocabularyItem {
   int64_t id;
 };
 
+// How a vocabulary with visible spaces and bytes to fall back on is written and read, as Llama 2's own file says it.
+void SetFallbackJson(bool prepend, Json* json) {
+  const auto replace = [](std::string_view from, std::string_view to) {
+    return Json(Json::Object{{"type", Json("Replace")},
+                             {"pattern", Json(Json::Object{{"String", Json(std::string(from))}})},
+                             {"content", Json(std::string(to))}});
+  };
+  std::vector<Json> normalizers, decoders;
+  if (prepend) {
+    normalizers.push_back(Json(
+        Json::Object{{"type", Json("Prepend")}, {"prepend", Json(std::string(kVisibleSpace))}}));
+  }
+  normalizers.push_back(replace(" ", kVisibleSpace));
+  decoders = {replace(kVisibleSpace, " "), Json(Json::Object{{"type", Json("ByteFallback")}}),
+              Json(Json::Object{{"type", Json("Fuse")}})};
+  if (prepend) {
+    decoders.push_back(Json(Json::Object{{"type", Json("Strip")},
+                                         {"content", Json(" ")},
+                                         {"start", Json(int64_t{1})},
+                                         {"stop", Json(int64_t{0})}}));
+  }
+  json->Set("normalizer", SequenceJson("normalizers", std::move(normalizers)));
+  json->Set("decoder", SequenceJson("decoders", std::move(decoders)));
+}
+
+// BOS in front of a single text, where the tokenizer puts one there.
+Json BosJson(const BpeData& data) {
+  if (!data.adds_bos) return Json();
+  const std::string& text = data.pieces[static_cast<size_t>(data.bos_id)];
+  const auto part = [](const char* kind, const std::string& id, int64_t type) {
+    return Json(
+        Json::Object{{kind, Json(Json::Object{{"id", Json(id)}, {"type_id", Json(type)}})}});
+  };
+  const Json bos = part("SpecialToken", text, 0);
+  Json special = Json::MakeObject();
+  special.Set("id", text)
+      .Set("ids", Json(Json::Array{Json(data.bos_id)}))
+      .Set("tokens", Json(Json::Array{Json(text)}));
+  Json json = Json::MakeObject();
+  json.Set("type", "TemplateProcessing");
+  json.Set("single", Json(Json::Array{bos, part("Sequence", "A", 0)}));
+  json.Set("pair", Json(Json::Array{bos, part("Sequence", "A", 0), part("Sequence", "B", 1)}));
+  return json.Set("special_tokens", Json(Json::Object{{text, special}}));
+}
+
 // The whole file for data whose vocabulary and merges are given as texts.
 Json TokenizerJson(const BpeData& data, const std::vector<VocabularyItem>& vocabulary,
                    const std::vector<std::string>& merges) {
@@ -454,8 +502,8 @@ Json TokenizerJson(const BpeData& data, const std::vector<VocabularyItem>& vocab
                              : Json());
   model.Set("continuing_subword_prefix", Json())
       .Set("end_of_word_suffix", Json())
-      .Set("fuse_unk", false);
-  model.Set("byte_fallback", false).Set("ignore_merges", data.ignore_merges);
+      .Set("fuse_unk", data.visible_spaces);
+  model.Set("byte_fallback", data.visible_spaces).Set("ignore_merges", data.ignore_merges);
   model.Set("vocab", Json(std::move(vocab))).Set("merges", Json(std::move(merge_lines)));
   Json json = Json::MakeObject();
   json.Set("version", "1.0")
@@ -464,8 +512,9 @@ Json TokenizerJson(const BpeData& data, const std::vector<VocabularyItem>& vocab
       .Set("added_tokens", AddedJson(data.added));
   json.Set("normalizer", data.nfc ? Json(Json::Object{{"type", Json("NFC")}}) : Json());
   json.Set("pre_tokenizer", SequenceJson("pretokenizers", std::move(splits)));
-  json.Set("post_processor", Json());
+  json.Set("post_processor", BosJson(data));
   json.Set("decoder", bytes ? ByteLevelJson(true) : Json(Json::Object{{"type", Json("Fuse")}}));
+  if (data.visible_spaces) SetFallbackJson(data.prepend == BpeData::Prepend::kAlways, &json);
   return json.Set("model", std::move(model));
 }
 
@@ -480,6 +529,7 @@ Json ConfigJson(const BpeData& data) {
   role("eos_token", data.eos_id);
   role("pad_token", data.pad_id);
   role("unk_token", data.unknown_id);
+  if (data.adds_bos) json.Set("add_bos_token", true);
   if (!data.chat.source.empty()) json.Set("chat_template", data.chat.source);
   return json;
 }
@@ -510,7 +560,33 @@ Status GgufStages(std::string_view pre, BpeData* data, std::vector<SplitStage>* 
   return {};
 }
 
-enum GgufTokenType { kNormal = 1, kControl = 3, kUserDefined = 4 };
+enum GgufTokenType { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kByte = 6 };
+
+// SentencePiece's own rule as merges: two neighbours join if their text is a piece, the piece with the highest score first,
+// leftmost first. So every way to cut a piece in two is a merge of that piece's rank.
+Status AddScoredMerges(const TextIds& pieces, const std::vector<double>& scores,
+                       std::vector<std::string>* lines, BpeData* data) {
+  std::vector<const TextIds::value_type*> order;
+  for (const auto& piece : pieces) order.push_back(&piece);
+  const auto score = [&](const auto* piece) { return scores[static_cast<size_t>(piece->second)]; };
+  std::sort(order.begin(), order.end(), [&](const auto* a, const auto* b) {
+    return score(a) != score(b) ? score(a) > score(b) : a->second < b->second;
+  });
+  int32_t rank = 0;
+  for (size_t i = 0; i < order.size(); ++i) {
+    if (i > 0 && score(order[i]) != score(order[i - 1])) ++rank;
+    const std::string& text = order[i]->first;
+    for (size_t at = std::max<size_t>(1, Utf8Length(text, 0)); at < text.size();
+         at += std::max<size_t>(1, Utf8Length(text, at))) {
+      const std::string left = text.substr(0, at);
+      const std::string right = text.substr(at);
+      if (pieces.count(left) == 0 || pieces.count(right) == 0) continue;
+      if (Status s = AddMerge(pieces, left, right, rank, data); !s.ok()) return s;
+      lines->push_back(StrCat(left, " ", right));
+    }
+  }
+  return {};
+}
 
 Result<std::shared_ptr<const Tokenizer>> Finish(BpeData data, std::vector<SplitStage> stages) {
   Result<std::shared_ptr<const PreTokenizer>> splitter = PreTokenizer::Make(std::move(stages));
@@ -607,37 +683,58 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::FromJson(const Json& json, c
 
 Result<std::shared_ptr<const Tokenizer>> Tokenizer::FromGguf(const GgufFile& file) {
   const std::string_view kind = file.StringOr("tokenizer.ggml.model", "");
-  if (kind != "gpt2") {
-    return BadTokenizer(StrCat(file.path(), " has a tokenizer of kind '", Shorten(kind, 40), "'"),
-                        "known in GGUF: gpt2 (byte-level BPE); for others load the safetensors "
-                        "folder with its tokenizer.json");
+  const bool scored = kind == "llama";  // SentencePiece with scores instead of merges
+  if (kind != "gpt2" && !scored) {
+    return BadTokenizer(
+        StrCat(file.path(), " has a tokenizer of kind '", Shorten(kind, 40), "'"),
+        "known in GGUF: gpt2 (byte-level BPE) and llama (SentencePiece); for others "
+        "load the safetensors folder with its tokenizer.json");
   }
   const GgufValue* tokens = file.Find("tokenizer.ggml.tokens");
   const GgufValue* merges = file.Find("tokenizer.ggml.merges");
   const GgufValue* types = file.Find("tokenizer.ggml.token_type");
-  if (tokens == nullptr || tokens->strings.empty() || merges == nullptr) {
+  const GgufValue* scores = file.Find("tokenizer.ggml.scores");
+  if (tokens == nullptr || tokens->strings.empty() || (merges == nullptr && !scored)) {
     return BadTokenizer(StrCat(file.path(), " has no tokens or no merges"));
+  }
+  if (scored && (scores == nullptr || scores->floats.size() != tokens->strings.size())) {
+    return BadTokenizer(StrCat(file.path(), " has not one score for each token"));
   }
   BpeData data;
   std::vector<SplitStage> stages;
-  if (Status s = GgufStages(file.StringOr("tokenizer.ggml.pre", ""), &data, &stages); !s.ok())
+  if (scored) {
+    data.symbols = BpeData::Symbols::kCharacters;
+    data.visible_spaces = true;
+    const bool prefix = file.BoolOr("tokenizer.ggml.add_space_prefix", true);
+    data.prepend = prefix ? BpeData::Prepend::kAlways : BpeData::Prepend::kNever;
+    data.decode_strips_space = prefix;
+  } else if (Status s = GgufStages(file.StringOr("tokenizer.ggml.pre", ""), &data, &stages);
+             !s.ok())
     return s.error();
-  TextIds texts;
+  TextIds texts, pieces;  // all, and those that may be merged
   std::vector<VocabularyItem> vocabulary;
   for (size_t i = 0; i < tokens->strings.size(); ++i) {
     const std::string text(tokens->strings[i]);
     const int64_t type =
         types != nullptr && i < types->ints.size() ? types->ints[i] : int64_t{kNormal};
     vocabulary.push_back({text, static_cast<int64_t>(i)});
-    if (type == kControl || type == kUserDefined) {
-      data.added.push_back({static_cast<int64_t>(i), text, type == kControl, false, false});
+    const bool unknown = scored && type == kUnknown;
+    if (type == kControl || type == kUserDefined || unknown) {
+      data.added.push_back({static_cast<int64_t>(i), text, type != kUserDefined, false, false});
+    } else if (type == kNormal) {
+      pieces.emplace(text, static_cast<int32_t>(i));
     }
+    if (unknown) data.unknown_id = static_cast<int32_t>(i);
     texts.emplace(text, static_cast<int32_t>(i));
   }
   if (Status s = SetVocabulary(texts, &data); !s.ok()) return s.error();
-  for (const AddedToken& token : data.added) data.ids.erase(FromByteText(token.text));
+  for (const AddedToken& token : data.added) data.ids.erase(PieceBytes(data, token.text));
   std::vector<std::string> lines;
-  for (std::string_view line : merges->strings) {
+  if (scored) {
+    if (Status s = AddScoredMerges(pieces, scores->floats, &lines, &data); !s.ok())
+      return s.error();
+  }
+  for (std::string_view line : scored ? std::vector<std::string_view>() : merges->strings) {
     if (Status s = AddMergeLine(texts, line, static_cast<int32_t>(lines.size()), &data); !s.ok())
       return s.error();
     lines.emplace_back(line);
@@ -650,7 +747,7 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::FromGguf(const GgufFile& fil
   data.bos_id = role("tokenizer.ggml.bos_token_id");
   data.eos_id = role("tokenizer.ggml.eos_token_id");
   data.pad_id = role("tokenizer.ggml.padding_token_id");
-  data.adds_bos = file.BoolOr("tokenizer.ggml.add_bos_token", false) && data.bos_id >= 0;
+  data.adds_bos = file.BoolOr("tokenizer.ggml.add_bos_token", scored) && data.bos_id >= 0;
   data.chat = RecognizeChatTemplate(file.StringOr("tokenizer.chat_template", ""));
   Result<std::shared_ptr<const PreTokenizer>> splitter = PreTokenizer::Make(stages);
   if (!splitter.ok()) return splitter.error();

@@ -128,7 +128,19 @@ def interleave(weight, heads):
     return half.swapaxes(1, 2).reshape(weight.shape)
 
 
-def write_gguf(model, arch, kind, path):
+def add_pieces(writer, pieces):
+    """A SentencePiece vocabulary as converters write it: texts, scores, kinds."""
+    count = pieces.get_piece_size()
+    kinds = [2 if pieces.is_unknown(i) else 3 if pieces.is_control(i) else 6 if pieces.is_byte(i) else 1 for i in range(count)]
+    writer.add_tokenizer_model("llama")
+    writer.add_token_list([pieces.id_to_piece(i) for i in range(count)])
+    writer.add_token_scores([pieces.get_score(i) for i in range(count)])
+    writer.add_token_types(kinds)
+    writer.add_bos_token_id(pieces.bos_id())
+    writer.add_eos_token_id(pieces.eos_id())
+
+
+def write_gguf(model, arch, kind, path, pieces=None):
     """Writes the model; its own weights become what the file decodes to."""
     import gguf
     from gguf.quants import dequantize, quantize
@@ -145,12 +157,15 @@ def write_gguf(model, arch, kind, path):
     writer.add_value_length(head_dim)
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     writer.add_rope_freq_base(10000.0)
-    words = ["!", "#", "!#"] + [f"[{i}]" for i in range(3, config.vocab_size)]
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("gpt-2")
-    writer.add_token_list(words)
-    writer.add_token_types([1] * len(words))
-    writer.add_token_merges(["! #"])
+    if pieces is None:
+        words = ["!", "#", "!#"] + [f"[{i}]" for i in range(3, config.vocab_size)]
+        writer.add_tokenizer_model("gpt2")
+        writer.add_tokenizer_pre("gpt-2")
+        writer.add_token_list(words)
+        writer.add_token_types([1] * len(words))
+        writer.add_token_merges(["! #"])
+    else:
+        add_pieces(writer, pieces)
     types = gguf.GGMLQuantizationType
     with torch.no_grad():
         for name, weight in model.named_parameters():
@@ -179,6 +194,18 @@ TEXTS = ["", " ", "  two", "It's 12345 o'clock, I'LL go\n\n now", "naïve café\
          "x=1;y+=2 // done", "👩‍👩‍👧 🇫🇷", "<s>hi</s> <|end|>", "ZzZz    ", "\u200b\u00a0\u3000x", "don't DON'T", "1234567890" * 3]
 
 
+def random_texts(count=60):
+    """Words, blanks and characters from everywhere, in any order."""
+    import random
+    chance = random.Random(5)
+    parts = [" ", "  ", "\n", "\t", "the", "sum", "12", ".", "é", "日", "▁", "👍", "\u0301", "\x00", "\ufeff", "Ω", "def", "((", "'s"]
+    return ["".join(chance.choice(parts) if chance.random() < 0.8 else chr(chance.choice([chance.randrange(32, 0x2000),
+            chance.randrange(0xE000, 0x1F900)])) for _ in range(chance.randrange(1, 30))) for _ in range(count)]
+
+
+RANDOM_TEXTS = random_texts()
+
+
 def tokenizers():
     """Trained on a few lines with each family's pre-split, saved as tokenizer.json."""
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
@@ -202,16 +229,48 @@ def tokenizers():
                                       initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
         tok.train_from_iterator([__doc__, open(__file__, encoding="utf-8").read()] + TEXTS, trainer)
         yield name, tok
-    tok = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
-    tok.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
-    tok.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(),
-                                     decoders.Strip(" ", 1, 0)])
-    specials = ["<unk>", "<s>", "</s>"] + [f"<0x{b:02X}>" for b in range(256)]
-    tok.train_from_iterator([__doc__] + TEXTS[:4], trainers.BpeTrainer(vocab_size=700, special_tokens=specials,
-                                                                       max_token_length=12))
-    data = json.loads(tok.to_str())  # the byte tokens are ordinary ones
-    data["added_tokens"] = data["added_tokens"][:3]
-    yield "llama2_fallback", Tokenizer.from_str(json.dumps(data))
+    fallbacks = {  # Llama 2 writes the blank in its normaliser, Mistral in its pre-tokeniser
+        "llama2_fallback": (normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]), None),
+        "mistral_metaspace": (None, pre_tokenizers.Metaspace(prepend_scheme="first", split=False)),
+        "metaspace_split": (None, pre_tokenizers.Metaspace(prepend_scheme="always", split=True)),
+    }
+    for name, (normalizer, split) in fallbacks.items():
+        tok = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
+        if normalizer is not None:
+            tok.normalizer = normalizer
+        if split is not None:
+            tok.pre_tokenizer = split
+        tok.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(),
+                                         decoders.Strip(" ", 1, 0)])
+        specials = ["<unk>", "<s>", "</s>"] + [f"<0x{b:02X}>" for b in range(256)]
+        tok.train_from_iterator([__doc__] + TEXTS[:4], trainers.BpeTrainer(vocab_size=700, special_tokens=specials,
+                                                                           max_token_length=12))
+        data = json.loads(tok.to_str())  # the byte tokens are ordinary ones
+        data["added_tokens"] = data["added_tokens"][:3]
+        yield name, Tokenizer.from_str(json.dumps(data))
+
+
+def sentencepiece_case(binary, base):
+    """SentencePiece's own encodings against a GGUF with its vocabulary, and against the tokenizer.json that we save of it."""
+    import sentencepiece
+    from tokenizers import Tokenizer
+    with open(__file__, encoding="utf-8") as file:
+        lines = [line for line in file.read().splitlines() + TEXTS if line.strip()]
+    prefix = os.path.join(base, "pieces")
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(lines), model_prefix=prefix, vocab_size=700, model_type="bpe", byte_fallback=True,
+        split_digits=True, normalization_rule_name="identity", remove_extra_whitespaces=False, character_coverage=0.99,
+        hard_vocab_limit=False, minloglevel=2)
+    pieces = sentencepiece.SentencePieceProcessor(model_file=prefix + ".model")
+    path, again = os.path.join(base, "pieces.gguf"), os.path.join(base, "pieces_again")
+    config = dict(vocab_size=pieces.get_piece_size(), hidden_size=64, intermediate_size=96, num_attention_heads=4)
+    write_gguf(make_model(LlamaConfig, config), "llama", "F32", path, pieces)
+    texts = [text for text in TEXTS + RANDOM_TEXTS if "<s>" not in text]  # SentencePiece knows no special tokens in texts
+    cases = [dict(text=text, ids=pieces.encode(text), decoded=pieces.decode(pieces.encode(text))) for text in texts]
+    good, _ = compare(binary, path, dict(tokenizer_cases=cases), save=again)
+    saved = Tokenizer.from_file(os.path.join(again, "tokenizer.json"))
+    wrong = sum(saved.encode(case["text"], add_special_tokens=False).ids != case["ids"] for case in cases)
+    return good, wrong
 
 
 def main():
@@ -271,11 +330,13 @@ def main():
                 with open(os.path.join(folder, "tokenizer_config.json"), "w", encoding="utf-8") as file:
                     json.dump(dict(bos_token="<s>", eos_token="</s>"), file)
                 cases = []
-                for text in TEXTS:
+                for text in TEXTS + RANDOM_TEXTS:
                     ids = tok.encode(text, add_special_tokens=False).ids
                     cases.append(dict(text=text, ids=ids, decoded=tok.decode(ids, skip_special_tokens=False)))
                 good, worst = compare(args.binary, folder, dict(tokenizer_cases=cases))
                 report("tokenizer_" + name, good)
+            good, wrong = sentencepiece_case(args.binary, base)
+            report("tokenizer_gguf_sentencepiece", good and wrong == 0, saved_again_wrong=wrong)
         if args.gguf:
             from transformers import AutoTokenizer
             again = os.path.join(base, "gguf_again")

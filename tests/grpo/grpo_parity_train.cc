@@ -32,10 +32,47 @@ struct Precision {
 };
 constexpr Precision kExact{"", at::kDouble, 1e-5, 5e-5};
 constexpr Precision kTraining{"_float32", at::kFloat, 1e-4, 5e-4};
-// What rounding does to a weight that is out of tolerance all the same is measured: as many float32 runs from initial weights
-// that are one unit in the last place away. The weight fails if it is further from the reference than thrice the furthest of them.
+// What rounding does to a value that is out of tolerance all the same is measured: as many float32 runs from initial weights that
+// are one unit in the last place away. The value fails if it is further from the reference than thrice the furthest of them.
 constexpr int kProbes = 8;
 constexpr double kProbeReach = 3;
+
+// What a run is compared by, in the order of its making: the same order in every play of the same run.
+struct Value {
+  std::string what;
+  double ours;
+  double theirs;
+  double tolerance;
+};
+using Values = std::vector<Value>;
+
+bool Outside(const Value& value) {
+  if (std::isnan(value.ours) && std::isnan(value.theirs)) return false;
+  return !(std::abs(value.ours - value.theirs) <=
+           value.tolerance * std::max(1.0, std::abs(value.theirs)));
+}
+
+// Compares; `play(n, ..)` makes the n-th float32 run from nudged weights, and is asked only if something is out of tolerance.
+void Judge(const Values& values, const std::function<void(int, Values*)>& play, Section* section) {
+  std::vector<double> reach(values.size(), 0.0);
+  if (std::any_of(values.begin(), values.end(), Outside)) {
+    for (int probe = 1; probe <= kProbes; ++probe) {
+      Values moved;
+      play(probe, &moved);
+      if (moved.size() != values.size()) continue;  // it failed; the run itself says why
+      for (size_t i = 0; i < values.size(); ++i)
+        reach[i] = std::max(reach[i], std::abs(moved[i].ours - values[i].ours));
+    }
+  }
+  for (size_t i = 0; i < values.size(); ++i) {
+    const Value& value = values[i];
+    if (Outside(value) && std::abs(value.ours - value.theirs) <= kProbeReach * reach[i]) {
+      section->Undetermined();
+    } else {
+      section->Compare(value.what, value.ours, value.theirs, value.tolerance);
+    }
+  }
+}
 
 constexpr int64_t kPad = 0;
 
@@ -72,15 +109,6 @@ Model MakeModel(const Json& config, const Json& weights, at::ScalarType dtype) {
   return std::move(model).value();
 }
 
-using Weights = std::vector<at::Tensor>;  // float64, flat, in NamedWeights' order
-
-Weights WeightsOf(const Model& model) {
-  Weights out;
-  for (const NamedTensor& weight : NamedWeights(model))
-    out.push_back(weight.tensor.detach().to(at::kDouble).flatten().contiguous());
-  return out;
-}
-
 // Every weight one unit in the last place up or down.
 void Nudge(Model* model, int probe) {
   c10::NoGradGuard no_grad;
@@ -93,38 +121,15 @@ void Nudge(Model* model, int probe) {
   }
 }
 
-// How far the probes' weights are from `exact`; `play` makes a float32 run from nudged weights.
-Weights RoundingReach(const Weights& exact, const std::function<Weights(int)>& play) {
-  Weights reach;
-  for (const at::Tensor& weight : exact) reach.push_back(at::zeros_like(weight));
-  for (int probe = 1; probe <= kProbes; ++probe) {
-    const Weights moved = play(probe);
-    for (size_t i = 0; i < moved.size(); ++i)
-      reach[i] = at::maximum(reach[i], (moved[i] - exact[i]).abs());
-  }
-  return reach;
-}
-
-void CompareWeights(const Model& model, const Json& expected, double tolerance,
-                    const std::function<Weights(int)>& play, Section* section) {
-  const Weights ours = WeightsOf(model);
-  const std::vector<NamedTensor> named = NamedWeights(model);
-  Weights reach;
-  for (size_t i = 0; i < ours.size(); ++i) {
-    const std::vector<double> theirs = Numbers(Need(Need(expected, named[i].name), "data"));
-    if (static_cast<int64_t>(theirs.size()) != ours[i].numel())
-      return section->Fail(named[i].name, "another shape");
-    for (size_t j = 0; j < theirs.size(); ++j) {
-      const double value = ours[i].data_ptr<double>()[j];
-      const double error = std::abs(value - theirs[j]) / std::max(1.0, std::abs(theirs[j]));
-      if (error > tolerance) {
-        if (reach.empty()) reach = RoundingReach(ours, play);
-        if (std::abs(value - theirs[j]) <= kProbeReach * reach[i].data_ptr<double>()[j]) {
-          section->Undetermined();
-          continue;
-        }
-      }
-      section->Compare(StrCat(named[i].name, "[", j, "]"), value, theirs[j], tolerance);
+void AddWeights(const Model& model, const Json& expected, double tolerance, Values* values) {
+  for (const NamedTensor& weight : NamedWeights(model)) {
+    const std::vector<double> theirs = Numbers(Need(Need(expected, weight.name), "data"));
+    const at::Tensor ours = weight.tensor.detach().to(at::kDouble).flatten().contiguous();
+    if (static_cast<int64_t>(theirs.size()) != ours.numel())
+      BadFile(StrCat("the shape of ", weight.name));
+    for (size_t i = 0; i < theirs.size(); ++i) {
+      values->push_back(
+          {StrCat(weight.name, "[", i, "]"), ours.data_ptr<double>()[i], theirs[i], tolerance});
     }
   }
 }
@@ -226,30 +231,30 @@ MicroBatch MicroOf(const Json& micro, const GenerationBatch& batch) {
   return out;
 }
 
-void CompareRows(const std::string& what, const std::vector<std::vector<float>>& ours,
-                 const Json& theirs, double tolerance, Section* section) {
+void AddRows(const std::string& what, const std::vector<std::vector<float>>& ours,
+             const Json& theirs, double tolerance, Values* values) {
   const auto expected = Matrix(theirs);
   for (size_t b = 0; b < ours.size(); ++b) {
     for (size_t t = 0; t < ours[b].size(); ++t) {
-      section->Compare(StrCat(what, "[", b, ",", t, "]"), ours[b][t], expected.at(b).at(t),
-                       tolerance);
+      values->push_back(
+          {StrCat(what, "[", b, ",", t, "]"), ours[b][t], expected.at(b).at(t), tolerance});
     }
   }
 }
 
 // Log-probs or entropies of a micro-batch; what the file says of rows that are masked as a whole is the reference's padding.
-void CompareMicro(const std::string& what, std::vector<std::vector<float>> ours, const Json& theirs,
-                  const GenerationBatch& batch, const MicroBatch& micro, double tolerance,
-                  Section* section) {
+void AddMicro(const std::string& what, std::vector<std::vector<float>> ours, const Json& theirs,
+              const GenerationBatch& batch, const MicroBatch& micro, double tolerance,
+              Section* section) {
   for (size_t b = 0; b < micro.size(); ++b) {
     if (batch.groups[micro[b].first].rows[micro[b].second].truncated) ours[b].clear();
   }
-  CompareRows(what, ours, theirs, tolerance, section);
+  AddRows(what, ours, theirs, tolerance, values);
 }
 
 // The advantages, and old and reference log-probs where the file has them.
-void CompareBatch(const GenerationBatch& batch, const Json& generation, double tolerance,
-                  Section* section) {
+void AddBatch(const GenerationBatch& batch, const Json& generation, double tolerance,
+              Values* values) {
   std::vector<double> advantages;
   std::vector<std::vector<float>> old, reference;
   for (const RolloutGroup& group : batch.groups) {
@@ -259,17 +264,20 @@ void CompareBatch(const GenerationBatch& batch, const Json& generation, double t
       reference.push_back(row.ref_logp);
     }
   }
-  section->Compare("advantages", advantages, Numbers(Need(generation, "advantages")), 1e-6);
-  section->Compare("num_items_in_batch", batch.num_items, Number(generation, "num_items_in_batch"),
-                   0);
+  const std::vector<double> theirs = Numbers(Need(generation, "advantages"));
+  if (theirs.size() != advantages.size()) BadFile("'advantages' of another length");
+  for (size_t i = 0; i < theirs.size(); ++i)
+    values->push_back({StrCat("advantages[", i, "]"), advantages[i], theirs[i], 1e-6});
+  values->push_back(
+      {"num_items_in_batch", batch.num_items, Number(generation, "num_items_in_batch"), 0});
   if (Has(generation, "old_logps"))
-    CompareRows("old_logps", old, Need(generation, "old_logps"), tolerance, section);
+    AddRows("old_logps", old, Need(generation, "old_logps"), tolerance, values);
   if (Has(generation, "ref_logps"))
-    CompareRows("ref_logps", reference, Need(generation, "ref_logps"), tolerance, section);
+    AddRows("ref_logps", reference, Need(generation, "ref_logps"), tolerance, values);
 }
 
-void CompareLog(const StepOutcome& step, const GenerationBatch& batch, const Json& log,
-                double tolerance, Section* section) {
+void AddLog(const StepOutcome& step, const GenerationBatch& batch, const Json& log,
+            double tolerance, Values* values, Section* section) {
   std::map<std::string, double> ours(step.metrics.begin(), step.metrics.end());
   ours["loss"] = step.loss;
   ours["grad_norm"] = step.grad_norm;
@@ -282,7 +290,7 @@ void CompareLog(const StepOutcome& step, const GenerationBatch& batch, const Jso
     if (found == ours.end()) {
       section->Fail(entry.key, "not logged by us");
     } else {
-      section->Compare(entry.key, found->second, entry.value.NumberOr(NAN), tolerance);
+      values->push_back({entry.key, found->second, entry.value.NumberOr(NAN), tolerance});
     }
   }
 }
@@ -297,9 +305,9 @@ int64_t MaxCompletionLength(const Json& config, const Json& golden) {
   return static_cast<int64_t>(Number((*losses->AsArray())[0], "max_completion_length"));
 }
 
-// Plays the run; `probe` > 0: from nudged weights, for its end alone.
-Weights RunOne(const Json& run, const Json& golden, const Precision& precision, int probe,
-               Section* section) {
+// Plays the run; `probe` > 0: from nudged weights.
+void PlayE2e(const Json& run, const Json& golden, const Precision& precision, int probe,
+             Values* values, Section* section) {
   const Json& config = Need(run, "config");
   const Json::Array& generations = *Need(run, "generations").AsArray();
   const Json::Array& micro_steps = *Need(run, "micro_steps").AsArray();
@@ -320,39 +328,30 @@ Weights RunOne(const Json& run, const Json& golden, const Precision& precision, 
     GenerationBatch batch = BatchOf(generation, recipe);
     for (const Status& status :
          {learner.AssignAdvantages(&batch), learner.ScoreOldAndReference(&batch)}) {
-      if (!status.ok()) return section->Fail("batch", status.error().message), Weights{};
+      if (!status.ok()) return section->Fail("batch", status.error().message);
     }
-    CompareBatch(batch, generation, precision.tol_run, section);
+    AddBatch(batch, generation, precision.tol_run, values);
     for (size_t i = 0; i < mu * spg; ++i) {
       const Json& expected = micro_steps.at(done);
       const MicroBatch micro = MicroOf(expected, batch);
       Result<GrpoLearner::RowScores> scores =
           learner.ScoreRows(CastModel(policy, precision.compute), batch, micro);
-      if (!scores.ok()) return section->Fail("scores", scores.error().message), Weights{};
-      CompareMicro(StrCat("micro ", done, " logps"), scores->logp, Need(expected, "logps"), batch,
-                   micro, precision.tol_run, section);
-      CompareMicro(StrCat("micro ", done, " entropies"), scores->entropy,
-                   Need(expected, "entropies"), batch, micro, precision.tol_run, section);
+      if (!scores.ok()) return section->Fail("scores", scores.error().message);
+      AddMicro(StrCat("micro ", done, " logps"), scores->logp, Need(expected, "logps"), batch,
+               micro, precision.tol_run, values);
+      AddMicro(StrCat("micro ", done, " entropies"), scores->entropy, Need(expected, "entropies"),
+               batch, micro, precision.tol_run, values);
       MicroBatch ordered = micro;
       std::sort(ordered.begin(), ordered.end());
       if (Status status = learner.Accumulate(batch, ordered); !status.ok())
-        return section->Fail("step", status.error().message), Weights{};
+        return section->Fail("step", status.error().message);
       if (++done % accumulation != 0) continue;
       Result<StepOutcome> step = learner.Step(recipe.train.optim.learning_rate);
-      if (!step.ok()) return section->Fail("step", step.error().message), Weights{};
-      CompareLog(*step, batch, logs.at(done / accumulation - 1), precision.tol_run, section);
+      if (!step.ok()) return section->Fail("step", step.error().message);
+      AddLog(*step, batch, logs.at(done / accumulation - 1), precision.tol_run, values, section);
     }
   }
-  if (probe == 0) {
-    CompareWeights(
-        policy, Need(run, "final_weights"), precision.tol_weights,
-        [&](int number) {
-          Section quiet("probe", /*quiet=*/true);
-          return RunOne(run, golden, kTraining, number, &quiet);
-        },
-        section);
-  }
-  return WeightsOf(policy);
+  AddWeights(policy, Need(run, "final_weights"), precision.tol_weights, values);
 }
 
 const Json& FirstConfig(const Json& golden) {
@@ -380,8 +379,8 @@ std::vector<SftRow> SftRowsOf(const Json& batch, double* items, double* tokens) 
   return rows;
 }
 
-Weights RunSft(const Json& run, const Json& golden, const Precision& precision, int probe,
-               Section* section) {
+void PlaySft(const Json& run, const Json& golden, const Precision& precision, int probe,
+             Values* values, Section* section) {
   const Json& config = run.Find("config") != nullptr ? Need(run, "config") : FirstConfig(golden);
   OptimSpec optim = RecipeOf(config, 1, 1, 1, 1).train.optim;
   // The SFT trainer's default where the run has no configuration of its own.
@@ -401,30 +400,43 @@ Weights RunSft(const Json& run, const Json& golden, const Precision& precision, 
       micros.push_back(SftRowsOf(batches[step * accumulation + i], &items, &tokens));
     for (const std::vector<SftRow>& rows : micros) {
       if (Status status = learner.Accumulate(rows, items); !status.ok())
-        return section->Fail("step", status.error().message), Weights{};
+        return section->Fail("step", status.error().message);
     }
     Result<StepOutcome> outcome = learner.Step(optim.learning_rate);
-    if (!outcome.ok()) return section->Fail("step", outcome.error().message), Weights{};
+    if (!outcome.ok()) return section->Fail("step", outcome.error().message);
     outcome->metrics.emplace_back("loss", outcome->loss);
     outcome->metrics.emplace_back("grad_norm", outcome->grad_norm);
     outcome->metrics.emplace_back("num_tokens", tokens);
     if (accumulation == 1)
-      section->Compare("loss", outcome->loss, Number(batches[step], "loss"), precision.tol_run);
+      values->push_back({"loss", outcome->loss, Number(batches[step], "loss"), precision.tol_run});
     for (const auto& [name, value] : outcome->metrics) {
       if (Has(logs[step], name))
-        section->Compare(name, value, Number(logs[step], name), precision.tol_run);
+        values->push_back({name, value, Number(logs[step], name), precision.tol_run});
     }
   }
-  if (probe == 0) {
-    CompareWeights(
-        policy, Need(run, "final_weights"), precision.tol_weights,
-        [&](int number) {
-          Section quiet("probe", /*quiet=*/true);
-          return RunSft(run, golden, kTraining, number, &quiet);
-        },
-        section);
+  AddWeights(policy, Need(run, "final_weights"), precision.tol_weights, values);
+}
+
+using Play = void(const Json&, const Json&, const Precision&, int, Values*, Section*);
+
+// Every run of a section in both precisions.
+bool PlayAll(const Json& golden, const char* name, Play* play) {
+  bool good = true;
+  for (const Precision& precision : {kExact, kTraining}) {
+    Section section(StrCat(name, precision.suffix));
+    for (const Json& run : *Need(golden, name).AsArray()) {
+      section.Case(std::string(run.StringOr("id", "?")));
+      Values values;
+      play(run, golden, precision, /*probe=*/0, &values, &section);
+      const auto probe = [&](int number, Values* moved) {
+        Section quiet("probe", /*quiet=*/true);
+        play(run, golden, {"", at::kFloat, 0, 0}, number, moved, &quiet);
+      };
+      Judge(values, probe, &section);
+    }
+    good = section.Finish() && good;
   }
-  return WeightsOf(policy);
+  return good;
 }
 
 }  // namespace
@@ -442,30 +454,7 @@ bool TinyForward(const Json& golden) {
   return section.Finish();
 }
 
-bool EndToEnd(const Json& golden) {
-  bool good = true;
-  for (const Precision& precision : {kExact, kTraining}) {
-    Section section(StrCat("e2e", precision.suffix));
-    for (const Json& run : *Need(golden, "e2e").AsArray()) {
-      section.Case(std::string(run.StringOr("id", "?")));
-      RunOne(run, golden, precision, /*probe=*/0, &section);
-    }
-    good = section.Finish() && good;
-  }
-  return good;
-}
-
-bool Sft(const Json& golden) {
-  bool good = true;
-  for (const Precision& precision : {kExact, kTraining}) {
-    Section section(StrCat("sft", precision.suffix));
-    for (const Json& run : *Need(golden, "sft").AsArray()) {
-      section.Case(std::string(run.StringOr("id", "?")));
-      RunSft(run, golden, precision, /*probe=*/0, &section);
-    }
-    good = section.Finish() && good;
-  }
-  return good;
-}
+bool EndToEnd(const Json& golden) { return PlayAll(golden, "e2e", PlayE2e); }
+bool Sft(const Json& golden) { return PlayAll(golden, "sft", PlaySft); }
 
 }  // namespace assay::parity

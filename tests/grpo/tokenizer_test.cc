@@ -309,6 +309,30 @@ TEST(Chat, OtherFamilies) {
   EXPECT_EQ(Render(zephyr, {{"user", "q"}}), "<|user|>\nq<E>\n<|assistant|>\n");
 }
 
+// The ways in which Llama 2's and Mistral's releases differ.
+TEST(Chat, InstFamilies) {
+  const std::vector<Message> talk = {
+      {"system", "S"}, {"user", "a"}, {"assistant", " b "}, {"user", "c "}};
+  const ChatTemplate llama2 = RecognizeChatTemplate(
+      R"({% if i == 0 %}{% set content = '<<SYS>>\n' + system_message + '\n<</SYS>>\n\n' + m['content'] %}{% endif %})"
+      R"({{ bos_token + '[INST] ' + content.strip() + ' [/INST]' }}{{ ' ' + content.strip() + ' ' + eos_token }})");
+  EXPECT_EQ(llama2.format, ChatFormat::kInst);
+  EXPECT_EQ(Render(llama2, talk),
+            "<B>[INST] <<SYS>>\nS\n<</SYS>>\n\na [/INST] b <E><B>[INST] c [/INST]");
+  const ChatTemplate first = RecognizeChatTemplate(
+      R"({{ bos_token }}{{ '[INST] ' + m['content'] + ' [/INST]' }}{{ m['content'] + eos_token + ' ' }})");
+  EXPECT_EQ(Render(first, {{"user", "a"}, {"assistant", "b"}, {"user", "c"}}),
+            "<B>[INST] a [/INST]b<E> [INST] c [/INST]");
+  EXPECT_NE(Render(first, talk).find("no system message"), std::string::npos);
+  EXPECT_NE(Render(first, {{"assistant", "b"}}).find("assistant"), std::string::npos);
+  const ChatTemplate last = RecognizeChatTemplate(
+      R"({{- bos_token }}{%- if loop.last %}{{- "[INST] " + system_message + "\n\n" + m["content"] + "[/INST]" }})"
+      R"({{- "[INST] " + m["content"] + "[/INST]" }}{{- "[TOOL_CALLS] [" }}{{- " " + m["content"]|trim + eos_token}})");
+  EXPECT_EQ(Render(last, talk), "<B>[INST] a[/INST] b<E>[INST] S\n\nc [/INST]");
+  // Turns that are no sums of strings are refused, not guessed.
+  EXPECT_EQ(RecognizeChatTemplate("{{ '[INST]' + f(m) + '[/INST]' }}").format, ChatFormat::kNone);
+}
+
 TEST(Chat, ErrorsAreErrors) {
   EXPECT_NE(Render({}, {{"user", "x"}}).find("no chat template"), std::string::npos);
   EXPECT_NE(Render(RecognizeChatTemplate("what is this"), {{"user", "x"}}).find("no known family"),
