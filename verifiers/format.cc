@@ -30,8 +30,11 @@ class FormatVerifier : public Verifier {
   explicit FormatVerifier(FormatOptions options)
       : options_(options),
         tag_("<(/?)think>"),
-        space_("[\\s\\p{Z}]*"),
-        blank_("[\\s\\p{Z}\\p{Cc}\\p{Cf}]*") {}
+        space_("[\\s\\x{0B}\\x{85}\\p{Z}]*"),
+        // What shows nothing: marks without a letter, fillers and the blank of Braille besides.
+        blank_(
+            "[\\s\\p{Z}\\p{Cc}\\p{Cf}\\p{M}\\x{115F}\\x{1160}\\x{3164}\\x{FFA0}\\x{2800}\\x{FFFC}"
+            "\\x{1D159}]*") {}
 
   std::vector<Verdict> Verify(const Group& group, const Json* row_options) const override {
     FormatOptions options = options_;
