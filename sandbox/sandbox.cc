@@ -64,13 +64,6 @@ struct Slot {
   std::unique_ptr<Worker> tester;
   std::unique_ptr<Worker> interactor;  // only where a job has one
   std::string tester_key;              // the text that the tester's zygote has
-
-  void Drop() {
-    candidate.reset();
-    tester.reset();
-    interactor.reset();
-    tester_key.clear();
-  }
 };
 
 RunResult Fault(std::string message) {
@@ -117,14 +110,17 @@ struct Sandbox::Impl {
 
   std::atomic<int64_t> jobs_done{0};
   std::atomic<int64_t> wall_reruns{0};
+  bool cancelled = false;  // guarded by mutex, as every slot's workers are where they come and go
 
   bool MayRunAgain(const RunResult& result);
   Slot* Take(const std::string& tester_key);
   void Give(Slot* slot);
   Result<std::unique_ptr<Worker>> StartWorker(Role role, int64_t index) const;
+  Status Ensure(std::unique_ptr<Worker>* place, Role role, int64_t index);
   Status EnsureCandidate(Slot* slot);
   Status EnsureTester(Slot* slot);
   Status EnsureInteractor(Slot* slot);
+  void Drop(Slot* slot);
 
   RunExchange RunOnce(const RunRequest& request, std::string_view stdin_bytes, Error* error);
   RunExchange RunWithRetry(const RunRequest& request, std::string_view stdin_bytes);
@@ -179,31 +175,42 @@ Result<std::unique_ptr<Worker>> Sandbox::Impl::StartWorker(Role role, int64_t in
   return Worker::Start(jail_path, worker);
 }
 
-Status Sandbox::Impl::EnsureCandidate(Slot* slot) {
-  if (slot->candidate != nullptr) return {};
-  Result<std::unique_ptr<Worker>> worker = StartWorker(Role::kCandidate, slot->index);
+Status Sandbox::Impl::Ensure(std::unique_ptr<Worker>* place, Role role, int64_t index) {
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    if (cancelled) return Error{ErrorCode::kUnavailable, "the sandbox was told to stop", ""};
+    if (*place != nullptr) return {};
+  }
+  Result<std::unique_ptr<Worker>> worker = StartWorker(role, index);
   if (!worker.ok()) return worker.error();
-  slot->candidate = std::move(worker).value();
+  std::lock_guard<std::mutex> lock(mutex);
+  *place = std::move(worker).value();
+  if (cancelled) (*place)->HangUp();
   return {};
 }
 
+Status Sandbox::Impl::EnsureCandidate(Slot* slot) {
+  return Ensure(&slot->candidate, Role::kCandidate, slot->index);
+}
+
 Status Sandbox::Impl::EnsureTester(Slot* slot) {
-  if (slot->tester != nullptr) return {};
-  Result<std::unique_ptr<Worker>> worker = StartWorker(Role::kTester, slot->index);
-  if (!worker.ok()) return worker.error();
-  slot->tester = std::move(worker).value();
-  slot->tester_key.clear();
-  return {};
+  if (slot->tester == nullptr) slot->tester_key.clear();
+  return Ensure(&slot->tester, Role::kTester, slot->index);
 }
 
 // A worker as candidates have it, with users and namespaces of its own: an interactor knows the answers.
 Status Sandbox::Impl::EnsureInteractor(Slot* slot) {
-  if (slot->interactor != nullptr) return {};
-  int64_t index = slot->index + static_cast<int64_t>(slots.size());
-  Result<std::unique_ptr<Worker>> worker = StartWorker(Role::kCandidate, index);
-  if (!worker.ok()) return worker.error();
-  slot->interactor = std::move(worker).value();
-  return {};
+  return Ensure(&slot->interactor, Role::kCandidate,
+                slot->index + static_cast<int64_t>(slots.size()));
+}
+
+void Sandbox::Impl::Drop(Slot* slot) {
+  std::unique_ptr<Worker> gone[3];  // a worker's end may take a while: not under the lock
+  std::lock_guard<std::mutex> lock(mutex);
+  gone[0] = std::move(slot->candidate);
+  gone[1] = std::move(slot->tester);
+  gone[2] = std::move(slot->interactor);
+  slot->tester_key.clear();
 }
 
 RunExchange Sandbox::Impl::RunOnce(const RunRequest& request, std::string_view stdin_bytes,
@@ -216,7 +223,7 @@ RunExchange Sandbox::Impl::RunOnce(const RunRequest& request, std::string_view s
     return exchange;
   }
   RunExchange exchange = ExchangeRun(slot->candidate->socket(), request, stdin_bytes);
-  if (exchange.lost) slot->Drop();
+  if (exchange.lost) Drop(slot.get());
   return exchange;
 }
 
@@ -226,7 +233,7 @@ bool Sandbox::Impl::ControlJobSucceeds(Slot* slot) {
   RunRequest control;
   control.source = "print(6 * 7)";
   RunExchange exchange = ExchangeRun(slot->candidate->socket(), control, "");
-  if (exchange.lost) slot->Drop();
+  if (exchange.lost) Drop(slot);
   return !exchange.lost && exchange.result.ok() && exchange.result.stdout_bytes == "42\n";
 }
 
@@ -347,7 +354,7 @@ JudgeResult Sandbox::Impl::JudgeOnce(const JudgeJob& job, bool last_try, bool* l
   slot->tester_key = job.tester_key;
   *lost = exchange.candidate_lost || exchange.tester_lost;
   if (!*lost) return std::move(exchange.result);
-  slot->Drop();
+  Drop(slot.get());
   if (!last_try) return result;
   if (ControlJobSucceeds(slot.get())) {
     result.candidate.cause = Cause::kWorkerLost;
@@ -480,7 +487,7 @@ InteractResult Sandbox::Impl::InteractOnce(const RunRequest& program, const RunR
       slot->candidate->socket(), slot->interactor->socket(), program, interactor);
   *lost = talk.program_lost || talk.interactor_lost;
   if (!*lost) return {std::move(talk.program), std::move(talk.interactor)};
-  slot->Drop();
+  Drop(slot.get());
   if (!last_try) return result;
   if (ControlJobSucceeds(slot.get())) {
     result.program.cause = result.interactor.cause = Cause::kWorkerLost;
@@ -516,6 +523,16 @@ JudgeResult Sandbox::Judge(const JudgeJob& job) {
   if (impl_->MayRunAgain(result.candidate)) result = impl_->JudgeWithRetry(job);
   result.candidate.tier = tier();
   return result;
+}
+
+void Sandbox::Cancel() {
+  std::lock_guard<std::mutex> lock(impl_->mutex);
+  impl_->cancelled = true;
+  for (const auto& slot : impl_->slots) {
+    for (const auto* worker : {&slot->candidate, &slot->tester, &slot->interactor}) {
+      if (*worker != nullptr) (*worker)->HangUp();
+    }
+  }
 }
 
 Status Sandbox::CheckLanguage(std::string_view name) const {

@@ -163,6 +163,10 @@ class Sandbox {
   // both have wall clocks.
   InteractResult Interact(const Job& program, const Job& interactor);
 
+  // For whoever must end soon: what runs is killed and comes back as a fault, as does all that is asked for afterwards. From any
+  // thread; for good.
+  void Cancel();
+
   // kUsage with "did you mean" for a language that there is not.
   Status CheckLanguage(std::string_view name) const;
   Tier tier() const;

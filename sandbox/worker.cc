@@ -123,6 +123,8 @@ Worker::~Worker() {
   RemoveGroups(hello_);
 }
 
+void Worker::HangUp() { shutdown(socket_.get(), SHUT_RDWR); }
+
 void Worker::End() {
   socket_.Reset();
   if (pid_ <= 0) return;

@@ -21,6 +21,8 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
+  // Ends the conversation from any thread: whoever talks with it finds it lost, and it ends with all its boxes.
+  void HangUp();
   int socket() const { return socket_.get(); }
   pid_t pid() const { return pid_; }
   const WorkerHello& hello() const { return hello_; }
