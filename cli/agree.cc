@@ -45,8 +45,9 @@ std::pair<double, double> Interval(int64_t hits, int64_t total) {
                p = static_cast<double>(hits) / n;
   const double centre = p + z * z / (2 * n),
                spread = z * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n));
-  return {std::max(0.0, (centre - spread) / (1 + z * z / n)),
-          std::min(1.0, (centre + spread) / (1 + z * z / n))};
+  // Exact at the ends, where rounding would leave a last bit.
+  return {hits == 0 ? 0.0 : (centre - spread) / (1 + z * z / n),
+          hits == total ? 1.0 : (centre + spread) / (1 + z * z / n)};
 }
 
 // A label as true, false or absent: booleans, numbers (0 is false), "true"/"pass"/"correct" and their opposites.
@@ -105,6 +106,10 @@ Status ReadFile(const std::string& file, const AgreeFlags& flags, Agreement* out
       return Error{ErrorCode::kInput, StrCat(file, ":", line.number, ": ", row.error().message),
                    row.error().hint};
     if (row->Find("error") != nullptr) continue;
+    if (!row->IsObject()) {
+      return Error{ErrorCode::kInput, StrCat(file, ":", line.number, ": the line is no object"),
+                   "is this a file that `assay score` wrote?"};
+    }
     const Json* labels = row->Find(flags.labels);
     if (labels == nullptr) {
       return Error{
@@ -119,6 +124,10 @@ Status ReadFile(const std::string& file, const AgreeFlags& flags, Agreement* out
                *verdicts = row->Find("verdicts");
     if (reward != nullptr) {
       Compare(*labels, *reward, verdicts, flags.threshold, where, out);
+      continue;
+    }
+    if (labels->IsNull() && rewards != nullptr && rewards->IsArray()) {
+      out->unlabelled += static_cast<int64_t>(rewards->AsArray()->size());
       continue;
     }
     const Json::Array* list = labels->AsArray();
@@ -197,6 +206,8 @@ std::string ToText(const Agreement& result, int64_t show) {
 }
 
 int RunAgree(Context* context, const AgreeFlags& flags) {
+  if (Status status = context->CheckOutput(flags.files); !status.ok())
+    return Fail(*context, status.error());
   Agreement result;
   for (const std::string& file : flags.files) {
     Status status = ReadFile(file, flags, &result);

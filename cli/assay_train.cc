@@ -157,6 +157,7 @@ Status GenerateAll(Context* context, const GenerateArguments& arguments) {
 
 int Main(int argc, char** argv) {
   Context context;
+  context.polls_interrupted = true;
   CLI::App app("Trains and samples with LibTorch: sft, grpo, generate.", "assay-train");
   app.set_version_flag("--version", std::string("assay-train ") + Version());
   app.require_subcommand(0, 1);

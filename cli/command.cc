@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <mutex>
 #include <thread>
@@ -66,6 +67,21 @@ VerifierEnv Context::MakeEnv() {
   return env;
 }
 
+void Context::CancelSandbox() {
+  std::lock_guard<std::mutex> lock(sandbox_->mutex);
+  if (sandbox_->sandbox) sandbox_->sandbox->Cancel();
+}
+
+Status Context::CheckOutput(const std::vector<std::string>& inputs) const {
+  for (const std::string& input : inputs) {
+    if (input != "-" && IsSameFile(input, global.output.empty() ? "-" : global.output)) {
+      return Error{ErrorCode::kUsage, StrCat("'", input, "' would be written over"),
+                   "write to another file with -o"};
+    }
+  }
+  return {};
+}
+
 int Context::Output(const std::string& text) const {
   Result<std::unique_ptr<LineWriter>> writer = LineWriter::Open(global.output);
   if (!writer.ok()) return Fail(*this, writer.error());
@@ -80,7 +96,8 @@ namespace {
 
 bool UseColor(const Context& context) {
   if (context.global.color == "always") return true;
-  if (context.global.color == "never" || std::getenv("NO_COLOR") != nullptr) return false;
+  const char* no_color = std::getenv("NO_COLOR");
+  if (context.global.color == "never" || (no_color != nullptr && no_color[0] != '\0')) return false;
   return isatty(STDERR_FILENO) == 1;
 }
 

@@ -51,12 +51,19 @@ struct SandboxConfig;  // sandbox/sandbox.h
 struct Context {
   GlobalOptions global;
   std::function<int()> run;  // set by the subcommand that was chosen
+  // Set by the first SIGINT or SIGTERM if the command looks at it (`polls_interrupted`); every other command ends at once with
+  // kExitInterrupted, as it does at the second signal.
   std::atomic<bool> interrupted{false};
+  std::atomic<bool> polls_interrupted{false};
 
   // A VerifierEnv whose sandbox is started when first needed, with Jobs() slots.
   VerifierEnv MakeEnv();
+  // Kills what runs in that sandbox, if it was started; what it says from now on is worth nothing.
+  void CancelSandbox();
   // What the global options say of the sandbox.
   SandboxConfig MakeSandboxConfig() const;
+  // An error if -o or stdout is one of these files: opening it for writing would empty it.
+  Status CheckOutput(const std::vector<std::string>& inputs) const;
   // Prints text to -o or stdout; returns the exit code.
   int Output(const std::string& text) const;
 

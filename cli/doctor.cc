@@ -34,7 +34,7 @@ void CheckSandbox(Context* context, std::vector<Check>* checks) {
   checks->push_back({"sandbox", report.tier != Tier::kNone, true,
                      StrCat("isolation '", TierName(report.tier), "'"), advice});
   for (const auto& [layer, state] : report.layers)
-    checks->push_back({StrCat("  ", layer), true, false, state, ""});
+    checks->push_back({StrCat("  ", layer), !StartsWith(state, "off"), false, state, ""});
   // A program that runs is worth more than a list of layers.
   Job job;
   job.source = "print(6 * 7)\n";

@@ -16,9 +16,14 @@ struct ExportFlags {
 
 int RunExport(Context* context, ExportFlags flags) {
   flags.options.output = context->global.output;
+  flags.options.interrupted = &context->interrupted;
+  context->polls_interrupted = true;
+  if (Status status = context->CheckOutput({flags.store}); !status.ok())
+    return Fail(*context, status.error());
   Result<std::unique_ptr<Store>> store = Store::Open(flags.store, OpenMode::kReadOnly);
   if (!store.ok()) return Fail(*context, store.error());
   Result<ExportResult> result = ExportDataset(store->get(), flags.options);
+  if (context->interrupted && !result.ok()) return kExitInterrupted;
   if (!result.ok()) return Fail(*context, result.error());
   if (result->renamed_columns > 0) {
     Warn(*context,

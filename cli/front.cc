@@ -1,6 +1,9 @@
 #include "cli/front.h"
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <string>
@@ -15,10 +18,17 @@ namespace {
 Context* g_context = nullptr;  // for the signal handler only
 
 void OnInterrupt(int) {
-  // A second one means it: the default action takes over.
-  std::signal(SIGINT, SIG_DFL);
-  std::signal(SIGTERM, SIG_DFL);
-  g_context->interrupted = true;
+  // A second one means it.
+  if (!g_context->polls_interrupted || g_context->interrupted.exchange(true))
+    _exit(kExitInterrupted);
+}
+
+// CLI11 wraps negative numbers and cuts large ones in silence.
+std::string CheckSeed(const std::string& text) {
+  uint64_t seed = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
+  if (error == std::errc() && end == text.data() + text.size()) return "";
+  return "'" + text + "' is no whole number from 0 to 18446744073709551615";
 }
 
 // The subcommand that was chosen, or the program itself.
@@ -71,7 +81,7 @@ void AddGlobalOptions(CLI::App* app, GlobalOptions* global) {
   app->fallthrough();
   app->add_flag("-q,--quiet", global->quiet, "No summaries or remarks on stderr")
       ->envname("ASSAY_QUIET");
-  app->add_flag("-v,--verbose", global->verbose, "More on stderr");
+  app->add_flag("-v,--verbose", global->verbose, "More on stderr")->envname("ASSAY_VERBOSE");
   app->add_option("--color", global->color, "auto, always or never")
       ->envname("ASSAY_COLOR")
       ->check(CLI::IsMember({"auto", "always", "never"}));
@@ -80,7 +90,9 @@ void AddGlobalOptions(CLI::App* app, GlobalOptions* global) {
   app->add_option("-j,--jobs", global->jobs, "Rows scored at once (default: number of cores)")
       ->envname("ASSAY_JOBS")
       ->check(CLI::Range(1, 1024));
-  app->add_option("--seed", global->seed, "Seed of everything random")->envname("ASSAY_SEED");
+  app->add_option("--seed", global->seed, "Seed of everything random")
+      ->envname("ASSAY_SEED")
+      ->check(CLI::Validator(CheckSeed, "UINT64"));
   app->add_option("--output-format", global->output_format, "text or json")
       ->envname("ASSAY_OUTPUT_FORMAT")
       ->check(CLI::IsMember({"text", "json"}));

@@ -57,7 +57,10 @@ int RunConfig(Context* context) {
       {"isolation", Json(global.isolation.empty() ? "best available" : global.isolation)},
       {"python", Json(global.python.empty() ? "built in" : global.python)},
       {"no_progress", Json(global.no_progress)},
-      {"quiet", Json(global.quiet)}};
+      {"quiet", Json(global.quiet)},
+      {"verbose", Json(global.verbose)},
+      {"cache", Json(global.cache.empty() ? "in memory" : global.cache)},
+      {"no_cache", Json(global.no_cache)}};
   Json out = Json::MakeObject();
   std::string text =
       "# in force now; a flag beats ASSAY_NAME beats assay.toml (or $ASSAY_CONFIG) beats the "

@@ -17,9 +17,9 @@ namespace {
 
 // Options that assay.toml may hold. A flag beats ASSAY_NAME beats assay.toml beats the default: so the file's values are put
 // where an environment variable is not set, and CLI11 does the rest.
-constexpr const char* kConfigKeys[] = {"jobs",      "seed",    "color",       "output_format",
-                                       "isolation", "python",  "no_progress", "quiet",
-                                       "cache",     "no_cache"};
+constexpr const char* kConfigKeys[] = {"jobs",      "seed",   "color",       "output_format",
+                                       "isolation", "python", "no_progress", "quiet",
+                                       "verbose",   "cache",  "no_cache"};
 
 std::string EnvName(std::string_view key) {
   std::string name = "ASSAY_";

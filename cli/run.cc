@@ -3,7 +3,10 @@
 
 #include <CLI/CLI.hpp>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -32,8 +35,14 @@ struct RunFlags {
 Result<std::string> ReadAll(const std::string& path) {
   if (path == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
   std::ifstream in(path, std::ios::binary);
-  if (!in) return Error{ErrorCode::kIo, StrCat("cannot read '", path, "'"), ""};
-  return std::string(std::istreambuf_iterator<char>(in), {});
+  if (!in) {
+    return Error{ErrorCode::kIo, StrCat("cannot read '", path, "': ", std::strerror(errno)),
+                 "check the path and the permissions (ls -l)"};
+  }
+  std::string text(std::istreambuf_iterator<char>(in), {});
+  if (in.bad() || std::filesystem::is_directory(path))
+    return Error{ErrorCode::kIo, StrCat("cannot read '", path, "'"), "give a file, not a folder"};
+  return text;
 }
 
 std::string LanguageOf(const RunFlags& flags) {
@@ -113,7 +122,9 @@ int RunRun(Context* context, const RunFlags& flags) {
     std::ofstream out(flags.report);
     out << result.ToJson().Dump() << "\n";
     if (!out.flush())
-      return Fail(*context, {ErrorCode::kIo, StrCat("cannot write '", flags.report, "'"), ""});
+      return Fail(*context, {ErrorCode::kIo,
+                             StrCat("cannot write '", flags.report, "': ", std::strerror(errno)),
+                             "check its folder, the permissions and the space left"});
   }
   if (context->global.json()) {
     if (int code = context->Output(result.ToJson().Dump()); code != kExitOk) return code;

@@ -19,6 +19,7 @@ struct ScoreFlags {
   std::string store;
   std::string run_name = "default";
   std::string group_by;
+  std::string input_format = "auto";
   bool no_times = false;
   bool strict = false;
   bool resume = false;
@@ -87,6 +88,8 @@ Status ApplyJudge(const ScoreFlags& flags, RubricSpec* spec) {
                "say --verifier code"};
 }
 
+constexpr size_t kReasonsShown = 8;
+
 std::string Percent(int64_t part, int64_t whole) {
   return whole > 0 ? StrCat(FixedDigits(
                                 100.0 * static_cast<double>(part) / static_cast<double>(whole), 1),
@@ -114,10 +117,13 @@ void PrintSummary(const Context& context, const ScoreRunSummary& summary, const 
       if (reason != "ok") reasons.emplace_back(-count, reason);
     }
     std::sort(reasons.begin(), reasons.end());
-    for (size_t i = 0; i < reasons.size() && i < 8; ++i) {
+    const size_t shown = context.global.verbose ? reasons.size() : kReasonsShown;
+    for (size_t i = 0; i < reasons.size() && i < shown; ++i) {
       StrAppend(&text, i == 0 ? "; " : ", ", reasons[i].second, " ",
                 WithThousands(-reasons[i].first));
     }
+    if (reasons.size() > shown)
+      StrAppend(&text, ", and ", reasons.size() - shown, " more reasons (-v)");
     StrAppend(&text, "\n");
   }
   if (summary.scored > 0) {
@@ -162,6 +168,7 @@ int RunScore(Context* context, const ScoreFlags& flags) {
   options.output = context->global.output;
   options.store = flags.store;
   options.run_name = flags.run_name;
+  options.input_format = flags.input_format == "auto" ? "" : flags.input_format;
   options.group_by = flags.group_by;
   options.jobs = context->global.Jobs();
   options.with_times = !flags.no_times;
@@ -172,7 +179,13 @@ int RunScore(Context* context, const ScoreFlags& flags) {
   options.seed = context->global.seed;
   options.tool_version = Version();
   options.interrupted = &context->interrupted;
+  options.cancel = [context] { context->CancelSandbox(); };
+  context->polls_interrupted = true;
   options.warn = [context](const std::string& text) { Warn(*context, text); };
+  if (context->global.verbose) {
+    Note(*context, StrCat(flags.files.size(), " files, ", options.jobs, " rows at once, rubric ",
+                          (*rubric)->spec().ToJson().Dump()));
+  }
   Result<ScoreRunSummary> summary = ScoreFiles(options, **rubric);
   if (!summary.ok()) return Fail(*context, summary.error());
   if (context->global.json()) {
@@ -221,8 +234,14 @@ void AddScoreCommand(CLI::App* app, Context* context) {
   command->add_option("--run", flags->run_name, "Name of the run in the store")
       ->capture_default_str();
   command
-      ->add_option("--group-by", flags->group_by,
-                   "Flat lines that share this field, one after the other, make a group")
+      ->add_option("--input-format", flags->input_format,
+                   "How rows are laid out: assay, open-r1, openai-batch, vllm, lm-eval, .. "
+                   "(docs/formats.md; default: by each row's keys)")
+      ->type_name("NAME");
+  command
+      ->add_option(
+          "--group-by", flags->group_by,
+          "Flat lines that share this field make a group (held in memory where they stand apart)")
       ->type_name("FIELD");
   command->add_flag("--no-times", flags->no_times,
                     "Leave times out, so that the bytes depend on the input alone");

@@ -17,6 +17,8 @@ struct SelectFlags {
 int RunSelect(Context* context, SelectFlags flags) {
   flags.options.seed = context->global.seed;
   flags.options.tool_version = Version();
+  if (Status status = context->CheckOutput({flags.store}); !status.ok())
+    return Fail(*context, status.error());
   Result<std::unique_ptr<Store>> store = Store::Open(flags.store, OpenMode::kReadWrite);
   if (!store.ok()) return Fail(*context, store.error());
   Result<SelectResult> result = SelectSamples(store->get(), flags.options);

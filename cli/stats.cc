@@ -26,6 +26,8 @@ Status AddEverything(Store* store, StatsFlags* flags) {
 }
 
 int RunStatsCommand(Context* context, StatsFlags flags) {
+  if (Status status = context->CheckOutput({flags.store}); !status.ok())
+    return Fail(*context, status.error());
   Result<std::unique_ptr<Store>> store = Store::Open(flags.store, OpenMode::kReadOnly);
   if (!store.ok()) return Fail(*context, store.error());
   if (flags.runs.empty() && flags.datasets.empty()) {

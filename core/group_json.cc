@@ -218,10 +218,18 @@ Status ReadFlatSample(const Json& row, const Json& completion, Group* group) {
 Result<Problem> ProblemFromJson(const Json& row) {
   const Json::Object* object = row.AsObject();
   if (object == nullptr)
-    return InputError(StrCat("the line is ", KindName(row)), "each line must be a JSON object");
+    return InputError(
+        StrCat("the line is ", KindName(row)),
+        row.IsArray()
+            ? "each line must be a JSON object; `jq -c '.[]' FILE` makes lines of an array"
+            : "each line must be a JSON object");
   Problem problem;
-  if (const Json* id = row.Find("id"); id != nullptr && !id->IsNull())
+  if (const Json* id = row.Find("id"); id != nullptr && !id->IsNull()) {
+    if (!id->IsString() && !id->IsNumber())
+      return InputError(StrCat("'id' is ", KindName(*id)), "give a string or a number");
     problem.id = id->ScalarText();
+    problem.id_is_number = id->IsNumber();
+  }
   if (const Json* task = row.Find("task"); task != nullptr && !task->IsNull())
     problem.task = task->ScalarText();
   if (const Json* prompt = row.Find("prompt")) {
@@ -272,16 +280,23 @@ Result<Group> GroupFromJson(const Json& row) {
     status = ReadFlatSample(row, *completion, &group);
   } else {
     return InputError("the row has neither 'completions' nor 'completion'",
-                      "a group has \"completions\": [..], a flat sample \"completion\": \"..\"");
+                      "a group has \"completions\": [..], a flat sample \"completion\": \"..\"; "
+                      "docs/formats.md lists "
+                      "what else is read");
   }
   if (!status.ok()) return status.error();
   return group;
 }
 
+Json IdToJson(const Problem& problem) {
+  if (problem.id.empty()) return Json();
+  return problem.id_is_number ? Json(Json::BigNumber{problem.id}) : Json(problem.id);
+}
+
 Json GroupToJson(const Group& group) {
   const Problem& problem = group.problem;
   Json out = Json::MakeObject();
-  out.Set("id", problem.id);
+  out.Set("id", problem.id.empty() ? Json("") : IdToJson(problem));
   if (!problem.task.empty()) out.Set("task", problem.task);
   if (!problem.messages.empty()) {
     Json messages = Json::MakeArray();

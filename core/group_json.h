@@ -1,7 +1,7 @@
 // Rows of sampled groups as JSON: what `assay score` and the trainers read. Knows the two native shapes (a group
 // with "completions", a flat sample with "completion") and the problem keys of the common code sets (HumanEval's
 // "test" and "entry_point", MBPP's "test_list"), which become verification_info. Keys not understood are kept in
-// Problem::extra. Pure; thread-safe. Reading other sets' layouts is datagen's.
+// Problem::extra. Pure; thread-safe. Rows of other layouts are made into these by core/input_format.h.
 #pragma once
 
 #include "core/json.h"
@@ -14,6 +14,8 @@ namespace assay {
 Result<Group> GroupFromJson(const Json& row);
 // A problem without samples: the same keys less the completions.
 Result<Problem> ProblemFromJson(const Json& row);
+// The row's id as it was written, text or number; null if there is none.
+Json IdToJson(const Problem& problem);
 // The superset line of our own ("Recommended group line"), from which GroupFromJson gives the same Group back.
 Json GroupToJson(const Group& group);
 

@@ -408,9 +408,12 @@ bool NeedsRepair(sj::error_code error) {
 Error ParseError(sj::error_code error) {
   if (error == sj::DEPTH_ERROR) {
     return {ErrorCode::kInput,
-            StrCat("malformed JSON: nested deeper than ", Json::kMaxDepth, " levels"), ""};
+            StrCat("malformed JSON: nested deeper than ", Json::kMaxDepth, " levels"),
+            "leave the deep value out, or keep it as a string"};
   }
-  if (error == sj::EMPTY) return {ErrorCode::kInput, "malformed JSON: empty document", ""};
+  if (error == sj::EMPTY)
+    return {ErrorCode::kInput, "malformed JSON: empty document",
+            "each line must be one complete JSON object"};
   return {
       ErrorCode::kInput, StrCat("malformed JSON: ", sj::error_message(error)),
       "each line must be one complete JSON object; `python3 -m json.tool` shows where it breaks"};

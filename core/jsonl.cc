@@ -1,6 +1,7 @@
 #include "core/jsonl.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -16,6 +17,7 @@ namespace assay {
 namespace {
 
 constexpr size_t kReadBytes = size_t{256} << 10;
+constexpr int kPollMs = 100;
 
 Error IoError(const std::string& what, const std::string& path, int error_number) {
   std::string hint;
@@ -23,7 +25,7 @@ Error IoError(const std::string& what, const std::string& path, int error_number
   if (error_number == EACCES || error_number == EPERM) hint = "check the permissions (ls -l)";
   if (error_number == EISDIR) hint = "give a file, not a folder";
   if (error_number == ENOSPC || error_number == EDQUOT) {
-    hint = "free some space, then run the same command with --resume";
+    hint = "free some space, then run it again (`assay score`: with --resume)";
   }
   return {ErrorCode::kIo, StrCat(what, " '", path, "': ", std::strerror(error_number)), hint};
 }
@@ -36,7 +38,7 @@ class ByteSource {
     if (fd_ > STDERR_FILENO) close(fd_);
   }
 
-  Status Open(const std::string& path) {
+  Status Open(const std::string& path, std::function<bool()> keep_waiting) {
     path_ = path;
     fd_ = path == "-" ? STDIN_FILENO : open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd_ < 0) return IoError("cannot read", path, errno);
@@ -46,6 +48,8 @@ class ByteSource {
       if (S_ISREG(info.st_mode)) {
         total_ = info.st_size;
         (void)posix_fadvise(fd_, 0, 0, POSIX_FADV_SEQUENTIAL);
+      } else {
+        keep_waiting_ = std::move(keep_waiting);
       }
     }
     return {};
@@ -71,8 +75,18 @@ class ByteSource {
   int64_t bytes_total() const { return total_; }
 
  private:
+  // False if there will be nothing to read because nobody waits any longer.
+  bool WaitForInput() const {
+    pollfd wait = {fd_, POLLIN, 0};
+    while (keep_waiting_ && poll(&wait, 1, kPollMs) == 0) {
+      if (!keep_waiting_()) return false;
+    }
+    return true;
+  }
+
   Result<size_t> ReadRaw(char* out, size_t size) {
     for (;;) {
+      if (!WaitForInput()) return size_t{0};
       const ssize_t count = read(fd_, out, size);
       if (count >= 0) {
         read_ += count;
@@ -86,7 +100,7 @@ class ByteSource {
     sniffed_ = true;
     raw_.resize(kReadBytes);
     size_t have = 0;
-    while (have < 2) {
+    while (have < 4) {
       Result<size_t> count = ReadRaw(raw_.data() + have, raw_.size() - have);
       if (!count.ok()) return count.error();
       if (*count == 0) break;
@@ -95,6 +109,16 @@ class ByteSource {
     raw_.resize(have);
     gzip_ = have >= 2 && static_cast<unsigned char>(raw_[0]) == 0x1f &&
             static_cast<unsigned char>(raw_[1]) == 0x8b;
+    const std::string_view start(raw_.data(), std::min<size_t>(have, 4));
+    if (start == "PAR1") {
+      return Error{
+          ErrorCode::kInput, StrCat("'", path_, "' is a Parquet file, not JSON Lines"),
+          "python3 -c \"import datasets; datasets.Dataset.from_parquet('IN').to_json('OUT')\""};
+    }
+    if (start == "\x28\xb5\x2f\xfd") {
+      return Error{ErrorCode::kInput, StrCat("'", path_, "' is compressed with zstd"),
+                   "unpack it on the way: zstd -dc FILE | assay .. -"};
+    }
     return {};
   }
 
@@ -141,6 +165,7 @@ class ByteSource {
 
   std::string path_;
   int fd_ = -1;
+  std::function<bool()> keep_waiting_;  // empty: regular files never keep us waiting
   bool sniffed_ = false;
   bool gzip_ = false;
   bool inflating_ = false;
@@ -153,7 +178,9 @@ class ByteSource {
 
 class LineReaderImpl : public LineReader {
  public:
-  Status Open(const std::string& path) { return source_.Open(path); }
+  Status Open(const std::string& path, std::function<bool()> keep_waiting) {
+    return source_.Open(path, std::move(keep_waiting));
+  }
 
   Result<bool> Next(Line* line) override {
     for (;;) {
@@ -237,9 +264,10 @@ class LineReaderImpl : public LineReader {
 
 }  // namespace
 
-Result<std::unique_ptr<LineReader>> LineReader::Open(const std::string& path) {
+Result<std::unique_ptr<LineReader>> LineReader::Open(const std::string& path,
+                                                     std::function<bool()> keep_waiting) {
   auto reader = std::make_unique<LineReaderImpl>();
-  Status status = reader->Open(path);
+  Status status = reader->Open(path, std::move(keep_waiting));
   if (!status.ok()) return status.error();
   return std::unique_ptr<LineReader>(std::move(reader));
 }
@@ -319,9 +347,17 @@ int64_t LineWriter::bytes_written() const {
   return impl_->written + static_cast<int64_t>(impl_->buffer.size());
 }
 
+bool IsSameFile(const std::string& a, const std::string& b) {
+  struct stat first, second;
+  const int found_a = a == "-" ? fstat(STDIN_FILENO, &first) : stat(a.c_str(), &first);
+  const int found_b = b == "-" ? fstat(STDOUT_FILENO, &second) : stat(b.c_str(), &second);
+  return found_a == 0 && found_b == 0 && S_ISREG(first.st_mode) && first.st_dev == second.st_dev &&
+         first.st_ino == second.st_ino;
+}
+
 Result<std::string> ReadFile(const std::string& path, size_t max_bytes) {
   ByteSource source;
-  Status status = source.Open(path);
+  Status status = source.Open(path, nullptr);
   if (!status.ok()) return status.error();
   std::string out;
   for (;;) {

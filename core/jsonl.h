@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -17,7 +18,9 @@ inline constexpr size_t kMaxLineBytes = size_t{256} << 20;
 class LineReader {
  public:
   // "-" is standard input. gzip is recognised by its magic bytes, so a name without .gz works too.
-  static Result<std::unique_ptr<LineReader>> Open(const std::string& path);
+  // `keep_waiting` (may be empty) is called every tenth of a second while a pipe or terminal gives nothing; false ends the data.
+  static Result<std::unique_ptr<LineReader>> Open(const std::string& path,
+                                                  std::function<bool()> keep_waiting = nullptr);
   virtual ~LineReader() = default;
 
   struct Line {
@@ -55,6 +58,9 @@ class LineWriter {
   std::unique_ptr<Impl> impl_;
 };
 
+// True if both names lead to one file that exists (through links too). "-" is the file that is standard input as `a`, standard
+// output as `b`; pipes, terminals and devices are no files here.
+bool IsSameFile(const std::string& a, const std::string& b);
 // A whole file as a string. Errors: kIo; kLimit above `max_bytes`.
 Result<std::string> ReadFile(const std::string& path, size_t max_bytes = size_t{1} << 30);
 // Writes beside and renames over, so that a reader sees the old or the new file, never half of one.

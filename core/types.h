@@ -22,6 +22,7 @@ struct Message {
 
 struct Problem {
   std::string id;
+  bool id_is_number = false;  // in the row; results say it as a number again
   std::string task;    // "math", "code", ...: picks the verifier when no rubric does; may be empty
   std::string prompt;  // the prompt's text; for chat, the contents of all messages joined by "\n\n"
   std::vector<Message> messages;  // empty unless the prompt was chat messages

@@ -68,8 +68,9 @@ Json SampleColumns(const StoredGroup& group) {
 // directly: renaming over it would replace the device.
 class WholeFile {
  public:
-  static Result<WholeFile> Open(const std::string& path) {
+  static Result<WholeFile> Open(const std::string& path, const std::atomic<bool>* interrupted) {
     WholeFile file;
+    file.interrupted_ = interrupted;
     file.path_ = path;
     if (path.empty() || path == "-") {
       file.partial_ = path;
@@ -89,7 +90,7 @@ class WholeFile {
                           : file.path_;
     }
     Result<std::unique_ptr<LineWriter>> writer = LineWriter::Open(file.partial_);
-    if (!writer.ok()) return writer.error();
+    if (!writer.ok()) return file.Named(writer.error());
     file.writer_ = std::move(*writer);
     return file;
   }
@@ -101,16 +102,19 @@ class WholeFile {
   }
 
   Status Write(const Json& line) {
+    if (interrupted_ != nullptr && *interrupted_)
+      return Error{ErrorCode::kUnavailable, "interrupted", ""};
     text_.clear();
     line.AppendTo(&text_);
-    return writer_->Write(text_);
+    Status status = writer_->Write(text_);
+    return status.ok() ? status : Named(status.error());
   }
   int64_t bytes() const { return writer_->bytes_written(); }
 
   Status Finish() {
     Status status = renames_ ? writer_->Sync() : writer_->Flush();
     if (status.ok()) status = writer_->Close();
-    if (!status.ok()) return status;
+    if (!status.ok()) return Named(status.error());
     if (renames_ && std::rename(partial_.c_str(), path_.c_str()) != 0) {
       return Error{
           ErrorCode::kIo,
@@ -123,8 +127,15 @@ class WholeFile {
 
  private:
   WholeFile() = default;
+  // The error under the name that the user gave.
+  Error Named(Error error) const {
+    const size_t at = renames_ ? error.message.find(partial_) : std::string::npos;
+    if (at != std::string::npos) error.message.replace(at, partial_.size(), path_);
+    return error;
+  }
   std::string path_, partial_, text_;
   bool renames_ = false;
+  const std::atomic<bool>* interrupted_ = nullptr;
   std::unique_ptr<LineWriter> writer_;
 };
 
@@ -359,7 +370,7 @@ Result<ExportResult> ExportDataset(Store* store, const ExportOptions& options) {
     return Error{ErrorCode::kUsage, StrCat("--group does not go with ", options.format),
                  "it belongs to --format jsonl"};
   }
-  Result<WholeFile> file = WholeFile::Open(options.output);
+  Result<WholeFile> file = WholeFile::Open(options.output, options.interrupted);
   if (!file.ok()) return file.error();
   ExportResult result;
   // The data set may be made anew meanwhile.

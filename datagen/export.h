@@ -7,6 +7,7 @@
 //             problem, with reward, advantage, verdicts and where the row came from; `assay score` reads it back.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -21,6 +22,7 @@ struct ExportOptions {
   std::string format;  // one of ExportFormats()
   std::string output;  // "-" or "": standard output
   bool group = false;  // jsonl: one line a problem, with parallel arrays
+  const std::atomic<bool>* interrupted = nullptr;  // set by a signal handler: an error, and no file
 };
 
 struct ExportResult {

@@ -1,6 +1,7 @@
 #include "datagen/resume_journal.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -51,6 +52,7 @@ std::string Header(const std::string& config_hash, const std::vector<std::string
 struct ResumeJournal::Impl {
   std::string path;
   int fd = -1;
+  int output_fd = -1;        // holds the lock on the output
   std::vector<Record> done;  // of the interrupted run; freed as it is compared
   int64_t rows_done = 0;
   std::vector<Record> pending;
@@ -133,7 +135,29 @@ Status ReadJournal(const std::string& path, const std::string& header, std::vect
 ResumeJournal::ResumeJournal() : impl_(std::make_unique<Impl>()) {}
 ResumeJournal::~ResumeJournal() {
   if (impl_->fd >= 0) close(impl_->fd);
+  if (impl_->output_fd >= 0) close(impl_->output_fd);
 }
+
+namespace {
+
+// The output opened for cutting, and locked: the lines of two runs in one file would be worth nothing.
+Result<int> LockOutput(const std::string& output) {
+  const int fd = open(output.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+  if (fd < 0) {
+    const int error_number = errno;
+    return Error{
+        ErrorCode::kIo, StrCat("cannot write '", output, "': ", std::strerror(error_number)),
+        error_number == ENOENT ? "make its folder first" : "check the permissions (ls -l)"};
+  }
+  if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    close(fd);
+    return Error{ErrorCode::kUsage, StrCat("another process is writing to '", output, "'"),
+                 "wait until it is done, or write to another file"};
+  }
+  return fd;  // file systems without locks go without
+}
+
+}  // namespace
 
 Result<std::unique_ptr<ResumeJournal>> ResumeJournal::Open(const std::string& output,
                                                            const std::string& config_hash,
@@ -158,6 +182,9 @@ Result<std::unique_ptr<ResumeJournal>> ResumeJournal::Open(const std::string& ou
                  StrCat("cannot resume '", output, "': its journal '", impl.path, "' is missing"),
                  "without it nobody knows which rows are done: start afresh without --resume"};
   }
+  Result<int> locked = LockOutput(output);
+  if (!locked.ok()) return locked.error();
+  impl.output_fd = *locked;
   if (!fresh) {
     Status status = ReadJournal(impl.path, header, &impl.done, &fresh);
     if (!status.ok()) return status.error();
@@ -170,17 +197,7 @@ Result<std::unique_ptr<ResumeJournal>> ResumeJournal::Open(const std::string& ou
     cut = *found;
   }
   impl.rows_done = static_cast<int64_t>(impl.done.size());
-  const int fd = open(output.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-  if (fd < 0) {
-    const int error_number = errno;
-    return Error{
-        ErrorCode::kIo, StrCat("cannot write '", output, "': ", std::strerror(error_number)),
-        error_number == ENOENT ? "make its folder first" : "check the permissions (ls -l)"};
-  }
-  const bool cut_ok = ftruncate(fd, cut) == 0;
-  const int cut_error = errno;
-  close(fd);
-  if (!cut_ok) return SystemError(output, cut_error);
+  if (ftruncate(impl.output_fd, cut) != 0) return SystemError(output, errno);
   if (fresh) {
     Status status = WriteFileAtomic(impl.path, header);
     if (!status.ok()) return status.error();

@@ -8,13 +8,17 @@
 #include <condition_variable>
 #include <cstring>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <unordered_map>
 #include <unordered_set>
 
+#include "core/check.h"
 #include "core/group_json.h"
 #include "core/hash.h"
+#include "core/input_format.h"
 #include "core/jsonl.h"
 #include "core/progress.h"
 #include "core/text.h"
@@ -31,6 +35,8 @@ struct RowText {
   int64_t line = 0;
   std::string text;
   bool too_long = false;
+  size_t file = 0;
+  size_t place = 0;  // among all lines that are not blank; of gathered groups only
 };
 
 struct Row {
@@ -122,8 +128,6 @@ void AppendFlatLine(const Json& id, const Json& extra, const std::vector<std::st
   out->push_back('}');
 }
 
-Json IdOrNull(const Problem& problem) { return problem.id.empty() ? Json() : Json(problem.id); }
-
 std::string ErrorLine(const std::string& file, bool several_files, int64_t line,
                       const Error& error) {
   Json out = Json::MakeObject();
@@ -139,12 +143,12 @@ std::string ErrorLine(const std::string& file, bool several_files, int64_t line,
 void AppendScoreLine(const Group& group, const GroupScore& score, bool with_times,
                      std::string* out) {
   if (group.flat && score.samples.size() == 1) {
-    AppendFlatLine(IdOrNull(group.problem), group.problem.extra, score.labels, score.samples[0],
+    AppendFlatLine(IdToJson(group.problem), group.problem.extra, score.labels, score.samples[0],
                    false, with_times, out);
     return;
   }
   out->append("{\"id\":");
-  IdOrNull(group.problem).AppendTo(out);
+  IdToJson(group.problem).AppendTo(out);
   AppendExtras(group.problem.extra, out);
   out->append(",\"rewards\":[");
   for (size_t i = 0; i < score.samples.size(); ++i) {
@@ -203,6 +207,7 @@ class ScoreRun {
       for (int i = 0; i < std::max(1, options_.jobs); ++i) workers.emplace_back([this] { Work(); });
       status = WriteAll();
       Stop();
+      if ((summary_.interrupted || !status.ok()) && options_.cancel) options_.cancel();
       reader.join();
       for (std::thread& worker : workers) worker.join();
     }
@@ -216,28 +221,58 @@ class ScoreRun {
  private:
   // --- Before the first row: outputs opened, and where an interrupted run goes on.
 
-  Status Prepare() {
+  // All of them are tried before the first row, so that a typing error costs no time.
+  Status CheckFiles() const {
     for (const std::string& file : options_.files) {
       if (std::count(options_.files.begin(), options_.files.end(), file) > 1) {
-        return Error{ErrorCode::kUsage, StrCat("input file '", file, "' is given twice"), ""};
+        return Error{ErrorCode::kUsage, StrCat("input file '", file, "' is given twice"),
+                     "name each file once"};
       }
-      // All of them are tried before the first row, so that a typing error costs no time.
-      if (file != "-" && access(file.c_str(), R_OK) != 0) {
+      struct stat info {};
+      if (file != "-" && (stat(file.c_str(), &info) != 0 || S_ISDIR(info.st_mode) ||
+                          access(file.c_str(), R_OK) != 0)) {
         Result<std::unique_ptr<LineReader>> reader = LineReader::Open(file);
         if (!reader.ok()) return reader.error();
       }
+      if (IsSameFile(file, options_.output.empty() ? "-" : options_.output))
+        return OverItself("input", file);
+      if (!options_.store.empty() && IsSameFile(file, options_.store))
+        return OverItself("input", file);
+    }
+    if (!options_.store.empty() &&
+        (options_.store == options_.output || IsSameFile(options_.store, options_.output)))
+      return OverItself("store", options_.store);
+    return {};
+  }
+
+  static Error OverItself(const char* what, const std::string& file) {
+    return {ErrorCode::kUsage, StrCat("the ", what, " '", file, "' would be written over"),
+            "write to another file"};
+  }
+
+  Status Prepare() {
+    if (Status status = CheckFiles(); !status.ok()) return status;
+    if (Json nothing = Json::MakeObject(); !options_.input_format.empty()) {
+      const Status known = ToAssayRow(options_.input_format, &nothing);
+      if (!known.ok() && known.error().code == ErrorCode::kUsage) return known;
     }
     const bool to_file = !options_.output.empty() && options_.output != "-";
     if (options_.resume && !to_file && options_.store.empty()) {
       return Error{ErrorCode::kUsage, "--resume needs something to resume",
                    "give the -o FILE or the --store FILE of the interrupted run"};
     }
+    Result<bool> split = GroupsAreSplit();
+    if (!split.ok()) return split.error();
+    gathers_ = *split;
     const std::string config = ConfigHash();
     if (!options_.store.empty()) {
       Status status = OpenStore(config);
       if (!status.ok()) return status;
     }
-    if (to_file) {
+    if (to_file && gathers_) {
+      // Its lines are not written group by group: --resume begins again, with the same bytes as result.
+      (void)unlink((options_.output + ".resume").c_str());
+    } else if (to_file) {
       Result<std::unique_ptr<ResumeJournal>> journal = ResumeJournal::Open(
           options_.output, config, options_.files, options_.resume, store_rows_);
       if (!journal.ok()) return journal.error();
@@ -247,12 +282,12 @@ class ScoreRun {
         summary_.bad_rows = journal_->bad_done();
         summary_.faults = journal_->faults_done();
       }
-    } else if (options_.resume) {
+    } else if (options_.resume && !gathers_) {
       rows_done_ = store_rows_;
     }
     summary_.resumed = rows_done_;
     Result<std::unique_ptr<LineWriter>> writer =
-        LineWriter::Open(options_.output, /*append=*/to_file);
+        LineWriter::Open(options_.output, /*append=*/to_file && !gathers_);
     if (!writer.ok()) return writer.error();
     writer_ = std::move(*writer);
     return {};
@@ -261,6 +296,7 @@ class ScoreRun {
   std::string ConfigHash() const {
     Json config = Json::MakeObject();
     config.Set("rubric", rubric_.spec().ToJson()).Set("version", options_.tool_version);
+    if (!options_.input_format.empty()) config.Set("input_format", options_.input_format);
     config.Set("group_by", options_.group_by)
         .Set("times", options_.with_times)
         .Set("seed", options_.seed);
@@ -294,8 +330,11 @@ class ScoreRun {
 
   void ReadAll() {
     Status status;
-    for (size_t file = 0; file < options_.files.size() && status.ok() && !stopping_; ++file) {
-      status = ReadOne(file);
+    if (gathers_) {
+      status = ReadGathered();
+    } else {
+      for (size_t file = 0; file < options_.files.size() && status.ok() && !stopping_; ++file)
+        status = ReadOne(file);
     }
     if (status.ok() && !pending_.rows.empty()) Enqueue();
     std::lock_guard<std::mutex> lock(mutex_);
@@ -306,7 +345,8 @@ class ScoreRun {
   }
 
   Status ReadOne(size_t file) {
-    Result<std::unique_ptr<LineReader>> opened = LineReader::Open(options_.files[file]);
+    Result<std::unique_ptr<LineReader>> opened =
+        LineReader::Open(options_.files[file], [this] { return KeepWaiting(); });
     if (!opened.ok()) return opened.error();
     LineReader& reader = **opened;
     bytes_total_ += reader.bytes_total();
@@ -320,7 +360,7 @@ class ScoreRun {
       if (!more.ok()) return more.error();
       if (!*more || stopping_) break;
       bytes_read_ = bytes_before + reader.bytes_read();
-      RowText text{line.number, std::string(line.text), line.too_long};
+      RowText text{line.number, std::string(line.text), line.too_long, file};
       std::string key;
       const bool grouped = !options_.group_by.empty() && GroupKey(text.text, &key);
       if (grouped && !open_group.lines.empty() && key == open_key) {
@@ -344,14 +384,89 @@ class ScoreRun {
     return stopping_ ? Status() : Emit(&open_group);
   }
 
+  // --group-by: true if lines of one group stand apart, in one file or in several. Pipes cannot be read twice: they count as sorted,
+  // and ReadOne counts what is not.
+  Result<bool> GroupsAreSplit() const {
+    if (options_.group_by.empty()) return false;
+    std::unordered_set<uint64_t> closed;
+    for (const std::string& file : options_.files) {
+      struct stat info {};
+      if (file == "-" || stat(file.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return false;
+    }
+    for (const std::string& file : options_.files) {
+      uint64_t open = 0;  // the key's hash of the line before, 0 if it had none
+      Status status = ForEachLine(file, [&](const LineReader::Line& line) {
+        std::string key;
+        const uint64_t now = GroupKey(std::string(line.text), &key) ? HashBytes64(key) | 1 : 0;
+        if (now == open) return true;
+        if (open != 0) closed.insert(open);
+        open = now;
+        return now == 0 || closed.count(now) == 0;
+      });
+      if (!status.ok()) return status.error();
+      if (open != 0 && closed.count(open) > 0) return true;
+      if (open != 0) closed.insert(open);
+    }
+    return false;
+  }
+
+  // Until `each` says false.
+  template <typename Each>
+  Status ForEachLine(const std::string& file, Each each) const {
+    Result<std::unique_ptr<LineReader>> reader =
+        LineReader::Open(file, [this] { return !stopping_; });
+    if (!reader.ok()) return reader.error();
+    LineReader::Line line;
+    for (;;) {
+      Result<bool> more = (*reader)->Next(&line);
+      if (!more.ok()) return more.error();
+      if (!*more || stopping_ || Interrupted() || !each(line)) return {};
+    }
+  }
+
+  // Groups whose lines stand apart: all text is held, and the groups are scored in the order of their first lines.
+  Status ReadGathered() {
+    std::vector<Row> rows;
+    std::unordered_map<std::string, size_t> groups;
+    size_t place = 0;
+    for (size_t file = 0; file < options_.files.size(); ++file) {
+      Status status = ForEachLine(options_.files[file], [&](const LineReader::Line& line) {
+        RowText text{line.number, std::string(line.text), line.too_long, file, place++};
+        std::string key;
+        size_t row = rows.size();
+        if (GroupKey(text.text, &key)) row = groups.try_emplace(key, row).first->second;
+        if (row == rows.size()) {
+          rows.emplace_back();
+          rows.back().file = file;
+        }
+        rows[row].lines.push_back(std::move(text));
+        return true;
+      });
+      if (!status.ok()) return status;
+    }
+    for (Row& row : rows) {
+      if (Status status = Emit(&row); !status.ok()) return status;
+    }
+    return {};
+  }
+
+  // While a pipe gives nothing, what has come is scored instead of waiting for a full batch.
+  bool KeepWaiting() {
+    if (!pending_.rows.empty()) Enqueue();
+    return !stopping_;
+  }
+
   // The value of --group-by's field in a flat row.
   bool GroupKey(const std::string& text, std::string* key) const {
     Result<Json> row = ParseJson(text);
     if (!row.ok()) return false;
     const Json* value = row->Find(options_.group_by);
-    if (value == nullptr || value->IsNull() || row->Find("completion") == nullptr) return false;
-    *key = value->Dump();
-    return true;
+    if (value != nullptr && !value->IsNull()) *key = value->Dump();
+    if (!ToAssayRow(options_.input_format, &*row).ok() || row->Find("completion") == nullptr)
+      return false;
+    value = row->Find(options_.group_by);  // `id` may have come from another key
+    if (value != nullptr && !value->IsNull()) *key = value->Dump();
+    return !key->empty();
   }
 
   // Sends a finished row on its way; rows of the interrupted run are only compared.
@@ -456,7 +571,7 @@ class ScoreRun {
         row->output.clear();
         for (const RowText& each : row->lines) {
           if (!row->output.empty()) row->output.push_back('\n');
-          row->output += ErrorLine(options_.files[row->file], options_.files.size() > 1, each.line,
+          row->output += ErrorLine(options_.files[each.file], options_.files.size() > 1, each.line,
                                    group.error());
         }
         FreeText(row);
@@ -465,10 +580,10 @@ class ScoreRun {
       flats.push_back(std::move(*group));
     }
     row->group = std::move(flats[0]);
-    std::vector<Json> ids = {IdOrNull(row->group.problem)}, extras;
+    std::vector<Json> ids = {IdToJson(row->group.problem)}, extras;
     if (flats.size() > 1) extras.push_back(row->group.problem.extra);
     for (size_t i = 1; i < flats.size(); ++i) {
-      ids.push_back(IdOrNull(flats[i].problem));
+      ids.push_back(IdToJson(flats[i].problem));
       extras.push_back(std::move(flats[i].problem.extra));
       row->group.samples.push_back(std::move(flats[i].samples[0]));
     }
@@ -488,7 +603,7 @@ class ScoreRun {
     FreeText(row);
   }
 
-  static Result<Group> ReadLine(const RowText& line, JsonRepairs* repairs) {
+  Result<Group> ReadLine(const RowText& line, JsonRepairs* repairs) const {
     if (line.too_long) {
       return Error{
           ErrorCode::kInput,
@@ -497,6 +612,8 @@ class ScoreRun {
     }
     Result<Json> json = ParseJson(line.text, repairs);
     if (!json.ok()) return json.error();
+    if (Status status = ToAssayRow(options_.input_format, &*json); !status.ok())
+      return status.error();
     return GroupFromJson(*json);
   }
 
@@ -517,6 +634,10 @@ class ScoreRun {
                !(in_flight_.empty() ? reading_done_ : in_flight_.front()->done)) {
           row_ready_.wait_for(lock, std::chrono::milliseconds(100));
           ShowProgress(&progress);
+          lock.unlock();
+          Status status = FlushNowAndThen();
+          if (!status.ok()) return status;
+          lock.lock();
         }
         const bool ready = !in_flight_.empty() && in_flight_.front()->done;
         if (!ready && failure_) return *failure_;
@@ -537,9 +658,10 @@ class ScoreRun {
     }
     summary_.interrupted = Interrupted();
     if (split_groups_ > 0 && options_.warn) {
-      options_.warn(
-          StrCat(split_groups_.load(), " groups of '", options_.group_by,
-                 "' were split: their lines do not stand together; sort the file by that field"));
+      options_.warn(StrCat(
+          split_groups_.load(), " groups of '", options_.group_by,
+          "' were split: their lines do not stand together. Name the file instead of piping it, or "
+          "sort it by that field"));
     }
     return {};
   }
@@ -593,13 +715,25 @@ class ScoreRun {
           {row->file, row->lines[0].line, row->hash.low, row->lines.size(), row->bad, faults});
       if (!status.ok()) return status;
     }
-    Status status = writer_->Write(row->output);
+    Status status = gathers_ ? WriteInPlace(*row) : writer_->Write(row->output);
     if (!status.ok()) return status;
     if (row->bad && options_.strict) {
       return Error{
           ErrorCode::kInput,
           StrCat(options_.files[row->file], ":", row->lines[0].line, ": ", row->error_message),
           "without --strict, bad lines are reported in their place and the rest is scored"};
+    }
+    return {};
+  }
+
+  // A gathered group's lines go where its input lines were; they wait until all before them are written.
+  Status WriteInPlace(const Row& row) {
+    const std::vector<std::string_view> lines = SplitChar(row.output, '\n');
+    ASSAY_CHECK(lines.size() == row.lines.size());
+    for (size_t i = 0; i < lines.size(); ++i) held_.emplace(row.lines[i].place, lines[i]);
+    for (auto next = held_.begin(); next != held_.end() && next->first == lines_written_;
+         next = held_.erase(next), ++lines_written_) {
+      if (Status status = writer_->Write(next->second); !status.ok()) return status;
     }
     return {};
   }
@@ -677,6 +811,9 @@ class ScoreRun {
   RunId run_ = 0;
   int64_t store_rows_ = -1;  // rows in the store; -1: no store
   int64_t rows_done_ = 0;
+  bool gathers_ = false;                // ReadGathered
+  std::map<size_t, std::string> held_;  // output lines by place, those before them not yet written
+  size_t lines_written_ = 0;
 
   // Reader thread only.
   Batch pending_;

@@ -31,8 +31,10 @@ struct ScoreRunOptions {
   std::string output;              // file; "" or "-" is standard output
   std::string store;               // SQLite file; "" = none
   std::string run_name = "default";
-  std::string
-      group_by;  // flat lines with one value of this field, one after the other, make a group; "" = off
+  std::string input_format;  // core/input_format.h; "" = by each row's keys
+  // Flat lines with one value of this field make a group; "" = off. Lines of one group that stand apart (in one file or several) are
+  // gathered: the whole input is held in memory then, and a run that is resumed begins again. Not from a pipe.
+  std::string group_by;
   int jobs = 1;
   bool with_times = true;
   bool strict = false;  // stop at the first bad line
@@ -42,6 +44,8 @@ struct ScoreRunOptions {
   std::string tool_version;
   const std::atomic<bool>* interrupted =
       nullptr;  // set by a signal handler; the run stops at a row boundary
+  std::function<void()>
+      cancel;  // ends what verifiers are at, once nothing of it will be written; may be empty
   std::function<void(const std::string&)> warn;  // sentences for the user; may be empty
 };
 

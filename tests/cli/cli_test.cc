@@ -88,6 +88,11 @@ TEST_F(CliTest, ErrorsHaveTheirForm) {
   EXPECT_NE(Run("score --verifier format missing.jsonl").err.find("missing.jsonl"),
             std::string::npos);
   EXPECT_EQ(Run("score -j 0 --verifier format x").code, 2);
+  EXPECT_EQ(Run("version --seed -1").code, 2);  // neither wrapped nor cut
+  EXPECT_EQ(Run("version --seed 18446744073709551616").code, 2);
+  EXPECT_EQ(Run("version --seed 18446744073709551615").code, 0);
+  // An empty NO_COLOR is none.
+  EXPECT_EQ(Run("scor --color always", "NO_COLOR=").err.rfind("\x1b[1;31merror:", 0), 0u);
 }
 
 TEST_F(CliTest, PreimportTakesOneWordOnly) {
@@ -175,6 +180,103 @@ TEST_F(CliTest, TrainingWithoutLibTorchSaysSo) {
     EXPECT_EQ(ran.code, 2);
     EXPECT_NE(ran.err.find("training is off"), std::string::npos);
   }
+}
+
+TEST_F(CliTest, NothingIsWrittenOverItsOwnInput) {
+  File("in.jsonl", kRows);
+  std::filesystem::create_symlink("in.jsonl", folder_ + "/link.jsonl");
+  ASSERT_EQ(Run("score --verifier format in.jsonl --store s.sqlite -o scored.jsonl").code, 0);
+  for (const char* arguments :
+       {"score --verifier format in.jsonl -o in.jsonl",
+        "score --verifier format in.jsonl -o link.jsonl",
+        "score --verifier format in.jsonl --store link.jsonl",
+        "score --verifier format in.jsonl --run b --store s.sqlite -o s.sqlite",
+        "score --verifier format in.jsonl --run b --store both -o both",
+        "agree --labels labels scored.jsonl -o scored.jsonl", "stats --store s.sqlite -o s.sqlite",
+        "select --store s.sqlite --strategy best-of-n --dataset d -o s.sqlite"}) {
+    const Ran ran = Run(arguments);
+    EXPECT_EQ(ran.code, 2) << arguments;
+    EXPECT_NE(ran.err.find("would be written over"), std::string::npos) << arguments << ran.err;
+  }
+  EXPECT_EQ(*ReadFile(folder_ + "/in.jsonl"), kRows);
+  EXPECT_EQ(Run("stats --store s.sqlite").code, 0);
+  // Appending to what is being read would never end.
+  EXPECT_EQ(WEXITSTATUS(std::system(StrCat("cd ", folder_, " && ", assay_,
+                                           " score --verifier format in.jsonl >>in.jsonl 2>err.txt")
+                                        .c_str())),
+            2);
+}
+
+TEST_F(CliTest, IdsKeepTheirKind) {
+  File("in.jsonl",
+       "{\"id\":7,\"completion\":\"a\"}\n{\"id\":\"7\",\"completion\":\"a\"}\n"
+       "{\"id\":123456789012345678901234567890,\"completions\":[]}\n{\"completion\":\"a\"}\n"
+       "{\"id\":[1],\"completion\":\"a\"}\n");
+  const Ran ran = Run("score --verifier format in.jsonl --no-times");
+  EXPECT_EQ(ran.code, 3);
+  for (const char* start :
+       {"{\"id\":7,", "\n{\"id\":\"7\",", "\n{\"id\":123456789012345678901234567890,",
+        "\n{\"id\":null,", "\n{\"line\":5,\"error\":{\"message\":\"'id' is an array\""}) {
+    EXPECT_NE(ran.out.find(start), std::string::npos) << start << "\n" << ran.out;
+  }
+}
+
+TEST_F(CliTest, OtherFormatsAreRead) {
+  File("in.jsonl",
+       "{\"uuid\":\"a\",\"problem\":\"p\",\"answer\":\"4\",\"generations\":[\"\\\\boxed{4}\",\"5\"]"
+       "}\n");
+  const Ran ran = Run("score --verifier math in.jsonl --no-times");
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(
+      ran.out.rfind("{\"id\":\"a\",\"uuid\":\"a\",\"problem\":\"p\",\"rewards\":[1.0,0.0]", 0), 0u)
+      << ran.out;
+  EXPECT_EQ(Run("score --verifier math in.jsonl --input-format open-r1 -q --no-times").out,
+            ran.out);
+  EXPECT_EQ(Run("score --verifier math in.jsonl --input-format vllm").code, 3);
+  EXPECT_NE(
+      Run("score --verifier math in.jsonl --input-format vlm").err.find("did you mean 'vllm'?"),
+      std::string::npos);
+  File("t.parquet", "PAR1....PAR1");
+  EXPECT_NE(Run("score --verifier math t.parquet").err.find("is a Parquet file"),
+            std::string::npos);
+}
+
+// One row, then a pipe that stays open and gives nothing: the run ends all the same, and says how to go on.
+TEST_F(CliTest, AnInterruptIsHeardWhileNoInputComes) {
+  for (const char* name : {"INT", "TERM"}) {
+    File("wait.sh",
+         StrCat("mkfifo pipe; exec 9<>pipe; echo '{\"id\":\"a\",\"completion\":\"b\"}' >&9\n",
+                assay_,
+                " score --verifier format - -o out.jsonl <&9 2>err.txt 9<&- &\n"
+                "for i in $(seq 600); do [ -s out.jsonl ] && break; sleep 0.1; done\n"
+                "kill -",
+                name, " $!; wait $!; code=$?; rm -f pipe; exit $code\n"));
+    // A shell without job control starts background programs with SIGINT ignored; -m gives them the default.
+    EXPECT_EQ(WEXITSTATUS(std::system(StrCat("cd ", folder_, " && bash -m wait.sh").c_str())), 130);
+    EXPECT_NE(ReadFile(folder_ + "/err.txt")->find("--resume"), std::string::npos);
+    EXPECT_EQ(ReadFile(folder_ + "/out.jsonl")->rfind("{\"id\":\"a\"", 0), 0u)
+        << *ReadFile(folder_ + "/err.txt");
+    std::filesystem::remove(folder_ + "/out.jsonl");
+  }
+}
+
+// The programs at work would take a minute: they are killed with the run, and none of them gets a verdict.
+TEST_F(CliTest, AnInterruptEndsProgramsToo) {
+  std::string row =
+      "{\"id\":\"a\",\"verification_info\":{\"asserts\":\"assert f(1) == 1\"},\"completions\":[";
+  for (int i = 0; i < 12; ++i)
+    StrAppend(&row, i > 0 ? "," : "", "\"def f(x):\\n  while True: pass  # ", i, "\"");
+  File("slow.jsonl", row + "]}\n");
+  File("wait.sh",
+       StrCat(
+           assay_,
+           " score --verifier code slow.jsonl -o out.jsonl 2>err.txt &\n"
+           "for i in $(seq 600); do [ -e out.jsonl ] && break; sleep 0.1; done; sleep 1\n"
+           "kill -INT $!; SECONDS=0; wait $!; code=$?; echo $SECONDS >seconds.txt; exit $code\n"));
+  EXPECT_EQ(WEXITSTATUS(std::system(StrCat("cd ", folder_, " && bash -m wait.sh").c_str())), 130)
+      << *ReadFile(folder_ + "/err.txt");
+  EXPECT_LT(std::atoi(ReadFile(folder_ + "/seconds.txt")->c_str()), 30);  // else two minutes
+  EXPECT_EQ(*ReadFile(folder_ + "/out.jsonl"), "");
 }
 
 TEST_F(CliTest, AClosedPipeIsNoCrash) {

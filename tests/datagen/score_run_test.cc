@@ -1,11 +1,15 @@
 #include "datagen/score_run.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
+#include <thread>
 
 #include "core/jsonl.h"
 #include "core/rng.h"
@@ -116,23 +120,89 @@ TEST_F(ScoreRunTest, UnknownKeysArePassedOnAndReservedOnesRenamed) {
   EXPECT_EQ(Output()[0].Find("rewards")->Dump(), "[0.0]");
 }
 
+constexpr const char* kFlatLines =
+    "{\"task_id\":1,\"completion\":\"<think>a</think>b\",\"k\":1}\n"
+    "{\"task_id\":1,\"completion\":\"no\",\"k\":2}\n"
+    "{\"task_id\":2,\"completion\":\"no\"}\n";
+
 TEST_F(ScoreRunTest, GroupByMakesGroupsOfFlatLines) {
-  options_.files = {
-      File("a.jsonl",
-           "{\"task_id\":1,\"completion\":\"<think>a</"
-           "think>b\",\"k\":1}\n{\"task_id\":1,\"completion\":\"no\",\"k\":2}\n"
-           "{\"task_id\":2,\"completion\":\"no\"}\n{\"task_id\":1,\"completion\":\"no\"}\n")};
+  options_.files = {File("a.jsonl", kFlatLines)};
   options_.group_by = "task_id";
-  std::string warning;
-  options_.warn = [&](const std::string& text) { warning = text; };
   const ScoreRunSummary summary = Run();
   const std::vector<Json> rows = Output();
-  ASSERT_EQ(rows.size(), 4u);
-  EXPECT_EQ(summary.groups, 3);
+  ASSERT_EQ(rows.size(), 3u);
+  EXPECT_EQ(summary.groups, 2);
   EXPECT_NEAR(rows[0].DoubleOr("advantage", 0), 0.5 / (0.70710678 + 1e-4), 1e-6);
   EXPECT_NEAR(rows[1].DoubleOr("advantage", 0), -0.5 / (0.70710678 + 1e-4), 1e-6);
   EXPECT_EQ(rows[0].IntOr("k", 0), 1);
   EXPECT_EQ(rows[1].IntOr("k", 0), 2);
+}
+
+// The same lines in any order, in one file or in three, get the same rewards and advantages, in the order of the input.
+TEST_F(ScoreRunTest, GroupsThatStandApartAreGathered) {
+  Rng rng(3);
+  std::vector<std::string> sorted, mixed;
+  for (int problem = 0; problem < 60; ++problem) {
+    for (int sample = 0; sample < 4; ++sample) {
+      sorted.push_back(Json()
+                           .Set("task_id", problem)
+                           .Set("k", StrCat(problem, "-", sample))
+                           .Set("completion", rng.Below(2) == 0 ? "<think>a</think>b" : "no")
+                           .Dump());
+    }
+  }
+  const auto advantages = [&](std::vector<std::string> files) {
+    options_.files = std::move(files);
+    Run();
+    std::map<std::string, std::string> out;
+    for (const Json& row : Output())
+      out[std::string(row.StringOr("k", ""))] = row.Find("advantage")->Dump();
+    return out;
+  };
+  const auto text = [](const std::vector<std::string>& lines, size_t begin, size_t end) {
+    std::string out;
+    for (size_t i = begin; i < end; ++i) StrAppend(&out, lines[i], "\n");
+    return out;
+  };
+  options_.group_by = "task_id";
+  const auto expected = advantages({File("sorted.jsonl", text(sorted, 0, sorted.size()))});
+  ASSERT_EQ(expected.size(), 240u);
+  mixed = sorted;
+  rng.Shuffle(&mixed);
+  for (int jobs : {1, 3}) {
+    options_.jobs = jobs;
+    EXPECT_EQ(advantages({File("mixed.jsonl", text(mixed, 0, mixed.size()))}), expected);
+    const std::vector<Json> rows = Output();
+    for (size_t i = 0; i < rows.size(); ++i)
+      EXPECT_EQ(rows[i].StringOr("k", ""), ParseJson(mixed[i])->StringOr("k", "?"));
+    EXPECT_EQ(
+        advantages({File("1.jsonl", text(mixed, 0, 100)), File("2.jsonl", text(mixed, 100, 101)),
+                    File("3.jsonl", text(mixed, 101, mixed.size()))}),
+        expected);
+  }
+  // Resumed, it begins again and ends with the same bytes, in the store too.
+  options_.store = folder_ + "/s.sqlite";
+  Run();
+  const std::string whole = *ReadFile(options_.output);
+  options_.resume = true;
+  Run();
+  EXPECT_EQ(*ReadFile(options_.output), whole);
+}
+
+TEST_F(ScoreRunTest, AGroupThatIsSplitInAPipeIsSaid) {
+  const std::string pipe = folder_ + "/pipe";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  std::thread writer([&] {
+    std::FILE* file = std::fopen(pipe.c_str(), "w");
+    std::fputs((std::string(kFlatLines) + kFlatLines).c_str(), file);
+    std::fclose(file);
+  });
+  options_.files = {pipe};
+  options_.group_by = "task_id";
+  std::string warning;
+  options_.warn = [&](const std::string& text) { warning = text; };
+  EXPECT_EQ(Run().groups, 4);
+  writer.join();
   EXPECT_NE(warning.find("split"), std::string::npos);
 }
 
