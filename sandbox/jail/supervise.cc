@@ -33,6 +33,8 @@ namespace {
 // A limit is looked at this often, at first and at most: short jobs are mostly over before the first look.
 constexpr double kFirstTickMs = 4;
 constexpr double kMaxTickMs = 20;
+// On a busy machine an end may be seen so late; up to here the doubt is the program's.
+constexpr double kLateMs = 250;
 
 double ToMs(const timeval& time) {
   return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_usec) / 1e3;
@@ -318,6 +320,8 @@ void Supervisor::Report(const Limits& limits, const State& state, const Reaped& 
     cause = Cause::kMemoryLimit;
   } else if (own_end && report->cpu_ms > static_cast<double>(limits.cpu_ms)) {
     cause = Cause::kCpuLimit;
+  } else if (own_end && report->wall_ms > static_cast<double>(limits.wall_ms) + kLateMs) {
+    cause = Cause::kWallLimit;
   }
   const bool failed = cause == Cause::kNonzeroExit || cause == Cause::kSignal;
   if (failed && (report->process_peak >= limits.processes || world_.groups->RefusedProcess()))

@@ -33,6 +33,8 @@ namespace {
 
 // Small, so that attacks on limits are over soon; a row may say its own.
 constexpr int64_t kCpuMs = 2000, kWallMs = 4000, kMemoryMib = 256;
+// What must get through, a twin or an honest program, shall not fail for a busy machine.
+constexpr int64_t kPatientWallMs = 30'000;
 
 Limits ReadLimits(const Json& json) {
   Limits limits;
@@ -45,6 +47,11 @@ Limits ReadLimits(const Json& json) {
   limits.disk_mib = json.IntOr("disk_mib", 16);
   limits.stack_mib = json.IntOr("stack_mib", limits.stack_mib);
   limits.open_files = json.IntOr("open_files", limits.open_files);
+  return limits;
+}
+
+Limits Patient(Limits limits) {
+  limits.wall_ms = std::max(limits.wall_ms, kPatientWallMs);
   return limits;
 }
 
@@ -115,13 +122,14 @@ std::string Joined(const std::set<std::string>& names) {
   return text;
 }
 
-// What a run gave away: loot in its output, its own word for a success, or more than a program's bytes may bring about.
-void Inspect(const RunResult& run, std::set<std::string>* seen) {
+// What a run gave away: loot in its output, its own word for a success, or more than a program's bytes may bring about. With a limit,
+// its word counts only if its end was no limit's: whether it still spoke before it was ended is a matter of milliseconds.
+void Inspect(const RunResult& run, bool limited, std::set<std::string>* seen) {
   if (run.stdout_bytes.find(Loot()) != std::string::npos ||
       run.stderr_bytes.find(Loot()) != std::string::npos)
     seen->insert("loot");
   for (std::string_view line : SplitChar(run.stdout_bytes, '\n')) {
-    if (Trim(line) == "BREACHED") seen->insert("says");
+    if (Trim(line) == "BREACHED" && (!limited || run.ok())) seen->insert("says");
   }
   if (run.cause == Cause::kWorkerLost || run.cause == Cause::kFault) seen->insert("worker_lost");
 }
@@ -195,7 +203,7 @@ Finding Team::AskJudge(const Attack& attack, const Verifier& verifier, const std
 }
 
 Finding Team::RunHonest(const Attack& attack) {
-  for (const Json& way : WaysToAsk(attack, ReadLimits(attack.limits))) {
+  for (const Json& way : WaysToAsk(attack, Patient(ReadLimits(attack.limits)))) {
     Verdict verdict = judge_->Verify(Ask(way, attack.program), nullptr)[0];
     if (verdict.outcome != Outcome::kPass) {
       return {Fate::kBreached,
@@ -218,6 +226,7 @@ Finding Team::Execute(const Attack& attack, const Json& limits, bool twin, Sandb
     job.language = source == &attack.before ? attack.before_language : attack.language;
     job.source = std::move(filled).value();
     job.limits = ReadLimits(limits);
+    if (twin) job.limits = Patient(job.limits);
     job.allow = attack.allow;
     if (twin && HasLayer(attack, HowOff::kAllow)) job.allow.push_back("subprocess");
     RunResult run = sandbox->Run(job);
@@ -225,13 +234,15 @@ Finding Team::Execute(const Attack& attack, const Json& limits, bool twin, Sandb
     if (run.cause == Cause::kCompileError && attack.needs != "compiler")
       return Unavailable(
           StrCat("its program does not compile here: ", Shorten(Trim(run.stderr_bytes), 200)));
-    Inspect(run, &seen);
+    Inspect(run, HasLayer(attack, HowOff::kLimit), &seen);
     causes = CauseName(run.cause);
     if (run.cause == Cause::kNonzeroExit && run.stdout_bytes.empty())
       StrAppend(&causes, ": ", Shorten(Trim(run.stderr_bytes), 300));
     if (run.cause == Cause::kFault) StrAppend(&causes, ": ", run.fault);
   }
-  for (const std::string& thing : stage.Look()) seen.insert(thing);
+  const bool awaited = twin && seen.count(attack.breach) == 0;
+  for (const std::string& thing : stage.Look(awaited ? attack.breach : std::string()))
+    seen.insert(thing);
   Finding finding{seen.empty() ? Fate::kStopped : Fate::kBreached,
                   seen.empty() ? causes : Joined(seen), 0};
   // A twin must show what the row says, not just anything.
@@ -280,8 +291,9 @@ Finding Team::RunTwin(const Attack& attack) {
   if (attack.tests.IsNull()) {
     finding = Execute(attack, limits, true, *sandbox);
   } else {
-    CarelessJob job{attack.judge, attack.language,    program,
-                    attack.tests, ReadLimits(limits), attack.allow};
+    CarelessJob job{
+        attack.judge, attack.language, program, attack.tests, Patient(ReadLimits(limits)),
+        attack.allow};
     if (CarelessPass(job, *sandbox)) finding = {Fate::kBreached, "passes", 0};
   }
   finding.ms = timer.Ms();

@@ -68,18 +68,34 @@ Error Missing(std::string_view what) {
   return Error{ErrorCode::kUnavailable, StrCat(what, ": ", strerror(errno)), ""};
 }
 
+// The start of a file of /proc; empty if it cannot be read.
+std::string ReadProc(const std::string& pid, const char* name) {
+  sandbox::Fd fd(open(StrCat("/proc/", pid, "/", name).c_str(), O_RDONLY | O_CLOEXEC));
+  char text[4096];
+  ssize_t n = fd.valid() ? read(fd.get(), text, sizeof text) : 0;
+  return std::string(text, n > 0 ? static_cast<size_t>(n) : 0);
+}
+
 bool ProcessNamed(const std::string& name) {
   DIR* proc = opendir("/proc");
   bool found = false;
   while (dirent* entry = proc == nullptr ? nullptr : readdir(proc)) {
     if (entry->d_name[0] < '1' || entry->d_name[0] > '9') continue;
-    Result<std::string> comm = ReadFile(StrCat("/proc/", entry->d_name, "/comm"));
-    Result<std::string> stat = ReadFile(StrCat("/proc/", entry->d_name, "/stat"));
-    bool zombie = stat.ok() && stat->find(") Z ") != std::string::npos;
-    found = found || (comm.ok() && Trim(*comm) == name && !zombie);
+    const bool named = Trim(ReadProc(entry->d_name, "comm")) == name;
+    found = found || (named && ReadProc(entry->d_name, "stat").find(") Z ") == std::string::npos);
   }
   if (proc != nullptr) closedir(proc);
   return found;
+}
+
+// A signal that this process has not acted on yet.
+bool HasPendingSignal(pid_t pid) {
+  const std::string status = ReadProc(std::to_string(pid), "status");
+  for (std::string_view line : SplitChar(status, '\n')) {
+    const bool pending = StartsWith(line, "SigPnd:") || StartsWith(line, "ShdPnd:");
+    if (pending && line.find_first_of("123456789abcdef", 7) != std::string_view::npos) return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -211,27 +227,34 @@ Result<std::string> Stage::Fill(std::string program) {
   return program;
 }
 
-std::set<std::string> Stage::Look() {
-  std::set<std::string> seen;
-  if (!folder_.empty() && Describe(folder_) != before_) seen.insert("touched");
+void Stage::LookOnce(std::set<std::string>* seen) {
+  if (!folder_.empty() && Describe(folder_) != before_) seen->insert("touched");
   for (const sandbox::Fd& fd : listeners_) {
     pollfd wait = {fd.get(), POLLIN, 0};
-    if (poll(&wait, 1, 0) > 0) seen.insert("connected");
+    if (poll(&wait, 1, 0) > 0) seen->insert("connected");
   }
-  // Signals arrive at once, but a process that ends takes its moment.
   if (victim_ > 0) {
-    for (int i = 0; i < 10 && seen.count("killed") == 0; ++i) {
-      int status = 0;
-      if (waitpid(victim_, &status, WNOHANG | WUNTRACED) == victim_) {
-        seen.insert("killed");
-        if (!WIFSTOPPED(status)) victim_ = -1;
-        break;
-      }
-      usleep(2000);
-    }
+    int status = 0;
+    const bool ended = waitpid(victim_, &status, WNOHANG | WUNTRACED) == victim_;
+    // A process that ends takes its moment; the signal is there at once.
+    if (ended || HasPendingSignal(victim_)) seen->insert("killed");
+    if (ended && !WIFSTOPPED(status)) victim_ = -1;
   }
-  if (!mark_.empty() && ProcessNamed(mark_)) seen.insert("leftover");
-  return seen;
+  if (!mark_.empty() && ProcessNamed(mark_)) seen->insert("leftover");
+}
+
+std::set<std::string> Stage::Look(std::string_view expected) {
+  constexpr int kLooks = 3, kLooksForExpected = 1000;
+  constexpr useconds_t kPauseUs = 5000;
+  std::set<std::string> seen;
+  const bool may_move = victim_ > 0 || !mark_.empty();
+  for (int i = 0;; ++i) {
+    LookOnce(&seen);
+    const bool found = seen.count(std::string(expected)) > 0;
+    const int looks = !expected.empty() ? kLooksForExpected : may_move ? kLooks : 1;
+    if (found || i + 1 >= looks) return seen;
+    usleep(kPauseUs);
+  }
 }
 
 }  // namespace assay::redteam

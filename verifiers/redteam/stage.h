@@ -34,13 +34,15 @@ class Stage {
   // Errors: kUnavailable, for what this machine does not have.
   Result<std::string> Fill(std::string program);
 
-  // What has happened since: names of breaches.
-  std::set<std::string> Look();
+  // What has happened since: names of breaches. Looks again where one look could miss something that moves (a process that becomes
+  // another one, a signal on its way); where `expected` is named, until it is seen or seconds have passed.
+  std::set<std::string> Look(std::string_view expected = "");
 
  private:
   Status MakeFolder();
   Status Listen(int family, int type, std::string* name);
   Status MakeVictim();
+  void LookOnce(std::set<std::string>* seen);
   Result<std::string> ValueOf(std::string_view placeholder);
 
   std::map<std::string, std::string> values_;  // of the placeholders used so far
