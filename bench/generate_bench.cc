@@ -12,6 +12,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 
+#include "bench/rollout_prompts.h"
 #include "core/json.h"
 #include "core/text.h"
 #include "grpo/generate.h"
@@ -19,21 +20,6 @@
 
 namespace assay {
 namespace {
-
-std::vector<Problem> Problems(int64_t count) {
-  const char* words[] = {"river", "stone", "cloud", "maple"};
-  std::vector<Problem> problems;
-  for (int64_t i = 0; i < count; ++i) {
-    Problem problem;
-    problem.id = StrCat(i);
-    problem.messages = {{"system", "You are a careful assistant."},
-                        {"user", StrCat("Using the numbers ", i + 3, ", ", 2 * i + 5, " and ",
-                                        3 * i + 7, ", write an equation that equals ", 6 * i + 15,
-                                        ". Also mention the word ", words[i % 4], ".")}};
-    problems.push_back(std::move(problem));
-  }
-  return problems;
-}
 
 int Run(int argc, char** argv) {
   auto flag = [&](const std::string& name, const std::string& fallback) {
@@ -57,7 +43,9 @@ int Run(int argc, char** argv) {
   options.sampling.min_new_tokens = options.sampling.max_new_tokens;
   const int64_t group = std::atoll(flag("group", "8").c_str());
   options.max_rows = std::atoll(flag("prompts", "8").c_str()) * group;
-  const std::vector<Problem> problems = Problems(std::atoll(flag("prompts", "8").c_str()));
+  std::vector<Problem> problems;
+  for (int64_t i = 0; i < std::atoll(flag("prompts", "8").c_str()); ++i)
+    problems.push_back(BenchProblem(i));
   GenerateStats best;
   for (int i = 0; i < std::atoi(flag("repeat", "3").c_str()); ++i) {
     GenerateStats stats;

@@ -1,6 +1,7 @@
-// assay_bench_grpo MODEL [--steps 2] [--prompts 8] [--group 8] [--new 64] [--micro 8] [--threads 2] [--bf16] [--gc] [--no-share]:
+// assay_bench_grpo MODEL [--steps 2] [--prompts 8] [--group 8] [--new 64] [--micro 8] [--threads 2] [--bf16] [--no-gc] [--no-share]:
 // whole GRPO steps (generate, reward, learn) in the shapes that TRL is measured in: chat prompts of some 60 tokens, exactly
-// --new sampled tokens each, micro-batches of --micro rows, one optimiser step a generation batch. Prints one JSON line.
+// --new sampled tokens each, micro-batches of --micro rows, one optimiser step a generation batch; as a recipe has it by default,
+// so with activation checkpointing. Prints one JSON line.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <c10/core/GradMode.h>
@@ -13,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/rollout_prompts.h"
 #include "core/json.h"
 #include "core/text.h"
 #include "grpo/generate.h"
@@ -51,23 +53,10 @@ double CpuSeconds() {
          1e-6 * static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 }
 
-Problem MakeProblem(int64_t i) {
-  static const char* kWords[] = {"apple",  "river",  "stone",  "cloud", "seven", "green",
-                                 "quick",  "maple",  "tiger",  "ocean", "lemon", "violet",
-                                 "candle", "rocket", "planet", "garden"};
-  Problem problem;
-  problem.id = StrCat(i);
-  problem.messages = {{"system", "You are a careful assistant."},
-                      {"user", StrCat("Using the numbers ", i + 3, ", ", 2 * i + 5, " and ",
-                                      3 * i + 7, ", write an equation that equals ", 6 * i + 15,
-                                      ". Also mention the word ", kWords[i % 16], ".")}};
-  return problem;
-}
-
 struct Arguments {
   std::string model;
   int64_t steps = 2, prompts = 8, group = 8, new_tokens = 64, micro = 8, threads = 2;
-  bool bf16 = false, checkpoint = false, share = true;
+  bool bf16 = false, checkpoint = GrpoRecipe().train.gradient_checkpointing, share = true;
 };
 
 Result<Arguments> Parse(int argc, char** argv) {
@@ -83,8 +72,8 @@ Result<Arguments> Parse(int argc, char** argv) {
       *found->second = std::strtoll(argv[++i], nullptr, 10);
     else if (word == "--bf16")
       a.bf16 = true;
-    else if (word == "--gc")
-      a.checkpoint = true;
+    else if (word == "--no-gc")
+      a.checkpoint = false;
     else if (word == "--no-share")
       a.share = false;
     else if (a.model.empty() && word[0] != '-')
@@ -111,7 +100,7 @@ Result<StepTimes> RunStep(const Arguments& a, int64_t step, const LoadedModel& l
   std::vector<GenerateRequest> requests;
   for (int64_t i = 0; i < a.prompts; ++i) {
     Result<std::vector<int64_t>> ids =
-        PromptIds(*loaded.tokenizer, MakeProblem(step * a.prompts + i));
+        PromptIds(*loaded.tokenizer, BenchProblem(step * a.prompts + i));
     if (!ids.ok()) return ids.error();
     times.prompt_tokens += static_cast<int64_t>(ids->size()) * a.group;
     batch.groups.push_back({*ids, {}});
