@@ -6,6 +6,7 @@ Run by ctest: schemas_check.py SOURCE_DIR BUILD_DIR. Exit 1 with the first misfi
 import json
 import pathlib
 import re
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -46,6 +47,16 @@ def exported(assay, path, scratch):
     return lines
 
 
+def store_as_json(path):
+    """The tables of a store as docs/schemas/store.schema.json has them, and the schema version that the file names."""
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
+        db.row_factory = sqlite3.Row
+        names = [name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        tables = {name: [{key: row[key].hex() if isinstance(row[key], bytes) else row[key] for key in row.keys()}
+                         for row in db.execute(f"SELECT * FROM {name}")] for name in names}
+        return tables, db.execute("PRAGMA user_version").fetchone()[0]
+
+
 def schema_of(line):
     if "error" in line:
         return "score_error.schema.json"
@@ -81,6 +92,11 @@ def main():
                        capture_output=True, check=True)
         misfits += checker.errors(json.loads(report.read_text()), "run_result.schema.json")
         kept = exported(assay, source / "datasets" / "demo_math.jsonl", scratch)
+        tables, version = store_as_json(pathlib.Path(scratch) / "s.sqlite")
+        misfits += [f"store: {error}" for error in checker.errors(tables, "store.schema.json")]
+        misfits += [f"store: table {name} is empty" for name, rows in tables.items() if not rows]
+        if not checker.schemas["store.schema.json"]["$id"].endswith(f":{version}"):
+            misfits.append(f"docs/schemas/store.schema.json is not of the store's version {version}")
         if not kept:
             misfits.append("nothing was selected from demo_math.jsonl")
 
