@@ -12,6 +12,7 @@
 #include "verifiers/math/rewrite.h"
 #include "verifiers/math/scalar.h"
 #include "verifiers/math/tree.h"
+#include "verifiers/math/unit_vector.h"
 #include "verifiers/math/words.h"
 
 namespace assay::math {
@@ -762,7 +763,7 @@ class Comparer {
     Shape y = ShapeOf(a);
     if (x.items.size() > kMaxItems || y.items.size() > kMaxItems) return Limit();
     if (!x.collection && !y.collection) return Same(g, a, depth + 1);
-    if (!x.collection || !y.collection) return No(Method::kNone);
+    if (!x.collection || !y.collection) return VectorAndSum(x, y, depth);
     const bool in_order = x.ordered || y.ordered || (options_.ordered_lists && x.loose && y.loose);
     if (AllAssignments(x.items) != AllAssignments(y.items)) {
       if (AllAssignments(x.items) && NoRelations(y.items)) DropNames(&x.items, y.ordered);
@@ -780,6 +781,15 @@ class Comparer {
     if ((x.set && !x.loose) || AllTuples(x.items)) Distinct(&x.items, depth);
     if ((y.set && !y.loose) || AllTuples(y.items)) Distinct(&y.items, depth);
     return Unordered(x.items, y.items, depth);
+  }
+
+  // (3, 4) and 3i + 4j: a vector against what is no collection.
+  Decision VectorAndSum(const Shape& x, const Shape& y, int depth) {
+    const Shape& vector = x.collection ? x : y;
+    if (!vector.ordered) return No(Method::kNone);
+    const NodeId sum = AsUnitVectorSum(&tree_, &scalars_, (x.collection ? y : x).items[0],
+                                       static_cast<uint32_t>(vector.items.size()));
+    return sum == kNoNode ? No(Method::kNone) : Ordered(vector.items, Kids(sum), depth);
   }
 
   // [[1, 2], [3, 4]] as a matrix; kNoNode if it is none.

@@ -628,6 +628,16 @@ Value FieldEval::Binder(NodeId id, uint64_t* out) {
   return Value::kOk;
 }
 
+// (a + b + |a - b|) / 2 is the larger one.
+Value FieldEval::Extreme(uint64_t a, uint64_t b, bool larger, uint64_t* out) {
+  opaque_ = true;
+  const uint64_t difference = f_.AddMod(a, f_.Negate(b));
+  const uint64_t distance = f_.Random(kAbsTag, std::min(difference, f_.p - difference));
+  const uint64_t twice = f_.AddMod(f_.AddMod(a, b), larger ? distance : f_.Negate(distance));
+  *out = f_.Mul(twice, (f_.p + 1) / 2);
+  return Value::kOk;
+}
+
 Value FieldEval::Commutative(NodeId id, uint64_t* out) {
   const Node& n = tree_[id];
   Rational exact;
@@ -651,6 +661,8 @@ Value FieldEval::Commutative(NodeId id, uint64_t* out) {
     *out = values[0];
     return Value::kOk;
   }
+  if (values.size() == 2 && (n.op == Op::kMax || n.op == Op::kMin))
+    return Extreme(values[0], values[1], n.op == Op::kMax, out);
   uint64_t h = values.size();
   for (const uint64_t v : values) h = f_.Random(kGcdTag + static_cast<uint64_t>(n.op) * 16, h, v);
   opaque_ = true;

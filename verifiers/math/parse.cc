@@ -8,6 +8,7 @@
 #include "verifiers/math/math.h"
 #include "verifiers/math/parser.h"
 #include "verifiers/math/rewrite.h"
+#include "verifiers/math/spelled.h"
 #include "verifiers/math/tree.h"
 #include "verifiers/math/words.h"
 
@@ -185,7 +186,7 @@ class Reader {
     impl_.source = Source(normal);
     if (impl_.source.empty()) return;
     ReadChoice(normal);
-    if (SpelledNumber(normal) || IsoDate(normal)) {
+    if (SpelledNumber(normal) || HanNumber(normal) || IsoDate(normal) || Compound(normal)) {
       impl_.error = ParseError::kNone;
       impl_.kind = KindOf(impl_.tree, impl_.readings[0].root);
       return;
@@ -282,6 +283,24 @@ class Reader {
     if (negative) value = tree.Neg(value);
     if (percent) value = tree.Add(Op::kPercent, {value});
     impl_.readings.push_back({value, Reading::When::kAlways});
+    return true;
+  }
+
+  bool HanNumber(const std::string& normal) {
+    std::string_view text = Trim(normal);
+    constexpr std::string_view kStop = "。";
+    if (EndsWith(text, kStop)) text.remove_suffix(kStop.size());
+    const auto number = ReadHanNumber(text);
+    if (!number) return false;
+    impl_.readings.push_back({impl_.tree.Number(number->num, number->den), Reading::When::kAlways});
+    return true;
+  }
+
+  // 1 h 30 min
+  bool Compound(const std::string& normal) {
+    const NodeId quantity = ReadCompoundQuantity(normal, &impl_.tree);
+    if (quantity == kNoNode) return false;
+    impl_.readings.push_back({quantity, Reading::When::kAlways});
     return true;
   }
 

@@ -15,6 +15,9 @@ namespace assay::math {
 // polynomials (of symbols, and of roots, pi and the like taken as symbols). The rest stays as it is.
 NodeId EvaluatePolynomials(Tree* tree, Budget* budget, NodeId id);
 
+// A literal of any size.
+NodeId WholeNode(Tree* tree, const fmpz* z);
+
 // True if a = 0 and b = 0 have the same solutions because the numerators of the two rational functions have the same
 // factors, each counted once.
 bool SameZeros(Tree* tree, Budget* budget, NodeId a, NodeId b);
@@ -32,6 +35,9 @@ class RealBreaks {
   bool Add(Tree* tree, Budget* budget, NodeId id, std::string_view symbol);
   // Disjoint intervals in ascending order, one around each; false if that costs too much.
   bool Isolate(Budget* budget, std::vector<Real>* out) const;
+  // The same as exact numbers in no order: rationals, square roots and roots of a x^n + c. False if one is none of these, or
+  // that costs too much.
+  bool Exactly(Tree* tree, Budget* budget, std::vector<NodeId>* out) const;
 
  private:
   fmpz_poly_struct product_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "verifiers/math/polynomial.h"
 #include "verifiers/math/rewrite.h"
 
 namespace assay::math {
@@ -12,9 +13,8 @@ constexpr size_t kMaxPoints = 40;
 constexpr size_t kMaxAbsolutes = 3;
 
 NodeId RationalNode(Tree* tree, const Rational& q) {
-  if (fmpz_fits_si(q.num()) && fmpz_fits_si(q.den()))
-    return tree->Number(fmpz_get_si(q.num()), fmpz_get_si(q.den()));
-  return kNoNode;
+  const NodeId num = WholeNode(tree, q.num());
+  return q.IsInteger() ? num : tree->Add(Op::kDiv, {num, WholeNode(tree, q.den())});
 }
 
 class Regions {
@@ -246,16 +246,10 @@ class Regions {
     for (uint32_t k = 0; k < tree_[id].n; ++k) FindAbsolutes(tree_.Kid(id, k), out);
   }
 
-  // x - c with a constant c of any kind, or a polynomial of degree two at most with rational coefficients.
+  // x - c with a constant c of any kind, or a rational function with rational coefficients whose zeros and poles can be written.
   bool ZerosOf(NodeId f, const std::string& symbol) {
-    Rational c[3];
-    if (scalars_.Quadratic(f, symbol, c)) {
-      if (c[1].IsZero() && c[2].IsZero()) return true;
-      for (const NodeId root : QuadraticRoots(&tree_, &scalars_, f, symbol)) {
-        if (!scalars_.TraitsOf(root).imaginary) points_.push_back(root);
-      }
-      return true;
-    }
+    RealBreaks breaks;
+    if (breaks.Add(&tree_, &budget_, f, symbol)) return breaks.Exactly(&tree_, &budget_, &points_);
     return IrrationalZero(f, symbol);
   }
 
@@ -330,6 +324,11 @@ class Regions {
     for (size_t k = 0; k < ops.size(); ++k) {
       const NodeId left = Substitute(tree_.Kid(id, static_cast<uint32_t>(k)), name, x);
       const NodeId right = Substitute(tree_.Kid(id, static_cast<uint32_t>(k) + 1), name, x);
+      // At a pole nothing holds.
+      Rational q;
+      if (scalars_.Exact(left, &q) == Value::kUndefined ||
+          scalars_.Exact(right, &q) == Value::kUndefined)
+        return false;
       const auto order = scalars_.Order(left, right);
       if (!order) return std::nullopt;
       const bool holds = ops[k] == kLt   ? *order < 0
@@ -358,7 +357,6 @@ std::vector<NodeId> QuadraticRoots(Tree* tree, Scalars* scalars, NodeId id,
   const NodeId a = RationalNode(tree, c[2]);
   const NodeId b = RationalNode(tree, c[1]);
   const NodeId d = RationalNode(tree, c[0]);
-  if (a == kNoNode || b == kNoNode || d == kNoNode) return {};
   if (c[2].IsZero()) {
     if (c[1].IsZero()) return {};
     return {tree->Neg(tree->Add(Op::kDiv, {d, b}))};
@@ -376,7 +374,6 @@ std::vector<NodeId> QuadraticRoots(Tree* tree, Scalars* scalars, NodeId id,
   const bool imaginary = discriminant.Sign() < 0;
   fmpq_abs(discriminant.get(), discriminant.get());
   const NodeId radicand = RationalNode(tree, discriminant);
-  if (radicand == kNoNode) return {};
   NodeId root = tree->Add(Op::kRoot, {radicand, tree->Number(2)});
   if (imaginary) root = tree->Add(Op::kMul, {tree->Const(ConstId::kI), root});
   const NodeId offset = tree->Add(Op::kDiv, {root, below});

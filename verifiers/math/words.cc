@@ -340,7 +340,7 @@ constexpr UnitRow kUnits[] = {
     {"ms|millisecond", "s", 1, 1000},
     {"min|minute|mins", "s", 60, 1},
     {"h|hr|hour|hrs", "s", 3600, 1},
-    {"day", "s", 86400, 1},
+    {"day|days", "s", 86400, 1},
     {"week", "s", 604800, 1},
     {"month", "month", 1, 1},
     {"year|yr|yrs", "month", 12, 1},
