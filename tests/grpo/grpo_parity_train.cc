@@ -245,7 +245,7 @@ void AddRows(const std::string& what, const std::vector<std::vector<float>>& our
 // Log-probs or entropies of a micro-batch; what the file says of rows that are masked as a whole is the reference's padding.
 void AddMicro(const std::string& what, std::vector<std::vector<float>> ours, const Json& theirs,
               const GenerationBatch& batch, const MicroBatch& micro, double tolerance,
-              Section* section) {
+              Values* values) {
   for (size_t b = 0; b < micro.size(); ++b) {
     if (batch.groups[micro[b].first].rows[micro[b].second].truncated) ours[b].clear();
   }
