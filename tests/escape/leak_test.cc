@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
+#include <atomic>
 #include <cstring>
 #include <fstream>
 #include <sstream>
@@ -18,8 +18,6 @@
 
 namespace assay {
 namespace {
-
-class LeakTest : public SandboxTest {};
 
 std::string ReadFile(const std::string& path) {
   std::ifstream in(path);
@@ -58,6 +56,14 @@ std::vector<Process> Jails() {
   }
   closedir(dir);
   return list;
+}
+
+std::vector<pid_t> Children(pid_t parent) {
+  std::vector<pid_t> found;
+  for (const Process& process : Jails()) {
+    if (process.parent == parent) found.push_back(process.pid);
+  }
+  return found;
 }
 
 // The jails that descend from `root`.
@@ -101,7 +107,30 @@ std::unique_ptr<Sandbox> OnePool(int slots) {
   return made.ok() ? std::move(made).value() : nullptr;
 }
 
-// The one outside and the zygote; besides them, at most a box that waits.
+// Each test has a pool of its own and no other process beside it.
+class LeakTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (OnePool(1) == nullptr) GTEST_SKIP() << "no sandbox on this machine";
+  }
+};
+
+// The control groups that a worker of this number has, if any.
+std::vector<std::string> GroupsOf(pid_t worker) {
+  std::vector<std::string> found;
+  std::unique_ptr<Sandbox> pool = OnePool(1);
+  if (pool == nullptr) return found;
+  for (const auto& [name, state] : pool->Describe().layers) {
+    const size_t start = state.find('/'), end = state.rfind("/assay-");
+    if (name.find("control group") == std::string::npos || end == std::string::npos) continue;
+    const std::string folder =
+        state.substr(start, end - start) + "/assay-" + std::to_string(worker);
+    if (access(folder.c_str(), F_OK) == 0) found.push_back(folder);
+  }
+  return found;
+}
+
+// The one outside and the zygote; besides them, a box that waits.
 constexpr size_t kWorkerProcesses = 2;
 
 TEST_F(LeakTest, TenThousandJobsLeaveNothing) {
@@ -119,10 +148,19 @@ TEST_F(LeakTest, TenThousandJobsLeaveNothing) {
     RunResult result = pool->Run(job);
     ASSERT_NE(result.cause, Cause::kFault) << Show(result);
   };
+  // In a pause there are the worker, its zygote and the box that waits for the next job.
+  auto settled = [] {
+    std::vector<pid_t> now;
+    for (int i = 0; i < 500 && now.size() != kWorkerProcesses + 1; ++i) {
+      usleep(10'000);
+      now = Descendants(getpid());
+    }
+    return now;
+  };
   // What is allocated once is allocated by then.
   for (int i = 0; i < 200; ++i) run(i);
-  std::vector<pid_t> workers = Descendants(getpid());
-  ASSERT_GE(workers.size(), kWorkerProcesses);
+  std::vector<pid_t> workers = settled();
+  ASSERT_EQ(workers.size(), kWorkerProcesses + 1);
   int fds = CountEntries("/proc/self/fd");
   std::vector<int> worker_fds;
   int64_t own_memory = MemoryKib(getpid());
@@ -137,12 +175,17 @@ TEST_F(LeakTest, TenThousandJobsLeaveNothing) {
   size_t own_mounts = ReadFile("/proc/self/mountinfo").size();
   for (int i = 200; i < jobs; ++i) run(i);
   // The worker and its zygote are the same; the box that waits for the next job is another one after each.
-  std::vector<pid_t> workers_after = Descendants(getpid());
+  std::vector<pid_t> workers_after = settled();
   EXPECT_EQ(workers_after.size(), workers.size()) << "processes";
   ASSERT_GE(workers_after.size(), kWorkerProcesses);
   workers_after.resize(kWorkerProcesses);
   workers.resize(kWorkerProcesses);
   EXPECT_EQ(workers_after, workers);
+  const size_t groups_alive = GroupsOf(workers[0]).size();
+  for (const auto& [name, state] : pool->Describe().layers) {
+    const bool on = name.find("control group") != std::string::npos && state.rfind("on", 0) == 0;
+    EXPECT_TRUE(!on || groups_alive > 0) << name << " is on, and the search does not find it";
+  }
   EXPECT_EQ(CountEntries("/proc/self/fd"), fds) << "descriptors here";
   for (size_t i = 0; i < workers.size(); ++i) {
     EXPECT_EQ(CountEntries(("/proc/" + std::to_string(workers[i]) + "/fd").c_str()), worker_fds[i])
@@ -162,12 +205,16 @@ TEST_F(LeakTest, TenThousandJobsLeaveNothing) {
   EXPECT_LE(static_cast<double>(MemoryKib(getpid())), static_cast<double>(own_memory) * 1.01 + 256)
       << "memory here";
 #endif
+  pool.reset();
+  EXPECT_TRUE(AllGone(workers, 60'000));
+  EXPECT_EQ(GroupsOf(workers[0]), std::vector<std::string>());
 }
 
 TEST_F(LeakTest, AKilledWorkersJobIsRunAgainAndThePoolHeals) {
   std::unique_ptr<Sandbox> pool = OnePool(2);
   ASSERT_NE(pool, nullptr);
   std::vector<RunResult> results(40);
+  std::atomic<int> done[2] = {0, 0};
   std::vector<std::thread> threads;
   for (int t = 0; t < 2; ++t) {
     threads.emplace_back([&, t] {
@@ -175,15 +222,20 @@ TEST_F(LeakTest, AKilledWorkersJobIsRunAgainAndThePoolHeals) {
         Job job;
         job.source = "import time\ntime.sleep(0.05)\nprint(" + std::to_string(i) + ")";
         results[i] = pool->Run(job);
+        ++done[t];
       }
     });
   }
+  // A job that loses two workers is no longer run: each thread has finished one job, and begun another, before the next kill.
   int killed = 0;
   for (int i = 0; i < 6; ++i) {
-    usleep(300'000);
-    std::vector<pid_t> workers = Descendants(getpid());
+    const int first = done[0], second = done[1];
+    while ((done[0] < first + 2 || done[1] < second + 2) && done[0] < 20 && done[1] < 20)
+      usleep(5'000);
     // Both kinds: the waiting outer process and the zygote itself.
-    if (workers.size() > static_cast<size_t>(i % 2)) killed += kill(workers[i % 2], SIGKILL) == 0;
+    std::vector<pid_t> victims = Children(getpid());
+    if (i % 2 == 1 && !victims.empty()) victims = Children(victims[0]);
+    if (!victims.empty()) killed += kill(victims[0], SIGKILL) == 0;
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_GT(killed, 2);
@@ -209,14 +261,15 @@ TEST_F(LeakTest, AKilledParentLeavesNoProcess) {
   char byte;
   ASSERT_EQ(read(ready[0], &byte, 1), 1);
   std::vector<pid_t> below;
-  for (int i = 0; i < 500 && below.size() < 6; ++i) {  // worker, zygote, four boxed processes
+  for (int i = 0; i < 3000 && below.size() < 6; ++i) {  // worker, zygote, four boxed processes
     usleep(20'000);
     below = Descendants(parent);
   }
-  EXPECT_EQ(below.size(), 6u);
+  ASSERT_EQ(below.size(), 6u);
   kill(parent, SIGKILL);
   waitpid(parent, nullptr, 0);
-  EXPECT_TRUE(AllGone(below, 10'000));
+  EXPECT_TRUE(AllGone(below, 60'000));
+  EXPECT_EQ(GroupsOf(below[0]), std::vector<std::string>());
   close(ready[0]);
   close(ready[1]);
 }
