@@ -27,6 +27,7 @@ class Evidence:
     def __init__(self, build, data, scratch):
         self.build, self.data, self.scratch = build, data, scratch
         self.rows = []
+        self.last = time.monotonic()
 
     def program(self, name):
         path = self.build / name
@@ -50,8 +51,10 @@ class Evidence:
         return done.stdout
 
     def add(self, what, figure, target, ok):
-        self.rows.append({"what": what, "figure": figure, "target": target, "ok": bool(ok)})
-        print(f"  {'ok    ' if ok else 'MISSED'}  {what}: {figure} (target: {target})", flush=True)
+        now = time.monotonic()
+        seconds, self.last = now - self.last, now  # several rows of one run: the first of them has its time
+        self.rows.append({"what": what, "figure": figure, "target": target, "ok": bool(ok), "seconds": round(seconds, 1)})
+        print(f"  {'ok    ' if ok else 'MISSED'}  {what}: {figure} (target: {target}; {seconds:.0f} s)", flush=True)
 
     def measure(self, what, target, function):
         """One row: function() gives (figure, ok)."""
@@ -196,6 +199,17 @@ def explained_row(evidence):
     return f"{sum(1 for line in listed.read_text().splitlines() if line.strip())} listed, each with its reason", True
 
 
+def slowest_row(evidence):
+    """CPU time of the slowest case of all files and of the fuzzers' corpora."""
+    files = sorted((ROOT / "tests/cases").glob("math_*.jsonl")) + sorted((ROOT / "tests/fuzz/corpus").glob("math_*"))
+    data = [evidence.file("math_upstream.jsonl.gz"), evidence.file("math_hard.jsonl")]
+    reports = evidence.json_lines(evidence.program("assay_math_cases"), *files, *data)
+    worst = max(reports, key=lambda report: report["max_case_cpu_ms"])
+    count = sum(report.get("cases", 0) + report.get("inputs", 0) for report in reports)
+    return (f"{worst['max_case_cpu_ms']:.1f} ms of {count} cases, in {worst['file']}: {worst['slowest'][:60]}",
+            worst["max_case_cpu_ms"] < 20 and count > 0)
+
+
 def math_section(evidence):
     upstream = lambda: math_cases(evidence, "math_upstream.jsonl.gz")["math_upstream.jsonl.gz"]["subsets"]
     evidence.measure("math_upstream, direct cases", ">= 99 %", lambda: share_row(upstream()["direct"], 0.99))
@@ -212,6 +226,7 @@ def math_section(evidence):
         evidence.measure(f"math on {name}{shown}, agreement with labels", "every disagreement explained", lambda name=name,
                          options=options: agreement_row(evidence, f"sets/{name}.jsonl.gz", [
                              "--verifier", "math", "--options", json.dumps({"math": options})], 0.94))
+    evidence.measure("math, slowest case, fuzzers' corpora included", "< 20 ms of CPU", lambda: slowest_row(evidence))
     evidence.measure("math, disagreements with labels", "exactly those explained", lambda: explained_row(evidence))
 
 
@@ -381,10 +396,10 @@ def data_folder():
 
 def print_table(rows):
     widths = [max(len(row[key]) for row in rows) for key in ("what", "figure", "target")]
-    print(f"\n| {'what':<{widths[0]}} | {'figure':<{widths[1]}} | {'target':<{widths[2]}} | |")
-    print(f"|{'-' * (widths[0] + 2)}|{'-' * (widths[1] + 2)}|{'-' * (widths[2] + 2)}|---|")
+    print(f"\n| {'what':<{widths[0]}} | {'figure':<{widths[1]}} | {'target':<{widths[2]}} | seconds | |")
+    print(f"|{'-' * (widths[0] + 2)}|{'-' * (widths[1] + 2)}|{'-' * (widths[2] + 2)}|--------:|---|")
     for row in rows:
-        print(f"| {row['what']:<{widths[0]}} | {row['figure']:<{widths[1]}} | {row['target']:<{widths[2]}} | "
+        print(f"| {row['what']:<{widths[0]}} | {row['figure']:<{widths[1]}} | {row['target']:<{widths[2]}} | {row['seconds']:>7.0f} | "
               f"{'ok' if row['ok'] else '**MISSED**'} |")
 
 

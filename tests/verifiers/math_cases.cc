@@ -3,11 +3,13 @@
 //   {"gold", "pred", "expect", "mode", "config"?, "options"?}  a case with a known verdict; config: the upstream names
 //   {"answer", "completions", "labels"}             a real group: agreement with its labels
 //   {"answer" | "expected_answer" | ...}            a problem: its gold against itself and against every other of the file
+// A folder is a corpus of the fuzzers: each file in it goes through all of them for its time.
 // With --known FILE, misses among the cases must be exactly the listed ones ({"id", "reason"}), and no false accept may be
 // among them: otherwise the exit status is 1. With -v every wrong line is printed to stderr.
 #include <cstdio>
 #include <cstring>
 #include <ctime>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <set>
@@ -64,6 +66,32 @@ double CpuMs() {
   return static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) * 1e-6;
 }
 
+// CPU time of the slowest of many calls. One that seems slow is run again: what a case costs is its fastest run, not the
+// page faults of the first one.
+class Stopwatch {
+ public:
+  template <typename Call>
+  void Time(std::string_view name, const Call& call) {
+    double spent = 1e9;
+    for (int run = 0; run < 4 && (run == 0 || spent > kSlowMs); ++run) {
+      const double start = CpuMs();
+      call();
+      spent = std::min(spent, CpuMs() - start);
+    }
+    if (spent <= slowest_ms_) return;
+    slowest_ms_ = spent;
+    slowest_ = Shorten(SanitizeUtf8(name), 120);
+  }
+  void Report(Json* out) const {
+    out->Set("max_case_cpu_ms", slowest_ms_).Set("slowest", slowest_);
+  }
+
+ private:
+  static constexpr double kSlowMs = 2;
+  double slowest_ms_ = 0;
+  std::string slowest_;
+};
+
 // Verifiers by their options, so that a file is not spent on making them.
 class Judge {
  public:
@@ -78,16 +106,15 @@ class Judge {
     group.problem.answers = {gold};
     group.samples.resize(1);
     group.samples[0].text = reply;
-    const double start = CpuMs();
-    Verdict verdict = verifier->Verify(group, nullptr).front();
-    slowest_ms_ = std::max(slowest_ms_, CpuMs() - start);
+    Verdict verdict;
+    clock_.Time(reply, [&] { verdict = verifier->Verify(group, nullptr).front(); });
     return verdict;
   }
-  double slowest_ms() const { return slowest_ms_; }
+  const Stopwatch& clock() const { return clock_; }
 
  private:
   std::map<std::string, std::unique_ptr<Verifier>> made_;
-  double slowest_ms_ = 0;
+  Stopwatch clock_;
 };
 
 // The upstream names of modes and settings in ours.
@@ -312,7 +339,7 @@ class FileRun {
       out.Set("subsets", std::move(subsets));
     }
     if (!golds_.empty()) out.Set("gold_pairs", pairs_).Set("equal_pairs", equal_pairs_);
-    out.Set("max_case_cpu_ms", judge_.slowest_ms());
+    judge_.clock().Report(&out);
     return out;
   }
 
@@ -327,6 +354,34 @@ class FileRun {
   int64_t pairs_ = 0;
   int64_t equal_pairs_ = 0;
 };
+
+// All that the three fuzzers ask of one input, for its time.
+void RunFuzzInput(std::string_view text) {
+  const size_t split = std::min(text.find('\n'), text.size());
+  const math::ParsedAnswer left = math::Parse(text.substr(0, split));
+  const math::ParsedAnswer right = math::Parse(text.substr(std::min(split + 1, text.size())));
+  math::Compare(left, right);
+  for (const std::string& name : math::ModeNames()) {
+    math::ExtractOptions options;
+    options.mode = *math::ModeFromName(name);
+    math::ExtractAnswer(text, options);
+  }
+}
+
+Result<Json> RunCorpus(const std::string& folder) {
+  Stopwatch clock;
+  int64_t inputs = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const Result<std::string> text = ReadFile(entry.path().string());
+    if (!text.ok()) return text.error();
+    clock.Time(entry.path().filename().string(), [&] { RunFuzzInput(*text); });
+    ++inputs;
+  }
+  Json out = Json::MakeObject();
+  out.Set("file", std::filesystem::path(folder).filename().string()).Set("inputs", inputs);
+  clock.Report(&out);
+  return out;
+}
 
 // The listed misses against the real ones; true if they agree and no accept is among the real ones.
 Result<bool> CheckKnown(const std::string& path, const std::vector<Miss>& misses) {
@@ -420,7 +475,9 @@ int Main(int argc, char** argv) {
   }
   std::vector<Miss> misses;
   for (const std::string& file : options.files) {
-    const Result<Json> report = FileRun(options, suites, &misses, verdicts.get()).Run(file);
+    const Result<Json> report = std::filesystem::is_directory(file)
+                                    ? RunCorpus(file)
+                                    : FileRun(options, suites, &misses, verdicts.get()).Run(file);
     if (!report.ok()) return Fail(report.error());
     std::printf("%s\n", report->Dump().c_str());
     std::fflush(stdout);
