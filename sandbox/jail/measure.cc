@@ -115,6 +115,16 @@ std::vector<Stat> BoxProcesses() {
   return g_own_pids ? AllProcesses() : Descendants(AllProcesses());
 }
 
+// Whether these are the same processes, alive and dead alike.
+bool SameMembers(const std::vector<Stat>& before, const std::vector<Stat>& after) {
+  if (before.size() != after.size()) return false;
+  for (size_t i = 0; i < before.size(); ++i) {
+    if (before[i].pid != after[i].pid || (before[i].rss_pages > 0) != (after[i].rss_pages > 0))
+      return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 void SetProcFolder(int fd) { g_proc = fd; }
@@ -164,7 +174,8 @@ Sample MeasureAll(bool proportional) {
   static const long page_kib = sysconf(_SC_PAGESIZE) / 1024;
   static const double tick_ms = 1000.0 / static_cast<double>(sysconf(_SC_CLK_TCK));
   int64_t proportional_kib = 0;
-  for (const Stat& stat : BoxProcesses()) {
+  const std::vector<Stat> found = BoxProcesses();
+  for (const Stat& stat : found) {
     const int64_t resident_kib = stat.rss_pages * page_kib;
     total.cpu_ms += ProcessCpuMs(stat.pid) + static_cast<double>(stat.child_ticks) * tick_ms;
     total.memory_kib += resident_kib;
@@ -176,6 +187,7 @@ Sample MeasureAll(bool proportional) {
     proportional_kib += rollup.proportional_kib >= 0 ? rollup.proportional_kib : resident_kib;
     total.shared_file_kib += rollup.shared_file_kib;
   }
+  if (proportional) total.steady = SameMembers(found, BoxProcesses());
   if (proportional && total.processes > 1) total.memory_kib = proportional_kib;
   return total;
 }

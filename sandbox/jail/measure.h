@@ -13,6 +13,9 @@ struct Sample {
   int64_t shared_file_kib = 0;  // of it, pages of files in memory (a tmpfs); only where asked
   int64_t processes = 0;
   int64_t tasks = 0;  // processes and threads
+  // Where proportional figures were asked: no process came or went meanwhile. Else what left one process was counted again with
+  // another, and the sum is too large.
+  bool steady = true;
 };
 
 // CPU time of one process, precise; 0 when it is gone.

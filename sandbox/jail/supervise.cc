@@ -33,6 +33,8 @@ namespace {
 // A limit is looked at this often, at first and at most: short jobs are mostly over before the first look.
 constexpr double kFirstTickMs = 4;
 constexpr double kMaxTickMs = 20;
+// So many looks in a row may find processes that come and go.
+constexpr int kUnsteadyMax = 25;
 // On a busy machine an end may be seen so late; up to here the doubt is the program's.
 constexpr double kLateMs = 250;
 
@@ -155,6 +157,7 @@ struct Supervisor::State {
       0;  // what the processes may have resident, with what they share with the zygote
   double run_delay_share = 0;
   int64_t peak_kib = 0;
+  int unsteady = 0;  // looks in a row at processes that came and went
   int64_t process_peak = 1;
   rusage usage = {};
 };
@@ -242,16 +245,21 @@ double Supervisor::CpuMs(double of_processes, const State& state) {
 }
 
 // Resident memory and what lies in the temporary folder. Where the simple sum is over the limit, pages that several processes
-// share count once, and so do mapped files of the folder.
+// share count once, and so do mapped files of the folder: by the control group's own account, or by each process's share.
 bool Supervisor::FitsMemory(Sample sample, State* state) {
+  if (world_.groups->OutOfMemory()) return false;
   const int64_t folder_kib = world_.private_tmp ? UsedKib(world_.scratch) : 0;
   int64_t total_kib = sample.memory_kib + folder_kib;
   if (total_kib > state->limit_kib && (sample.processes > 1 || folder_kib > 0)) {
+    if (world_.groups->limits_memory()) return true;
     sample = MeasureAll(true);
+    // A sum over processes that come and go is too large. One that is never steady is believed in the end.
+    if (!sample.steady && ++state->unsteady < kUnsteadyMax) return true;
     total_kib = sample.memory_kib + std::max<int64_t>(folder_kib - sample.shared_file_kib, 0);
   }
+  state->unsteady = 0;
   state->peak_kib = std::max(state->peak_kib, total_kib);
-  return total_kib <= state->limit_kib && !world_.groups->OutOfMemory();
+  return total_kib <= state->limit_kib;
 }
 
 // Memory before CPU: a program that has no memory left often spends its last time on looking for some.
