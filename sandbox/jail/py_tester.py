@@ -341,11 +341,55 @@ def innermost_builtin_calls(tree):
     return common or set()
 
 
+def truths(node):
+    """The parts of a condition whose own truth it is."""
+    if isinstance(node, ast.BoolOp):
+        return [part for value in node.values for part in truths(value)]
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        return truths(node.operand)
+    if isinstance(node, ast.Compare) and all(isinstance(c, ast.Constant) and isinstance(c.value, bool) for c in node.comparators):
+        return truths(node.left)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("all", "any", "bool") and node.args:
+        return truths(getattr(node.args[0], "elt", node.args[0]))
+    return [node]
+
+
+def called(node):
+    return node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+
+
+def deciding_names(trees, names, entry):
+    """Of the program's names, those whose word alone decides a test of what another of its functions returned: `is_close` in
+    `assert is_close(f(2), 3)`, where nothing trusted defines it."""
+    made = set()  # variables of the tests that hold something of the program's
+
+    def of_program(node, but=""):
+        return any(isinstance(n, ast.Name) and n.id in made or called(n) not in ("", but) and called(n) in names
+                   for n in ast.walk(node))
+
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    for node in nodes:
+        value = getattr(node, "iter", None) or (getattr(node, "value", None) if isinstance(node, (ast.Assign, ast.AnnAssign)) else None)
+        if isinstance(value, ast.AST) and of_program(value):
+            targets = getattr(node, "targets", None) or [node.target]
+            made |= {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
+    conditions = [node.test for node in nodes if isinstance(node, ast.Assert)]
+    conditions += [node.args[0] for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+                   and node.func.attr in ("assertTrue", "assertFalse") and node.args]
+    return {called(part) for condition in conditions for part in truths(condition) if called(part) in names - {entry}
+            and any(of_program(argument, called(part)) for argument in part.args + [k.value for k in part.keywords])}
+
+
 class CountAsserts(ast.NodeTransformer):
-    """Every assert reports whether it held, and the ones after it run all the same."""
+    """Every assert reports under its number whether it held, and the ones after it run all the same."""
+
+    def __init__(self, first):
+        self.next = first
 
     def visit_Assert(self, node):
-        report = lambda name: ast.Expr(ast.Call(ast.Name(name, ast.Load()), [ast.Constant(node.lineno)], []))
+        number = self.next
+        self.next += 1
+        report = lambda name: ast.Expr(ast.Call(ast.Name(name, ast.Load()), [ast.Constant(number)], []))
         wrapped = ast.Try([node, report("__assay_held__")],
                           [ast.ExceptHandler(None, None, [report("__assay_failed__")])], [], [])
         return ast.fix_missing_locations(ast.copy_location(wrapped, node))
@@ -480,6 +524,7 @@ class Session:
         self.texts = self.tests["texts"] if self.kind == "asserts" else [self.tests.get("text") or ""]
         self.trusted_code = [compile_text(text, "<prompt>", "prompt") for text in self.trusted]
         self.setup_code = compile_text(self.setup, "<setup>", "tests")
+        self.statements = 0  # asserts, where every one counts
         self.steps = [step for number, text in enumerate(self.texts) for step in self.compile_test(text, f"<tests {number}>")]
         for code in self.trusted_code + [self.setup_code] + self.steps:
             import_modules(code)
@@ -504,13 +549,25 @@ class Session:
         elif self.kind == "calls":
             plain = wanted
         self.wanted = tuple(sorted(name for name in plain if not name.startswith("__")))
+        self.deciding = self.find_deciding() if len(plain - {self.entry}) >= (1 if self.entry else 2) else []
+
+    def find_deciding(self):
+        if self.kind not in ("asserts", "check"):
+            return []
+        trees = [ast.parse(text) for text in self.texts]
+        # check(candidate) has another name for it
+        parameters = {a.arg for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "check"
+                      for a in node.args.args}
+        return sorted(deciding_names(trees, set(self.wanted) | parameters, self.entry) & set(self.wanted))
 
     def compile_test(self, text, name):
         """Code to run, one after the other; where every test counts, a statement each."""
         what = "checker" if self.kind == "checker" else "tests"
         if not self.partial:
             return [compile_text(text, name, what)]
-        tree = CountAsserts().visit(checked_text(lambda: ast.parse(text), what))
+        counter = CountAsserts(self.statements)
+        tree = counter.visit(checked_text(lambda: ast.parse(text), what))
+        self.statements = counter.next
         trees = [ast.Module([node], []) for node in tree.body] if self.kind == "asserts" else [tree]
         return [compile_text(part, name, what) for part in trees]
 
@@ -519,6 +576,8 @@ class Session:
     def serve(self):
         self.state.restore()
         self.held, self.failures = 0, []
+        self.units = {}  # where every test counts: its number or itself -> how often it held, and how often not
+        self.raised = 0  # what ended something otherwise than by an assert
         self.step, self.defined, self.before = 0, 0, None
         self.fetched = {}
         self.data_names = ()
@@ -644,7 +703,7 @@ class Session:
                 except Exception as error:
                     if not self.partial:
                         raise
-                    self.failures.append(self.explain(error))
+                    self.note_raised(error)
             if self.kind == "check":
                 self.run_check()
             else:
@@ -656,7 +715,7 @@ class Session:
             if gold:
                 return fault("gold_tests", gold)
             self.before = self.held + self.asserts_before(error)
-            self.failures.append(self.explain(error))
+            self.note_raised(error)
         return self.verdict()
 
     def run_check(self):
@@ -684,27 +743,39 @@ class Session:
                 kind.tearDownClass()
 
     def run_one(self, test):
-        counted = self.held + len(self.failures)  # its asserts may have been counted one by one
+        counted = sum(map(sum, self.units.values()))  # its asserts may have been counted one by one
         try:
             test()
-            if counted == self.held + len(self.failures):
+            if counted == sum(map(sum, self.units.values())):
                 self.held += 1
+                self.units[test] = [1, 0]
         except Exception as error:
             if not self.partial or self.blames_gold(error):
                 raise
+            self.note_raised(error)
+
+    def note_raised(self, error):
+        self.raised += 1
+        self.failures.append(self.explain(error))
+
+    def count_held(self, number):
+        self.units.setdefault(number, [0, 0])[0] += 1
+
+    def count_failed(self, number):
+        error = sys.exc_info()[1]
+        if not isinstance(error, Exception) or self.blames_gold(error):
+            raise error
+        self.units.setdefault(number, [0, 0])[1] += 1
+        if len(self.failures) <= MAX_REPORTED:
             self.failures.append(self.explain(error))
 
-    def count_held(self, line):
-        self.held += 1
-
-    def count_failed(self, line):
-        error = sys.exc_info()[1]
-        if not isinstance(error, Exception):
-            raise error
-        gold = self.blames_gold(error)
-        if gold:
-            raise error
-        self.failures.append(self.explain(error))
+    def fraction(self):
+        """(tests that held, tests, score). How often an assert runs may be the program's doing (a loop over what it returned), so
+        each counts once, with the share of its runs that held; one that an error kept from running, as failed."""
+        asserts = [unit for number, unit in self.units.items() if isinstance(number, int)]
+        total = len(self.units) - len(asserts) + self.raised + (self.statements if self.raised else len(asserts))
+        held = sum(1 for good, bad in self.units.values() if not bad)
+        return held, max(total, 1), sum(good / (good + bad) for good, bad in self.units.values()) / max(total, 1)
 
     def blames_gold(self, error):
         """A sentence if no program could have brought this about."""
@@ -741,8 +812,10 @@ class Session:
         """Cases, or assert statements and tests that are defined for a runner; where every assert reports, as often as they ran."""
         if self.kind == "calls":
             return len(self.tests["cases"])
-        if self.partial or self.kind == "checker":
+        if self.kind == "checker":
             return self.held + len(self.failures)
+        if self.partial:
+            return self.fraction()[1]
         if self.defined:
             return self.defined + sum(map(own_asserts, self.steps))
         return max(1, sum(map(all_asserts, self.steps)))
@@ -752,11 +825,16 @@ class Session:
         if not self.failures and self.kind != "checker" and not channel.asked() and all(isinstance(v, Handle) for v in self.fetched.values()):
             return fault("gold_tests", "the tests ask nothing of the program")
         if not self.failures:
-            return {"outcome": "pass", "reason": "ok", "passed": total, "total": total}
+            passed = {"outcome": "pass", "reason": "ok", "passed": total, "total": total}
+            # Nothing but the program's own word says so.
+            return dict(passed, decided_by=self.deciding, forgeable=True) if self.deciding else passed
         first = self.failures[0]
         result = failure(first.pop("reason"), first.pop("detail"))
         result["failing"] = first
         result.update(passed=min(self.held if self.before is None else self.before, total - 1), total=total)
+        if self.partial and self.kind in ("asserts", "check"):
+            held, total, score = self.fraction()
+            result.update(passed=held, total=total, score=score)
         if self.partial:
             result.update(failures=[{k: v for k, v in f.items() if k != "detail"} for f in self.failures[1:MAX_REPORTED]])
         return result

@@ -10,19 +10,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <chrono>
-#include <cstdio>
 #include <fstream>
-#include <functional>
 #include <map>
 #include <set>
-#include <thread>
 
-#include "core/json.h"
-#include "core/jsonl.h"
-#include "core/text.h"
-#include "sandbox/sandbox.h"
-#include "verifiers/code/code_verifier.h"
+#include "tests/verifiers/code_tool.h"
 
 namespace assay {
 namespace {
@@ -37,8 +29,10 @@ std::map<int, int> Parents() {
   while (dirent* entry = proc == nullptr ? nullptr : readdir(proc)) {
     int pid = atoi(entry->d_name);
     if (pid <= 0) continue;
+    // It may end while it is read.
     std::ifstream stat(StrCat("/proc/", pid, "/stat"));
-    std::string text((std::istreambuf_iterator<char>(stat)), std::istreambuf_iterator<char>());
+    std::string text;
+    std::getline(stat, text);
     size_t close = text.rfind(')');
     int parent = 0;
     char state = 0;
@@ -52,18 +46,17 @@ std::map<int, int> Parents() {
 }
 
 // Processes below this one. A box's orphans fall to its zygote, so nothing of ours is elsewhere.
-int Descendants() {
+std::set<int> Descendants() {
   std::map<int, int> parents = Parents();
-  int count = 0;
+  std::set<int> found;
   for (auto [pid, parent] : parents) {
     for (int at = parent; at > 1; at = parents.count(at) ? parents[at] : 0) {
-      if (at == getpid()) {
-        ++count;
-        break;
-      }
+      if (at != getpid()) continue;
+      found.insert(pid);
+      break;
     }
   }
-  return count;
+  return found;
 }
 
 struct Surroundings {
@@ -122,7 +115,7 @@ std::vector<std::pair<std::string, Problem>> Shapes(const Json& item) {
   const Json& tests = *item.Find("tests");
   std::string name(item.Find("task")->StringOr("name", ""));
   auto add = [&](const char* shape, Json info) {
-    Json limits = Json::MakeObject().Set("cpu_ms", 3000).Set("wall_ms", 6000);
+    Json limits = Json::MakeObject().Set("cpu_ms", 1500).Set("wall_ms", 2500);
     if (const Json* own = item.Find("limits")) {
       for (const Json::Member& member : *own->AsObject()) limits.Set(member.key, member.value);
     }
@@ -164,6 +157,19 @@ std::vector<std::pair<std::string, Problem>> Shapes(const Json& item) {
 struct Counts {
   int64_t items = 0, asked = 0, false_passes = 0, breaches = 0, leftovers = 0, honest_failed = 0,
           kept_from_tests = 0, faults = 0, skipped = 0;
+
+  bool good() const { return false_passes + breaches + leftovers + honest_failed + faults == 0; }
+  Json ToJson() const {
+    Json json = Json::MakeObject();
+    for (auto [name, value] :
+         {std::pair{"items", items}, std::pair{"asked", asked},
+          std::pair{"false_passes", false_passes}, std::pair{"breaches", breaches},
+          std::pair{"leftovers", leftovers}, std::pair{"honest_failed", honest_failed},
+          std::pair{"kept_from_tests", kept_from_tests}, std::pair{"faults", faults},
+          std::pair{"skipped", skipped}})
+      json.Set(name, value);
+    return json;
+  }
 };
 
 class Runner {
@@ -178,7 +184,7 @@ class Runner {
     if (item.StringOr("allows", "") == "numpy" && !HasNumpy()) missing = "numpy is not installed";
     if (!missing.empty()) {
       ++counts.skipped;
-      Print(Json::MakeObject().Set("id", id).Set("skipped", missing));
+      PrintLine(Json::MakeObject().Set("id", id).Set("skipped", missing));
       return;
     }
     ++counts.items;
@@ -186,29 +192,33 @@ class Runner {
   }
 
   bool HasNumpy() {
-    if (numpy_ < 0)
-      numpy_ = Judge("import numpy\ndef f():\n    return 1\n").outcome == Outcome::kPass;
+    if (numpy_ < 0) numpy_ = Honest(Json(), "import numpy\n") ? 1 : 0;
     return numpy_ == 1;
   }
+
+  // Starts the pool; its workers stay, whatever else comes and goes.
   void WarmUp() {
-    Judge("def f():\n    return 1\n");
-    // A spare tester is made after the verdict, by a slow machine a good while after it.
-    for (int same = 0; same < 10; ++same) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
-      int now = Descendants();
-      if (now != baseline_) same = 0;
-      baseline_ = now;
+    Honest(Json(), "");
+    Replace(Json());
+    for (int i = 0; i < 100; ++i) {
+      std::set<int> before = Descendants();
+      Replace(Json());
+      if (Stay(before, 4)) break;
     }
+    idle_ = Descendants().size();
   }
 
   Counts counts;
 
  private:
-  Verdict Judge(const std::string& program) {
+  // Whether an honest program passes, under these limits.
+  bool Honest(const Json& limits, const std::string& start, int problem = 0) {
     Group group;
-    group.problem.verification_info = Json::MakeObject().Set("asserts", "assert f() == 1");
-    group.samples.push_back({program});
-    return verifier_->Verify(group, nullptr)[0];
+    group.problem.verification_info = Json::MakeObject()
+                                          .Set("asserts", StrCat("assert f() == 1  # ", problem))
+                                          .Set("limits", limits);
+    group.samples.push_back({start + "def f():\n    return 1\n"});
+    return verifier_->Verify(group, nullptr)[0].outcome == Outcome::kPass;
   }
 
   void Ask(const Json& item, const std::string& id, const std::string& shape,
@@ -245,8 +255,9 @@ class Runner {
           &counts.kept_from_tests);
     count(verdict.outcome == Outcome::kFault, "fault", &counts.faults);
     count(!Unharmed(item), "host touched", &counts.breaches);
-    count(!Quiet(), "leftover process", &counts.leftovers);
-    Print(line);
+    const Json* limits = problem.verification_info.Find("limits");
+    count(!Quiet(limits == nullptr ? Json() : *limits), "leftover process", &counts.leftovers);
+    PrintLine(line);
   }
 
   bool Unharmed(const Json& item) const {
@@ -258,67 +269,56 @@ class Runner {
            access("/dev/shm/assay_mark", F_OK) != 0;
   }
 
-  // No more processes than an honest job leaves (the workers and a tester), within two seconds.
-  bool Quiet() const {
-    for (int i = 0; i < 40; ++i) {
-      if (Descendants() <= baseline_) return true;
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  // Honest jobs under the same limits, of two problems: after them every tester and every box, the spare ones too, is another.
+  void Replace(const Json& limits) {
+    problems_ += 2;
+    for (int problem : {problems_, problems_, problems_ + 1, problems_ + 1})
+      Honest(limits, "", problem);
+  }
+  // Whether no more than `most` of these are left within two seconds.
+  static bool Stay(const std::set<int>& before, size_t most) {
+    for (int i = 0; i < 400; ++i) {
+      std::set<int> now = Descendants();
+      size_t left = 0;
+      for (int pid : before) left += now.count(pid);
+      if (left <= most) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
     return false;
   }
 
-  static void Print(const Json& line) {
-    printf("%s\n", line.Dump().c_str());
-    fflush(stdout);
+  // Nothing of the item's is left. Where the pool has more processes than it had when idle, those that honest jobs do not
+  // replace are counted: two zygotes, each with its parent.
+  bool Quiet(const Json& limits) {
+    Honest(limits, "");
+    std::set<int> now = Descendants();
+    if (now.size() <= idle_) return true;
+    Replace(limits);
+    if (!Stay(now, 4)) return false;
+    idle_ = std::max(idle_, Descendants().size());
+    return true;
   }
 
   const Verifier* verifier_;
   const Surroundings* around_;
   int numpy_ = -1;
-  int baseline_ = 0;
+  size_t idle_ = 0;
+  int problems_ = 0;
 };
 
 Result<int> Main(const std::string& file, const std::string& only) {
-  SandboxConfig config;
-  if (const char* python = getenv("ASSAY_PYTHON_FOR_JAIL")) config.python = python;
-  auto sandbox = Sandbox::Create(config);
-  if (!sandbox.ok()) return sandbox.error();
-  VerifierEnv env;
-  env.sandbox = sandbox->get();
-  auto verifier = MakeCodeVerifier(Json(), env);
-  if (!verifier.ok()) return verifier.error();
-  auto reader = LineReader::Open(file);
-  if (!reader.ok()) return reader.error();
+  Result<CodeTool> tool = OpenCodeTool(1, /*cache=*/false);
+  if (!tool.ok()) return tool.error();
+  Result<std::vector<Json>> items = ReadRows(file);
+  if (!items.ok()) return items.error();
   Surroundings around;
-  Runner runner(verifier->get(), &around);
+  Runner runner(tool->verifier.get(), &around);
   runner.WarmUp();
-  auto started = std::chrono::steady_clock::now();
-  LineReader::Line line;
-  while (true) {
-    Result<bool> more = (*reader)->Next(&line);
-    if (!more.ok()) return more.error();
-    if (!*more) break;
-    Result<Json> item = ParseJson(line.text);
-    if (!item.ok()) return item.error();
-    if (StartsWith(item->StringOr("id", ""), only)) runner.Run(*item);
+  for (const Json& item : *items) {
+    if (StartsWith(item.StringOr("id", ""), only)) runner.Run(item);
   }
-  const Counts& c = runner.counts;
-  double seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-  Json summary = Json::MakeObject()
-                     .Set("items", c.items)
-                     .Set("asked", c.asked)
-                     .Set("false_passes", c.false_passes);
-  summary.Set("breaches", c.breaches)
-      .Set("leftovers", c.leftovers)
-      .Set("honest_failed", c.honest_failed);
-  summary.Set("kept_from_tests", c.kept_from_tests)
-      .Set("faults", c.faults)
-      .Set("skipped", c.skipped)
-      .Set("seconds", seconds);
-  summary.Set("isolation", TierName((*sandbox)->tier()));
-  printf("%s\n", Json::MakeObject().Set("summary", std::move(summary)).Dump().c_str());
-  return c.false_passes + c.breaches + c.leftovers + c.honest_failed + c.faults == 0 ? 0 : 1;
+  PrintSummary(runner.counts.ToJson(), *tool);
+  return runner.counts.good() ? 0 : 1;
 }
 
 }  // namespace
@@ -329,8 +329,5 @@ int main(int argc, char** argv) {
     fprintf(stderr, "usage: assay_code_attacks FILE [--only ID-PREFIX]\n");
     return 2;
   }
-  assay::Result<int> done = assay::Main(argv[1], argc > 3 ? argv[3] : "");
-  if (done.ok()) return *done;
-  fprintf(stderr, "error: %s\n", done.error().message.c_str());
-  return 2;
+  return assay::ToolExit(assay::Main(argv[1], argc > 3 ? argv[3] : ""));
 }

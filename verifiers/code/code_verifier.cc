@@ -1,5 +1,6 @@
 #include "verifiers/code/code_verifier.h"
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <unordered_map>
@@ -43,11 +44,13 @@ Verdict FromTester(const Json& said, bool partial) {
   if (outcome == "fault") return Verdict::Fault(reason, detail);
   Verdict verdict = outcome == "pass" ? Verdict::Pass() : Verdict::Fail(reason, detail);
   int64_t passed = said.IntOr("passed", -1), total = said.IntOr("total", -1);
-  for (const char* key : {"failing", "passed", "total", "program_line", "exception", "failures"}) {
+  for (const char* key : {"failing", "passed", "total", "program_line", "exception", "failures",
+                          "decided_by", "forgeable"}) {
     if (const Json* value = said.Find(key)) verdict.evidence.Set(key, *value);
   }
-  if (outcome != "pass" && partial && passed > 0 && total > 0) {
-    verdict.score = static_cast<double>(passed) / static_cast<double>(total);
+  if (outcome != "pass" && partial && passed >= 0 && total > 0) {
+    const double share = static_cast<double>(passed) / static_cast<double>(total);
+    verdict.score = std::clamp(said.DoubleOr("score", share), 0.0, 1.0);
   }
   return verdict;
 }
