@@ -6,6 +6,7 @@
 #include <charconv>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,19 @@ std::string CheckSeed(const std::string& text) {
 const CLI::App* Deepest(const CLI::App& app) {
   const auto chosen = app.get_subcommands();
   return chosen.empty() ? &app : Deepest(*chosen[0]);
+}
+
+// Where else than on the command line the bad value of a global option may stand.
+std::string SettingsHint(const CLI::App& app, const std::string& message) {
+  for (const CLI::Option* option : app.get_options()) {
+    const std::string& variable = option->get_envname();
+    if (variable.empty() || std::getenv(variable.c_str()) == nullptr) continue;
+    for (const std::string& name : option->get_lnames()) {
+      if (message.find("--" + name) != std::string::npos)
+        return StrCat("; if no flag says so, ", variable, " or assay.toml does");
+    }
+  }
+  return "";
 }
 
 // CLI11's sentence in our style, with the nearest name.
@@ -72,7 +86,8 @@ Error FromParseError(const CLI::App& app, const CLI::ParseError& error) {
   }
   while (!message.empty() && (message.back() == '\n' || message.back() == '.')) message.pop_back();
   return {ErrorCode::kUsage, message,
-          StrCat("see `assay ", command == &app ? "" : command->get_name() + " ", "--help`")};
+          StrCat("see `assay ", command == &app ? "" : command->get_name() + " ", "--help`",
+                 SettingsHint(app, message))};
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 
 #include "cli/command.h"
 #include "cli/front.h"
+#include "core/jsonl.h"
 #include "core/text.h"
 
 namespace assay {
@@ -21,6 +22,8 @@ constexpr const char* kConfigKeys[] = {"jobs",      "seed",   "color",       "ou
                                        "isolation", "python", "no_progress", "quiet",
                                        "verbose",   "cache",  "no_cache"};
 
+constexpr size_t kConfigBytesMax = size_t{1} << 20;
+
 std::string EnvName(std::string_view key) {
   std::string name = "ASSAY_";
   for (char c : key) name.push_back(c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c);
@@ -31,12 +34,14 @@ Status LoadConfigFile() {
   const char* path = std::getenv("ASSAY_CONFIG");
   const std::string file = path != nullptr ? path : "assay.toml";
   if (path == nullptr && access(file.c_str(), F_OK) != 0) return {};
-  const toml::parse_result parsed = toml::parse_file(file);
+  const Result<std::string> text = ReadFile(file, kConfigBytesMax);
+  if (!text.ok()) return text.error();
+  const toml::parse_result parsed = toml::parse(*text, file);
   if (!parsed) {
     return Error{ErrorCode::kUsage,
                  StrCat(file, ":", static_cast<int64_t>(parsed.error().source().begin.line), ": ",
                         std::string(parsed.error().description())),
-                 ""};
+                 "one line a setting: jobs = 4"};
   }
   const std::vector<std::string> known(std::begin(kConfigKeys), std::end(kConfigKeys));
   for (const auto& [key, node] : parsed.table()) {
@@ -54,7 +59,7 @@ Status LoadConfigFile() {
       value = *flag ? "true" : "false";
     else
       return Error{ErrorCode::kUsage, StrCat(file, ": '", name, "' is no text, number or boolean"),
-                   ""};
+                   "one line a setting: jobs = 4"};
     setenv(EnvName(name).c_str(), value.c_str(), /*overwrite=*/0);
   }
   return {};

@@ -45,6 +45,22 @@ Result<std::string> ReadAll(const std::string& path) {
   return text;
 }
 
+// The program's bytes, as they are.
+Status WriteOutput(const std::string& path, const std::string& bytes) {
+  const bool to_stdout = path.empty() || path == "-";
+  std::FILE* file = to_stdout ? stdout : std::fopen(path.c_str(), "wb");
+  bool written =
+      file != nullptr && std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size();
+  written = written && std::fflush(file) == 0;
+  const int error_number = errno;
+  if (file != nullptr && !to_stdout) written = std::fclose(file) == 0 && written;
+  if (written) return {};
+  return Error{ErrorCode::kIo,
+               StrCat("cannot write '", to_stdout ? "standard output" : path,
+                      "': ", std::strerror(error_number)),
+               "check its folder, the permissions and the space left"};
+}
+
 std::string LanguageOf(const RunFlags& flags) {
   if (!flags.language.empty()) return flags.language;
   for (const auto& [suffix, language] : {std::pair{".py", "python"},
@@ -129,8 +145,8 @@ int RunRun(Context* context, const RunFlags& flags) {
   if (context->global.json()) {
     if (int code = context->Output(result.ToJson().Dump()); code != kExitOk) return code;
   } else {
-    fwrite(result.stdout_bytes.data(), 1, result.stdout_bytes.size(), stdout);
-    fflush(stdout);
+    if (Status status = WriteOutput(context->global.output, result.stdout_bytes); !status.ok())
+      return Fail(*context, status.error());
     fwrite(result.stderr_bytes.data(), 1, result.stderr_bytes.size(), stderr);
     if (!result.ok() || job->measure_bytecodes) Note(*context, Summary(result));
   }

@@ -183,8 +183,9 @@ int RunScore(Context* context, const ScoreFlags& flags) {
   context->polls_interrupted = true;
   options.warn = [context](const std::string& text) { Warn(*context, text); };
   if (context->global.verbose) {
-    Note(*context, StrCat(flags.files.size(), " files, ", options.jobs, " rows at once, rubric ",
-                          (*rubric)->spec().ToJson().Dump()));
+    Note(*context,
+         StrCat(flags.files.size(), flags.files.size() == 1 ? " file, " : " files, ", options.jobs,
+                " rows at once, rubric ", (*rubric)->spec().ToJson().Dump()));
   }
   Result<ScoreRunSummary> summary = ScoreFiles(options, **rubric);
   if (!summary.ok()) return Fail(*context, summary.error());

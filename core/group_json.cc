@@ -242,7 +242,10 @@ Result<Problem> ProblemFromJson(const Json& row) {
   }
   Status status = ReadVerificationInfo(row, &problem);
   if (!status.ok()) return status.error();
-  if (const Json* options = row.Find("options"); options != nullptr && !options->IsNull()) {
+  // A list of options is a choice question's, not ours: it is passed on.
+  const Json* options = row.Find("options");
+  const bool choices = options != nullptr && options->IsArray();
+  if (options != nullptr && !options->IsNull() && !choices) {
     if (!options->IsObject()) {
       return InputError("'options' is not an object",
                         "it looks like {\"math\": {\"mode\": \"bare\"}}");
@@ -252,7 +255,7 @@ Result<Problem> ProblemFromJson(const Json& row) {
   problem.extra = Json::MakeObject();
   for (const Json::Member& member : *object) {
     const bool understood = Contains(kProblemKeys, member.key) || Contains(kSampleKeys, member.key);
-    if (!understood || Contains(kEchoedKeys, member.key))
+    if (!understood || Contains(kEchoedKeys, member.key) || (choices && member.key == "options"))
       problem.extra.Set(member.key, member.value);
   }
   return problem;

@@ -54,6 +54,7 @@ class Json {
   bool IsNull() const { return std::holds_alternative<std::monostate>(value_); }
   bool IsBool() const { return std::holds_alternative<bool>(value_); }
   bool IsInt() const { return std::holds_alternative<int64_t>(value_); }
+  bool IsDouble() const { return std::holds_alternative<double>(value_); }
   bool IsString() const { return std::holds_alternative<std::string>(value_); }
   bool IsArray() const { return std::holds_alternative<Array>(value_); }
   bool IsObject() const { return std::holds_alternative<Object>(value_); }

@@ -15,6 +15,7 @@
 #include "core/group_json.h"
 #include "core/jsonl.h"
 #include "core/text.h"
+#include "datagen/column_shape.h"
 
 namespace assay {
 namespace {
@@ -147,7 +148,12 @@ struct SftColumns {
   bool many_answers = false;
   bool any_row = false;
   bool id = false, task = false, answer = false, info = false;
-  std::vector<std::pair<std::string, std::string>> extra;  // name in the row, name in the file
+  struct Extra {
+    std::string name;    // in the row
+    std::string column;  // in the file
+    ColumnShape shape;
+  };
+  std::vector<Extra> extra;
   int64_t renamed = 0;
 };
 
@@ -176,14 +182,29 @@ Status NoteColumns(const DatasetRow& row, SftColumns* columns) {
   columns->info |= !problem.verification_info.IsNull();
   const Json own = SampleColumns(row.group);
   for (const Json::Member& member : *own.AsObject()) {
-    const auto known = std::find_if(columns->extra.begin(), columns->extra.end(),
-                                    [&](const auto& pair) { return pair.first == member.key; });
-    if (known != columns->extra.end()) continue;
-    const bool reserved = IsReserved(member.key);
-    columns->renamed += reserved;
-    columns->extra.emplace_back(member.key, reserved ? StrCat("extra_", member.key) : member.key);
+    auto known = std::find_if(columns->extra.begin(), columns->extra.end(),
+                              [&](const auto& extra) { return extra.name == member.key; });
+    if (known == columns->extra.end())
+      known = columns->extra.insert(known, {member.key, member.key, ColumnShape()});
+    known->shape.Take(member.value);
   }
   return {};
+}
+
+// Reserved names become extra_NAME, or extra_extra_NAME where a column is called that already.
+void NameColumns(SftColumns* columns) {
+  for (SftColumns::Extra& extra : columns->extra) {
+    if (!IsReserved(extra.name)) continue;
+    ++columns->renamed;
+    const auto taken = [&] {
+      return std::any_of(columns->extra.begin(), columns->extra.end(), [&](const auto& other) {
+        return &other != &extra && other.column == extra.column;
+      });
+    };
+    do {
+      extra.column.insert(0, "extra_");
+    } while (taken());
+  }
 }
 
 Json AnswerColumn(const Problem& problem, bool many) {
@@ -216,9 +237,9 @@ Json SftLine(const DatasetRow& row, const SftColumns& columns) {
                                       ? Json("{}")
                                       : Json(problem.verification_info.Dump()));
   const Json own = SampleColumns(row.group);
-  for (const auto& [name, column] : columns.extra) {
-    const Json* value = own.Find(name);
-    line.Set(column, value != nullptr ? *value : Json());
+  for (const SftColumns::Extra& extra : columns.extra) {
+    const Json* value = own.Find(extra.name);
+    line.Set(extra.column, value != nullptr ? extra.shape.Fit(*value) : Json());
   }
   return line;
 }
@@ -228,6 +249,7 @@ Status WriteSft(Store* store, DatasetId dataset, WholeFile* file, ExportResult* 
   Status status = store->ForEachDatasetRow(
       dataset, true, [&](const DatasetRow& row) { return NoteColumns(row, &columns); });
   if (!status.ok()) return status;
+  NameColumns(&columns);
   result->renamed_columns = columns.renamed;
   return store->ForEachDatasetRow(dataset, true, [&](const DatasetRow& row) {
     ++result->rows;

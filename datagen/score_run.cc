@@ -336,9 +336,9 @@ class ScoreRun {
       for (size_t file = 0; file < options_.files.size() && status.ok() && !stopping_; ++file)
         status = ReadOne(file);
     }
-    if (status.ok() && !pending_.rows.empty()) Enqueue();
+    if (!pending_.rows.empty()) Enqueue();
     std::lock_guard<std::mutex> lock(mutex_);
-    if (!status.ok() && !failure_) failure_ = status.error();
+    if (!status.ok()) read_failure_ = status.error();
     reading_done_ = true;
     work_ready_.notify_all();
     row_ready_.notify_all();
@@ -657,6 +657,11 @@ class ScoreRun {
       ShowProgress(&progress);
     }
     summary_.interrupted = Interrupted();
+    if (std::lock_guard<std::mutex> lock(mutex_); read_failure_ && !summary_.interrupted) {
+      std::lock_guard<std::mutex> store_lock(store_mutex_);
+      if (store_) (void)store_->Commit();  // what was read before is done
+      return *read_failure_;
+    }
     if (split_groups_ > 0 && options_.warn) {
       options_.warn(StrCat(
           split_groups_.load(), " groups of '", options_.group_by,
@@ -828,6 +833,7 @@ class ScoreRun {
   bool reading_done_ = false;
   std::atomic<bool> stopping_{false};
   std::optional<Error> failure_;
+  std::optional<Error> read_failure_;  // said when all that was read before is written
 };
 
 }  // namespace

@@ -1,5 +1,8 @@
 #include "datagen/sqlite.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstring>
 
@@ -104,6 +107,33 @@ std::string_view Statement::TextAt(int column) const {
           static_cast<size_t>(sqlite3_column_bytes(stmt_.get(), column))};
 }
 
+namespace {
+
+// True for a database in a folder where nobody here may write, with nothing in its log: WAL mode would want to make two files
+// beside it even for reading.
+bool IsAtRest(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  struct stat log;
+  return access(folder.c_str(), W_OK) != 0 &&
+         (stat((path + "-wal").c_str(), &log) != 0 || log.st_size == 0) &&
+         access((path + "-shm").c_str(), F_OK) != 0;
+}
+
+std::string ImmutableUri(const std::string& path) {
+  std::string uri = "file:";
+  for (const char c : path) {
+    if (c == '%' || c == '?' || c == '#') {
+      StrAppend(&uri, "%", c == '%' ? "25" : c == '?' ? "3f" : "23");
+    } else {
+      uri.push_back(c);
+    }
+  }
+  return uri + "?immutable=1";
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Database>> Database::Open(const std::string& path, int open_flags,
                                                  int busy_timeout_ms) {
   // SQLite counts its memory under a lock of the whole process; nobody asks for the count. Only before its first use.
@@ -112,8 +142,10 @@ Result<std::unique_ptr<Database>> Database::Open(const std::string& path, int op
   std::unique_ptr<Database> database(new Database());
   database->path_ = path;
   // Our Database belongs to one thread, so SQLite's own mutexes are not needed.
-  int code =
-      sqlite3_open_v2(path.c_str(), &database->db_, open_flags | SQLITE_OPEN_NOMUTEX, nullptr);
+  const bool immutable = (open_flags & SQLITE_OPEN_READONLY) != 0 && IsAtRest(path);
+  int code = sqlite3_open_v2(immutable ? ImmutableUri(path).c_str() : path.c_str(), &database->db_,
+                             open_flags | SQLITE_OPEN_NOMUTEX | (immutable ? SQLITE_OPEN_URI : 0),
+                             nullptr);
   if (code != SQLITE_OK) return ErrorFrom(database->db_, code, path);
   sqlite3_extended_result_codes(database->db_, 1);
   sqlite3_busy_timeout(database->db_, busy_timeout_ms);

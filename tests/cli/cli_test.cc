@@ -153,6 +153,10 @@ TEST_F(CliTest, FlagBeatsVariableBeatsFileBeatsDefault) {
   const Ran ran = Run("config");
   EXPECT_EQ(ran.code, 2);
   EXPECT_NE(ran.err.find("did you mean 'jobs'?"), std::string::npos) << ran.err;
+  File("assay.toml", "jobs = \"many\"\n");
+  EXPECT_NE(Run("config").err.find("ASSAY_JOBS or assay.toml"), std::string::npos);
+  EXPECT_NE(Run("config", "ASSAY_CONFIG=nowhere.toml").err.find("cannot read 'nowhere.toml'"),
+            std::string::npos);
 }
 
 TEST_F(CliTest, WorksThroughALinkFromAnyFolder) {

@@ -51,6 +51,9 @@ TEST_F(RunCommandTest, StreamsAndExitCode) {
   EXPECT_EQ(Run("run bad.py </dev/null"), 1);
   EXPECT_EQ(out_, "partial\n");
   EXPECT_NE(err_.find("nonzero_exit (exit code 7)"), std::string::npos) << err_;
+  EXPECT_EQ(Run("run bad.py -o out.txt </dev/null"), 1);
+  EXPECT_EQ(out_, "");
+  EXPECT_EQ(*ReadFile(folder_ + "/out.txt"), "partial\n");
 }
 
 TEST_F(RunCommandTest, ProgramFromStandardInputAndByLanguage) {
@@ -60,6 +63,7 @@ TEST_F(RunCommandTest, ProgramFromStandardInputAndByLanguage) {
   EXPECT_EQ(Run("run --language pyhton - </dev/null"), 2);
   EXPECT_EQ(err_, "error: unknown language 'pyhton'\n\nhint: did you mean 'python'?\n");
   EXPECT_EQ(Run("run missing.py </dev/null"), 2);
+  EXPECT_NE(err_.find("No such file"), std::string::npos) << err_;
 }
 
 TEST_F(RunCommandTest, ReportAndLimits) {

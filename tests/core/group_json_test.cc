@@ -62,12 +62,18 @@ TEST(GroupJson, ErrorsSayWhatAndHow) {
         R"({"completions":["a"],"finish_reasons":[]})", R"({"completions":[3]})",
         R"({"completion":"a","completions":["a"]})", R"({"completion":"a","answer":{}})",
         R"({"completion":"a","verification_info":"{"})", R"({"completion":"a","prompt":5})",
-        R"({"completion":"a","options":[]})"}) {
+        R"({"completion":"a","options":7})", R"({"completion":"a","id":[1]})"}) {
     Result<Group> group = Read(text);
     ASSERT_FALSE(group.ok()) << text;
     EXPECT_EQ(group.error().code, ErrorCode::kInput);
     EXPECT_NE(group.error().hint, "") << text;
   }
+}
+
+TEST(GroupJson, AChoiceQuestionsOptionsAreKept) {
+  const Group group = *Read(R"({"completion":"a","options":["A) 1","B) 2"]})");
+  EXPECT_TRUE(group.problem.options.IsNull());
+  EXPECT_EQ(group.problem.extra.Dump(), R"({"options":["A) 1","B) 2"]})");
 }
 
 TEST(GroupJson, OwnLineRoundTrips) {

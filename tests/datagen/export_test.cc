@@ -49,6 +49,37 @@ class ExportTest : public StoreFixture {
   ExportResult result_;
 };
 
+// A reader that wants one type a column (Arrow) reads every file: unlike values are text in all lines, integers beside doubles doubles.
+TEST_F(ExportTest, SftColumnsHaveOneType) {
+  Begin();
+  const char* rows[] = {
+      R"({"mixed":1,"real":1,"struct":{"a":1},"deep":[{"x":1}],"big":1,"text":"kept","list":[]})",
+      R"({"mixed":"s","real":0.5,"struct":{"b":"s"},"deep":[{"x":"s"}],"big":123456789012345678901234567890,"list":[1]})",
+      R"({"mixed":null,"real":null,"struct":null,"extra_text":"mine","list":[1,2.5]})"};
+  for (const char* row : rows) {
+    std::vector<Spec> specs = {Pass(StrCat("text ", row))};
+    Group group = MakeGroup(StrCat("p", line_), specs);
+    group.problem.extra = *ParseJson(row);
+    Add(group, specs);
+  }
+  Select();
+  const std::vector<Json> lines = Export("trl-sft");
+  ASSERT_EQ(lines.size(), 3u);
+  const char* wanted[] = {
+      R"({"mixed":"1","real":1.0,"struct":{"a":1},"deep":"[{\"x\":1}]","big":"1","extra_extra_text":"kept","list":[],"extra_text":null})",
+      R"({"mixed":"\"s\"","real":0.5,"struct":{"b":"s"},"deep":"[{\"x\":\"s\"}]","big":"123456789012345678901234567890",)"
+      R"("extra_extra_text":null,"list":[1.0],"extra_text":null})",
+      R"({"mixed":null,"real":null,"struct":null,"deep":null,"big":null,"extra_extra_text":null,"list":[1.0,2.5],"extra_text":"mine"})"};
+  for (size_t i = 0; i < lines.size(); ++i) {
+    const Json expected = *ParseJson(wanted[i]);
+    for (const Json::Member& member : *expected.AsObject()) {
+      const Json* value = lines[i].Find(member.key);
+      ASSERT_NE(value, nullptr) << member.key;
+      EXPECT_EQ(value->Dump(), member.value.Dump()) << member.key;
+    }
+  }
+}
+
 TEST_F(ExportTest, SftPlainPrompts) {
   Begin();
   std::vector<Spec> specs = {Pass(" blue."), Failed("red")};

@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <thread>
 
@@ -55,6 +57,11 @@ class ScoreRunTest : public testing::Test {
     return text;
   }
 
+  // ReadFile unpacks.
+  static std::string RawBytes(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  }
   ScoreRunSummary Run() {
     Result<ScoreRunSummary> summary = ScoreFiles(options_, *rubric_);
     EXPECT_TRUE(summary.ok()) << summary.error().message;
@@ -204,6 +211,28 @@ TEST_F(ScoreRunTest, AGroupThatIsSplitInAPipeIsSaid) {
   EXPECT_EQ(Run().groups, 4);
   writer.join();
   EXPECT_NE(warning.find("split"), std::string::npos);
+}
+
+// What could be read of a file that was cut short is scored, and stays when the whole file is there.
+TEST_F(ScoreRunTest, AFileThatIsCutShortIsScoredAsFarAsItGoes) {
+  const std::string text = MakeInput(300);
+  const std::string path = File("a.jsonl", text);
+  options_.files = {path};
+  Run();
+  const std::string expected = *ReadFile(options_.output);
+  const std::string gz = folder_ + "/a.jsonl.gz";
+  ASSERT_EQ(std::system(StrCat("gzip -c ", path, " > ", gz).c_str()), 0);
+  const std::string whole = RawBytes(gz);
+  options_.files = {gz};
+  options_.store = folder_ + "/s.sqlite";
+  ASSERT_TRUE(WriteFileAtomic(gz, whole.substr(0, whole.size() / 2)).ok());
+  EXPECT_NE(RunError().message.find("ends in the middle"), std::string::npos);
+  const size_t rows = Output().size();
+  EXPECT_GT(rows, 10u);
+  ASSERT_TRUE(WriteFileAtomic(gz, whole).ok());
+  options_.resume = true;
+  EXPECT_EQ(Run().resumed, static_cast<int64_t>(rows));
+  EXPECT_EQ(*ReadFile(options_.output), expected);
 }
 
 TEST_F(ScoreRunTest, ResumeFromEveryKindOfStop) {
