@@ -98,6 +98,7 @@ bool SetLimits(const BoxSpec& spec) {
   // Address space that threads and runtimes reserve without touching is not memory: a coarse net over the watched figure.
   int64_t stacks = std::min<int64_t>(limits.processes, 64) * std::max<int64_t>(limits.stack_mib, 8);
   int64_t data_mib = limits.memory_mib + stacks + 256;
+  const int64_t processes = limits.processes + spec.other_tasks;
 #ifdef __SANITIZE_ADDRESS__
   data_mib = int64_t{1} << 30;  // its shadow is reserved as data
 #endif
@@ -106,7 +107,7 @@ bool SetLimits(const BoxSpec& spec) {
          Limit(RLIMIT_DATA, data_mib * kMib, data_mib * kMib) &&
          Limit(RLIMIT_STACK, limits.stack_mib * kMib, limits.stack_mib * kMib) &&
          Limit(RLIMIT_NOFILE, limits.open_files, limits.open_files) &&
-         Limit(RLIMIT_NPROC, limits.processes, limits.processes) && Limit(RLIMIT_MEMLOCK, 0, 0) &&
+         Limit(RLIMIT_NPROC, processes, processes) && Limit(RLIMIT_MEMLOCK, 0, 0) &&
          Limit(RLIMIT_MSGQUEUE, 0, 0) && Limit(RLIMIT_RTPRIO, 0, 0) && Limit(RLIMIT_NICE, 0, 0) &&
          Limit(RLIMIT_SIGPENDING, 256, 256);
 }

@@ -20,10 +20,11 @@ struct BoxSpec {
   int stdin_fd = -1;
   int stdout_fd = -1;
   int stderr_fd = -1;
-  int channel_fd = -1;   // becomes kChannelFd; -1: none
-  int ruleset_fd = -1;   // Landlock; -1: mounts hold the box
-  bool trusted = false;  // a tester: stays unreadable for other processes
-  int answer_fd = -1;    // becomes kAnswerFd; -1: none
+  int channel_fd = -1;      // becomes kChannelFd; -1: none
+  int ruleset_fd = -1;      // Landlock; -1: mounts hold the box
+  bool trusted = false;     // a tester: stays unreadable for other processes
+  int answer_fd = -1;       // becomes kAnswerFd; -1: none
+  int64_t other_tasks = 0;  // of its user, beside the box: the kernel counts them all together
 };
 
 // Shared between a zygote and its child while the child enters the box: which step it is at, and errno when it failed.

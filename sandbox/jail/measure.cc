@@ -169,6 +169,16 @@ void KillDescendants() {
   for (const Stat& stat : Descendants(AllProcesses())) kill(stat.pid, SIGKILL);
 }
 
+int64_t TasksOfUser(uid_t user) {
+  int64_t tasks = 0;
+  for (const Stat& stat : AllProcesses()) {
+    char text[2048];
+    const char* line = ReadProc(stat.pid, "status", text) ? strstr(text, "\nUid:") : nullptr;
+    if (line != nullptr && static_cast<uid_t>(atoll(line + 5)) == user) tasks += stat.threads;
+  }
+  return tasks;
+}
+
 Sample MeasureAll(bool proportional) {
   Sample total;
   static const long page_kib = sysconf(_SC_PAGESIZE) / 1024;

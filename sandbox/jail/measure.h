@@ -27,6 +27,8 @@ void SetProcFolder(int fd);
 void SetOwnPids(bool own);
 // All processes of the box. `proportional` shares the pages that several processes have among them (slower).
 Sample MeasureAll(bool proportional);
+// Processes and threads of a user on the whole machine.
+int64_t TasksOfUser(uid_t user);
 // SIGKILL to every descendant of the caller, once.
 void KillDescendants();
 // The caller becomes the first to be killed when memory runs out; needs SetProcFolder. False with errno.

@@ -275,6 +275,8 @@ bool Supervisor::CheckLimits(const Limits& limits, State* state) {
   state->process_peak = std::max(state->process_peak, sample.tasks);
   if (!FitsMemory(sample, state)) {
     state->cause = Cause::kMemoryLimit;
+  } else if (sample.tasks > limits.processes) {
+    state->cause = Cause::kProcessLimit;
   } else if (sample.cpu_ms > static_cast<double>(limits.cpu_ms)) {
     state->cause = Cause::kCpuLimit;
   } else if (wall >= static_cast<double>(limits.wall_ms)) {

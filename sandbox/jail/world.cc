@@ -499,6 +499,13 @@ Result<StartedZygote> StartPlain(bool bare, const sandbox::WorkerConfig& config,
 
 }  // namespace
 
+int64_t TasksBeside(const World& world) {
+  constexpr int64_t kComeAndGo = 64;
+  // A user namespace counts for itself.
+  if (world.separate_user || world.own_pids) return 0;
+  return TasksOfUser(world.box_uid) + kComeAndGo;
+}
+
 std::vector<std::string> ReadOnlyPaths(const World& world) {
   std::vector<std::string> list(std::begin(kSystemFolders), std::end(kSystemFolders));
   list.insert(list.end(), std::begin(kEtc), std::end(kEtc));

@@ -32,6 +32,9 @@ struct World {
   std::vector<std::string> layers;    // "name=state"
 };
 
+// What the kernel counts against the box's limit of processes though it is not the box's: where it shares our user, all that we
+// run, with room for what comes and goes. There the limit itself is watched.
+int64_t TasksBeside(const World& world);
 // The folders and files that a box may read and execute.
 std::vector<std::string> ReadOnlyPaths(const World& world);
 // What a box can see and write, as text.

@@ -228,6 +228,7 @@ BoxSpec Candidates::SpecOf(const BoxKind& kind) const {
   spec.limits = &kind.limits;
   spec.filter = kind.filter;
   spec.ruleset_fd = scratch_.ruleset_fd();
+  spec.other_tasks = TasksBeside(world_);
   return spec;
 }
 
@@ -471,6 +472,7 @@ bool Testers::Fork(Tester* tester) {
   tester->control = Fd(pair[0]);
   Fd inner(pair[1]);
   Fd nothing(open("/dev/null", O_RDWR | O_CLOEXEC));
+  const int64_t other_tasks = TasksBeside(world_);
   tester->pid = ForkWithPython();
   if (tester->pid == 0) {
     BoxSpec spec;
@@ -481,6 +483,7 @@ bool Testers::Fork(Tester* tester) {
     spec.channel_fd = inner.get();
     spec.ruleset_fd = scratch_.ruleset_fd();
     spec.trusted = true;
+    spec.other_tasks = other_tasks;
     EnterBox(spec, &progress_);
     TesterMain();
   }

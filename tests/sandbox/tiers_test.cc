@@ -62,6 +62,22 @@ TEST_F(LandlockTest, ProcessesOutsideCannotBeSignalled) {
   EXPECT_EQ(result.stdout_bytes, "end\n") << Show(result);
 }
 
+// Whoever has this user id too, and however many they are: the limit is the box's own.
+TEST_F(LandlockTest, ProcessesAreCountedInTheBoxOnly) {
+  Limits limits;
+  limits.processes = 40;
+  RunResult threads = Python(
+      "import threading\nb = threading.Barrier(31)\nts = [threading.Thread(target=b.wait) for _ in "
+      "range(30)]\nfor t in ts: t.start()\nb.wait()\nfor t in ts: t.join()\nprint('all')",
+      limits);
+  EXPECT_EQ(threads.stdout_bytes, "all\n") << Show(threads);
+  RunResult forks = Python(
+      "import os, time\nfor _ in range(70):\n  if os.fork() == 0:\n    time.sleep(20)\n    "
+      "os._exit(0)\ntime.sleep(20)",
+      limits);
+  EXPECT_EQ(forks.cause, Cause::kProcessLimit) << Show(forks);
+}
+
 TEST_F(LandlockTest, LimitsHoldAndNothingIsLeft) {
   Limits limits;
   limits.cpu_ms = 2000;
