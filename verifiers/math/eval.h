@@ -108,6 +108,7 @@ class FieldEval {
   Value Rounded(NodeId id, uint64_t* out);
   uint64_t WholeTerms(NodeId id) const;
   Value Commutative(NodeId id, uint64_t* out);
+  Value Operands(NodeId id, Op op, std::vector<uint64_t>* out);
   Value Extreme(uint64_t a, uint64_t b, bool larger, uint64_t* out);
   bool IsNegatedHalf(uint64_t v) const { return v > f_.p - v; }
 

@@ -67,16 +67,26 @@ bool IsNegation(std::string_view word) {
 }
 
 bool IsHedge(std::string_view word) {
-  return OneOf(word, {"might",     "maybe",    "may",      "could", "perhaps",    "possibly",
-                      "unsure",    "unlikely", "doubtful", "if",    "whether",    "suppose",
-                      "supposing", "assuming", "unless",   "peut",  "vielleicht", "quizás",
-                      "quizá",     "возможно", "talvez",   "forse"});
+  return OneOf(word,
+               {"might",        "maybe",        "may",      "could", "perhaps",        "possibly",
+                "unsure",       "unlikely",     "doubtful", "if",    "whether",        "suppose",
+                "supposing",    "assuming",     "unless",   "peut",  "vielleicht",     "quizás",
+                "quizá",        "возможно",     "talvez",   "forse", "möglicherweise", "eventuell",
+                "posiblemente", "possivelmente"});
+}
+
+// Hedges of a whole sentence: "maybe the answer is 4"; not "you may see that the answer is 4".
+bool IsSentenceHedge(std::string_view word) {
+  return IsHedge(word) && !OneOf(word, {"may", "could", "assuming", "suppose", "supposing", "if",
+                                        "whether", "unless", "might"});
 }
 
 // Hedges in scripts without spaces, where a word ends nowhere.
 bool HasUnspacedHedge(std::string_view text) {
   for (const std::string_view hedge : {"可能", "也许", "或许", "かもし"}) {
-    if (text.find(hedge) != kNone) return true;
+    const size_t at = text.find(hedge);
+    // 可能的值: the possible values.
+    if (at != kNone && !HasAt(text, at + hedge.size(), "的")) return true;
   }
   return false;
 }
@@ -350,6 +360,7 @@ bool Extractor::Denied(const Box& box) {
   std::string before_last;
   bool disbelieved = false;  // "I don't think it is"
   bool unsure = false;       // "I'm not sure, but"
+  bool untrue = false;       // "it is not true that"
   for (size_t i = begin; i < box.begin;) {
     size_t word_end = i;
     const std::string word = WordAt(text_, i, box.begin, &word_end);
@@ -360,11 +371,13 @@ bool Extractor::Denied(const Box& box) {
     disbelieved = disbelieved || (IsNegation(last) && OneOf(word, {"think", "believe"}));
     unsure = unsure || word == "unsure" ||
              (IsNegation(last) && OneOf(word, {"sure", "certain", "confident"}));
+    untrue =
+        word == "that" ? untrue : IsNegation(last) && OneOf(word, {"true", "correct", "right"});
     before_last = last;
     last = word;
   }
   // Only markup between the denial and the box.
-  if (disbelieved || (before_last == "rule" && last == "out") ||
+  if (disbelieved || untrue || (before_last == "rule" && last == "out") ||
       OneOf(last, {"excludes", "exclude", "eliminate", "reject"}))
     return true;
   size_t sign = box.begin;
@@ -560,7 +573,11 @@ bool Extractor::ByBox(Extraction* out) {
 int Extractor::RetractionAt(size_t at, bool continued, size_t* next) const {
   const size_t end = ClauseEnd(text_, at, hi_);
   size_t i = end;
-  while (i < hi_ && !IsSpace(text_[i])) ++i;
+  if (i < hi_ && static_cast<unsigned char>(text_[i]) >= 0xE3) {
+    i += 3;  // no blank follows a full stop of this kind
+  } else {
+    while (i < hi_ && !IsSpace(text_[i])) ++i;
+  }
   *next = std::max(SkipSpace(text_, i, hi_), at + 1);
   bool turn = false;
   bool subject = continued;
@@ -608,22 +625,32 @@ int Extractor::RetractionAt(size_t at, bool continued, size_t* next) const {
     forgot = forgot || (speaker && OneOf(word, {"forgot", "overlooked", "neglected"}));
     if (OneOf(word, {"mention", "say", "add", "note", "state", "write"})) forgot = false;
     if (words <= 6) {
-      subject = subject || OneOf(word, {"that", "that's", "this", "it", "it's", "my", "i", "above",
-                                        "answer", "result", "previous", "which"});
+      subject =
+          subject || OneOf(word, {"that",  "that's", "this",   "it",       "it's",  "my",   "i",
+                                  "above", "answer", "result", "previous", "which", "das",  "dies",
+                                  "es",    "c'est",  "cela",   "ça",       "eso",   "esto", "это",
+                                  "я",     "isso",   "questo", "我",       "这",    "這"});
       if (word == "a" || word == "common" || word == "many" || word == "some") subject = false;
     }
     if (OneOf(word, {"hope", "if", "check", "checking", "verify", "believe", "otherwise", "would",
                      "unless"}))
       return 0;
-    negated = negated || IsNegation(word);
+    negated = negated || IsNegation(word) || word == "没" || word == "沒";
+    // "On second thought", and the Japanese "mistaken" if nothing behind it denies it.
+    taken_back =
+        taken_back || (before == "second" && StartsWith(word, "thought")) ||
+        (before == "間" && word == "違" && text_.substr(i, end - i).find("ありません") == kNone);
     since_negation = IsNegation(word) ? 0 : since_negation + 1;
     answer = answer || (word == "answer" && since_negation <= 3 &&
                         OneOf(before, {"the", "my", "our", "an", "correct", "final", "right"}));
     const bool none = OneOf(before, {"no", "any", "without", "common"});
     before = word;
-    wrong = wrong || (!none && OneOf(word, {"wrong", "incorrect", "mistaken", "mistake", "error",
-                                            "invalid", "falsch", "faux", "incorrecto", "неверно",
-                                            "错", "retract", "kidding"}));
+    wrong = wrong ||
+            (!none && OneOf(word, {"wrong",      "incorrect", "mistaken",  "mistake", "error",
+                                   "invalid",    "falsch",    "faux",      "fausse",  "incorrecto",
+                                   "incorrecta", "errado",    "sbagliato", "неверно", "неправильно",
+                                   "ошибка",     "ошибся",    "错",        "錯",      "retract",
+                                   "kidding"}));
     right = right || (copula && OneOf(word, {"correct", "right", "confirmed"}));
     copula = OneOf(word, {"is", "was", "it's", "that's", "be", "are", "indeed", "isn't", "not"});
   }
@@ -696,7 +723,8 @@ bool Extractor::PrefixRefuses(size_t at) {
   const size_t begin = ClauseBegin(text_, at, lo_);
   bool denied = false;
   bool first_person = false;
-  bool said = false;  // by somebody else
+  bool said = false;    // by somebody else
+  bool hedged = false;  // "maybe the answer is 4"
   for (size_t i = begin; i < at;) {
     size_t word_end = i;
     const std::string word = WordAt(text_, i, at, &word_end);
@@ -724,15 +752,17 @@ bool Extractor::PrefixRefuses(size_t at) {
     }
     denied = IsNegation(word) || EndsWith(word, "n't");
     first_person = first_person || OneOf(word, {"i", "we", "i'd", "i'll", "let's", "us", "me"});
-    // What somebody says ends at "but".
-    if (OneOf(word, {"but", "however", "yet"})) said = false;
+    // What somebody says or fears ends at "but".
+    if (OneOf(word, {"but", "however", "yet", "aber", "mais", "pero", "но"})) said = hedged = false;
+    hedged = hedged || IsSentenceHedge(word);
     if (!first_person && OneOf(word, {"says", "said", "say", "claims", "claimed", "claim", "thinks",
                                       "thought", "believes", "argues"}))
       said = true;
     i = word_end;
   }
-  if (said) refusal_ = "quoted";
-  return said;
+  hedged = hedged || HasUnspacedHedge(text_.substr(begin, at - begin));
+  if (said || hedged) refusal_ = said ? "quoted" : "hedged";
+  return said || hedged;
 }
 
 // "Answer 9", "the answer $9$"; but not "they answer 9 questions".
@@ -808,6 +838,7 @@ bool Extractor::ReadProse(size_t at, size_t end, Candidate* out, int depth) {
   bool modified = false;
   bool denied = false;
   bool spoken = false;
+  bool up = false;  // "up to"
   FormulaReader formulas(text_, end);
   Formula formula;
   for (size_t i = at; i < end;) {
@@ -834,7 +865,8 @@ bool Extractor::ReadProse(size_t at, size_t end, Candidate* out, int depth) {
     ++words;
     i = word_end;
     if (IsCopula(word)) copula = i;
-    qualified = qualified || (values == 0 && IsQualifier(word));
+    qualified = qualified || (values == 0 && (IsQualifier(word) || (word == "to" && up)));
+    up = words == 1 && word == "up";
     if (values == 0) modified = IsModifier(word) || (modified && word == "of");
     denied = denied || IsNegation(word);
     spoken = spoken || (words == 1 && (word == "i" || word == "we" || word == "i'm"));

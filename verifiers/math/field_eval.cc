@@ -628,6 +628,18 @@ Value FieldEval::Binder(NodeId id, uint64_t* out) {
   return Value::kOk;
 }
 
+// max(max(a, b), c) is max(a, b, c).
+Value FieldEval::Operands(NodeId id, Op op, std::vector<uint64_t>* out) {
+  for (uint32_t k = 0; k < tree_[id].n; ++k) {
+    const NodeId kid = tree_.Kid(id, k);
+    uint64_t v = 0;
+    const Value ok = tree_[kid].op == op ? Operands(kid, op, out) : Eval(kid, &v);
+    if (ok != Value::kOk) return ok;
+    if (tree_[kid].op != op) out->push_back(v);
+  }
+  return budget_.Spend(1) ? Value::kOk : Value::kLimit;
+}
+
 // (a + b + |a - b|) / 2 is the larger one.
 Value FieldEval::Extreme(uint64_t a, uint64_t b, bool larger, uint64_t* out) {
   opaque_ = true;
@@ -649,12 +661,8 @@ Value FieldEval::Commutative(NodeId id, uint64_t* out) {
     return ok;
   }
   std::vector<uint64_t> values;
-  for (uint32_t k = 0; k < n.n; ++k) {
-    uint64_t v = 0;
-    const Value ok = Eval(tree_.Kid(id, k), &v);
-    if (ok != Value::kOk) return ok;
-    values.push_back(v);
-  }
+  const Value ok = Operands(id, n.op, &values);
+  if (ok != Value::kOk) return ok;
   std::sort(values.begin(), values.end());
   values.erase(std::unique(values.begin(), values.end()), values.end());
   if (values.size() == 1) {

@@ -661,6 +661,8 @@ class Parser {
         case Tok::kNumber:
           if (Is(Tok::kNumber) && T().space && p_ > words_begin) {
             if (const NodeId sum = TryCompound(value, raw); sum != kNoNode) return sum;
+            // "15 lub 16": what holds another number is no unit.
+            return Fail();
           }
           if (T().space || !raw.empty()) raw += ' ';
           raw += T().text;

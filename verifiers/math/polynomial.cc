@@ -291,6 +291,14 @@ class Divisors {
         args.push_back(q.num);
       }
     }
+    const auto constant = [&ring](const Poly& p) {
+      return fmpz_mpoly_is_fmpz(p.get(), ring.ctx()) != 0;
+    };
+    const auto counts = [this](NodeId atom) { return StandsForWhole(atom); };
+    // gcd(n, 10) depends on n, while gcd(10 x, 15) is that of polynomials.
+    if (std::any_of(args.begin(), args.end(), constant) &&
+        std::any_of(atoms.begin(), atoms.end(), counts))
+      return kNoNode;
     Poly total = args[0];
     if (!whole) Primitive(ring, &total);
     for (size_t k = 1; k < args.size(); ++k) {
@@ -316,6 +324,11 @@ class Divisors {
   }
 
  private:
+  // By convention the letters i to n stand for whole numbers.
+  bool StandsForWhole(NodeId atom) const {
+    return tree_[atom].op == Op::kSym && tree_.Name(atom)[0] >= 'i' && tree_.Name(atom)[0] <= 'n';
+  }
+
   // Divided by the greatest common divisor of the coefficients.
   static void Primitive(const Ring& ring, Poly* p) {
     if (fmpz_mpoly_is_zero(p->get(), ring.ctx())) return;

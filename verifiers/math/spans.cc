@@ -273,7 +273,10 @@ std::string WordAt(std::string_view text, size_t at, size_t end, size_t* word_en
       const UChar32 point = CodePointAt(text, i, &size);
       const bool mark = !word.empty() && (U_GET_GC_MASK(point) & U_GC_M_MASK) != 0;
       if (!u_isalpha(point) && !mark) break;
-      word.append(text.substr(i, size));
+      uint8_t lower[U8_MAX_LENGTH];
+      int32_t length = 0;
+      U8_APPEND_UNSAFE(lower, length, u_tolower(point));
+      word.append(reinterpret_cast<const char*>(lower), static_cast<size_t>(length));
       i += size;
       // A script without spaces: every sign is a word of its own.
       if (point >= 0x3040 && point <= 0x9FFF) break;

@@ -261,12 +261,14 @@ int64_t Multiplier(std::string_view word) {
 }
 
 bool IsConjunction(std::string_view normalized) {
-  static const WordSet set = {"and", "or", "as well as", "or else", "and also", "and or"};
-  return set.count(normalized) != 0;
+  static const WordSet set = {"and", "as well as", "and also", "and or", "und",
+                              "et",  "и",          "和",       "与",     "と"};
+  return set.count(normalized) != 0 || IsDisjunction(normalized);
 }
 
 bool IsDisjunction(std::string_view normalized) {
-  return normalized == "or" || normalized == "or else";
+  static const WordSet set = {"or", "or else", "oder", "ou", "или", "或", "或者", "または"};
+  return set.count(normalized) != 0;
 }
 
 bool HasNegation(std::string_view normalized) {
