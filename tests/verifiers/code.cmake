@@ -2,6 +2,14 @@
 add_executable(assay_code_attacks code_attacks.cc)
 target_link_libraries(assay_code_attacks PRIVATE assay_verifiers assay_sandbox)
 add_dependencies(assay_code_attacks assay-jail)
+# A daemon is ended with its box, and counted where boxes are not ended.
+set(leftover ${CMAKE_CURRENT_SOURCE_DIR}/../cases/code_leftover.jsonl)
+foreach(how "" "--without-end")
+  add_test(NAME code_attacks_leftover${how} COMMAND assay_code_attacks ${leftover} ${how})
+  set_tests_properties(code_attacks_leftover${how} PROPERTIES LABELS sandbox RESOURCE_LOCK sandbox TIMEOUT 120
+    SKIP_REGULAR_EXPRESSION "cannot isolate" PASS_REGULAR_EXPRESSION "\"leftovers\":0")
+endforeach()
+set_tests_properties(code_attacks_leftover--without-end PROPERTIES PASS_REGULAR_EXPRESSION "\"leftovers\":[1-9]")
 assay_test(code_extract_test SOURCES code_extract_test.cc LABELS fast LIBS assay_verifiers)
 assay_test(code_verifier_test SOURCES code_verifier_test.cc LABELS sandbox LIBS assay_verifiers assay_sandbox)
 assay_test(judge_test SOURCES judge_test.cc LABELS sandbox LIBS assay_verifiers assay_sandbox)

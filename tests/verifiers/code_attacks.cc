@@ -306,8 +306,8 @@ class Runner {
   int problems_ = 0;
 };
 
-Result<int> Main(const std::string& file, const std::string& only) {
-  Result<CodeTool> tool = OpenCodeTool(1, /*cache=*/false);
+Result<int> Main(const std::string& file, const std::string& only, uint32_t without) {
+  Result<CodeTool> tool = OpenCodeTool(1, /*cache=*/false, without);
   if (!tool.ok()) return tool.error();
   Result<std::vector<Json>> items = ReadRows(file);
   if (!items.ok()) return items.error();
@@ -326,8 +326,11 @@ Result<int> Main(const std::string& file, const std::string& only) {
 
 int main(int argc, char** argv) {
   if (argc < 2) {
-    fprintf(stderr, "usage: assay_code_attacks FILE [--only ID-PREFIX]\n");
+    fprintf(stderr, "usage: assay_code_attacks FILE [--only ID-PREFIX | --without-end]\n");
     return 2;
   }
-  return assay::ToolExit(assay::Main(argv[1], argc > 3 ? argv[3] : ""));
+  // Processes that a job leaves are not ended then: they must be counted.
+  const bool without_end = argc > 2 && std::string_view(argv[2]) == "--without-end";
+  return assay::ToolExit(
+      assay::Main(argv[1], argc > 3 ? argv[3] : "", without_end ? assay::kWithoutEnd : 0));
 }

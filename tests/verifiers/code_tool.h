@@ -12,6 +12,7 @@
 #include "core/jsonl.h"
 #include "core/text.h"
 #include "sandbox/sandbox.h"
+#include "sandbox/weakened.h"
 #include "verifiers/code/code_verifier.h"
 
 namespace assay {
@@ -28,13 +29,14 @@ struct CodeTool {
 
 // `slots` 0: one for each core. ASSAY_PYTHON_FOR_JAIL names another interpreter. No verdict is taken from memory twice unless
 // `cache`.
-inline Result<CodeTool> OpenCodeTool(int slots, bool cache) {
+// `without`: layers switched off (sandbox/weakened.h), to see that a tool sees what they let through.
+inline Result<CodeTool> OpenCodeTool(int slots, bool cache, uint32_t without = 0) {
   SandboxConfig config;
   config.slots =
       slots > 0 ? slots : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   if (const char* python = getenv("ASSAY_PYTHON_FOR_JAIL")) config.python = python;
   CodeTool tool;
-  Result<std::unique_ptr<Sandbox>> sandbox = Sandbox::Create(config);
+  Result<std::unique_ptr<Sandbox>> sandbox = CreateWeakened(config, without);
   if (!sandbox.ok()) return sandbox.error();
   tool.sandbox = std::move(sandbox).value();
   VerifierEnv env;

@@ -57,7 +57,7 @@ bool IsCopula(std::string_view word) {
   return OneOf(word, {"is",     "are",      "was",  "be",  "equals", "becomes", "it's",  "that's",
                       "es",     "son",      "será", "est", "sont",   "vaut",    "ist",   "sind",
                       "lautet", "beträgt",  "é",    "è",   "are:",   "равен",   "равно", "равна",
-                      "это",    "является", "是",   "为",  "為",     "は"});
+                      "это",    "является", "是",   "为",  "為",     "は",      "هي",    "هو"});
 }
 
 bool IsNegation(std::string_view word) {
@@ -91,6 +91,21 @@ bool HasUnspacedHedge(std::string_view text) {
   return false;
 }
 
+// "at least", "more than" and questions in these scripts, and 15か16.
+bool HasUnspacedBound(std::string_view text) {
+  for (const std::string_view bound :
+       {"至少", "最多", "大于", "小于", "超过", "不到", "不少于", "不多于", "吗", "以上", "以下",
+        "未満", "より", "少なくとも"}) {
+    if (text.find(bound) != kNone) return true;
+  }
+  constexpr std::string_view kOr = "か";
+  for (size_t at = text.find(kOr); at != kNone; at = text.find(kOr, at + 1)) {
+    const size_t next = at + kOr.size();
+    if (at > 0 && IsDigit(text[at - 1]) && next < text.size() && IsDigit(text[next])) return true;
+  }
+  return false;
+}
+
 // "twice 42", "minus 42": words that make another value of the one behind them.
 bool IsModifier(std::string_view word) {
   return OneOf(word, {"twice", "thrice", "double", "triple", "half", "square", "cube", "root",
@@ -107,10 +122,15 @@ bool IsQuoting(std::string_view word) {
 
 // Words that make of a value something else: "at least 4", "unlikely to be 4".
 bool IsQualifier(std::string_view word) {
-  return OneOf(word, {"less",   "greater",  "more",   "fewer",  "least",  "most",     "under",
-                      "over",   "above",    "below",  "but",    "except", "unlikely", "no",
-                      "never",  "anything", "other",  "than",   "larger", "smaller",  "exceeds",
-                      "within", "nowhere",  "hardly", "barely", "almost", "nearly"});
+  return OneOf(
+      word, {"less", "greater", "more", "fewer", "least", "most", "under", "over", "above", "below",
+             "but", "except", "unlikely", "no", "never", "anything", "other", "than", "larger",
+             "smaller", "exceeds", "within", "nowhere", "hardly", "barely", "almost", "nearly",
+             "multiple", "divisor", "factor", "close",
+             // French, Spanish, Portuguese, Italian, German, Russian
+             "supérieur", "supérieure", "inférieur", "inférieure", "moins", "mayor", "menor",
+             "menos", "maior", "maggiore", "minore", "almeno", "größer", "kleiner", "mindestens",
+             "höchstens", "weniger", "больше", "меньше", "более", "менее"});
 }
 
 // "The answer is correct", "the answer is given by ..": no answer follows.
@@ -593,11 +613,14 @@ int Extractor::RetractionAt(size_t at, bool continued, size_t* next) const {
   bool taken_back = false;  // "I take that back"
   bool slip = false;        // "Oops"
   bool forgot = false;
+  bool contrary = false;
   i = at;
   for (int words = 0; i < end && words < 14;) {
     size_t word_end = i;
     const std::string word = WordAt(text_, i, end, &word_end);
     if (word.empty()) {
+      // "15... actually 16"
+      taken_back = taken_back || (words == 1 && before == "actually" && IsDigit(text_[i]));
       i = std::max(i + 1, word_end);
       continue;
     }
@@ -636,6 +659,10 @@ int Extractor::RetractionAt(size_t at, bool continued, size_t* next) const {
                      "unless"}))
       return 0;
     negated = negated || IsNegation(word) || word == "没" || word == "沒";
+    // "But I get 16".
+    contrary = contrary || (words == 1 && word == "but");
+    taken_back = taken_back || (contrary && words == 3 && before == "i" &&
+                                OneOf(word, {"get", "got", "find", "found", "obtain"}));
     // "On second thought", and the Japanese "mistaken" if nothing behind it denies it.
     taken_back =
         taken_back || (before == "second" && StartsWith(word, "thought")) ||
@@ -738,6 +765,12 @@ bool Extractor::PrefixRefuses(size_t at) {
       return true;
     }
     const size_t distance = at - word_end;
+    // "Assume that the answer is 4", "it is possible that the answer is 4".
+    if (OneOf(word, {"assume", "possible"}) && distance <= 10) {
+      const size_t end = ClauseEnd(text_, at, hi_);
+      refusal_ = end < hi_ && text_[end] == '?' ? "question" : "hedged";
+      return true;
+    }
     if (IsQuoting(word) && distance <= 8) {
       refusal_ = "quoted";
       return true;
@@ -808,7 +841,7 @@ size_t Extractor::ContentBegin(const PhraseHit& hit) {
       continue;
     }
     ++words;
-    if (IsNegation(word) || word == "no") {
+    if (IsNegation(word) || OneOf(word, {"no", "non", "não"})) {
       refusal_ = "negated";
       return kNone;
     }
@@ -974,7 +1007,8 @@ bool Extractor::ReadContent(size_t at, Candidate* out, int depth) {
   const char* const refusal_before = refusal_;
   if (span.turned && depth < 3 && ReadContent(span.resume, out, depth + 3)) return true;
   refusal_ = refusal_before;
-  if (HasUnspacedHedge(text_.substr(at, end - at))) {
+  const std::string_view clause = text_.substr(at, end - at);
+  if (HasUnspacedHedge(clause) || HasUnspacedBound(clause)) {
     refusal_ = "hedged";
     return false;
   }
@@ -1065,7 +1099,8 @@ bool Extractor::AnchorAt(const PhraseHit& hit, Candidate* out) {
     return ReadTag(size_t{hit.end} + 1, out);
   if (hit.phrase == Phrase::kLabel) return ReadLabel(hit, out);
   const size_t content = ContentBegin(hit);
-  if (content != kNone && HasUnspacedHedge(text_.substr(hit.end, content - hit.end))) {
+  const std::string_view joint = text_.substr(hit.end, content == kNone ? 0 : content - hit.end);
+  if (HasUnspacedHedge(joint) || HasUnspacedBound(joint)) {
     refusal_ = "hedged";
     return false;
   }

@@ -442,10 +442,13 @@ class DirectWalk {
     for (const std::string_view either : {"または", "あるいは", "もしくは"}) {
       if (HasAt(text_, at_, either)) return true;
     }
-    if (word != "at") return false;
+    // "15 squared", "15 more than x"
+    if (word == "squared" || word == "cubed") return true;
+    const bool compares = OneOf(word, {"more", "less", "fewer", "greater"});
+    if (word != "at" && !compares) return false;
     size_t next_end = word_end;
     const std::string next = WordAt(text_, SkipSpace(text_, word_end, end_), end_, &next_end);
-    return next == "most" || next == "least";
+    return compares ? next == "than" : next == "most" || next == "least";
   }
 
   // A letter is a variable (or a choice), unless it is the article of a phrase.
