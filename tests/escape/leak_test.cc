@@ -163,7 +163,7 @@ TEST_F(LeakTest, TenThousandJobsLeaveNothing) {
   ASSERT_EQ(workers.size(), kWorkerProcesses + 1);
   int fds = CountEntries("/proc/self/fd");
   std::vector<int> worker_fds;
-  int64_t own_memory = MemoryKib(getpid());
+  [[maybe_unused]] int64_t own_memory = MemoryKib(getpid());
   int64_t memory = 0, memory_after = 0;
   for (size_t i = 0; i < kWorkerProcesses; ++i) {
     const pid_t pid = workers[i];
