@@ -133,7 +133,9 @@ class GgufParser {
     const uint64_t value_count = Read<uint64_t>();
     // Each entry takes more than 12 bytes of file: a count that cannot fit is not worth a loop.
     if (tensor_count > size / 12 || value_count > size / 12)
-      return Fail("has an impossible header", "");
+      return Fail(StrCat("is cut short or damaged: its header promises ", value_count,
+                         " values and ", tensor_count, " tensors, the file has ", size, " bytes"),
+                  "fetch the file again");
     for (uint64_t i = 0; i < value_count && ok_; ++i) ReadEntry();
     for (uint64_t i = 0; i < tensor_count && ok_; ++i) ReadTensor();
     if (!ok_)

@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
+#include <fstream>
 
 #include "core/jsonl.h"
 #include "core/text.h"
@@ -68,7 +70,46 @@ double PassAtK(int64_t n, int64_t c, int64_t k) {
   return 1.0 - miss;
 }
 
+// The number behind `key` in a file of the kernel's; -1 without one ("max").
+double KernelNumber(const char* file, const std::string& key) {
+  std::ifstream in(file);
+  std::string word;
+  if (key.empty()) in >> word;
+  while (!key.empty() && in >> word && word != key) {
+  }
+  if (!key.empty() && word == key) in >> word;
+  return in && !word.empty() && word[0] >= '0' && word[0] <= '9' ? std::atof(word.c_str()) : -1;
+}
+
+// What the kernel says it could still give this process; -1 where it does not say.
+double AvailableBytes() {
+  const double free_kib = KernelNumber("/proc/meminfo", "MemAvailable:");
+  if (free_kib < 0) return -1;
+  const double bytes =
+      1024 * (free_kib + std::max(0.0, KernelNumber("/proc/meminfo", "SwapFree:")));
+  const double limit = KernelNumber("/sys/fs/cgroup/memory.max", "");
+  const double used = KernelNumber("/sys/fs/cgroup/memory.current", "");
+  if (limit < 0 || used < 0) return bytes;
+  // Pages of files count as used there, but go when memory is wanted.
+  double pages = 0;
+  for (const char* key : {"active_file", "inactive_file"})
+    pages += std::max(0.0, KernelNumber("/sys/fs/cgroup/memory.stat", key));
+  return std::min(bytes, std::max(0.0, limit - used + pages));
+}
+
 }  // namespace
+
+Status CheckMemory(int64_t parameters, double available_bytes) {
+  const double needed = 12.0 * static_cast<double>(parameters);
+  if (available_bytes < 0 || needed <= available_bytes) return {};
+  const auto mib = [](double bytes) { return static_cast<int64_t>(bytes / (1 << 20)); };
+  return Error{
+      ErrorCode::kUnavailable,
+      StrCat("not enough memory: training ", WithThousands(parameters), " parameters takes ",
+             WithThousands(mib(needed)), " MiB more for gradients and Adam's moments, ",
+             WithThousands(mib(available_bytes)), " MiB are free"),
+      "use a smaller model or a machine with more memory"};
+}
 
 Result<PolicySetup> SetUpPolicy(const TrainSpec& spec) {
   if (spec.threads > 0) at::set_num_threads(static_cast<int>(spec.threads));
@@ -104,10 +145,16 @@ Result<PolicySetup> SetUpPolicy(const TrainSpec& spec) {
                  "set model.tokenizer"};
   }
   if (setup.tokenizer->vocab_size() > setup.policy.config.vocab_size) {
-    return Error{ErrorCode::kInput,
-                 StrCat("the tokenizer has ", setup.tokenizer->vocab_size(),
-                        " tokens, the model's embedding ", setup.policy.config.vocab_size, " rows"),
-                 "they do not belong together"};
+    return Error{
+        ErrorCode::kInput,
+        StrCat("the tokenizer has ", setup.tokenizer->vocab_size(),
+               " tokens, the model's embedding ", setup.policy.config.vocab_size, " rows"),
+        "use the tokenizer that came with the model (model.tokenizer), or give [model.config] "
+        "no vocab_size"};
+  }
+  if (device->is_cpu()) {
+    if (Status status = CheckMemory(CountParameters(setup.policy), AvailableBytes()); !status.ok())
+      return status.error();
   }
   const ModelConfig& config = setup.policy.config;
   setup.eos_id = config.eos_ids.empty() ? setup.tokenizer->eos_id() : config.eos_ids[0];

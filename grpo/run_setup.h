@@ -47,6 +47,9 @@ struct PolicySetup {
 };
 // From files or random. Errors: kInput, kUsage, kUnavailable naming what is wrong.
 Result<PolicySetup> SetUpPolicy(const TrainSpec& spec);
+// Before the first step takes it: gradients and Adam's moments in float32, 12 bytes a parameter beside the weights. Negative:
+// unknown, which passes. Errors: kUnavailable with both figures.
+Status CheckMemory(int64_t parameters, double available_bytes);
 Result<std::shared_ptr<const Rubric>> SetUpRubric(const RewardConfig& config,
                                                   const VerifierEnv& env);
 RewardPool::Options PoolOptions(const RewardConfig& config);

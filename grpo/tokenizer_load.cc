@@ -16,7 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kVisibleSpace = "\xE2\x96\x81";  // U+2581
-constexpr int64_t kMaxTokens = int64_t{1} << 24;
+constexpr int64_t kMaxTokens = int64_t{1} << 21;  // eight times the largest vocabulary known
 
 Error BadTokenizer(std::string message, std::string hint = "") {
   return Error{ErrorCode::kInput, StrCat("tokenizer: ", message), std::move(hint)};
@@ -674,6 +674,10 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::FromJson(const Json& json, c
   if (!bytes && !fallback) data.byte_ids.fill(-1);
   ReadRoles(config, &data);
   const int64_t leading = LeadingSpecial(json.Find("post_processor"));
+  if (leading >= static_cast<int64_t>(data.pieces.size())) {
+    return BadTokenizer(StrCat("the post-processor's token ", leading, " is not in the vocabulary"),
+                        "fetch tokenizer.json again");
+  }
   if (leading >= 0 && data.bos_id < 0) data.bos_id = leading;
   data.adds_bos = config.BoolOr("add_bos_token", leading >= 0) && data.bos_id >= 0;
   data.json = json;

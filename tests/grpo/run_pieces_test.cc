@@ -6,6 +6,7 @@
 
 #include "grpo/reward_pool.h"
 #include "grpo/run_log.h"
+#include "grpo/run_setup.h"
 
 namespace assay {
 namespace {
@@ -59,6 +60,15 @@ TEST(RewardPool, ALateGroupHasNoRewardOrFails) {
       EXPECT_EQ(first.reward, fails ? Reward(0.0) : Reward());
     }
   }
+}
+
+TEST(Memory, TooLittleIsSaidBeforeTheFirstStep) {
+  EXPECT_TRUE(CheckMemory(1'000'000, -1).ok());
+  EXPECT_TRUE(CheckMemory(1'000'000, 12e6).ok());
+  const Status status = CheckMemory(1'000'000'000, 4e9);
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().code, ErrorCode::kUnavailable);
+  EXPECT_NE(status.error().message.find("11,444 MiB"), std::string::npos) << status.error().message;
 }
 
 TEST(TensorBoard, RecordsAreFramedWithMaskedCrcs) {
