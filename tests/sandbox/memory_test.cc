@@ -112,7 +112,7 @@ class FolderTest : public MemoryTest {};
 
 TEST_P(FolderTest, TheTemporaryFolderCounts) {
   const std::string fill =
-      "f = open('big', 'w+b')\nfor _ in range(60): f.write(b'x' * (1 << 20))\nf.flush()\n";
+      "f = open('big', 'w+b', 0)\nb = b'x' * (1 << 20)\nfor _ in range(60): f.write(b)\n";
   RunResult both = Run("python", fill + "x = bytearray(b'x') * (90 << 20)\nwhile True: pass", 128);
   EXPECT_EQ(both.cause, Cause::kMemoryLimit) << Show(both);
   // A file that is mapped is there once.
