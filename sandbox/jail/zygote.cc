@@ -342,7 +342,10 @@ bool Candidates::RunJob(Frame* frame) {
       const bool own_image = request.kind == RunKind::kExec;
       go_on = supervisor_.Attend(child_, request.limits, own_image, kControlFd, settled, &report);
       bool full = static_cast<Cause>(report.cause) == Cause::kNonzeroExit && scratch_.IsFull();
-      if (full) report.cause = static_cast<uint8_t>(Cause::kDiskLimit);
+      const bool own_end = report.cause == static_cast<uint8_t>(Cause::kOk) ||
+                           report.cause == static_cast<uint8_t>(Cause::kNonzeroExit);
+      if (full || (own_end && !replied && scratch_.IsOver(request.limits)))
+        report.cause = static_cast<uint8_t>(Cause::kDiskLimit);
       if (static_cast<Cause>(report.cause) == Cause::kOk) Collect(world_, request, &report);
     }
   }
@@ -411,7 +414,9 @@ class Testers {
   bool StartNew();
   bool Fork(Tester* tester);
   void StopAll();
+  void Retire();
   void EndRetired();
+  bool LeftNothing() const;
   bool Watch(const ServeRequest& request, ServeReport* report);
   [[noreturn]] void TesterMain();
 
@@ -426,6 +431,8 @@ class Testers {
   Tester spare_;
   Tester retired_;  // stopped
   bool hurried_ = false;
+  bool looked_ = false;  // since the last completion, whether the testers left anything behind
+  bool clean_ = false;
 };
 
 constexpr int kTesterJobsMax = 1000;
@@ -438,6 +445,24 @@ void Testers::StopAll() {
   current_ = Tester();
   spare_ = Tester();
   retired_ = Tester();
+}
+
+// The last problem's tester runs nothing more. One that holds much memory is ended at once, as every one is where there is no
+// pause for it.
+void Testers::Retire() {
+  if (!retired_.valid()) return;
+  const bool large = retired_.last_rss_kib > retired_.first_rss_kib + kRetiredGrowthMaxKib;
+  kill(-retired_.pid, large || hurried_ ? SIGKILL : SIGSTOP);
+  if (large || hurried_) EndRetired();
+}
+
+// Whether the tests left no more than their own process behind, and no files.
+bool Testers::LeftNothing() const {
+  while (waitpid(-1, nullptr, WNOHANG) > 0) {
+  }
+  const int64_t expected =
+      int64_t{current_.valid()} + int64_t{spare_.valid()} + int64_t{retired_.valid()};
+  return MeasureAll(false).tasks <= expected && scratch_.LeftNothing();
 }
 
 void Testers::EndRetired() {
@@ -495,27 +520,19 @@ bool Testers::Fork(Tester* tester) {
 void Testers::MakeSpare() {
   EndRetired();
   // Where /tmp is not a mount of our own, it is made anew for each tester: a spare would lose its own.
-  if (!world_.private_tmp || spare_.valid() || !current_.valid()) return;
-  if (!Fork(&spare_)) spare_ = Tester();
+  if (!world_.private_tmp || !current_.valid()) return;
+  if (!looked_) clean_ = LeftNothing();
+  looked_ = true;
+  if (!spare_.valid() && !Fork(&spare_)) spare_ = Tester();
 }
 
-// The spare becomes the current tester and is told its problem's text; not if the last tests left more than their own process
-// behind, or files.
+// The spare becomes the current tester and is told its problem's text; not if the last tests left anything behind.
 bool Testers::PromoteSpare() {
   if (!spare_.valid()) return false;
   EndRetired();
-  const bool large = current_.last_rss_kib > current_.first_rss_kib + kRetiredGrowthMaxKib;
-  const bool end_now = large || hurried_;
-  // Either way it runs nothing more.
-  if (current_.valid()) kill(-current_.pid, end_now ? SIGKILL : SIGSTOP);
-  const bool told = SendFrame(spare_.control.get(), FrameType::kConfig, spec_);
+  if (!looked_) clean_ = LeftNothing();
+  if (!clean_ || !SendFrame(spare_.control.get(), FrameType::kConfig, spec_)) return false;
   retired_ = std::move(current_);
-  current_ = Tester();
-  if (end_now) EndRetired();
-  while (waitpid(-1, nullptr, WNOHANG) > 0) {
-  }
-  const int64_t expected = retired_.valid() ? 2 : 1;
-  if (!told || MeasureAll(false).tasks > expected || !scratch_.LeftNothing()) return false;
   current_ = std::move(spare_);
   spare_ = Tester();
   return true;
@@ -556,6 +573,9 @@ bool Testers::Serve(const ServeRequest& request, Frame* frame, ServeReport* repo
     if (!sent) StopAll();
   }
   frame->fds.clear();
+  looked_ = false;
+  // While the next one works already.
+  Retire();
   if (!sent) {
     report->fault = "the tester is gone";
     return true;
