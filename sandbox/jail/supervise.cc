@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 
 #include "core/check.h"
 #include "core/text.h"
@@ -68,6 +70,24 @@ bool Scratch::IsFull() const {
   struct statfs info;
   return world_.private_tmp && statfs(world_.scratch.c_str(), &info) == 0 &&
          (info.f_bfree == 0 || info.f_ffree == 0);
+}
+
+bool Scratch::IsOver(const Limits& limits) const {
+  namespace fs = std::filesystem;
+  if (world_.private_tmp) return false;
+  constexpr int kCountedDepth = 32;
+  int64_t files = 0, blocks = 0;
+  std::error_code error;
+  auto options = fs::directory_options::skip_permission_denied;
+  for (fs::recursive_directory_iterator at(world_.scratch, options, error), end;
+       !error && at != end; at.increment(error)) {
+    struct stat info;
+    if (lstat(at->path().c_str(), &info) == 0) blocks += info.st_blocks;
+    // Each level holds a descriptor; what lies deeper is not counted.
+    if (at.depth() >= kCountedDepth) at.disable_recursion_pending();
+    if (++files > limits.files || blocks / 2048 > limits.disk_mib) return true;
+  }
+  return false;
 }
 
 bool Scratch::Prepare(const Limits& limits) {

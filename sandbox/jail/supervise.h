@@ -22,6 +22,8 @@ class Scratch {
   bool LeftNothing() const;
   // True if it is full (bytes or files).
   bool IsFull() const;
+  // True if more lies there than these limits allow: only where it is no mount of its own, whose limits the kernel keeps.
+  bool IsOver(const Limits& limits) const;
   // Of the Landlock tier, made with the folder; -1 in the other.
   int ruleset_fd() const { return ruleset_.get(); }
 

@@ -78,11 +78,28 @@ TEST_F(LandlockTest, ProcessesAreCountedInTheBoxOnly) {
   EXPECT_EQ(forks.cause, Cause::kProcessLimit) << Show(forks);
 }
 
+// No mount keeps these: what lies there in the end is counted.
+TEST_F(LandlockTest, FilesAreCountedInTheEnd) {
+  Limits limits;
+  limits.files = 50;
+  limits.disk_mib = 4;
+  RunResult many =
+      Python("import os\nos.mkdir('d')\nfor i in range(60): open(f'd/{i}', 'w')", limits);
+  EXPECT_EQ(many.cause, Cause::kDiskLimit) << Show(many);
+  RunResult large = Python(
+      "for i in range(4):\n  with open(str(i), 'wb') as f: f.write(b'x' * (2 << 20))", limits);
+  EXPECT_EQ(large.cause, Cause::kDiskLimit) << Show(large);
+  RunResult honest =
+      Python("for i in range(40): open(str(i), 'w').write('x')\nprint('ok')", limits);
+  EXPECT_EQ(honest.cause, Cause::kOk) << Show(honest);
+}
+
 TEST_F(LandlockTest, LimitsHoldAndNothingIsLeft) {
   Limits limits;
   limits.cpu_ms = 2000;
   limits.wall_ms = 30'000;
   limits.processes = 16;
+  limits.files = 5000;
   RunResult bomb =
       Python("import os\nwhile True:\n  try: os.fork()\n  except OSError: pass", limits);
   EXPECT_NE(bomb.cause, Cause::kOk) << Show(bomb);
@@ -93,7 +110,8 @@ TEST_F(LandlockTest, LimitsHoldAndNothingIsLeft) {
   EXPECT_EQ(daemon.cause, Cause::kOk) << Show(daemon);
   RunResult tower = Python(
       "import os\nfor i in range(2000):\n  os.mkdir('d' * 100)\n  os.chdir('d' * "
-      "100)\nos.chmod('.', 0)\nos.mkfifo('/tmp/../' + os.environ['HOME'] + '/f')");
+      "100)\nos.chmod('.', 0)\nos.mkfifo('/tmp/../' + os.environ['HOME'] + '/f')",
+      limits);
   EXPECT_EQ(tower.cause, Cause::kOk) << Show(tower);
   RunResult next = Python("import os\nprint(os.listdir('.'))");
   EXPECT_EQ(next.stdout_bytes, "[]\n") << Show(next);
