@@ -480,7 +480,8 @@ bool Section::Finish() const {
       .Set("max_error", max_error_)
       .Set("failed", failed_)
       .Set("worst", worst_);
-  if (undetermined_ > 0) line.Set("undetermined", undetermined_);
+  if (undetermined_ > 0)
+    line.Set("undetermined", undetermined_).Set("undetermined_max_error", undetermined_error_);
   std::printf("%s\n", line.Dump().c_str());
   std::fflush(stdout);
   return failed_ == 0 && cases_ > 0;

@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -38,7 +39,10 @@ class Section {
                double tolerance);
   void Fail(const std::string& what, const std::string& why);
   // A value that is out of tolerance by no more than rounding moves it: counted apart, no failure.
-  void Undetermined() { ++undetermined_; }
+  void Undetermined(double error) {
+    ++undetermined_;
+    undetermined_error_ = std::max(undetermined_error_, error);
+  }
   // Prints the line; true if nothing failed. A section without a case fails.
   bool Finish() const;
 
@@ -46,6 +50,7 @@ class Section {
   std::string name_;
   bool quiet_ = false;
   int64_t undetermined_ = 0;
+  double undetermined_error_ = 0;
   std::string id_;
   int64_t cases_ = 0;
   int64_t failed_ = 0;
