@@ -430,7 +430,7 @@ bool PlayAll(const Json& golden, const char* name, Play* play) {
       play(run, golden, precision, /*probe=*/0, &values, &section);
       const auto probe = [&](int number, Values* moved) {
         Section quiet("probe", /*quiet=*/true);
-        play(run, golden, {"", at::kFloat, 0, 0}, number, moved, &quiet);
+        play(run, golden, kTraining, number, moved, &quiet);
       };
       Judge(values, probe, &section);
     }
