@@ -10,10 +10,11 @@
 namespace assay::jail {
 
 enum class Frame : char {
-  kLoaded = 'L',    // box: the program has been run; status, type, message, line
-  kRequest = '?',   // tester: operation, number, handle, name, arguments
-  kAnswer = '=',    // number, value, what became of the arguments
-  kRaised = '!',    // number, whether it was an exit, type, message, line, the exception's parts (py_candidate.cc)
+  kLoaded = 'L',   // box: the program has been run; status, type, message, line
+  kRequest = '?',  // tester: operation, number, handle, name, arguments
+  kAnswer = '=',   // number, value, what became of the arguments
+  kRaised =
+      '!',  // number, whether it was an exit, type, message, line, the exception's parts (py_candidate.cc)
   kCallback = 'C',  // box: number, function or iterator of the tester's, arguments
 };
 
@@ -25,7 +26,8 @@ enum class Operation : uint8_t {
   kGetAttribute = 3,
   kSetAttribute = 4,
   kIterate = 5,
-  kNext = 6,  // the answer: a tuple of one; at the end of none, or of None and what a generator returned
+  kNext =
+      6,  // the answer: a tuple of one; at the end of none, or of None and what a generator returned
   kLength = 7,
   kTruth = 8,
   kGetItem = 9,
@@ -34,9 +36,10 @@ enum class Operation : uint8_t {
   kIsInstance = 12,
   kExit = 13,  // join threads, run exit functions; nothing is asked afterwards
   kIsSubclass = 14,
-  kSend = 15,     // to a generator; answered as kNext is
-  kAwait = 16,    // runs a coroutine to its end
-  kCapture = 17,  // argument: true to keep what is printed from now on, false to stop; the answer: the text
+  kSend = 15,   // to a generator; answered as kNext is
+  kAwait = 16,  // runs a coroutine to its end
+  kCapture =
+      17,  // argument: true to keep what is printed from now on, false to stop; the answer: the text
 };
 
 enum class LoadStatus : uint8_t { kOk = 0, kSyntaxError = 1, kException = 2, kExit = 3 };
