@@ -97,6 +97,15 @@ bool ZeroVariance(const ScoredGroup& scored) {
   return true;
 }
 
+// Hands each group the scores that its ticket is for.
+void TakeScores(const GrpoRecipe& recipe, const std::vector<size_t>& tickets,
+                std::vector<GroupScore> scores, std::vector<ScoredGroup>* groups) {
+  for (size_t i = 0; i < groups->size(); ++i) {
+    (*groups)[i].score = std::move(scores[tickets[i]]);
+    FillRewards(recipe, &(*groups)[i]);
+  }
+}
+
 // Samples the problems and scores each group as soon as its last sample is done, while the others go on.
 Result<std::vector<ScoredGroup>> GenerateAndScore(const GrpoRecipe& recipe,
                                                   const PolicySetup& setup, const Model& model,
@@ -138,10 +147,7 @@ Result<std::vector<ScoredGroup>> GenerateAndScore(const GrpoRecipe& recipe,
   std::vector<GroupScore> scores =
       pool->Collect();  // also when generating failed: the pool is empty again
   if (!completions.ok()) return completions.error();
-  for (size_t i = 0; i < groups.size(); ++i) {
-    groups[i].score = std::move(scores[tickets[i]]);
-    FillRewards(recipe, &groups[i]);
-  }
+  TakeScores(recipe, tickets, std::move(scores), &groups);
   return groups;
 }
 
@@ -187,17 +193,14 @@ Result<std::vector<ScoredGroup>> TakeOutside(const GrpoRecipe& recipe, const Pol
                                              const std::vector<const Group*>& given,
                                              RewardPool* pool) {
   std::vector<ScoredGroup> groups;
+  std::vector<size_t> tickets;
   for (const Group* group : given) {
     Result<ScoredGroup> out = OutsideGroup(recipe, setup, *group);
     if (!out.ok()) return out.error();
-    pool->Submit(out->group);
+    tickets.push_back(pool->Submit(out->group));
     groups.push_back(std::move(*out));
   }
-  std::vector<GroupScore> scores = pool->Collect();
-  for (size_t i = 0; i < groups.size(); ++i) {
-    groups[i].score = std::move(scores[i]);
-    FillRewards(recipe, &groups[i]);
-  }
+  TakeScores(recipe, tickets, pool->Collect(), &groups);
   return groups;
 }
 // Has a server sample the problems; each group is scored as soon as it is there, while others are still sampled.
@@ -229,10 +232,7 @@ Result<std::vector<ScoredGroup>> TakeFromServer(const GrpoRecipe& recipe, const 
       });
   std::vector<GroupScore> scores = pool->Collect();  // also after an error: the pool is empty again
   if (!fetched.ok()) return fetched.error();
-  for (size_t i = 0; i < groups.size(); ++i) {
-    groups[i].score = std::move(scores[tickets[i]]);
-    FillRewards(recipe, &groups[i]);
-  }
+  TakeScores(recipe, tickets, std::move(scores), &groups);
   return groups;
 }
 

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -15,6 +14,7 @@
 #include <vector>
 
 #include "core/text.h"
+#include "sandbox/jail/measure.h"
 
 namespace assay::jail {
 
@@ -223,8 +223,7 @@ bool ControlGroups::Prepare(const Limits& limits) {
   if (memory_.limit.valid() && limits.memory_mib != memory_mib_) {
     if (base_bytes_ < 0) {
       base_bytes_ = ReadNumber(memory_.usage, "");
-      base_resident_ = ReadNumber(memory_.stat, memory_.version_1 ? "rss" : "anon") +
-                       ReadNumber(memory_.stat, "shmem");
+      base_resident_ = ResidentBytes();
     }
     const int64_t bytes = limits.memory_mib << 20;
     hard_bytes_ = bytes + base_bytes_ + kReclaimableBytes + bytes / 8;
@@ -243,17 +242,20 @@ bool ControlGroups::KilledForMemory() {
   return memory_.limit.valid() && ReadNumber(memory_.events, "oom_kill") > kills_;
 }
 
+int64_t ControlGroups::ResidentBytes() const {
+  return ReadNumber(memory_.stat, memory_.version_1 ? "rss" : "anon") +
+         ReadNumber(memory_.stat, "shmem");
+}
+
 bool ControlGroups::OutOfMemory() {
   if (!memory_.limit.valid()) return false;
   if (KilledForMemory()) return true;
   const int64_t limit = memory_mib_ << 20;
   const int64_t used = ReadNumber(memory_.usage, "");
   if (used - base_bytes_ <= limit) return false;
-  const int64_t resident = ReadNumber(memory_.stat, memory_.version_1 ? "rss" : "anon") +
-                           ReadNumber(memory_.stat, "shmem");
   const int64_t reclaimable =
       ReadNumber(memory_.stat, "inactive_file") + ReadNumber(memory_.stat, "active_file");
-  return resident - base_resident_ > limit || used - reclaimable > hard_bytes_ - kLastBytes;
+  return ResidentBytes() - base_resident_ > limit || used - reclaimable > hard_bytes_ - kLastBytes;
 }
 
 bool ControlGroups::RefusedProcess() {
@@ -262,14 +264,10 @@ bool ControlGroups::RefusedProcess() {
 
 double ControlGroups::CpuMs() {
   if (!cpu_.limit.valid()) return -1;
-  timespec own;
-  if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &own) != 0) return -1;
-  const double own_ms =
-      static_cast<double>(own.tv_sec) * 1e3 + static_cast<double>(own.tv_nsec) / 1e6;
   const double all_ms = cpu_.version_1
                             ? static_cast<double>(ReadNumber(cpu_.limit, "")) / 1e6
                             : static_cast<double>(ReadNumber(cpu_.limit, "usage_usec")) / 1e3;
-  return all_ms - own_ms;
+  return all_ms - ProcessCpuMs(0);
 }
 
 }  // namespace assay::jail

@@ -54,6 +54,8 @@ class ControlGroups {
   };
   void Make(Controller* controller);
   bool Open(Controller* controller);
+  // What no reclaim could give back.
+  int64_t ResidentBytes() const;
 
   std::string self_;
   Controller memory_{.name = "memory"};

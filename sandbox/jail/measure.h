@@ -18,7 +18,7 @@ struct Sample {
   bool steady = true;
 };
 
-// CPU time of one process, precise; 0 when it is gone.
+// CPU time of one process (0: the caller), precise; 0 when it is gone.
 double ProcessCpuMs(pid_t pid);
 // The folder that all of the following read: /proc, unless another descriptor is given. -1: there is none.
 void SetProcFolder(int fd);
