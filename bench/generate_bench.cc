@@ -15,8 +15,8 @@
 #include "bench/rollout_prompts.h"
 #include "core/json.h"
 #include "core/text.h"
-#include "grpo/generate.h"
-#include "grpo/weights.h"
+#include "grpo/model/weights.h"
+#include "grpo/rollout/generate.h"
 
 namespace assay {
 namespace {

@@ -14,9 +14,9 @@
 #include <thread>
 #include <vector>
 
-#include "core/group_json.h"
 #include "core/json.h"
 #include "core/jsonl.h"
+#include "core/rows/group_json.h"
 #include "core/text.h"
 #include "sandbox/sandbox.h"
 #include "verifiers/verifier.h"

@@ -14,7 +14,7 @@
 
 #include "core/advantage.h"
 #include "core/text.h"
-#include "datagen/store.h"
+#include "datagen/store/store.h"
 
 namespace assay {
 namespace {

@@ -7,15 +7,15 @@
 
 #include "cli/command.h"
 #include "cli/front.h"
-#include "core/group_json.h"
 #include "core/jsonl.h"
 #include "core/progress.h"
+#include "core/rows/group_json.h"
 #include "core/text.h"
-#include "grpo/generate.h"
 #include "grpo/grpo_trainer.h"
+#include "grpo/model/weights.h"
+#include "grpo/rollout/generate.h"
+#include "grpo/run/train_data.h"
 #include "grpo/sft_trainer.h"
-#include "grpo/train_data.h"
-#include "grpo/weights.h"
 
 namespace assay {
 namespace {

@@ -3,8 +3,8 @@
 
 #include "cli/command.h"
 #include "core/text.h"
-#include "datagen/export.h"
-#include "datagen/store.h"
+#include "datagen/export/export.h"
+#include "datagen/store/store.h"
 
 namespace assay {
 namespace {

@@ -5,7 +5,7 @@
 #include "core/jsonl.h"
 #include "core/progress.h"
 #include "core/text.h"
-#include "datagen/score_run.h"
+#include "datagen/score/score_run.h"
 
 namespace assay {
 namespace {

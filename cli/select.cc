@@ -3,8 +3,8 @@
 
 #include "cli/command.h"
 #include "core/text.h"
-#include "datagen/select.h"
-#include "datagen/store.h"
+#include "datagen/select/select.h"
+#include "datagen/store/store.h"
 
 namespace assay {
 namespace {

@@ -10,16 +10,16 @@
 #include <filesystem>
 #include <optional>
 
-#include "core/group_json.h"
 #include "core/hash.h"
 #include "core/jsonl.h"
+#include "core/rows/group_json.h"
 #include "core/text.h"
-#include "datagen/store.h"
-#include "grpo/checkpoint.h"
-#include "grpo/learner.h"
-#include "grpo/rollout_server.h"
-#include "grpo/train_data.h"
-#include "grpo/weights.h"
+#include "datagen/store/store.h"
+#include "grpo/learn/learner.h"
+#include "grpo/model/weights.h"
+#include "grpo/rollout/rollout_server.h"
+#include "grpo/run/checkpoint.h"
+#include "grpo/run/train_data.h"
 
 namespace assay {
 namespace {

@@ -9,10 +9,10 @@
 #include <optional>
 
 #include "core/text.h"
-#include "grpo/checkpoint.h"
-#include "grpo/sft_learner.h"
-#include "grpo/train_data.h"
-#include "grpo/weights.h"
+#include "grpo/learn/sft_learner.h"
+#include "grpo/model/weights.h"
+#include "grpo/run/checkpoint.h"
+#include "grpo/run/train_data.h"
 
 namespace assay {
 namespace {

@@ -3,8 +3,8 @@
 #pragma once
 
 #include "core/result.h"
-#include "grpo/recipe.h"
-#include "grpo/run_setup.h"
+#include "grpo/config/recipe.h"
+#include "grpo/run/run_setup.h"
 
 namespace assay {
 

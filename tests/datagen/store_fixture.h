@@ -15,7 +15,7 @@
 #include "core/advantage.h"
 #include "core/jsonl.h"
 #include "core/text.h"
-#include "datagen/store.h"
+#include "datagen/store/store.h"
 
 namespace assay {
 

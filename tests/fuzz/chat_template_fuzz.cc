@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "core/text.h"
-#include "grpo/chat_template.h"
+#include "grpo/tokenizer/chat_template.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace assay;

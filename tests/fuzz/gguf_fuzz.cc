@@ -5,8 +5,8 @@
 #include <cstdlib>
 #include <vector>
 
-#include "grpo/gguf.h"
-#include "grpo/tokenizer.h"
+#include "grpo/files/gguf.h"
+#include "grpo/tokenizer/tokenizer.h"
 #include "tests/fuzz/heap_file.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "grpo/mapped_file.h"
+#include "grpo/files/mapped_file.h"
 
 namespace assay {
 namespace {

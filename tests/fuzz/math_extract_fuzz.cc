@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "verifiers/math/extract.h"
+#include "verifiers/math/reply/extract.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace assay::math;

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "grpo/safetensors.h"
+#include "grpo/files/safetensors.h"
 #include "tests/fuzz/heap_file.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

@@ -6,8 +6,8 @@
 #include <string_view>
 
 #include "core/json.h"
-#include "grpo/model_config.h"
-#include "grpo/tokenizer.h"
+#include "grpo/config/model_config.h"
+#include "grpo/tokenizer/tokenizer.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace assay;

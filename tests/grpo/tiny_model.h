@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "grpo/model_config.h"
+#include "grpo/config/model_config.h"
 
 namespace assay {
 

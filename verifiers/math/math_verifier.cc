@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "core/text.h"
-#include "verifiers/math/extract.h"
 #include "verifiers/math/math.h"
+#include "verifiers/math/reply/extract.h"
 
 namespace assay {
 

@@ -1,0 +1,74 @@
+// What Store's two source files share: the writing state (store.cc) and the reading statements (store_read.cc). Not for
+// anyone else.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "datagen/store/checkpointer.h"
+#include "datagen/store/hash_index.h"
+#include "datagen/store/sqlite.h"
+#include "datagen/store/store.h"
+
+namespace assay {
+
+struct Store::Impl {
+  using Database = sqlite::Database;
+  using Statement = sqlite::Statement;
+  using BatchInsert = sqlite::BatchInsert;
+
+  // One input file of one run, as committed plus what is pending.
+  struct Input {
+    int64_t id = 0;
+    int64_t rows_done = 0;
+    int64_t last_line = 0;
+    bool dirty = false;
+  };
+  struct NextIds {
+    int64_t text = 1, problem = 1, row = 1, sample = 1, input = 1;
+  };
+  // One insert batch a table, in the order in which foreign keys want them flushed.
+  struct Batches {
+    BatchInsert texts, problems, rows, samples, verdicts;
+  };
+
+  std::unique_ptr<Database> db;
+  std::optional<sqlite::Checkpointer> checkpointer;  // of a writing Store; ends before db closes
+  std::optional<Error> failed;  // the error after which nothing more is written
+
+  // --- store.cc
+  Status Fail(Error error);
+  Status PrepareWriting();
+  // Starts a write transaction if none is open, and learns what other processes wrote meanwhile.
+  Status Begin();
+  Status Refresh();
+  Status RefreshInputs();
+  Result<Input*> FindInput(RunId run, const std::string& file);
+  Result<bool> HasRow(Input* input, const RowKey& key);
+  Status FlushRows();
+  Status FlushIfFull();
+  Status CommitAll();
+  Result<int64_t> TextId(std::string_view text);
+  Result<int64_t> ProblemId(const Problem& problem);
+  Status AddRow(Input* input, const RowKey& key, const Group* group, const std::string& error);
+  Status AddSamples(int64_t row_id, const Group& group, const GroupScore& score, bool with_times);
+
+  std::map<std::pair<RunId, std::string>, Input> inputs;
+  NextIds next;
+  int64_t data_version = -1;  // of the last Refresh; -1: never
+  int64_t pending_rows = 0;   // samples and rows since the last commit
+  int64_t pending_bytes = 0;
+  sqlite::HashIndex texts, problems;
+  std::optional<Batches> batches;
+  Statement find_row, insert_input, update_input, read_data_version;
+  Statement insert_dataset_row;
+  int64_t dataset_position = 0;
+
+  // --- store_read.cc
+  struct Reader;
+};
+
+}  // namespace assay

@@ -1,0 +1,375 @@
+#include <utility>
+
+#include "core/check.h"
+#include "core/text.h"
+#include "datagen/store/sqlite.h"
+#include "datagen/store/store.h"
+#include "datagen/store/store_internal.h"
+
+namespace assay {
+namespace {
+
+using sqlite::Statement;
+
+// Stored JSON is ours; if a file was edited by hand so that it no longer parses, that is the file's fault.
+Status ReadJson(const Statement& row, int column, Json* out) {
+  if (row.IsNull(column)) return {};
+  Result<Json> parsed = ParseJson(row.TextAt(column));
+  if (!parsed.ok()) {
+    return Error{ErrorCode::kInput,
+                 StrCat("the store holds JSON that does not parse: ", parsed.error().message),
+                 "the file was changed by something else than assay; restore it from a copy"};
+  }
+  *out = std::move(*parsed);
+  return {};
+}
+
+std::optional<double> RealOrNull(const Statement& row, int column) {
+  if (row.IsNull(column)) return std::nullopt;
+  return row.RealAt(column);
+}
+
+Hash128 HashFrom(std::string_view bytes) {
+  Hash128 hash;
+  for (size_t i = 0; i < bytes.size() && i < 16; ++i) {
+    uint64_t& half = i < 8 ? hash.high : hash.low;
+    half = half << 8 | static_cast<unsigned char>(bytes[i]);
+  }
+  return hash;
+}
+
+Status ReadMessages(const Statement& row, int column, std::vector<Message>* out) {
+  Json messages;
+  if (Status status = ReadJson(row, column, &messages); !status.ok()) return status;
+  if (const Json::Array* items = messages.AsArray()) {
+    for (const Json& item : *items) {
+      out->push_back(
+          {std::string(item.StringOr("role", "")), std::string(item.StringOr("content", ""))});
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+// The statements that put one input row together again; each is prepared once.
+struct Store::Impl::Reader {
+  static constexpr char kProblemSql[] =
+      "SELECT p.name, p.task, t.body, p.messages, p.answers, p.verification_info FROM problems p "
+      "LEFT JOIN texts t ON t.id = p.prompt_id WHERE p.id = ?";
+  static constexpr char kProblemBriefSql[] = "SELECT name, task FROM problems WHERE id = ?";
+  static constexpr char kSamplesSql[] =
+      "SELECT s.id, s.text_id, t.bytes, s.finish_reason, s.model, s.seed, s.reward, s.advantage, "
+      "t.body, s.token_ids, s.logprobs FROM samples s JOIN texts t ON t.id = s.text_id WHERE s.id "
+      "BETWEEN ? AND ? ORDER BY s.id";
+  static constexpr char kSamplesBriefSql[] =
+      "SELECT s.id, s.text_id, t.bytes, s.finish_reason, s.model, s.seed, s.reward, s.advantage "
+      "FROM samples s JOIN texts t ON t.id = s.text_id WHERE s.id BETWEEN ? AND ? ORDER BY s.id";
+  static constexpr char kVerdictsSql[] =
+      "SELECT sample_id, label, outcome, score, reason, ms, detail, evidence FROM verdicts "
+      "WHERE sample_id BETWEEN ? AND ? ORDER BY sample_id, term";
+  static constexpr char kVerdictsBriefSql[] =
+      "SELECT sample_id, label, outcome, score, reason, ms FROM verdicts "
+      "WHERE sample_id BETWEEN ? AND ? ORDER BY sample_id, term";
+
+  static Result<Reader> Make(sqlite::Database* db, bool with_texts) {
+    Reader reader;
+    reader.with_texts = with_texts;
+    const std::pair<Statement*, const char*> kStatements[] = {
+        {&reader.problem, with_texts ? kProblemSql : kProblemBriefSql},
+        {&reader.samples, with_texts ? kSamplesSql : kSamplesBriefSql},
+        {&reader.verdicts, with_texts ? kVerdictsSql : kVerdictsBriefSql}};
+    for (const auto& [statement, sql] : kStatements) {
+      Result<Statement> prepared = db->Prepare(sql);
+      if (!prepared.ok()) return prepared.error();
+      *statement = std::move(*prepared);
+    }
+    return reader;
+  }
+
+  Status ReadProblem(int64_t id, Problem* out) {
+    problem.Int(1, id);
+    Result<bool> row = problem.Step();
+    if (!row.ok()) return row.error();
+    if (!*row) return Damaged("problem", id);
+    out->id = problem.StringAt(0);
+    out->task = problem.StringAt(1);
+    Status status;
+    if (with_texts) status = ReadProblemTexts(out);
+    problem.Reset();
+    return status;
+  }
+
+  Status ReadProblemTexts(Problem* out) {
+    out->prompt = problem.StringAt(2);
+    Json answers;
+    if (Status status = ReadMessages(problem, 3, &out->messages); !status.ok()) return status;
+    if (Status status = ReadJson(problem, 4, &answers); !status.ok()) return status;
+    if (const Json::Array* items = answers.AsArray()) {
+      for (const Json& item : *items) out->answers.push_back(item.ScalarText());
+    }
+    return ReadJson(problem, 5, &out->verification_info);
+  }
+
+  // Samples `first` to `last` of a row whose first sample is `row_first`.
+  Status ReadSamples(int64_t first, int64_t last, int64_t row_first, StoredGroup* group) {
+    samples.Int(1, first);
+    samples.Int(2, last);
+    for (;;) {
+      Result<bool> row = samples.Step();
+      if (!row.ok()) return row.error();
+      if (!*row) break;
+      StoredSample& out = group->samples.emplace_back();
+      out.id = samples.IntAt(0);
+      out.index = out.id - row_first;
+      out.text_id = samples.IntAt(1);
+      out.text_bytes = samples.IntAt(2);
+      out.sample.finish_reason = samples.StringAt(3);
+      out.sample.model = samples.StringAt(4);
+      if (!samples.IsNull(5)) out.sample.seed = samples.IntAt(5);
+      out.score.reward = RealOrNull(samples, 6);
+      std::optional<double> advantage = RealOrNull(samples, 7);
+      out.score.advantage = {advantage.value_or(0), advantage.has_value()};
+      if (!with_texts) continue;
+      if (Status status = ReadSampleTexts(&out.sample); !status.ok()) return status;
+    }
+    samples.Reset();
+    if (static_cast<int64_t>(group->samples.size()) != last - first + 1)
+      return Damaged("sample", first);
+    return ReadVerdicts(first, last, group);
+  }
+
+  Status ReadSampleTexts(Sample* out) {
+    out->text = samples.StringAt(8);
+    Json ids, logprobs;
+    if (Status status = ReadJson(samples, 9, &ids); !status.ok()) return status;
+    if (Status status = ReadJson(samples, 10, &logprobs); !status.ok()) return status;
+    if (const Json::Array* items = ids.AsArray()) {
+      for (const Json& item : *items) out->token_ids.push_back(item.IsInt() ? *item.AsInt() : 0);
+    }
+    if (const Json::Array* items = logprobs.AsArray()) {
+      for (const Json& item : *items) out->logprobs.push_back(item.NumberOr(0));
+    }
+    return {};
+  }
+
+  Status ReadVerdicts(int64_t first, int64_t last, StoredGroup* group) {
+    verdicts.Int(1, first);
+    verdicts.Int(2, last);
+    for (;;) {
+      Result<bool> row = verdicts.Step();
+      if (!row.ok()) return row.error();
+      if (!*row) break;
+      StoredSample& sample = group->samples[verdicts.IntAt(0) - first];
+      std::vector<Verdict>& list = sample.score.verdicts;
+      if (list.size() == group->labels.size()) group->labels.push_back(verdicts.StringAt(1));
+      Verdict& verdict = list.emplace_back();
+      verdict.outcome = OutcomeFromName(verdicts.TextAt(2)).value_or(Outcome::kFault);
+      verdict.score = verdicts.RealAt(3);
+      verdict.reason = verdicts.StringAt(4);
+      verdict.ms = verdicts.RealAt(5);
+      if (!with_texts) continue;
+      verdict.detail = verdicts.StringAt(6);
+      if (Status status = ReadJson(verdicts, 7, &verdict.evidence); !status.ok()) return status;
+    }
+    verdicts.Reset();
+    return {};
+  }
+
+  static Error Damaged(const char* what, int64_t id) {
+    return {ErrorCode::kInput, StrCat("the store lacks ", what, " ", id, ", which a row refers to"),
+            "the file was changed by something else than assay; restore it from a copy"};
+  }
+
+  bool with_texts = false;
+  Statement problem, samples, verdicts;
+};
+
+namespace {
+
+Result<std::vector<RunRecord>> ReadRuns(sqlite::Database* db) {
+  Result<Statement> row = db->Prepare(
+      "SELECT id, name, rubric, config_hash, tool_version, seed, created, finished FROM runs ORDER "
+      "BY id");
+  if (!row.ok()) return row.error();
+  std::vector<RunRecord> runs;
+  for (;;) {
+    Result<bool> more = row->Step();
+    if (!more.ok()) return more.error();
+    if (!*more) return runs;
+    RunRecord& run = runs.emplace_back();
+    run.id = row->IntAt(0);
+    run.name = row->StringAt(1);
+    run.rubric_json = row->StringAt(2);
+    run.config_hash = row->StringAt(3);
+    run.tool_version = row->StringAt(4);
+    run.seed = std::strtoull(row->StringAt(5).c_str(), nullptr, 10);
+    run.created = row->StringAt(6);
+    run.finished = row->IntAt(7) != 0;
+  }
+}
+
+Result<std::vector<DatasetRecord>> ReadDatasets(sqlite::Database* db) {
+  Result<Statement> row = db->Prepare(
+      "SELECT d.id, d.name, d.strategy, d.params, d.tool_version, d.run_id, d.created, "
+      "(SELECT count(*) FROM dataset_rows r WHERE r.dataset_id = d.id) FROM datasets d ORDER BY "
+      "d.id");
+  if (!row.ok()) return row.error();
+  std::vector<DatasetRecord> datasets;
+  for (;;) {
+    Result<bool> more = row->Step();
+    if (!more.ok()) return more.error();
+    if (!*more) return datasets;
+    DatasetRecord& dataset = datasets.emplace_back();
+    dataset.id = row->IntAt(0);
+    dataset.name = row->StringAt(1);
+    dataset.strategy = row->StringAt(2);
+    dataset.params_json = row->StringAt(3);
+    dataset.tool_version = row->StringAt(4);
+    if (!row->IsNull(5)) dataset.run = row->IntAt(5);
+    dataset.created = row->StringAt(6);
+    dataset.rows = row->IntAt(7);
+  }
+}
+
+Status ReadDecisions(sqlite::Database* db, DatasetRecord* dataset) {
+  Result<Statement> row = db->Prepare(
+      "SELECT decision, samples FROM dataset_decisions WHERE dataset_id = ? ORDER BY place");
+  if (!row.ok()) return row.error();
+  row->Int(1, dataset->id);
+  for (;;) {
+    Result<bool> more = row->Step();
+    if (!more.ok()) return more.error();
+    if (!*more) return {};
+    dataset->decisions.emplace_back(row->StringAt(0), row->IntAt(1));
+  }
+}
+
+// The record of that name, or an error that names what there is.
+template <typename Record>
+Result<Record> FindByName(const std::vector<Record>& records, const std::string& name,
+                          const std::string& what) {
+  std::vector<std::string> names;
+  for (const Record& record : records) {
+    if (record.name == name) return record;
+    names.push_back(record.name);
+  }
+  return Error{ErrorCode::kUsage, StrCat("no ", what, " '", name, "' in the store"),
+               names.empty() ? StrCat("the store has no ", what, " yet") : DidYouMean(name, names)};
+}
+
+// Columns 0 to 8 of a query over rows and inputs: what both visitors have in common.
+constexpr char kRowColumns[] =
+    "i.file, rw.line, rw.line_hash, rw.id, rw.problem_id, rw.flat, rw.first_sample, "
+    "rw.sample_count, rw.error, "
+    "rw.options, rw.extra";
+
+Status ReadRowColumns(const Statement& row, bool with_texts, StoredGroup* group) {
+  group->key = {row.StringAt(0), row.IntAt(1), HashFrom(row.TextAt(2))};
+  group->row_id = row.IntAt(3);
+  group->problem_id = row.IntAt(4);
+  group->flat = row.IntAt(5) != 0;
+  group->sample_count = row.IntAt(7);
+  group->error = row.StringAt(8);
+  group->problem.extra = Json::MakeObject();
+  if (!with_texts) return {};
+  if (Status status = ReadJson(row, 9, &group->problem.options); !status.ok()) return status;
+  if (Status status = ReadJson(row, 10, &group->problem.extra); !status.ok()) return status;
+  if (!group->problem.extra.IsObject()) group->problem.extra = Json::MakeObject();
+  return {};
+}
+
+}  // namespace
+
+Status Store::WithSnapshot(const std::function<Status()>& read) {
+  ASSAY_CHECK(!impl_->db->InTransaction());
+  if (Status status = impl_->db->Exec("BEGIN"); !status.ok()) return status;
+  Status status = read();
+  if (Status ended = impl_->db->Exec("COMMIT"); status.ok() && !ended.ok()) return ended;
+  return status;
+}
+
+Result<std::vector<RunRecord>> Store::Runs() { return ReadRuns(impl_->db.get()); }
+
+Result<RunRecord> Store::FindRun(const std::string& name) {
+  Result<std::vector<RunRecord>> runs = Runs();
+  if (!runs.ok()) return runs.error();
+  return FindByName(*runs, name, "run");
+}
+
+Result<std::vector<DatasetRecord>> Store::Datasets() {
+  Result<std::vector<DatasetRecord>> datasets = ReadDatasets(impl_->db.get());
+  if (!datasets.ok()) return datasets;
+  for (DatasetRecord& dataset : *datasets) {
+    if (Status status = ReadDecisions(impl_->db.get(), &dataset); !status.ok())
+      return status.error();
+  }
+  return datasets;
+}
+
+Result<DatasetRecord> Store::FindDataset(const std::string& name) {
+  Result<std::vector<DatasetRecord>> datasets = Datasets();
+  if (!datasets.ok()) return datasets.error();
+  return FindByName(*datasets, name, "data set");
+}
+
+Status Store::ForEachGroup(RunId run, bool with_texts,
+                           const std::function<Status(const StoredGroup&)>& visit) {
+  Result<Impl::Reader> reader = Impl::Reader::Make(impl_->db.get(), with_texts);
+  if (!reader.ok()) return reader.error();
+  // The open statement holds one snapshot: what another process writes meanwhile is not seen. CROSS JOIN keeps the order of
+  // the loops, so that rows come from the index (input_id, line) without a sort.
+  Result<Statement> row = impl_->db->Prepare(
+      StrCat("SELECT ", kRowColumns,
+             " FROM (SELECT id, file FROM inputs WHERE run_id = ? ORDER BY id) i "
+             "CROSS JOIN rows rw WHERE rw.input_id = i.id ORDER BY i.id, rw.line"));
+  if (!row.ok()) return row.error();
+  row->Int(1, run);
+  for (;;) {
+    Result<bool> more = row->Step();
+    if (!more.ok()) return more.error();
+    if (!*more) return {};
+    StoredGroup group;
+    Status status = ReadRowColumns(*row, with_texts, &group);
+    if (status.ok() && group.error.empty())
+      status = reader->ReadProblem(group.problem_id, &group.problem);
+    int64_t first = row->IntAt(6);
+    int64_t count = row->IntAt(7);
+    if (status.ok() && count > 0)
+      status = reader->ReadSamples(first, first + count - 1, first, &group);
+    if (status.ok()) status = visit(group);
+    if (!status.ok()) return status;
+  }
+}
+
+Status Store::ForEachDatasetRow(DatasetId dataset, bool with_texts,
+                                const std::function<Status(const DatasetRow&)>& visit) {
+  Result<Impl::Reader> reader = Impl::Reader::Make(impl_->db.get(), with_texts);
+  if (!reader.ok()) return reader.error();
+  Result<Statement> row = impl_->db->Prepare(
+      StrCat("SELECT ", kRowColumns,
+             ", d.position, d.decision, r.name, r.tool_version, d.sample_id FROM dataset_rows d "
+             "CROSS JOIN samples s ON s.id = d.sample_id CROSS JOIN rows rw ON rw.id = s.row_id "
+             "CROSS JOIN inputs i ON i.id = rw.input_id CROSS JOIN runs r ON r.id = i.run_id "
+             "WHERE d.dataset_id = ? ORDER BY d.position"));
+  if (!row.ok()) return row.error();
+  row->Int(1, dataset);
+  for (;;) {
+    Result<bool> more = row->Step();
+    if (!more.ok()) return more.error();
+    if (!*more) return {};
+    DatasetRow out;
+    Status status = ReadRowColumns(*row, with_texts, &out.group);
+    if (status.ok()) status = reader->ReadProblem(out.group.problem_id, &out.group.problem);
+    int64_t sample = row->IntAt(15);
+    if (status.ok()) status = reader->ReadSamples(sample, sample, row->IntAt(6), &out.group);
+    out.position = row->IntAt(11);
+    out.decision = row->StringAt(12);
+    out.run = row->StringAt(13);
+    out.run_tool_version = row->StringAt(14);
+    if (status.ok()) status = visit(out);
+    if (!status.ok()) return status;
+  }
+}
+
+}  // namespace assay

@@ -1,0 +1,72 @@
+#include "grpo/learn/sft_learner.h"
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+
+#include "core/check.h"
+#include "grpo/model/torch_error.h"
+
+namespace assay {
+
+SftLearner::SftLearner(Model* policy, const OptimSpec& optim, const Compute& compute)
+    : policy_(policy),
+      max_grad_norm_(optim.max_grad_norm),
+      optimizer_(NamedWeights(*policy),
+                 {optim.adam_beta1, optim.adam_beta2, optim.adam_epsilon, optim.weight_decay}),
+      compute_policy_(policy, compute) {
+  SetTrainable(policy_, true);
+}
+
+Status SftLearner::Accumulate(const std::vector<SftRow>& rows, double num_items) {
+  std::vector<TokenGroup> groups;
+  double labels = 0;
+  for (const SftRow& row : rows) {
+    ASSAY_CHECK(row.labels_from >= 1);
+    if (row.num_labels() <= 0) continue;
+    labels += row.num_labels();
+    const auto split = row.ids.begin() + row.labels_from;
+    groups.push_back({{row.ids.begin(), split}, {{split, row.ids.end()}}});
+  }
+  if (groups.empty()) return {};
+  return CatchTorch("a training step", [&]() -> Status {
+    const ScoredBatch scored = PackGroups(groups, policy_->device(), /*share_prompts=*/false);
+    ForwardOptions forward;
+    LogprobOptions options;
+    options.top1 = true;
+    const Model& model = compute_policy_.Prepare(&forward, &options);
+    const TokenLogprobs scores = ScoreTokens(model, scored, forward, options);
+    const at::Tensor loss = -scores.logp_M.sum() / std::max(num_items, 1.0);
+    loss.backward();
+    losses_.push_back(loss.detach());
+    entropies_.push_back(scores.entropy_M.detach().sum());
+    hits_.push_back(scores.top1_M.sum());
+    labels_ += labels;
+    return {};
+  });
+}
+
+Result<StepOutcome> SftLearner::Step(double learning_rate) {
+  return CatchTorch("an optimiser step", [&]() -> Result<StepOutcome> {
+    StepOutcome outcome;
+    const at::Tensor norm = optimizer_.GradNorm();
+    if (max_grad_norm_ > 0) optimizer_.ClipGradients(norm, max_grad_norm_);
+    outcome.grad_norm = norm.item<double>();
+    if (!losses_.empty()) {
+      outcome.loss = at::stack(losses_).sum().item<double>();
+      outcome.metrics.emplace_back("entropy", at::stack(entropies_).sum().item<double>() / labels_);
+      outcome.metrics.emplace_back("mean_token_accuracy",
+                                   at::stack(hits_).sum().item<double>() / labels_);
+    }
+    outcome.skipped = !std::isfinite(outcome.grad_norm) || !std::isfinite(outcome.loss);
+    if (!outcome.skipped) optimizer_.Step(learning_rate);
+    compute_policy_.Drop();
+    losses_.clear();
+    entropies_.clear();
+    hits_.clear();
+    labels_ = 0;
+    return outcome;
+  });
+}
+
+}  // namespace assay

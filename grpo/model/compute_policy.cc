@@ -1,0 +1,89 @@
+#include "grpo/model/compute_policy.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <malloc.h>
+#include <torch/csrc/autograd/function_hook.h>
+#include <torch/csrc/autograd/variable.h>
+
+#include <memory>
+#include <utility>
+
+#include "grpo/model/ops.h"
+
+namespace assay {
+namespace {
+
+// From this size on, what the allocator keeps of a phase that has ended (sampling, a backward pass) is worth giving back before
+// the next phase takes its memory elsewhere.
+constexpr int64_t kTrimParameters = 16 << 20;
+
+// Moves the gradient of a copy in another dtype on to its master's.
+class AddToMaster : public torch::autograd::PostAccumulateGradHook {
+ public:
+  explicit AddToMaster(at::Tensor gradient) : gradient_(std::move(gradient)) {}
+  void operator()(const torch::autograd::Variable& copy) override {
+    c10::NoGradGuard no_grad;
+    AddInto(gradient_, copy.grad());
+    copy.mutable_grad() = at::Tensor();
+  }
+
+ private:
+  at::Tensor gradient_;
+};
+
+}  // namespace
+
+const Model& ComputePolicy::Prepare(ForwardOptions* forward, LogprobOptions* logprobs) {
+  if (!ready_) {
+    MakeGradients();
+    MakeWeights();
+    ready_ = true;
+  }
+  forward->checkpoint = compute_.checkpoint;
+  forward->compute_dtype = compute_.dtype;
+  forward->embed_grad = master_->embed.grad();
+  logprobs->head_grad = master_->head.grad();
+  return model_;
+}
+
+void ComputePolicy::Drop() {
+  for (NamedTensor& weight : NamedWeights(*master_)) weight.tensor.mutable_grad() = at::Tensor();
+  model_ = Model{};
+  ready_ = false;
+  if (CountParameters(*master_) >= kTrimParameters) malloc_trim(0);
+}
+
+void ComputePolicy::MakeGradients() {
+  std::vector<NamedTensor> weights = NamedWeights(*master_);
+  int64_t count = 0;
+  for (const NamedTensor& weight : weights) count += weight.tensor.numel();
+  if (count >= kTrimParameters) malloc_trim(0);
+  const at::Tensor all = at::zeros({count}, master_->embed.options().requires_grad(false));
+  int64_t first = 0;
+  for (NamedTensor& weight : weights) {
+    const int64_t size = weight.tensor.numel();
+    weight.tensor.mutable_grad() = all.narrow(0, first, size).view(weight.tensor.sizes());
+    first += size;
+  }
+}
+
+void ComputePolicy::MakeWeights() {
+  // With checkpointing a layer's weights are cast when the layer is computed: that takes a few per cent of the time and saves the
+  // copy, which would live beside gradients and moments.
+  const bool same = compute_.dtype == master_->dtype() || compute_.checkpoint;
+  model_ = same ? *master_ : CastModel(*master_, compute_.dtype);
+  if (!same) {
+    const std::vector<NamedTensor> masters = NamedWeights(*master_);
+    const std::vector<NamedTensor> copies = NamedWeights(model_);
+    for (size_t i = 0; i < masters.size(); ++i) {
+      copies[i].tensor.requires_grad_(true);
+      torch::autograd::impl::set_post_acc_grad_hooks(
+          copies[i].tensor, std::make_unique<AddToMaster>(masters[i].tensor.grad()));
+    }
+  }
+  model_.embed = model_.embed.detach();
+  model_.head = model_.config.tied_head ? model_.embed : model_.head.detach();
+}
+
+}  // namespace assay

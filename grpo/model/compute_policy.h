@@ -1,0 +1,43 @@
+// The policy as a learner computes with it: float32 master weights, a copy in the compute dtype that is made once for each update
+// (with checkpointing none: a layer's weights are cast when the layer is computed),
+// and gradients that add up in float32, whatever the compute dtype. The gradients of one update lie in one allocation,
+// taken at its first backward pass and given back after it, so that sampling has that memory. The gradients of embedding
+// and head go straight into it: neither a dense gradient of the embedding nor a second one of the head ever exists.
+// One thread. May throw c10::Error, as grpo/model.h says.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "grpo/config/recipe.h"
+#include "grpo/model/model.h"
+
+namespace assay {
+
+// The precision that the policy computes in, over float32 master weights.
+struct Compute {
+  at::ScalarType dtype = at::kFloat;
+  bool checkpoint = false;
+};
+
+class ComputePolicy {
+ public:
+  // `master`: every weight wants a gradient; it outlives this.
+  ComputePolicy(Model* master, const Compute& compute) : master_(master), compute_(compute) {}
+
+  // Weights for a forward pass whose gradient comes to rest in the masters' .grad; `forward` and `logprobs` get what belongs to
+  // that (checkpointing and where the gradients of embedding and head go).
+  const Model& Prepare(ForwardOptions* forward, LogprobOptions* logprobs);
+  // After an update or a skipped one: the copy and the gradients are out of date and freed.
+  void Drop();
+
+ private:
+  void MakeGradients();
+  void MakeWeights();
+
+  Model* master_;
+  const Compute compute_;
+  Model model_;
+  bool ready_ = false;
+};
+
+}  // namespace assay

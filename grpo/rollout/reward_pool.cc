@@ -1,0 +1,117 @@
+#include "grpo/rollout/reward_pool.h"
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+namespace assay {
+
+using Clock = std::chrono::steady_clock;
+
+// Shared with the threads, which may outlive the pool.
+struct RewardPool::State {
+  struct Task {
+    Group group;
+    GroupScore score;
+    Clock::time_point started;
+    bool running = false;
+    bool done = false;
+  };
+  std::shared_ptr<const Rubric> rubric;
+  Options options;
+  std::mutex mutex;
+  std::condition_variable work, finished;
+  std::vector<std::shared_ptr<Task>> tasks;  // of this round, by ticket
+  std::deque<std::shared_ptr<Task>> queue;
+  bool closing = false;
+
+  static void Work(const std::shared_ptr<State>& state) {
+    std::unique_lock<std::mutex> lock(state->mutex);
+    while (true) {
+      state->work.wait(lock, [&] { return state->closing || !state->queue.empty(); });
+      if (state->closing) return;
+      const std::shared_ptr<Task> task = state->queue.front();
+      state->queue.pop_front();
+      task->running = true;
+      task->started = Clock::now();
+      lock.unlock();
+      GroupScore score = state->rubric->Score(task->group);
+      lock.lock();
+      if (task->done) return;  // given up meanwhile, and this thread replaced
+      task->score = std::move(score);
+      task->done = true;
+      state->finished.notify_all();
+    }
+  }
+
+  static void Start(const std::shared_ptr<State>& state) {
+    std::thread([state] { Work(state); }).detach();
+  }
+
+  GroupScore Late(const Group& group) const {
+    GroupScore score;
+    score.labels = {"reward"};
+    for (size_t i = 0; i < group.samples.size(); ++i) {
+      SampleScore sample;
+      if (options.timeout_fails) {
+        sample.verdicts = {
+            Verdict::Fail("reward_timeout", "scoring took longer than reward.timeout_s")};
+        sample.reward = 0.0;
+      } else {
+        sample.verdicts = {
+            Verdict::Fault("reward_timeout", "scoring took longer than reward.timeout_s")};
+      }
+      score.samples.push_back(std::move(sample));
+    }
+    return score;
+  }
+};
+
+RewardPool::RewardPool(std::shared_ptr<const Rubric> rubric, const Options& options)
+    : state_(std::make_shared<State>()) {
+  state_->rubric = std::move(rubric);
+  state_->options = options;
+  for (int i = 0; i < options.threads; ++i) State::Start(state_);
+}
+
+RewardPool::~RewardPool() {
+  std::lock_guard<std::mutex> lock(state_->mutex);
+  state_->closing = true;
+  state_->work.notify_all();
+}
+
+size_t RewardPool::Submit(Group group) {
+  auto task = std::make_shared<State::Task>();
+  task->group = std::move(group);
+  std::lock_guard<std::mutex> lock(state_->mutex);
+  state_->tasks.push_back(task);
+  state_->queue.push_back(task);
+  state_->work.notify_one();
+  return state_->tasks.size() - 1;
+}
+
+std::vector<GroupScore> RewardPool::Collect() {
+  std::unique_lock<std::mutex> lock(state_->mutex);
+  const auto limit = std::chrono::duration<double>(state_->options.timeout_s);
+  for (const auto& task : state_->tasks) {
+    while (!task->done) {
+      state_->finished.wait_for(lock, std::chrono::milliseconds(50));
+      if (state_->options.timeout_s <= 0) continue;
+      for (const auto& other : state_->tasks) {
+        if (other->done || !other->running || Clock::now() - other->started < limit) continue;
+        other->score = state_->Late(other->group);
+        other->done = true;
+        State::Start(state_);
+      }
+    }
+  }
+  std::vector<GroupScore> scores;
+  for (const auto& task : state_->tasks) scores.push_back(std::move(task->score));
+  state_->tasks.clear();
+  return scores;
+}
+
+}  // namespace assay

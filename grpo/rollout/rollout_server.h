@@ -1,0 +1,48 @@
+// Groups sampled by an OpenAI-compatible server (vLLM and others): one POST of /v1/completions a problem, the prompt as token ids, n
+// samples with their token ids and log-probs back, several requests at a time. Gives the records that a file of groups gives.
+// Without LibTorch. Everything that a server answers is bounded and checked. Not a way to move weights to the server.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/result.h"
+#include "core/types.h"
+#include "grpo/config/recipe.h"
+
+namespace assay {
+
+struct ServerRequest {
+  Problem problem;
+  std::vector<int64_t> prompt;
+  int64_t seed = 0;
+};
+
+struct ServerSampling {
+  int64_t samples = 1;     // of each prompt
+  int64_t vocab_size = 0;  // of the model that is trained: ids are below it
+  double back_off_s = 0.5;
+  const std::atomic<bool>* interrupted = nullptr;
+};
+
+// Errors: kUsage when server.key_env names a variable that is not set.
+Result<std::string> ServerKey(const ServerSpec& server);
+
+// Calls `on_group(index of the request, group)` on this thread for each request, in the order in which they are answered; an error
+// of it ends the fetching. Errors: HttpPostJson's; kInput for an answer that lacks what training needs, with what to do.
+using OnGroup = std::function<Status(size_t request, Group group)>;
+Status FetchGroups(const TrainSpec& spec, const ServerSampling& sampling,
+                   const std::vector<ServerRequest>& requests, const OnGroup& on_group);
+
+// The pieces, for tests. The URL of completions for a base address with or without "/v1" and slashes at its end.
+std::string CompletionsUrl(const std::string& base);
+std::string CompletionsRequest(const TrainSpec& spec, const ServerSampling& sampling,
+                               const ServerRequest& request);
+Result<std::vector<Sample>> ParseCompletions(std::string_view body, const TrainSpec& spec,
+                                             const ServerSampling& sampling);
+
+}  // namespace assay

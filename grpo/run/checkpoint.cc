@@ -1,0 +1,181 @@
+#include "grpo/run/checkpoint.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+
+#include "core/jsonl.h"
+#include "core/text.h"
+#include "grpo/files/safetensors.h"
+#include "grpo/model/torch_error.h"
+#include "grpo/model/weights.h"
+
+namespace assay {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr char kPrefix[] = "checkpoint-";
+
+Status SaveTensors(const std::string& path, const std::vector<NamedTensor>& tensors) {
+  std::vector<at::Tensor> host;  // keeps the bytes alive
+  std::vector<SafeTensorOut> out;
+  for (const NamedTensor& entry : tensors) {
+    host.push_back(entry.tensor.detach().to(at::kCPU, at::kFloat).contiguous());
+    SafeTensor tensor;
+    tensor.dtype = "F32";
+    tensor.shape = host.back().sizes().vec();
+    tensor.data = static_cast<const uint8_t*>(host.back().data_ptr());
+    tensor.bytes = host.back().nbytes();
+    out.push_back({entry.name, tensor});
+  }
+  return WriteSafetensors(path, out);
+}
+
+Result<std::vector<NamedTensor>> LoadTensors(const std::string& path) {
+  Result<std::shared_ptr<const SafetensorsFile>> file = SafetensorsFile::Open(path);
+  if (!file.ok()) return file.error();
+  std::vector<NamedTensor> tensors;
+  for (const auto& [name, entry] : (*file)->tensors()) {
+    if (entry.dtype != "F32")
+      return Error{ErrorCode::kInput, StrCat(path, ": '", name, "' is not float32"), ""};
+    at::Tensor tensor = at::empty(entry.shape, at::kFloat);
+    if (entry.bytes > 0) std::memcpy(tensor.data_ptr(), entry.data, entry.bytes);
+    tensors.push_back({name, tensor});
+  }
+  return tensors;
+}
+
+Status CopyWeights(const std::vector<NamedTensor>& from, const Model& to,
+                   const std::string& where) {
+  c10::NoGradGuard no_grad;
+  for (const NamedTensor& weight : NamedWeights(to)) {
+    const auto found = std::find_if(from.begin(), from.end(), [&](const NamedTensor& entry) {
+      return entry.name == weight.name;
+    });
+    if (found == from.end() || found->tensor.sizes() != weight.tensor.sizes()) {
+      return Error{ErrorCode::kInput, StrCat(where, " lacks '", weight.name, "' in its shape"),
+                   "the checkpoint is of another model; use an empty --out"};
+    }
+    at::Tensor target = weight.tensor;
+    target.copy_(found->tensor);
+  }
+  return {};
+}
+
+void SyncFolder(const fs::path& folder) {
+  const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return;
+  (void)fsync(fd);
+  (void)close(fd);
+}
+
+// Step of "checkpoint-000123", or -1.
+int64_t StepOf(const fs::path& path) {
+  const std::string name = path.filename().string();
+  if (!StartsWith(name, kPrefix)) return -1;
+  char* end = nullptr;
+  const int64_t step = std::strtoll(name.c_str() + sizeof(kPrefix) - 1, &end, 10);
+  return *end == '\0' && fs::exists(path / "state.json") ? step : -1;
+}
+
+std::vector<std::pair<int64_t, fs::path>> Checkpoints(const std::string& folder) {
+  std::vector<std::pair<int64_t, fs::path>> found;
+  std::error_code code;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, code)) {
+    if (const int64_t step = StepOf(entry.path()); step >= 0)
+      found.emplace_back(step, entry.path());
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+void DropOld(const std::string& folder, int64_t keep) {
+  std::error_code code;
+  const std::vector<std::pair<int64_t, fs::path>> all = Checkpoints(folder);
+  for (size_t i = 0; i + static_cast<size_t>(keep) < all.size(); ++i) {
+    // Unmade first: a half-deleted folder without state.json is no checkpoint.
+    fs::remove(all[i].second / "state.json", code);
+    fs::remove_all(all[i].second, code);
+  }
+}
+
+}  // namespace
+
+Status SaveCheckpoint(const std::string& folder, int64_t step, const Json& state,
+                      const Model& policy, const AdamW& optimizer, const Model* reference,
+                      const Tokenizer* tokenizer, int64_t keep) {
+  return CatchTorch("saving a checkpoint", [&]() -> Status {
+    c10::NoGradGuard no_grad;
+    std::string digits = StrCat(step);
+    digits.insert(0, std::max<int>(0, 6 - static_cast<int>(digits.size())), '0');
+    const fs::path target = fs::path(folder) / (kPrefix + digits);
+    const fs::path temporary = fs::path(folder) / ".checkpoint-writing";
+    std::error_code code;
+    fs::remove_all(temporary, code);
+    fs::create_directories(temporary, code);
+    if (code)
+      return Error{ErrorCode::kIo,
+                   StrCat("cannot make '", temporary.string(), "': ", code.message()), ""};
+    // One file whatever its size: LoadCheckpoint reads no shards.
+    if (Status s = SaveModel(policy, tokenizer, temporary.string(), at::kFloat, INT64_MAX); !s.ok())
+      return s;
+    if (Status s = SaveTensors((temporary / "optimizer.safetensors").string(), optimizer.State());
+        !s.ok())
+      return s;
+    if (reference != nullptr) {
+      if (Status s =
+              SaveTensors((temporary / "reference.safetensors").string(), NamedWeights(*reference));
+          !s.ok())
+        return s;
+    }
+    if (Status s = WriteFileAtomic((temporary / "state.json").string(), state.Dump() + "\n");
+        !s.ok())
+      return s;
+    SyncFolder(temporary);
+    fs::remove_all(target, code);
+    fs::rename(temporary, target, code);
+    if (code)
+      return Error{ErrorCode::kIo,
+                   StrCat("cannot rename to '", target.string(), "': ", code.message()), ""};
+    SyncFolder(folder);
+    DropOld(folder, keep);
+    return {};
+  });
+}
+
+std::string LatestCheckpoint(const std::string& folder) {
+  const std::vector<std::pair<int64_t, fs::path>> all = Checkpoints(folder);
+  return all.empty() ? "" : all.back().second.string();
+}
+
+Result<Json> LoadCheckpoint(const std::string& checkpoint, Model* policy, AdamW* optimizer,
+                            const Model* reference) {
+  return CatchTorch("loading a checkpoint", [&]() -> Result<Json> {
+    // Not LoadModel: the folder holds the optimiser's tensors beside the model's.
+    Result<std::vector<NamedTensor>> weights =
+        LoadTensors((fs::path(checkpoint) / "model.safetensors").string());
+    if (!weights.ok()) return weights.error();
+    if (Status s = CopyWeights(*weights, *policy, checkpoint); !s.ok()) return s.error();
+    Result<std::vector<NamedTensor>> state =
+        LoadTensors((fs::path(checkpoint) / "optimizer.safetensors").string());
+    if (!state.ok()) return state.error();
+    if (Status s = optimizer->LoadState(*state); !s.ok()) return s.error();
+    if (reference != nullptr) {
+      Result<std::vector<NamedTensor>> saved =
+          LoadTensors((fs::path(checkpoint) / "reference.safetensors").string());
+      if (!saved.ok()) return saved.error();
+      if (Status s = CopyWeights(*saved, *reference, checkpoint); !s.ok()) return s.error();
+    }
+    Result<std::string> text = ReadFile((fs::path(checkpoint) / "state.json").string());
+    if (!text.ok()) return text.error();
+    return ParseJson(*text);
+  });
+}
+
+}  // namespace assay

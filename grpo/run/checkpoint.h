@@ -1,0 +1,29 @@
+// Checkpoints: DIR/checkpoint-<step>/ with the model (a folder that transformers loads), the optimiser's and the reference's
+// tensors in safetensors and state.json. Written beside and renamed as a whole, so a killed run leaves the old or the new one, never
+// half of one. Randomness needs no state of its own: every draw comes from the run's seed and a counter in state.json.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/json.h"
+#include "core/result.h"
+#include "grpo/learn/optimizer.h"
+#include "grpo/model/model.h"
+#include "grpo/tokenizer/tokenizer.h"
+
+namespace assay {
+
+// Writes DIR/checkpoint-<step>, then deletes all but the newest `keep`. `reference` and `tokenizer` may be null.
+Status SaveCheckpoint(const std::string& folder, int64_t step, const Json& state,
+                      const Model& policy, const AdamW& optimizer, const Model* reference,
+                      const Tokenizer* tokenizer, int64_t keep);
+
+// The newest whole checkpoint's folder, or "".
+std::string LatestCheckpoint(const std::string& folder);
+
+// Copies the checkpoint's tensors into what is there. Errors: kInput (another model), kIo. Returns state.json.
+Result<Json> LoadCheckpoint(const std::string& checkpoint, Model* policy, AdamW* optimizer,
+                            const Model* reference);
+
+}  // namespace assay

@@ -1,0 +1,308 @@
+#include "grpo/run/run_setup.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "core/jsonl.h"
+#include "core/text.h"
+#include "grpo/model/torch_error.h"
+#include "grpo/model/weights.h"
+#include "grpo/run/checkpoint.h"
+
+namespace assay {
+namespace {
+
+namespace fs = std::filesystem;
+
+Result<std::shared_ptr<const Tokenizer>> TokenizerOf(const ModelSpec& spec) {
+  if (spec.tokenizer == "characters") return Tokenizer::Characters(spec.alphabet);
+  if (spec.tokenizer == "words") {
+    std::vector<std::string> words;
+    for (std::string_view word : SplitChar(spec.alphabet, ' ')) words.emplace_back(word);
+    return Tokenizer::Words(words);
+  }
+  return Tokenizer::Load(spec.tokenizer);
+}
+
+// [model.config] with what the tokenizer knows filled in.
+Result<Model> FreshModel(const ModelSpec& spec, const Tokenizer& tokenizer, int64_t seed) {
+  Json config = spec.config;
+  const auto fill = [&](const char* key, Json value) {
+    if (config.Find(key) == nullptr) config.Set(key, std::move(value));
+  };
+  fill("model_type", "llama");
+  fill("vocab_size", tokenizer.vocab_size());
+  fill("eos_token_id", tokenizer.eos_id());
+  fill("pad_token_id", tokenizer.pad_id());
+  fill("bos_token_id", tokenizer.bos_id());
+  fill("max_position_embeddings", 2048);
+  fill("tie_word_embeddings", true);
+  fill("rms_norm_eps", 1e-5);
+  Result<ModelConfig> parsed = ModelConfigFromJson(config);
+  if (!parsed.ok())
+    return Error{parsed.error().code, "[model.config]: " + parsed.error().message,
+                 parsed.error().hint};
+  return RandomModel(*parsed, static_cast<uint64_t>(seed), spec.init_std);
+}
+
+bool Passed(const SampleScore& score) {
+  bool any = false;
+  for (const Verdict& verdict : score.verdicts) {
+    if (verdict.outcome == Outcome::kAbstain) continue;
+    if (verdict.outcome != Outcome::kPass) return false;
+    any = true;
+  }
+  return any;
+}
+
+// 1 - C(n - c, k) / C(n, k)
+double PassAtK(int64_t n, int64_t c, int64_t k) {
+  if (n - c < k) return 1.0;
+  double miss = 1.0;
+  for (int64_t i = n - c + 1; i <= n; ++i) miss *= 1.0 - static_cast<double>(k) / i;
+  return 1.0 - miss;
+}
+
+// The number behind `key` in a file of the kernel's; -1 without one ("max").
+double KernelNumber(const char* file, const std::string& key) {
+  std::ifstream in(file);
+  std::string word;
+  if (key.empty()) in >> word;
+  while (!key.empty() && in >> word && word != key) {
+  }
+  if (!key.empty() && word == key) in >> word;
+  return in && !word.empty() && word[0] >= '0' && word[0] <= '9' ? std::atof(word.c_str()) : -1;
+}
+
+// What the kernel says it could still give this process; -1 where it does not say.
+double AvailableBytes() {
+  const double free_kib = KernelNumber("/proc/meminfo", "MemAvailable:");
+  if (free_kib < 0) return -1;
+  const double bytes =
+      1024 * (free_kib + std::max(0.0, KernelNumber("/proc/meminfo", "SwapFree:")));
+  const double limit = KernelNumber("/sys/fs/cgroup/memory.max", "");
+  const double used = KernelNumber("/sys/fs/cgroup/memory.current", "");
+  if (limit < 0 || used < 0) return bytes;
+  // Pages of files count as used there, but go when memory is wanted.
+  double pages = 0;
+  for (const char* key : {"active_file", "inactive_file"})
+    pages += std::max(0.0, KernelNumber("/sys/fs/cgroup/memory.stat", key));
+  return std::min(bytes, std::max(0.0, limit - used + pages));
+}
+
+}  // namespace
+
+Status CheckMemory(int64_t parameters, double available_bytes) {
+  const double needed = 12.0 * static_cast<double>(parameters);
+  if (available_bytes < 0 || needed <= available_bytes) return {};
+  const auto mib = [](double bytes) { return static_cast<int64_t>(bytes / (1 << 20)); };
+  return Error{
+      ErrorCode::kUnavailable,
+      StrCat("not enough memory: training ", WithThousands(parameters), " parameters takes ",
+             WithThousands(mib(needed)), " MiB more for gradients and Adam's moments, ",
+             WithThousands(mib(available_bytes)), " MiB are free"),
+      "use a smaller model or a machine with more memory"};
+}
+
+Result<PolicySetup> SetUpPolicy(const TrainSpec& spec) {
+  if (spec.threads > 0) at::set_num_threads(static_cast<int>(spec.threads));
+  PolicySetup setup;
+  Result<at::ScalarType> dtype = ParseDtype(spec.model.dtype);
+  if (!dtype.ok()) return dtype.error();
+  setup.compute.dtype = *dtype;
+  setup.compute.checkpoint = spec.gradient_checkpointing;
+  Result<at::Device> device = ParseDevice(spec.model.device);
+  if (!device.ok()) return device.error();
+  if (!spec.model.tokenizer.empty()) {
+    Result<std::shared_ptr<const Tokenizer>> tokenizer = TokenizerOf(spec.model);
+    if (!tokenizer.ok()) return tokenizer.error();
+    setup.tokenizer = *tokenizer;
+  }
+  if (!spec.model.path.empty()) {
+    Result<LoadedModel> loaded = LoadModel(spec.model.path, {at::kFloat, spec.model.device});
+    if (!loaded.ok()) return loaded.error();
+    setup.policy = PackModel(std::move(loaded->model));
+    if (setup.tokenizer == nullptr) setup.tokenizer = loaded->tokenizer;
+  } else {
+    if (setup.tokenizer == nullptr) {
+      return Error{
+          ErrorCode::kUsage, "a model of random weights needs a tokenizer",
+          "set model.tokenizer = \"characters\" and model.alphabet, or a tokenizer's path"};
+    }
+    Result<Model> model = FreshModel(spec.model, *setup.tokenizer, spec.seed);
+    if (!model.ok()) return model.error();
+    setup.policy = ToDevice(PackModel(std::move(*model)), *device);
+  }
+  if (setup.tokenizer == nullptr) {
+    return Error{ErrorCode::kInput, StrCat("'", spec.model.path, "' has no tokenizer"),
+                 "set model.tokenizer"};
+  }
+  if (setup.tokenizer->vocab_size() > setup.policy.config.vocab_size) {
+    return Error{
+        ErrorCode::kInput,
+        StrCat("the tokenizer has ", setup.tokenizer->vocab_size(),
+               " tokens, the model's embedding ", setup.policy.config.vocab_size, " rows"),
+        "use the tokenizer that came with the model (model.tokenizer), or give [model.config] "
+        "no vocab_size"};
+  }
+  if (device->is_cpu()) {
+    if (Status status = CheckMemory(CountParameters(setup.policy), AvailableBytes()); !status.ok())
+      return status.error();
+  }
+  const ModelConfig& config = setup.policy.config;
+  setup.eos_id = config.eos_ids.empty() ? setup.tokenizer->eos_id() : config.eos_ids[0];
+  return setup;
+}
+
+Result<std::shared_ptr<const Rubric>> SetUpRubric(const RewardConfig& config,
+                                                  const VerifierEnv& env) {
+  RubricSpec spec;  // without terms: the row's task decides
+  if (!config.rubric.empty()) {
+    Result<std::string> text = ReadFile(config.rubric);
+    if (!text.ok()) return text.error();
+    Result<RubricSpec> parsed = RubricFromToml(*text, config.rubric);
+    if (!parsed.ok()) return parsed.error();
+    spec = std::move(*parsed);
+  } else if (!config.verifiers.empty()) {
+    Result<RubricSpec> parsed = RubricFromNames(config.verifiers);
+    if (!parsed.ok()) return parsed.error();
+    spec = std::move(*parsed);
+  }
+  Result<std::unique_ptr<Rubric>> rubric = Rubric::Make(spec, env);
+  if (!rubric.ok()) return rubric.error();
+  return std::shared_ptr<const Rubric>(std::move(*rubric));
+}
+
+RewardPool::Options PoolOptions(const RewardConfig& config) {
+  return {static_cast<int>(config.threads), config.timeout_s, config.on_timeout == "fail"};
+}
+
+bool Interrupted(const TrainEnv& env) {
+  return env.interrupted != nullptr && env.interrupted->load();
+}
+
+GenerateOptions RolloutOptions(const TrainSpec& spec, const TrainEnv& env) {
+  GenerateOptions options;
+  options.sampling.temperature = spec.temperature;
+  options.sampling.top_p = spec.top_p;
+  options.sampling.top_k = spec.top_k;
+  options.sampling.min_p = spec.min_p;
+  options.sampling.repetition_penalty = spec.repetition_penalty;
+  options.sampling.max_new_tokens = spec.max_completion_length;
+  options.sampling.min_new_tokens = spec.min_completion_length;
+  options.sampling.stop = spec.stop;
+  options.max_rows = spec.generation_rows;
+  options.cancelled = [&env] { return Interrupted(env); };
+  return options;
+}
+
+Result<std::string> OpenRunFolder(const TrainEnv& env, const Json& recipe) {
+  const fs::path folder(env.out);
+  const std::string file = (folder / "recipe.json").string();
+  if (fs::exists(file)) {
+    if (!env.resume) {
+      return Error{ErrorCode::kUsage, StrCat("'", env.out, "' already holds a run"),
+                   "--resume goes on with it; or give another --out"};
+    }
+    Result<std::string> text = ReadFile(file);
+    if (!text.ok()) return text.error();
+    Result<Json> saved = ParseJson(*text);
+    if (!saved.ok()) return saved.error();
+    const std::string key = FirstFixedDifference(*saved, recipe);
+    if (!key.empty()) {
+      return Error{ErrorCode::kUsage, StrCat("'", key, "' differs from the run in '", env.out, "'"),
+                   "a resumed run keeps its recipe; use another --out for a new one"};
+    }
+  }
+  std::error_code code;
+  fs::create_directories(folder, code);
+  if (code)
+    return Error{ErrorCode::kIo, StrCat("cannot make '", env.out, "': ", code.message()),
+                 "give another --out"};
+  if (Status status = WriteFileAtomic(file, recipe.Dump() + "\n"); !status.ok())
+    return status.error();
+  return LatestCheckpoint(env.out);
+}
+
+Schedule MakeSchedule(const OptimSpec& optim, int64_t total_steps) {
+  Schedule schedule;
+  schedule.kind = optim.lr_scheduler_type == "cosine"     ? ScheduleKind::kCosine
+                  : optim.lr_scheduler_type == "constant" ? ScheduleKind::kConstant
+                                                          : ScheduleKind::kLinear;
+  schedule.learning_rate = optim.learning_rate;
+  schedule.total_steps = total_steps;
+  schedule.min_ratio = optim.min_lr_ratio;
+  schedule.warmup_steps = optim.warmup_steps > 0
+                              ? optim.warmup_steps
+                              : static_cast<int64_t>(std::ceil(optim.warmup_ratio * total_steps));
+  return schedule;
+}
+
+double ValueOf(const NamedValues& values, const std::string& name, double fallback) {
+  for (const auto& [key, value] : values) {
+    if (key == name) return value;
+  }
+  return fallback;
+}
+
+int64_t DrawOrder::At(int64_t draw) {
+  const int64_t epoch = draw / count_;
+  if (epoch != epoch_) {
+    order_.resize(count_);
+    for (int64_t i = 0; i < count_; ++i) order_[i] = i;
+    Rng rng(seed_, "draw-order", static_cast<uint64_t>(epoch));
+    if (shuffle_) rng.Shuffle(&order_);
+    epoch_ = epoch;
+  }
+  return order_[draw % count_];
+}
+
+Result<NamedValues> Evaluate(const PolicySetup& setup, const TrainSpec& spec,
+                             const std::vector<Problem>& problems, RewardPool* pool,
+                             const TrainEnv& env) {
+  c10::NoGradGuard no_grad;
+  const Model model = CastModel(setup.policy, setup.compute.dtype);
+  GenerateOptions options = RolloutOptions(spec, env);
+  options.sampling.temperature = spec.eval.temperature;
+  // A seed of its own: evaluations do not draw from the training's streams.
+  Result<std::vector<Group>> groups =
+      GenerateGroups(model, *setup.tokenizer, "policy", problems, spec.eval.samples,
+                     static_cast<uint64_t>(spec.seed) ^ 0x6576616cULL, options);
+  if (!groups.ok()) return groups.error();
+  double length = 0;
+  for (const Group& group : *groups) {
+    for (const Sample& sample : group.samples)
+      length += static_cast<double>(sample.token_ids.size());
+    pool->Submit(group);
+  }
+  double reward = 0;
+  int64_t scored = 0;
+  std::vector<int64_t> passes;
+  for (const GroupScore& score : pool->Collect()) {
+    int64_t passed = 0;
+    for (const SampleScore& sample : score.samples) {
+      passed += Passed(sample);
+      if (sample.reward) reward += *sample.reward, ++scored;
+    }
+    passes.push_back(passed);
+  }
+  NamedValues values;
+  for (int64_t k = 1; k <= spec.eval.samples; k *= 2) {
+    double sum = 0;
+    for (int64_t passed : passes) sum += PassAtK(spec.eval.samples, passed, k);
+    values.emplace_back(StrCat("eval/pass@", k), sum / std::max<size_t>(1, passes.size()));
+  }
+  values.emplace_back("eval/reward", scored == 0 ? NAN : reward / scored);
+  values.emplace_back("eval/mean_length",
+                      length / std::max<double>(1, passes.size() * spec.eval.samples));
+  return values;
+}
+
+}  // namespace assay

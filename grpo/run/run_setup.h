@@ -1,0 +1,86 @@
+// What both trainers do before and beside their loops: the policy and its tokenizer, the rubric, sampling settings, the output
+// folder and its resuming, evaluation on held-out problems. One thread.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/result.h"
+#include "grpo/config/recipe.h"
+#include "grpo/learn/learner.h"
+#include "grpo/model/model.h"
+#include "grpo/rollout/generate.h"
+#include "grpo/rollout/reward_pool.h"
+#include "grpo/run/run_log.h"
+#include "grpo/tokenizer/tokenizer.h"
+#include "verifiers/verifier.h"
+
+namespace assay {
+
+// How a run meets the world.
+struct TrainEnv {
+  std::string out;  // folder of the run
+  bool resume = false;
+  bool progress = false;
+  std::function<void(const std::string&)> note;  // sentences for the user; may be empty
+  const std::atomic<bool>* interrupted =
+      nullptr;  // set by a signal handler: the run saves and ends
+  VerifierEnv verifiers;
+  std::string tool_version;
+};
+
+struct TrainSummary {
+  int64_t steps = 0;
+  bool interrupted = false;
+  std::string stopped_by;  // "steps", "max_seconds", "eval.stop_at", "interrupt"
+  NamedValues last_eval;
+};
+
+struct PolicySetup {
+  Model policy;  // float32 master weights on the device
+  std::shared_ptr<const Tokenizer> tokenizer;
+  Compute compute;
+  int64_t eos_id = -1;
+};
+// From files or random. Errors: kInput, kUsage, kUnavailable naming what is wrong.
+Result<PolicySetup> SetUpPolicy(const TrainSpec& spec);
+// Before the first step takes it: gradients and Adam's moments in float32, 12 bytes a parameter beside the weights. Negative:
+// unknown, which passes. Errors: kUnavailable with both figures.
+Status CheckMemory(int64_t parameters, double available_bytes);
+Result<std::shared_ptr<const Rubric>> SetUpRubric(const RewardConfig& config,
+                                                  const VerifierEnv& env);
+RewardPool::Options PoolOptions(const RewardConfig& config);
+GenerateOptions RolloutOptions(const TrainSpec& spec, const TrainEnv& env);
+
+// Makes DIR, or finds the checkpoint to go on from ("" to start). Errors: kUsage when DIR holds a run and `resume` is off, or
+// the recipe differs from DIR/recipe.json in what a resumed run may not change.
+Result<std::string> OpenRunFolder(const TrainEnv& env, const Json& recipe);
+
+// Samples and scores held-out problems: {"eval/pass@1": .., "eval/pass@4": .., "eval/reward": .., "eval/mean_length": ..}.
+// A sample passes if every verdict that applied is a pass; pass@k is the unbiased estimator (2107.03374).
+Result<NamedValues> Evaluate(const PolicySetup& setup, const TrainSpec& spec,
+                             const std::vector<Problem>& problems, RewardPool* pool,
+                             const TrainEnv& env);
+
+Schedule MakeSchedule(const OptimSpec& optim, int64_t total_steps);
+double ValueOf(const NamedValues& values, const std::string& name, double fallback);
+bool Interrupted(const TrainEnv& env);
+// The order in which problems are drawn: draw number `draw` of `count` problems, shuffled anew each epoch.
+class DrawOrder {
+ public:
+  DrawOrder(uint64_t seed, int64_t count, bool shuffle)
+      : seed_(seed), count_(count), shuffle_(shuffle) {}
+  int64_t At(int64_t draw);
+
+ private:
+  uint64_t seed_;
+  int64_t count_;
+  bool shuffle_;
+  int64_t epoch_ = -1;
+  std::vector<int64_t> order_;
+};
+
+}  // namespace assay

@@ -1,0 +1,319 @@
+#include "datagen/score/score_run.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <thread>
+
+#include "core/jsonl.h"
+#include "core/rng.h"
+#include "core/text.h"
+
+namespace assay {
+namespace {
+
+class ScoreRunTest : public testing::Test {
+ protected:
+  ScoreRunTest() : rubric_(std::move(*Rubric::Make(*RubricFromNames("format"), {}))) {
+    char name[] = "/tmp/assay-score-XXXXXX";
+    folder_ = mkdtemp(name);
+    options_.output = folder_ + "/out.jsonl";
+    options_.with_times = false;
+    options_.tool_version = "test";
+  }
+  ~ScoreRunTest() override { std::filesystem::remove_all(folder_); }
+
+  std::string File(const std::string& name, const std::string& contents) {
+    EXPECT_TRUE(WriteFileAtomic(folder_ + "/" + name, contents).ok());
+    return folder_ + "/" + name;
+  }
+
+  // Rows of many sizes, some of them bad.
+  std::string MakeInput(int rows, uint64_t seed = 1) {
+    Rng rng(seed);
+    std::string text;
+    for (int i = 0; i < rows; ++i) {
+      if (rng.Below(40) == 0) {
+        text += "{\"id\": broken\n";
+        continue;
+      }
+      Json row = Json().Set("id", StrCat("r", i)).Set("note", i);
+      Json completions = Json::MakeArray();
+      for (uint64_t s = 1 + rng.Below(5); s > 0; --s) {
+        completions.Append(StrCat(rng.Below(3) == 0 ? "" : "<think>",
+                                  std::string(rng.Below(i % 97 == 0 ? 90000 : 400), 'x'),
+                                  "</think>y"));
+      }
+      text += row.Set("completions", std::move(completions)).Dump() + "\n";
+    }
+    return text;
+  }
+
+  // ReadFile unpacks.
+  static std::string RawBytes(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  }
+  ScoreRunSummary Run() {
+    Result<ScoreRunSummary> summary = ScoreFiles(options_, *rubric_);
+    EXPECT_TRUE(summary.ok()) << summary.error().message;
+    return summary.ok() ? *summary : ScoreRunSummary();
+  }
+  Error RunError() {
+    Result<ScoreRunSummary> summary = ScoreFiles(options_, *rubric_);
+    EXPECT_FALSE(summary.ok());
+    return summary.ok() ? Error{} : summary.error();
+  }
+  std::vector<Json> Output() {
+    std::vector<Json> rows;
+    const std::string text = *ReadFile(options_.output);
+    for (std::string_view line : SplitChar(text, '\n')) {
+      if (!line.empty()) rows.push_back(*ParseJson(line));
+    }
+    return rows;
+  }
+
+  std::string folder_;
+  std::unique_ptr<Rubric> rubric_;
+  ScoreRunOptions options_;
+};
+
+TEST_F(ScoreRunTest, OneLineForEachInputLineInOrderWithAnyNumberOfThreads) {
+  options_.files = {File("a.jsonl", MakeInput(1500, 1)), File("b.jsonl", MakeInput(300, 2))};
+  const ScoreRunSummary one = Run();
+  const std::string expected = *ReadFile(options_.output);
+  EXPECT_EQ(Output().size(), 1800u);
+  EXPECT_GT(one.bad_rows, 0);
+  for (int jobs : {2, 4, 9}) {
+    options_.jobs = jobs;
+    const ScoreRunSummary many = Run();
+    EXPECT_EQ(*ReadFile(options_.output), expected) << jobs;
+    EXPECT_EQ(many.ToJson().Find("verifiers")->Dump(), one.ToJson().Find("verifiers")->Dump());
+  }
+}
+
+TEST_F(ScoreRunTest, BadLinesSayWhereAndStrictStops) {
+  options_.files = {File("a.jsonl",
+                         "{\"id\":\"x\",\"completion\":\"<think>a</think>b\"}\n\nnot "
+                         "json\n{\"id\":\"y\",\"completion\":\"\"}\n")};
+  const ScoreRunSummary summary = Run();
+  EXPECT_EQ(summary.bad_rows, 1);
+  const std::vector<Json> rows = Output();
+  ASSERT_EQ(rows.size(), 3u);
+  EXPECT_EQ(rows[1].IntOr("line", 0), 3);
+  EXPECT_NE(rows[1].Find("error")->StringOr("hint", ""), "");
+  EXPECT_TRUE(rows[1].Find("rewards")->IsNull());
+  options_.strict = true;
+  EXPECT_EQ(RunError().code, ErrorCode::kInput);
+  EXPECT_EQ(Output().size(), 2u);  // what came before is there
+}
+
+TEST_F(ScoreRunTest, UnknownKeysArePassedOnAndReservedOnesRenamed) {
+  options_.files = {File(
+      "a.jsonl",
+      R"({"id":"x","labels":[true],"rewards":[0.5],"big":123456789012345678901234567890,"completions":["a"]})")};
+  Run();
+  EXPECT_EQ(Output()[0].Find("labels")->Dump(), "[true]");
+  EXPECT_EQ(Output()[0].Find("input_rewards")->Dump(), "[0.5]");
+  EXPECT_EQ(Output()[0].Find("big")->Dump(), "123456789012345678901234567890");
+  EXPECT_EQ(Output()[0].Find("rewards")->Dump(), "[0.0]");
+}
+
+constexpr const char* kFlatLines =
+    "{\"task_id\":1,\"completion\":\"<think>a</think>b\",\"k\":1}\n"
+    "{\"task_id\":1,\"completion\":\"no\",\"k\":2}\n"
+    "{\"task_id\":2,\"completion\":\"no\"}\n";
+
+TEST_F(ScoreRunTest, GroupByMakesGroupsOfFlatLines) {
+  options_.files = {File("a.jsonl", kFlatLines)};
+  options_.group_by = "task_id";
+  const ScoreRunSummary summary = Run();
+  const std::vector<Json> rows = Output();
+  ASSERT_EQ(rows.size(), 3u);
+  EXPECT_EQ(summary.groups, 2);
+  EXPECT_NEAR(rows[0].DoubleOr("advantage", 0), 0.5 / (0.70710678 + 1e-4), 1e-6);
+  EXPECT_NEAR(rows[1].DoubleOr("advantage", 0), -0.5 / (0.70710678 + 1e-4), 1e-6);
+  EXPECT_EQ(rows[0].IntOr("k", 0), 1);
+  EXPECT_EQ(rows[1].IntOr("k", 0), 2);
+}
+
+// The same lines in any order, in one file or in three, get the same rewards and advantages, in the order of the input.
+TEST_F(ScoreRunTest, GroupsThatStandApartAreGathered) {
+  Rng rng(3);
+  std::vector<std::string> sorted, mixed;
+  for (int problem = 0; problem < 60; ++problem) {
+    for (int sample = 0; sample < 4; ++sample) {
+      sorted.push_back(Json()
+                           .Set("task_id", problem)
+                           .Set("k", StrCat(problem, "-", sample))
+                           .Set("completion", rng.Below(2) == 0 ? "<think>a</think>b" : "no")
+                           .Dump());
+    }
+  }
+  const auto advantages = [&](std::vector<std::string> files) {
+    options_.files = std::move(files);
+    Run();
+    std::map<std::string, std::string> out;
+    for (const Json& row : Output())
+      out[std::string(row.StringOr("k", ""))] = row.Find("advantage")->Dump();
+    return out;
+  };
+  const auto text = [](const std::vector<std::string>& lines, size_t begin, size_t end) {
+    std::string out;
+    for (size_t i = begin; i < end; ++i) StrAppend(&out, lines[i], "\n");
+    return out;
+  };
+  options_.group_by = "task_id";
+  const auto expected = advantages({File("sorted.jsonl", text(sorted, 0, sorted.size()))});
+  ASSERT_EQ(expected.size(), 240u);
+  mixed = sorted;
+  rng.Shuffle(&mixed);
+  for (int jobs : {1, 3}) {
+    options_.jobs = jobs;
+    EXPECT_EQ(advantages({File("mixed.jsonl", text(mixed, 0, mixed.size()))}), expected);
+    const std::vector<Json> rows = Output();
+    for (size_t i = 0; i < rows.size(); ++i)
+      EXPECT_EQ(rows[i].StringOr("k", ""), ParseJson(mixed[i])->StringOr("k", "?"));
+    EXPECT_EQ(
+        advantages({File("1.jsonl", text(mixed, 0, 100)), File("2.jsonl", text(mixed, 100, 101)),
+                    File("3.jsonl", text(mixed, 101, mixed.size()))}),
+        expected);
+  }
+  // Resumed, it begins again and ends with the same bytes, in the store too.
+  options_.store = folder_ + "/s.sqlite";
+  Run();
+  const std::string whole = *ReadFile(options_.output);
+  options_.resume = true;
+  Run();
+  EXPECT_EQ(*ReadFile(options_.output), whole);
+}
+
+TEST_F(ScoreRunTest, AGroupThatIsSplitInAPipeIsSaid) {
+  const std::string pipe = folder_ + "/pipe";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  std::thread writer([&] {
+    std::FILE* file = std::fopen(pipe.c_str(), "w");
+    std::fputs((std::string(kFlatLines) + kFlatLines).c_str(), file);
+    std::fclose(file);
+  });
+  options_.files = {pipe};
+  options_.group_by = "task_id";
+  std::string warning;
+  options_.warn = [&](const std::string& text) { warning = text; };
+  EXPECT_EQ(Run().groups, 4);
+  writer.join();
+  EXPECT_NE(warning.find("split"), std::string::npos);
+}
+
+// What could be read of a file that was cut short is scored, and stays when the whole file is there.
+TEST_F(ScoreRunTest, AFileThatIsCutShortIsScoredAsFarAsItGoes) {
+  const std::string text = MakeInput(300);
+  const std::string path = File("a.jsonl", text);
+  options_.files = {path};
+  Run();
+  const std::string expected = *ReadFile(options_.output);
+  const std::string gz = folder_ + "/a.jsonl.gz";
+  ASSERT_EQ(std::system(StrCat("gzip -c ", path, " > ", gz).c_str()), 0);
+  const std::string whole = RawBytes(gz);
+  options_.files = {gz};
+  options_.store = folder_ + "/s.sqlite";
+  ASSERT_TRUE(WriteFileAtomic(gz, whole.substr(0, whole.size() / 2)).ok());
+  EXPECT_NE(RunError().message.find("ends in the middle"), std::string::npos);
+  const size_t rows = Output().size();
+  EXPECT_GT(rows, 10u);
+  ASSERT_TRUE(WriteFileAtomic(gz, whole).ok());
+  options_.resume = true;
+  EXPECT_EQ(Run().resumed, static_cast<int64_t>(rows));
+  EXPECT_EQ(*ReadFile(options_.output), expected);
+}
+
+TEST_F(ScoreRunTest, ResumeFromEveryKindOfStop) {
+  options_.files = {File("a.jsonl", MakeInput(400))};
+  options_.store = folder_ + "/whole.sqlite";
+  Run();
+  const std::string expected = *ReadFile(options_.output);
+  const std::string journal = *ReadFile(options_.output + ".resume");
+  Rng rng(7);
+  options_.store.clear();
+  options_.resume = true;
+  for (int i = 0; i < 40; ++i) {
+    // Output and journal cut anywhere, each for itself.
+    ASSERT_TRUE(
+        WriteFileAtomic(options_.output, expected.substr(0, rng.Below(expected.size() + 1))).ok());
+    ASSERT_TRUE(WriteFileAtomic(options_.output + ".resume",
+                                journal.substr(0, 1 + rng.Below(journal.size())))
+                    .ok());
+    Run();
+    ASSERT_EQ(*ReadFile(options_.output), expected) << i;
+    ASSERT_EQ(*ReadFile(options_.output + ".resume"), journal) << i;
+  }
+  const ScoreRunSummary again = Run();  // nothing is left to do, and the bad rows are still known
+  EXPECT_EQ(again.rows, 0);
+  EXPECT_EQ(again.resumed, 400);
+  EXPECT_GT(again.bad_rows, 0);
+}
+
+TEST_F(ScoreRunTest, ResumeRefusesWhatDoesNotFit) {
+  const std::string path = File("a.jsonl", MakeInput(50));
+  options_.files = {path};
+  Run();
+  options_.resume = true;
+  options_.group_by = "task_id";
+  EXPECT_NE(RunError().message.find("another configuration"), std::string::npos);
+  options_.group_by.clear();
+  options_.files = {path, File("b.jsonl", "")};
+  EXPECT_NE(RunError().message.find("other input files"), std::string::npos);
+  options_.files = {path};
+  std::string changed = *ReadFile(path);
+  changed[20] ^= 1;
+  File("a.jsonl", changed);
+  EXPECT_NE(RunError().message.find("is not what the interrupted run scored"), std::string::npos);
+  unlink((options_.output + ".resume").c_str());
+  EXPECT_NE(RunError().message.find("journal"), std::string::npos);
+  options_.output.clear();
+  EXPECT_NE(RunError().message.find("--resume needs something to resume"), std::string::npos);
+}
+
+TEST_F(ScoreRunTest, ErrorsOfFilesComeBeforeTheFirstRow) {
+  options_.files = {File("a.jsonl", MakeInput(5)), folder_ + "/missing.jsonl"};
+  EXPECT_EQ(RunError().code, ErrorCode::kIo);
+  EXPECT_FALSE(std::filesystem::exists(options_.output));
+  options_.files = {File("a.jsonl", MakeInput(5))};
+  options_.output = folder_ + "/no/such/folder/out.jsonl";
+  EXPECT_EQ(RunError().code, ErrorCode::kIo);
+}
+
+TEST_F(ScoreRunTest, FullDiskIsAnErrorWithAHint) {
+  if (access("/dev/full", W_OK) != 0) GTEST_SKIP() << "no /dev/full on this machine";
+  options_.files = {File("a.jsonl", MakeInput(2000))};
+  options_.output = "/dev/full";
+  const Error error = RunError();
+  EXPECT_EQ(error.code, ErrorCode::kIo);
+  EXPECT_NE(error.hint.find("--resume"), std::string::npos);
+}
+
+TEST_F(ScoreRunTest, StopSignalLeavesValidOutput) {
+  options_.files = {File("a.jsonl", MakeInput(3000))};
+  std::atomic<bool> interrupted{true};
+  options_.interrupted = &interrupted;
+  const ScoreRunSummary summary = Run();
+  EXPECT_TRUE(summary.interrupted);
+  options_.interrupted = nullptr;
+  options_.resume = true;
+  Run();
+  const std::string resumed = *ReadFile(options_.output);
+  options_.resume = false;
+  Run();
+  EXPECT_EQ(*ReadFile(options_.output), resumed);
+}
+
+}  // namespace
+}  // namespace assay

@@ -1,0 +1,85 @@
+// Pieces of a run without a model: the pool of scoring threads with its time limit, and TensorBoard records.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+
+#include "grpo/rollout/reward_pool.h"
+#include "grpo/run/run_log.h"
+#include "grpo/run/run_setup.h"
+
+namespace assay {
+namespace {
+
+std::shared_ptr<const Rubric> MathRubric() {
+  Result<RubricSpec> spec =
+      RubricFromToml("[[term]]\nverifier = \"math\"\noptions = { mode = \"bare\" }\n", "t.toml");
+  EXPECT_TRUE(spec.ok());
+  Result<std::unique_ptr<Rubric>> rubric = Rubric::Make(*spec, VerifierEnv{});
+  EXPECT_TRUE(rubric.ok());
+  return std::shared_ptr<const Rubric>(std::move(*rubric));
+}
+
+Group Sums(int a, int b) {
+  Group group;
+  group.problem.id = std::to_string(a);
+  group.problem.answers = {std::to_string(a + b)};
+  for (int delta : {0, 1}) group.samples.push_back({.text = std::to_string(a + b + delta)});
+  return group;
+}
+
+TEST(RewardPool, ScoresInOrderOfTickets) {
+  RewardPool pool(MathRubric(), {.threads = 3, .timeout_s = 60, .timeout_fails = false});
+  for (int round = 0; round < 2; ++round) {
+    for (int a = 0; a < 20; ++a) EXPECT_EQ(pool.Submit(Sums(a, 7)), static_cast<size_t>(a));
+    const std::vector<GroupScore> scores = pool.Collect();
+    ASSERT_EQ(scores.size(), 20u);
+    for (const GroupScore& score : scores) {
+      ASSERT_EQ(score.samples.size(), 2u);
+      EXPECT_EQ(score.samples[0].reward, Reward(1.0));
+      EXPECT_EQ(score.samples[1].reward, Reward(0.0));
+    }
+  }
+  EXPECT_TRUE(pool.Collect().empty());
+}
+
+TEST(RewardPool, ALateGroupHasNoRewardOrFails) {
+  for (bool fails : {false, true}) {
+    // Nothing is scored within a nanosecond; the group is given up or just made it, and never holds Collect.
+    RewardPool pool(MathRubric(), {.threads = 1, .timeout_s = 1e-9, .timeout_fails = fails});
+    Group slow = Sums(1, 2);
+    for (int i = 0; i < 2000; ++i)
+      slow.samples.push_back({.text = "\\frac{" + std::string(200, '1') + "}{7}"});
+    pool.Submit(slow);
+    const auto begun = std::chrono::steady_clock::now();
+    const std::vector<GroupScore> scores = pool.Collect();
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(30));
+    ASSERT_EQ(scores.size(), 1u);
+    const SampleScore& first = scores[0].samples[0];
+    if (!first.verdicts.empty() && first.verdicts[0].reason == "reward_timeout") {
+      EXPECT_EQ(first.reward, fails ? Reward(0.0) : Reward());
+    }
+  }
+}
+
+TEST(Memory, TooLittleIsSaidBeforeTheFirstStep) {
+  EXPECT_TRUE(CheckMemory(1'000'000, -1).ok());
+  EXPECT_TRUE(CheckMemory(1'000'000, 12e6).ok());
+  const Status status = CheckMemory(1'000'000'000, 4e9);
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().code, ErrorCode::kUnavailable);
+  EXPECT_NE(status.error().message.find("11,444 MiB"), std::string::npos) << status.error().message;
+}
+
+TEST(TensorBoard, RecordsAreFramedWithMaskedCrcs) {
+  const std::string header = TensorBoardHeader(1.0);
+  const auto length = static_cast<unsigned char>(header[0]);
+  EXPECT_EQ(header.size(), 8u + 4u + length + 4u);
+  EXPECT_NE(header.find("brain.Event:2"), std::string::npos);
+  const std::string record = TensorBoardRecord(2.0, 300, {{"reward", 0.5}});
+  EXPECT_NE(record.find("reward"), std::string::npos);
+  EXPECT_EQ(record.size(), 8u + 4u + static_cast<unsigned char>(record[0]) + 4u);
+}
+
+}  // namespace
+}  // namespace assay

@@ -1,0 +1,235 @@
+// Whole runs of assay-train on a tiny model: a killed and resumed run ends in the weights of an undisturbed one, SIGTERM saves,
+// errors name what is wrong. The rewards come from the ordinary format of problems and the math verifier.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <random>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/json.h"
+#include "tests/grpo/rollout/completions_server.h"
+
+namespace assay {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string Env(const char* name, const std::string& fallback) {
+  const char* value = std::getenv(name);
+  return value != nullptr && *value != '\0' ? value : fallback;
+}
+
+std::string ReadAll(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream out;
+  out << in.rdbuf();
+  return out.str();
+}
+
+class TrainRun : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/assay_train_test_XXXXXX";
+    folder_ = mkdtemp(name);
+    std::ofstream problems(folder_ / "problems.jsonl");
+    std::ofstream sft(folder_ / "sft.jsonl");
+    for (int a = 0; a < 10; ++a) {
+      for (int b = 0; b < 10; ++b) {
+        problems << "{\"id\": \"" << a << b << "\", \"prompt\": \"" << a << "+" << b
+                 << "=\", \"answer\": \"" << (a + b) << "\"}\n";
+        sft << "{\"prompt\": \"" << a << "+" << b << "=\", \"completion\": \"" << (a + b)
+            << "\"}\n";
+      }
+    }
+    std::ofstream(folder_ / "reward.toml")
+        << "[[term]]\nverifier = \"math\"\noptions = { mode = \"bare\" }\n";
+    std::ofstream(folder_ / "grpo.toml") << Common("problems.jsonl") << R"(
+num_generations = 4
+per_device_train_batch_size = 16
+gradient_accumulation_steps = 2
+num_iterations = 2
+beta = 0.02
+loss_type = "grpo"
+max_completion_length = 3
+[reward]
+rubric = ")" << (folder_ / "reward.toml").string()
+                                         << "\"\nthreads = 1\n"
+                                         << Tables("problems.jsonl");
+    std::ofstream(folder_ / "sft.toml")
+        << Common("sft.jsonl") << "per_device_train_batch_size = 16\n"
+        << Tables("sft.jsonl");
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  static std::string Common(const std::string&) {
+    return "seed = 3\nlearning_rate = 1e-3\nmax_steps = 24\nsave_steps = 4\nthreads = 1\n";
+  }
+  std::string Tables(const std::string& data) const {
+    return "[model]\ntokenizer = \"characters\"\nalphabet = "
+           "\"0123456789+=\"\n[model.config]\nhidden_size = 16\n"
+           "intermediate_size = 32\nnum_hidden_layers = 2\nnum_attention_heads = "
+           "2\nnum_key_value_heads = 1\n[data]\ntrain = \"" +
+           (folder_ / data).string() + "\"\n";
+  }
+
+  pid_t Start(const std::string& command, const std::string& out,
+              const std::vector<std::string>& more = {}) {
+    const std::string program = Env("ASSAY_BUILD_DIR", ".") + "/assay-train";
+    std::vector<std::string> words = {program, command, (folder_ / (command + ".toml")).string(),
+                                      "--out", (folder_ / out).string()};
+    words.insert(words.end(), more.begin(), more.end());
+    const pid_t pid = fork();
+    if (pid == 0) {
+      std::vector<char*> argv;
+      for (std::string& word : words) argv.push_back(word.data());
+      argv.push_back(nullptr);
+      const std::string log = (folder_ / "log").string();
+      if (freopen(log.c_str(), "w", stderr) == nullptr) _exit(126);
+      execv(program.c_str(), argv.data());
+      _exit(127);
+    }
+    return pid;
+  }
+  static int Wait(pid_t pid) {
+    int status = 0;
+    waitpid(pid, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  }
+  int Run(const std::string& command, const std::string& out,
+          const std::vector<std::string>& more = {}) {
+    return Wait(Start(command, out, more));
+  }
+  std::string Weights(const std::string& out) const {
+    return ReadAll(folder_ / out / "model" / "model.safetensors");
+  }
+
+  // metrics.jsonl without what depends on the clock.
+  std::vector<std::string> Metrics(const std::string& out) const {
+    std::vector<std::string> lines;
+    std::istringstream in(ReadAll(folder_ / out / "metrics.jsonl"));
+    for (std::string line; std::getline(in, line);) {
+      Json row = *ParseJson(line);
+      for (const char* key : {"step_time", "generation_time", "tokens_per_second"}) row.Erase(key);
+      lines.push_back(row.Dump());
+    }
+    return lines;
+  }
+
+  // Kills a run at random moments until it has ended by itself; the undisturbed run's weights and metrics must come out.
+  void KillAndResume(const std::string& command, int kills) {
+    const auto begun = std::chrono::steady_clock::now();
+    ASSERT_EQ(Run(command, "whole"), 0) << ReadAll(folder_ / "log");
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+    ASSERT_FALSE(Weights("whole").empty());
+    std::mt19937 random(7);
+    std::uniform_real_distribution<double> share(0.05, 1.0);
+    int killed = 0;
+    for (int i = 0; i < kills; ++i) {
+      const pid_t pid = Start(command, "killed", {"--resume"});
+      std::this_thread::sleep_for(std::chrono::duration<double>(share(random) * seconds));
+      kill(pid, SIGKILL);
+      killed += Wait(pid) == -SIGKILL;
+    }
+    EXPECT_GT(killed, 0);
+    ASSERT_EQ(Run(command, "killed", {"--resume"}), 0) << ReadAll(folder_ / "log");
+    EXPECT_EQ(Weights("whole"), Weights("killed"));
+    EXPECT_EQ(Metrics("whole"), Metrics("killed"));
+  }
+
+  fs::path folder_;
+};
+
+int Kills() { return std::atoi(Env("ASSAY_TEST_KILLS", "3").c_str()); }
+
+TEST_F(TrainRun, KilledGrpoResumesToTheSameWeights) { KillAndResume("grpo", Kills()); }
+TEST_F(TrainRun, KilledSftResumesToTheSameWeights) { KillAndResume("sft", Kills()); }
+
+TEST_F(TrainRun, SigtermSavesAndResumeGoesOn) {
+  ASSERT_EQ(Run("grpo", "whole", {"--set", "save_steps=0"}), 0) << ReadAll(folder_ / "log");
+  const pid_t pid = Start("grpo", "stopped", {"--set", "save_steps=0"});
+  // When the second step is logged, it is well under way.
+  for (int i = 0; i < 2000 && ReadAll(folder_ / "stopped" / "metrics.jsonl").find("\"step\":2") ==
+                                  std::string::npos;
+       ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  kill(pid, SIGTERM);
+  const int code = Wait(pid);
+  ASSERT_TRUE(code == 130 || code == 0) << code;
+  ASSERT_EQ(Run("grpo", "stopped", {"--set", "save_steps=0", "--resume"}), 0)
+      << ReadAll(folder_ / "log");
+  EXPECT_EQ(Weights("whole"), Weights("stopped"));
+}
+
+TEST_F(TrainRun, ErrorsNameWhatIsWrong) {
+  const auto log = [&] { return ReadAll(folder_ / "log"); };
+  EXPECT_EQ(Run("grpo", "a", {"--set", "learning_rat=1"}), 2);
+  EXPECT_NE(
+      log().find("error: --set: unknown key 'learning_rat'\n\nhint: did you mean 'learning_rate'?"),
+      std::string::npos)
+      << log();
+  EXPECT_EQ(Run("grpo", "b", {"--set", "model.device=cuda:7"}), 2);
+  EXPECT_NE(log().find("error: "), std::string::npos);
+  EXPECT_EQ(Run("grpo", "c", {"--set", "data.train=/nonexistent.jsonl"}), 2);
+  EXPECT_NE(log().find("/nonexistent.jsonl"), std::string::npos) << log();
+  EXPECT_EQ(Run("grpo", "d", {"--set", "model.path=/nonexistent"}), 2);
+  EXPECT_NE(log().find("/nonexistent"), std::string::npos) << log();
+}
+
+TEST_F(TrainRun, LearnsFromARolloutServer) {
+  if (!kHttpClient) GTEST_SKIP() << "built without libcurl (libcurl4-openssl-dev)";
+  const CompletionsServer server;
+  ASSERT_TRUE(server.running());
+  const auto run = [&](const std::string& out, const std::string& way) {
+    return Run("grpo", out,
+               {"--set", "max_steps=4", "--set", "server.model=tiny", "--set",
+                "server.url=" + server.Url(way)});
+  };
+  ASSERT_EQ(run("served", "ok"), 0) << ReadAll(folder_ / "log");
+  const std::vector<std::string> lines = Metrics("served");
+  ASSERT_EQ(lines.size(), 4u);
+  // The server samples evenly, not as the policy: the correction's ratios are logged and are not all 1.
+  EXPECT_NE(lines[0].find("sampling/importance_sampling_ratio"), std::string::npos) << lines[0];
+  ASSERT_EQ(run("again", "ok"), 0);
+  EXPECT_EQ(Weights("served"), Weights("again"));
+  EXPECT_EQ(run("range", "range"), 2);
+  EXPECT_NE(ReadAll(folder_ / "log").find("token id 99999"), std::string::npos);
+}
+
+TEST_F(TrainRun, AFolderWithARunIsNotOverwritten) {
+  ASSERT_EQ(Run("sft", "once", {"--set", "max_steps=1"}), 0);
+  EXPECT_EQ(Run("sft", "once", {"--set", "max_steps=1"}), 2);
+  EXPECT_NE(ReadAll(folder_ / "log").find("already holds a run"), std::string::npos);
+  EXPECT_EQ(Run("sft", "once", {"--resume", "--set", "learning_rate=5"}), 2);
+  EXPECT_NE(ReadAll(folder_ / "log").find("'learning_rate' differs"), std::string::npos);
+}
+
+TEST_F(TrainRun, GenerateWritesGroups) {
+  ASSERT_EQ(Run("sft", "g", {"--set", "max_steps=1"}), 0);
+  const std::string out = (folder_ / "groups.jsonl").string();
+  const std::string command = Env("ASSAY_BUILD_DIR", ".") + "/assay-train generate -q --model " +
+                              (folder_ / "g" / "model").string() + " -n 2 --max-new-tokens 3 -o " +
+                              out + " " + (folder_ / "problems.jsonl").string();
+  ASSERT_EQ(std::system(command.c_str()), 0);
+  std::istringstream in(ReadAll(out));
+  int lines = 0;
+  for (std::string line; std::getline(in, line); ++lines) {
+    const Json row = *ParseJson(line);
+    ASSERT_NE(row.Find("completions"), nullptr);
+    EXPECT_EQ(row.Find("completions")->AsArray()->size(), 2u);
+  }
+  EXPECT_EQ(lines, 100);
+}
+
+}  // namespace
+}  // namespace assay

@@ -1,0 +1,131 @@
+// The `code` verifier on tests/cases/code.jsonl: one row a case, one expectation a completion, all through the sandbox.
+#include "verifiers/code/code_verifier.h"
+
+#include <cstdlib>
+
+#include "core/jsonl.h"
+#include "core/rows/group_json.h"
+#include "core/text.h"
+#include "tests/verifiers/code/code_fixture.h"
+
+namespace assay {
+namespace {
+
+// What an expectation may name besides the outcome and the reason.
+void ExpectMore(const Json& expect, const Verdict& verdict) {
+  const Json* failing = verdict.evidence.Find("failing");
+  const Json nothing;
+  const Json& first = failing == nullptr ? nothing : *failing;
+  for (const char* key : {"test", "expected", "got"}) {
+    if (const Json* want = expect.Find(key)) {
+      EXPECT_EQ(first.StringOr(key, ""), want->ScalarText());
+    }
+  }
+  if (const Json* want = expect.Find("detail")) {
+    EXPECT_NE(verdict.detail.find(*want->AsString()), std::string::npos) << verdict.detail;
+  }
+  for (const char* key : {"passed", "total"}) {
+    if (const Json* want = expect.Find(key)) {
+      EXPECT_EQ(verdict.evidence.IntOr(key, -1), want->NumberOr(-2)) << key;
+    }
+  }
+  if (const Json* want = expect.Find("bytecodes")) {
+    const Json* counted = verdict.evidence.Find("bytecodes");
+    ASSERT_NE(counted, nullptr);
+    EXPECT_EQ(counted->NumberOr(-1) > 0, *want->AsBool());
+  }
+  if (const Json* want = expect.Find("score")) EXPECT_DOUBLE_EQ(verdict.score, want->NumberOr(-1));
+  if (const Json* want = expect.Find("line")) {
+    int64_t line = verdict.evidence.IntOr("program_line", first.IntOr("program_line", 0));
+    EXPECT_EQ(line, want->NumberOr(-1)) << verdict.detail;
+  }
+  if (expect.Find("forgeable") != nullptr) EXPECT_TRUE(verdict.evidence.BoolOr("forgeable", false));
+  if (const Json* want = expect.Find("exception")) {
+    EXPECT_EQ(verdict.evidence.StringOr("exception", first.StringOr("exception", "")),
+              *want->AsString());
+  }
+}
+
+TEST_F(CodeTest, Cases) {
+  const char* root = std::getenv("ASSAY_SOURCE_DIR");
+  ASSERT_NE(root, nullptr) << "run this by ctest, or set ASSAY_SOURCE_DIR";
+  auto reader = LineReader::Open(StrCat(root, "/tests/cases/code.jsonl"));
+  ASSERT_TRUE(reader.ok()) << reader.error().message;
+  LineReader::Line line;
+  int64_t judged = 0;
+  while (*(*reader)->Next(&line)) {
+    Result<Json> item = ParseJson(line.text);
+    ASSERT_TRUE(item.ok()) << "line " << line.number << ": " << item.error().message;
+    const Json* options = item->Find("options");
+    std::vector<Verdict> verdicts =
+        Judge(*item->Find("row"), options == nullptr ? Json() : *options);
+    const Json::Array& expects = *item->Find("expect")->AsArray();
+    ASSERT_EQ(verdicts.size(), expects.size());
+    for (size_t i = 0; i < verdicts.size(); ++i, ++judged) {
+      SCOPED_TRACE(
+          StrCat(item->StringOr("name", "?"), ", completion ", i, ": ", Show(verdicts[i])));
+      EXPECT_EQ(OutcomeName(verdicts[i].outcome), expects[i].StringOr("outcome", ""));
+      // Some limits race with each other: which of them ends a hostile program first is no promise.
+      EXPECT_EQ(verdicts[i].reason, expects[i].StringOr("reason", verdicts[i].reason));
+      ExpectMore(expects[i], verdicts[i]);
+    }
+  }
+  EXPECT_GT(judged, 300);
+}
+
+TEST_F(CodeTest, EqualProgramsAreJudgedOnce) {
+  Json row = Row(Json::MakeObject().Set("asserts", "assert f() == 1"));
+  Json completions = Json::MakeArray();
+  for (int i = 0; i < 50; ++i)
+    completions.Append("import time\ntime.sleep(0.2)\ndef f(): return 1\n");
+  row.Set("completions", std::move(completions));
+  std::vector<Verdict> verdicts = Judge(row);
+  ASSERT_EQ(verdicts.size(), 50U);
+  int64_t paid = 0;
+  for (const Verdict& verdict : verdicts) {
+    EXPECT_EQ(verdict.outcome, Outcome::kPass);
+    paid += verdict.ms > 0 ? 1 : 0;
+  }
+  EXPECT_EQ(paid, 1);
+}
+
+// A verdict does not wait until its box is gone; the next box does.
+TEST_F(CodeTest, ABoxNeverMeetsTheProcessesOfTheLast) {
+  Json row = Row(Json::MakeObject().Set("asserts", "assert f() == 1"));
+  Json completions = Json::MakeArray();
+  for (int i = 0; i < 10; ++i) {
+    completions.Append(
+        StrCat("import os, time\ndef f():\n    for _ in range(", 10 + i,
+               "):\n        if os.fork() == 0:\n            os.setsid()\n            "
+               "time.sleep(60)\n    return 1\n"));
+    // A signal to every process but oneself finds none.
+    completions.Append(
+        StrCat("import os\nnumber = ", i, "\ndef f():\n    try:\n        os.kill(-1, 0)\n    ",
+               "except (ProcessLookupError, PermissionError):\n        return 1\n    return 0\n"));
+  }
+  row.Set("completions", std::move(completions));
+  for (const Verdict& verdict : Judge(row)) EXPECT_EQ(verdict.outcome, Outcome::kPass);
+}
+
+TEST_F(CodeTest, BadOptionsBlameTheRowOrTheCaller) {
+  EXPECT_FALSE(MakeCodeVerifier(Json::MakeObject().Set("partail", true), Env()).ok());
+  EXPECT_FALSE(
+      MakeCodeVerifier(Json::MakeObject().Set("limits", Json::MakeObject().Set("cpu", 3)), Env())
+          .ok());
+  EXPECT_FALSE(MakeCodeVerifier(Json::MakeObject().Set("judge", "inprocess"), Env()).ok());
+  auto verifier = MakeCodeVerifier(Json(), Env());
+  ASSERT_TRUE(verifier.ok());
+  Group group;
+  group.samples.resize(3);
+  Json odd = Json::MakeObject().Set("partial", "yes");
+  std::vector<Verdict> verdicts = (*verifier)->Verify(group, &odd);
+  ASSERT_EQ(verdicts.size(), 3U);
+  for (const Verdict& verdict : verdicts) EXPECT_EQ(verdict.reason, "gold_bad_options");
+  // A row cannot ask for verdicts that its program could forge.
+  Json sly = Json::MakeObject().Set("judge", "inprocess").Set("accept_forgeable", true);
+  for (const Verdict& verdict : (*verifier)->Verify(group, &sly))
+    EXPECT_EQ(verdict.reason, "gold_bad_options");
+}
+
+}  // namespace
+}  // namespace assay

@@ -1,0 +1,562 @@
+#include "verifiers/math/syntax/words.h"
+
+#include <unicode/uchar.h>
+#include <unicode/utf8.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <map>
+#include <unordered_map>
+#include <unordered_set>
+
+namespace assay::math {
+namespace {
+
+using WordSet = std::unordered_set<std::string_view>;
+
+bool IsAlpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
+std::vector<std::string_view> Split(std::string_view s) {
+  std::vector<std::string_view> words;
+  size_t i = 0;
+  while (i < s.size()) {
+    while (i < s.size() && s[i] == ' ') ++i;
+    size_t j = i;
+    while (j < s.size() && s[j] != ' ') ++j;
+    if (j > i) words.push_back(s.substr(i, j - i));
+    i = j;
+  }
+  return words;
+}
+
+std::string Join(const std::vector<std::string>& words) {
+  std::string out;
+  for (const std::string& w : words) {
+    if (!out.empty()) out += ' ';
+    out += w;
+  }
+  return out;
+}
+
+// Commands that say how words look, not what they are.
+bool IsLayoutCommand(std::string_view name) {
+  static const WordSet names = {
+      "text",   "textbf",       "textit",     "textrm",       "texttt", "textsf", "textnormal",
+      "textsc", "mbox",         "hbox",       "emph",         "mathrm", "mathbf", "mathit",
+      "mathsf", "mathcal",      "boldsymbol", "operatorname", "left",   "right",  "quad",
+      "qquad",  "displaystyle", "boxed",      "fbox",         "mleft",  "mright", "big",
+      "Big",    "limits",       "textstyle"};
+  return names.count(name) != 0;
+}
+
+void FlushWord(std::string* word, std::vector<std::string>* words) {
+  if (!word->empty()) words->push_back(std::move(*word));
+  word->clear();
+}
+
+// One code point, lower case, appended.
+void AppendLower(std::string_view text, size_t* i, std::string* out) {
+  const auto* bytes = reinterpret_cast<const uint8_t*>(text.data());
+  auto at = static_cast<int32_t>(*i);
+  UChar32 code;
+  U8_NEXT(bytes, at, static_cast<int32_t>(text.size()), code);
+  *i = static_cast<size_t>(at);
+  if (code < 0) return;
+  uint8_t buffer[4];
+  int32_t n = 0;
+  U8_APPEND_UNSAFE(buffer, n, u_tolower(code));
+  out->append(reinterpret_cast<const char*>(buffer), static_cast<size_t>(n));
+}
+
+std::vector<std::string> SplitNormal(std::string_view text) {
+  std::vector<std::string> words;
+  std::string word;
+  for (size_t i = 0; i < text.size();) {
+    const char c = text[i];
+    if (c == '\\') {
+      size_t j = i + 1;
+      while (j < text.size() && IsAlpha(text[j])) ++j;
+      FlushWord(&word, &words);
+      const std::string_view name = text.substr(i + 1, j - i - 1);
+      if (!name.empty() && !IsLayoutCommand(name)) words.emplace_back(name);
+      i = j == i + 1 ? std::min(text.size(), i + 2) : j;
+    } else if (IsAlpha(c) || IsDigit(c) || static_cast<unsigned char>(c) >= 0x80) {
+      AppendLower(text, &i, &word);
+    } else if (c == '\'' ||
+               (c == '.' && !(i + 1 < text.size() && IsDigit(text[i + 1]) && !word.empty()))) {
+      ++i;  // "a.m." and "isn't" are one word
+    } else {
+      if (c == '.') {
+        word += c;
+      } else {
+        FlushWord(&word, &words);
+        if (std::strchr("+*/=<>^_|@#&%!", c) != nullptr) words.emplace_back(1, c);
+      }
+      ++i;
+    }
+  }
+  FlushWord(&word, &words);
+  return words;
+}
+
+int MonthNumber(std::string_view word) {
+  static const char* const kMonths[] = {"january",   "february", "march",    "april",
+                                        "may",       "june",     "july",     "august",
+                                        "september", "october",  "november", "december"};
+  for (int m = 0; m < 12; ++m) {
+    const std::string_view full = kMonths[m];
+    if (word == full || (word.size() == 3 && full.substr(0, 3) == word) ||
+        (word == "sept" && m == 8))
+      return m + 1;
+  }
+  return 0;
+}
+
+// "june 6 2020", "6th of june": one order. Leaves everything else alone.
+void NormalizeDate(std::vector<std::string>* words) {
+  int month = 0;
+  std::vector<std::string> numbers;
+  for (const std::string& w : *words) {
+    if (const int m = MonthNumber(w)) {
+      if (month != 0) return;
+      month = m;
+    } else if (IsDigit(w[0])) {
+      std::string digits;
+      size_t i = 0;
+      while (i < w.size() && IsDigit(w[i])) digits += w[i++];
+      const std::string_view tail = std::string_view(w).substr(i);
+      if (!(tail.empty() || tail == "st" || tail == "nd" || tail == "rd" || tail == "th")) return;
+      digits.erase(0, std::min(digits.find_first_not_of('0'), digits.size() - 1));
+      numbers.push_back(digits);
+    } else if (w != "of") {
+      return;
+    }
+  }
+  if (month == 0 || numbers.empty() || numbers.size() > 2) return;
+  std::stable_sort(numbers.begin(), numbers.end(),
+                   [](const std::string& a, const std::string& b) { return a.size() < b.size(); });
+  std::vector<std::string> date = {"date", std::to_string(month)};
+  date.insert(date.end(), numbers.begin(), numbers.end());
+  *words = date;
+}
+
+}  // namespace
+
+std::string NormalizeWords(std::string_view text) {
+  std::vector<std::string> words = SplitNormal(text);
+  if (words.size() > 1) {
+    std::vector<std::string> kept;
+    for (std::string& w : words) {
+      const bool article =
+          w == "the" || w == "an" ||
+          (w == "a" && (words.size() > 2 || (&w == words.data() && words[1].size() > 2)));
+      if (!article) kept.push_back(std::move(w));
+    }
+    words = std::move(kept);
+    NormalizeDate(&words);
+  }
+  std::string joined = Join(words);
+  if (joined == "dne") return "does not exist";
+  if (joined == "no solutions" || joined == "no real solution" || joined == "no real solutions")
+    return "no solution";
+  return joined;
+}
+
+bool IsPlainWords(std::string_view text) {
+  bool digits = false;
+  bool brackets = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '\\') {
+      size_t j = i + 1;
+      while (j < text.size() && IsAlpha(text[j])) ++j;
+      const std::string_view name = text.substr(i + 1, j - i - 1);
+      if (name.empty() ? j < text.size() && std::strchr(" ,;:!~$", text[j]) == nullptr
+                       : !IsLayoutCommand(name))
+        return false;
+      i = name.empty() ? j : j - 1;
+    } else if (c == '(' || c == ')') {
+      brackets = true;
+    } else if (IsDigit(c)) {
+      digits = true;
+    } else if (!IsAlpha(c) && static_cast<unsigned char>(c) < 0x80 &&
+               std::strchr(" \t\r\n.,;:!'\"-{}$~`", c) == nullptr) {
+      return false;
+    }
+  }
+  return !(digits && brackets);
+}
+
+std::optional<int64_t> NumberWord(std::string_view normalized) {
+  static const std::unordered_map<std::string_view, int> kSmall = {
+      {"zero", 0},     {"one", 1},      {"two", 2},        {"three", 3},     {"four", 4},
+      {"five", 5},     {"six", 6},      {"seven", 7},      {"eight", 8},     {"nine", 9},
+      {"ten", 10},     {"eleven", 11},  {"twelve", 12},    {"thirteen", 13}, {"fourteen", 14},
+      {"fifteen", 15}, {"sixteen", 16}, {"seventeen", 17}, {"eighteen", 18}, {"nineteen", 19},
+      {"twenty", 20},  {"thirty", 30},  {"forty", 40},     {"fifty", 50},    {"sixty", 60},
+      {"seventy", 70}, {"eighty", 80},  {"ninety", 90}};
+  const std::vector<std::string_view> words = Split(normalized);
+  if (words.empty() || words.size() > 12) return std::nullopt;
+  int64_t total = 0;
+  int64_t part = 0;
+  bool any = false;
+  for (const std::string_view w : words) {
+    const auto it = kSmall.find(w);
+    if (it != kSmall.end()) {
+      part += it->second;
+      any = true;
+    } else if (w == "hundred" && any) {
+      part *= 100;
+    } else if (w == "dozen" && any) {
+      part *= 12;
+    } else if (const int64_t m = Multiplier(w); m >= 1000 && any) {
+      total += part * m;
+      part = 0;
+    } else if (!(w == "and" && any)) {
+      return std::nullopt;
+    }
+    if (part > 1000000 || total > 1000000000000000) return std::nullopt;
+  }
+  return any ? std::optional<int64_t>(total + part) : std::nullopt;
+}
+
+std::optional<NumberPhrase> ReadNumberPhrase(std::string_view normalized) {
+  if (const auto whole = NumberWord(normalized)) return NumberPhrase{*whole, 1};
+  static const std::unordered_map<std::string_view, int> kParts = {
+      {"half", 2},     {"halves", 2},    {"third", 3},       {"thirds", 3},      {"quarter", 4},
+      {"fourth", 4},   {"quarters", 4},  {"fourths", 4},     {"fifth", 5},       {"fifths", 5},
+      {"sixth", 6},    {"sixths", 6},    {"seventh", 7},     {"sevenths", 7},    {"eighth", 8},
+      {"eighths", 8},  {"ninth", 9},     {"ninths", 9},      {"tenth", 10},      {"tenths", 10},
+      {"twelfth", 12}, {"twelfths", 12}, {"hundredth", 100}, {"hundredths", 100}};
+  const size_t blank = normalized.rfind(' ');
+  const auto part = kParts.find(normalized.substr(blank == std::string_view::npos ? 0 : blank + 1));
+  if (part == kParts.end()) return std::nullopt;
+  if (blank == std::string_view::npos)
+    return part->second == 2 ? std::optional<NumberPhrase>({1, 2}) : std::nullopt;
+  // "two thirds", "a half", "three and a half", "three and two thirds".
+  std::string_view before = normalized.substr(0, blank);
+  int64_t whole = 0;
+  if (const size_t joint = before.rfind("and"); joint != std::string_view::npos && joint > 1) {
+    const auto front = NumberWord(before.substr(0, joint - 1));
+    if (!front || *front > 1000000) return std::nullopt;
+    whole = *front;
+    before.remove_prefix(std::min(before.size(), joint + 4));
+  }
+  const auto count =
+      before.empty() || before == "a" ? std::optional<int64_t>(1) : NumberWord(before);
+  if (!count || *count >= 1000000) return std::nullopt;
+  return NumberPhrase{whole * part->second + *count, part->second};
+}
+
+int64_t Multiplier(std::string_view word) {
+  if (word == "hundred") return 100;
+  if (word == "thousand") return 1000;
+  if (word == "million") return 1000000;
+  if (word == "billion") return 1000000000;
+  if (word == "trillion") return 1000000000000;
+  if (word == "dozen") return 12;
+  return 0;
+}
+
+bool IsConjunction(std::string_view normalized) {
+  static const WordSet set = {"and", "as well as", "and also", "and or", "und",
+                              "et",  "и",          "和",       "与",     "と"};
+  return set.count(normalized) != 0 || IsDisjunction(normalized);
+}
+
+bool IsDisjunction(std::string_view normalized) {
+  static const WordSet set = {"or", "or else", "oder", "ou", "или", "或", "或者", "または"};
+  return set.count(normalized) != 0;
+}
+
+bool HasNegation(std::string_view normalized) {
+  static const WordSet set = {
+      "not",      "no",      "never", "isnt",      "arent",  "cannot",  "cant",    "doesnt",
+      "neither",  "nor",     "wrong", "incorrect", "false",  "except",  "maybe",   "perhaps",
+      "possibly", "unless",  "less",  "more",      "least",  "most",    "greater", "fewer",
+      "than",     "between", "under", "over",      "above",  "below",   "other",   "without",
+      "either",   "or",      "minus", "plus",      "larger", "smaller", "bigger",  "twice"};
+  for (const std::string_view w : Split(normalized)) {
+    if (set.count(w) != 0) return true;
+  }
+  return false;
+}
+
+bool IsLeadIn(std::string_view normalized) {
+  static const WordSet last = {
+      "is",    "are",    "equals",    "equal",         "answer", "answers",  "value",     "thus",
+      "so",    "hence",  "therefore", "approximately", "about",  "exactly",  "roughly",   "only",
+      "be",    "get",    "have",      "total",         "namely", "solution", "solutions", "result",
+      "x",     "approx", "just",      "simply",        "option", "choice",   "final",     "around",
+      "gives", "obtain", "are:",      "then"};
+  const std::vector<std::string_view> words = Split(normalized);
+  return !words.empty() && last.count(words.back()) != 0 && !HasNegation(normalized);
+}
+
+bool IsCondition(std::string_view word) {
+  static const WordSet set = {"where",    "for",      "with", "if",      "when", "such",
+                              "whenever", "provided", "as",   "because", "since"};
+  return set.count(word) != 0;
+}
+
+bool IsEqualsWord(std::string_view word) {
+  return word == "is" || word == "equals" || word == "are";
+}
+
+bool IsPercentWord(std::string_view w) {
+  return w == "percent" || w == "pct" || w == "percentage" || w == "per cent" || w == "percents" ||
+         w == "percentages";
+}
+
+namespace {
+
+// A unit name with its dimension and factor to the base unit of that dimension.
+struct UnitRow {
+  const char* names;  // separated by '|'; lower case unless the sign needs its case
+  const char* dimension;
+  int64_t num;
+  int64_t den;
+};
+
+constexpr UnitRow kUnits[] = {
+    {"m|meter|metre", "m", 1, 1},
+    {"km|kilometer|kilometre|kms", "m", 1000, 1},
+    {"cm|centimeter|centimetre|cms", "m", 1, 100},
+    {"mm|millimeter|millimetre", "m", 1, 1000},
+    {"dm|decimeter|decimetre", "m", 1, 10},
+    {"nm|nanometer|nanometre", "m", 1, 1000000000},
+    {"micrometer|micron|micrometre", "m", 1, 1000000},
+    {"in|inch|inches", "m", 127, 5000},
+    {"ft|foot|feet", "m", 381, 1250},
+    {"yd|yard", "m", 1143, 1250},
+    {"mi|mile", "m", 201168, 125},
+    {"g|gram|gm|gramme", "g", 1, 1},
+    {"kg|kilogram|kgs|kilo", "g", 1000, 1},
+    {"mg|milligram", "g", 1, 1000},
+    {"lb|lbs|pound", "lb", 16, 1},
+    {"oz|ounce", "lb", 1, 1},
+    {"ton|tonne", "ton", 1, 1},
+    {"s|sec|second|secs", "s", 1, 1},
+    {"ms|millisecond", "s", 1, 1000},
+    {"min|minute|mins", "s", 60, 1},
+    {"h|hr|hour|hrs", "s", 3600, 1},
+    {"day|days", "s", 86400, 1},
+    {"week", "s", 604800, 1},
+    {"month", "month", 1, 1},
+    {"year|yr|yrs", "month", 12, 1},
+    {"L|l|liter|litre", "litre", 1, 1},
+    {"mL|ml|milliliter|millilitre", "litre", 1, 1000},
+    {"cc|ccm", "litre", 1, 1000},
+    {"gallon|gal", "gallon", 4, 1},
+    {"quart|qt", "gallon", 1, 1},
+    {"dollar|usd|buck", "usd", 1, 1},
+    {"cent", "usd", 1, 100},
+    {"euro|eur", "eur", 1, 1},
+    {"gbp", "gbp", 1, 1},
+    {"yen", "yen", 1, 1},
+    {"yuan|rmb", "yuan", 1, 1},
+    {"rupee", "rupee", 1, 1},
+    {"degree|deg", "deg", 1, 1},
+    {"radian|rad", "rad", 1, 1},
+    {"N|newton", "N", 1, 1},
+    {"J|joule", "J", 1, 1},
+    {"kJ|kilojoule", "J", 1000, 1},
+    {"W|watt", "W", 1, 1},
+    {"kW|kilowatt", "W", 1000, 1},
+    {"V|volt", "V", 1, 1},
+    {"A|ampere|amp", "A", 1, 1},
+    {"K|kelvin", "K", 1, 1},
+    {"Pa|pascal", "Pa", 1, 1},
+    {"kPa", "Pa", 1000, 1},
+    {"Hz|hertz", "Hz", 1, 1},
+    {"kHz", "Hz", 1000, 1},
+    {"MHz", "Hz", 1000000, 1},
+    {"C|coulomb", "coulomb", 1, 1},
+    {"T|tesla", "T", 1, 1},
+    {"eV", "eV", 1, 1},
+    {"mol|mole", "mol", 1, 1},
+    {"celsius", "celsius", 1, 1},
+    {"fahrenheit", "fahrenheit", 1, 1},
+    {"acre", "acre", 1, 1},
+    {"mph", "mph", 1, 1},
+    {"kph|kmh", "kmh", 1, 1},
+    {"bit", "bit", 1, 1},
+    {"byte", "bit", 8, 1},
+    {"unit", "unit", 1, 1},
+};
+
+using UnitTable = std::unordered_map<std::string, const UnitRow*>;
+
+const UnitTable& Units() {
+  static const UnitTable table = [] {
+    UnitTable t;
+    for (const UnitRow& row : kUnits) {
+      std::string_view names = row.names;
+      while (!names.empty()) {
+        const size_t bar = std::min(names.find('|'), names.size());
+        const std::string name(names.substr(0, bar));
+        t[name] = &row;
+        if (name.size() > 3) t[name + "s"] = &row;
+        names.remove_prefix(std::min(bar + 1, names.size()));
+      }
+    }
+    return t;
+  }();
+  return table;
+}
+
+const UnitRow* FindUnit(std::string_view word) {
+  const UnitTable& t = Units();
+  auto it = t.find(std::string(word));
+  if (it == t.end() && word.size() > 2) {
+    std::string lower(word);
+    for (char& c : lower) {
+      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+    }
+    it = t.find(lower);
+  }
+  return it == t.end() ? nullptr : it->second;
+}
+
+// Builds a dimension such as "m^1 s^-1" and the factor.
+struct UnitBuilder {
+  std::map<std::string, int> powers;
+  int64_t num = 1;
+  int64_t den = 1;
+  bool ok = true;
+
+  void Multiply(const UnitRow& row, int power) {
+    if (std::abs(power) > 6) {
+      ok = false;
+      return;
+    }
+    if (std::strcmp(row.dimension, "mph") == 0) {
+      Multiply({"", "m", 201168, 125}, power);
+      Multiply({"", "s", 3600, 1}, -power);
+      return;
+    }
+    if (std::strcmp(row.dimension, "kmh") == 0) {
+      Multiply({"", "m", 1000, 1}, power);
+      Multiply({"", "s", 3600, 1}, -power);
+      return;
+    }
+    if (std::strcmp(row.dimension, "litre") == 0) {
+      Multiply({"", "m", 1, 10}, 3 * power);
+      Scale(row.num, row.den, power);
+      return;
+    }
+    powers[row.dimension] += power;
+    Scale(row.num, row.den, power);
+  }
+
+  void Scale(int64_t row_num, int64_t row_den, int power) {
+    for (int k = 0; k < std::abs(power); ++k) {
+      const int64_t n = power > 0 ? row_num : row_den;
+      const int64_t d = power > 0 ? row_den : row_num;
+      if (__builtin_mul_overflow(num, n, &num) || __builtin_mul_overflow(den, d, &den)) {
+        ok = false;
+        return;
+      }
+    }
+  }
+
+  std::string Dimension() const {
+    std::string out;
+    for (const auto& [name, power] : powers) {
+      if (power == 0) continue;
+      if (!out.empty()) out += ' ';
+      out += name;
+      if (power != 1) {
+        out += '^';
+        out += std::to_string(power);
+      }
+    }
+    return out;
+  }
+};
+
+std::vector<std::string> UnitTokens(std::string_view text) {
+  std::vector<std::string> out;
+  std::string word;
+  for (const char c : text) {
+    if (IsAlpha(c) || static_cast<unsigned char>(c) >= 0x80) {
+      word += c;
+      continue;
+    }
+    FlushWord(&word, &out);
+    if (c == '/' || c == '^' || c == '-' || IsDigit(c)) {
+      if (IsDigit(c) && !out.empty() && out.back() == "-") {
+        out.back() += c;
+      } else {
+        out.emplace_back(1, c);
+      }
+    }
+  }
+  FlushWord(&word, &out);
+  return out;
+}
+
+bool ReadUnit(const std::vector<std::string>& tokens, UnitBuilder* builder) {
+  int sign = 1;
+  int prefix_power = 1;
+  int count = 0;
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    const std::string& t = tokens[i];
+    if (t == "/" || t == "per" || t == "an" || t == "a") {
+      if (t == "/" || t == "per") sign = -1;
+      continue;
+    }
+    if (t == "-" || t == "of") continue;
+    if (t == "square" || t == "sq" || t == "cubic" || t == "cu") {
+      prefix_power = t[0] == 's' ? 2 : 3;
+      continue;
+    }
+    const bool temperature = (t == "degrees" || t == "degree") && i + 1 < tokens.size() &&
+                             FindUnit(tokens[i + 1]) != nullptr &&
+                             std::strchr("cf", FindUnit(tokens[i + 1])->dimension[0]) != nullptr;
+    if (temperature) continue;  // degrees Celsius
+    const UnitRow* row = FindUnit(t);
+    if (row == nullptr) return false;
+    int power = prefix_power;
+    prefix_power = 1;
+    if (i + 1 < tokens.size() && (tokens[i + 1] == "squared" || tokens[i + 1] == "cubed")) {
+      power = tokens[i + 1][0] == 's' ? 2 : 3;
+      ++i;
+    } else {
+      size_t j = i + 1;
+      if (j < tokens.size() && tokens[j] == "^") ++j;
+      if (j < tokens.size() &&
+          (IsDigit(tokens[j][0]) || (tokens[j].size() == 2 && tokens[j][0] == '-'))) {
+        power = std::atoi(tokens[j].c_str());
+        i = j;
+      }
+    }
+    builder->Multiply(*row, power * sign);
+    ++count;
+  }
+  return count > 0 && builder->ok;
+}
+
+}  // namespace
+
+Unit ParseUnit(std::string_view text) {
+  Unit unit;
+  UnitBuilder builder;
+  unit.words = NormalizeWords(text);
+  if (text.size() < 100 && ReadUnit(UnitTokens(text), &builder)) {
+    unit.known = true;
+    unit.dimension = builder.Dimension();
+    unit.num = builder.num;
+    unit.den = builder.den;
+  }
+  return unit;
+}
+
+bool IsUnitWord(std::string_view word) {
+  return word.size() >= 2 && FindUnit(word) != nullptr && word != "ms" && word != "in" &&
+         word != "mi";
+}
+
+}  // namespace assay::math
