@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/result.h"
-#include "grpo/config/recipe.h"
+#include "grpo/config/run_spec.h"
 #include "grpo/learn/learner.h"
 #include "grpo/learn/optimizer.h"
 #include "grpo/learn/sft_row.h"

@@ -8,7 +8,6 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "grpo/config/recipe.h"
 #include "grpo/model/model.h"
 
 namespace assay {

@@ -12,7 +12,7 @@
 
 #include "core/result.h"
 #include "core/types.h"
-#include "grpo/config/recipe.h"
+#include "grpo/config/run_spec.h"
 
 namespace assay {
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "core/result.h"
-#include "grpo/config/recipe.h"
+#include "grpo/config/run_spec.h"
 #include "grpo/learn/learner.h"
 #include "grpo/model/model.h"
 #include "grpo/rollout/generate.h"
