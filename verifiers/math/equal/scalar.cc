@@ -23,25 +23,6 @@ Decision Make(Outcome outcome, Method method, int bits = 0) {
 }
 Decision Unequal(Method method = Method::kExact) { return Make(Outcome::kUnequal, method); }
 
-double MagLog2(const mag_t m) {
-  if (mag_is_zero(m)) return -1e18;
-  return mag_is_inf(m) ? 1e18 : mag_get_d_log2_approx(m);
-}
-
-double RadiusLog2(const Complex& z) {
-  return std::max(MagLog2(arb_radref(z.re())), MagLog2(arb_radref(z.im())));
-}
-
-// log2 of an upper bound of |z|.
-double SizeLog2(const Complex& z) {
-  mag_t m;
-  mag_init(m);
-  acb_get_mag(m, z.get());
-  const double out = MagLog2(m);
-  mag_clear(m);
-  return out;
-}
-
 // A random double in the interval.
 void RandomBetween(double low, double high, uint64_t random, arb_ptr out) {
   const double t = static_cast<double>(random >> 11) * 0x1.0p-53;
@@ -332,7 +313,7 @@ double Scalars::LimitSize(NodeId limit) {
     Complex at;
     if (!NearTarget(tree_.Kid(limit, 1), below, kBits, kPrec, &at)) continue;
     BallEval e(tree_, &budget_, kPrec);
-    e.samples.push_back({tree_.Name(tree_.Kid(limit, 0)), at});
+    e.Bind(tree_.Name(tree_.Kid(limit, 0)), at);
     Complex f;
     e.Eval(tree_.Kid(limit, 2), &f);
     largest = std::max(largest, e.largest_log2);
@@ -370,7 +351,7 @@ Decision Scalars::LimitEqual(NodeId limit, NodeId value) {
       Complex at;
       if (!NearTarget(target, side == 1, bits * step, prec, &at)) return Unequal(Method::kNone);
       BallEval ef(tree_, &budget_, prec);
-      ef.samples.push_back({name, at});
+      ef.Bind(name, at);
       BallEval ev(tree_, &budget_, prec);
       Complex f;
       if (ef.Eval(body, &f) != Value::kOk || ev.Eval(value, &v) != Value::kOk)
@@ -960,8 +941,8 @@ Decision Scalars::CompareAt(NodeId a, NodeId b, const std::vector<Sample>& at, b
   for (int round = 0; round < 4; ++round) {
     BallEval ea(tree_, &budget_, prec);
     BallEval eb(tree_, &budget_, prec);
-    ea.samples = at;
-    eb.samples = at;
+    ea.Bind(at);
+    eb.Bind(at);
     Complex x;
     Complex y;
     const Value va = ea.Eval(a, &x);

@@ -1,13 +1,14 @@
+// The algebra of residues. Functions are opaque: any value will do that is the same for the same argument and keeps the few laws
+// that an answer may use: f(-x), b^(u + v), |u v|, max(a, max(b, c)).
 #include <algorithm>
 #include <string>
 
 #include "core/hash.h"
-#include "verifiers/math/value/eval.h"
+#include "verifiers/math/value/operators.h"
 
 namespace assay::math {
 namespace {
 
-constexpr slong kMaxTerms = 2000;
 constexpr int64_t kMaxSmallBinomial = 64;
 constexpr ulong kMaxFactorial = 5000;
 // What has a residue (or its negative) below this at a random point is that whole number: 2y - y - y, or a bound variable.
@@ -41,37 +42,7 @@ enum Tag : uint64_t {
 
 }  // namespace
 
-uint64_t MixHash(uint64_t x) {
-  x += 0x9e3779b97f4a7c15ull;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
-  return x ^ (x >> 31);
-}
-
-Field::Field(uint64_t seed_value, int index) {
-  seed = MixHash(seed_value ^ (0x5851f42d4c957f2dull * static_cast<uint64_t>(index + 1)));
-  // The first prime = 1 (mod 4) from a random place in [2^61, 2^61 + 2^60).
-  uint64_t n = (uint64_t{1} << 61) + (MixHash(seed) >> 4);
-  n = (n & ~uint64_t{3}) | 1;
-  while (n_is_probabprime(n) == 0) n += 4;
-  p = n;
-  p_inverse = n_preinvert_limb(p);
-  for (uint64_t g = 2;; ++g) {
-    const uint64_t r = n_powmod2_ui_preinv(g, (p - 1) / 4, p, p_inverse);
-    if (n_mulmod2_preinv(r, r, p, p_inverse) == p - 1) {
-      root_of_minus_one = r;
-      break;
-    }
-  }
-}
-
-uint64_t Field::Random(uint64_t tag, uint64_t a, uint64_t b, uint64_t c) const {
-  uint64_t h = MixHash(seed ^ MixHash(tag));
-  h = MixHash(h ^ MixHash(a + 1));
-  h = MixHash(h ^ MixHash(b + 2));
-  h = MixHash(h ^ MixHash(c + 3));
-  return h % (p - 2) + 1;
-}
+template Value Walk<FieldEval, uint64_t>::Eval(NodeId, uint64_t*);
 
 Value FieldEval::Inverse(uint64_t a, uint64_t* out) {
   if (a == 0) return Value::kUndefined;
@@ -80,15 +51,14 @@ Value FieldEval::Inverse(uint64_t a, uint64_t* out) {
   return Value::kOk;
 }
 
-Value FieldEval::Number(const Node& n, uint64_t* out) {
+Value FieldEval::Residue(const Node& n, uint64_t* out) {
   const uint64_t magnitude =
       n.num < 0 ? -static_cast<uint64_t>(n.num) : static_cast<uint64_t>(n.num);
-  uint64_t v = n_mod2_preinv(magnitude, f_.p, f_.p_inverse);
+  uint64_t v = f_.Reduce(magnitude);
   if (n.num < 0) v = f_.Negate(v);
   if (n.den != 1) {
     uint64_t inverse = 0;
-    const Value ok =
-        Inverse(n_mod2_preinv(static_cast<uint64_t>(n.den), f_.p, f_.p_inverse), &inverse);
+    const Value ok = Inverse(f_.Reduce(static_cast<uint64_t>(n.den)), &inverse);
     if (ok != Value::kOk) return ok;
     v = f_.Mul(v, inverse);
   }
@@ -96,14 +66,14 @@ Value FieldEval::Number(const Node& n, uint64_t* out) {
   return Value::kOk;
 }
 
-Value FieldEval::BigNumber(NodeId id, uint64_t* out) {
+Value FieldEval::BigLiteral(NodeId id, uint64_t* out) {
   const Node& n = tree_[id];
   const std::string& digits = tree_.bigs[static_cast<size_t>(n.num)];
   if (!budget_.Spend(static_cast<int64_t>(digits.size() / 4))) return Value::kLimit;
   uint64_t v = 0;
   for (const char c : digits) v = f_.AddMod(f_.Mul(v, 10), static_cast<uint64_t>(c - '0'));
   const uint64_t e = static_cast<uint64_t>(n.den < 0 ? -n.den : n.den);
-  uint64_t scale = n_powmod2_ui_preinv(10, e, f_.p, f_.p_inverse);
+  uint64_t scale = f_.Pow(10, e);
   if (n.den < 0) {
     const Value ok = Inverse(scale, &scale);
     if (ok != Value::kOk) return ok;
@@ -112,165 +82,47 @@ Value FieldEval::BigNumber(NodeId id, uint64_t* out) {
   return Value::kOk;
 }
 
-Value FieldEval::Eval(NodeId id, uint64_t* out) {
-  if (!budget_.Spend(1)) return Value::kLimit;
-  const Node& n = tree_[id];
-  switch (n.op) {
-    case Op::kNum:
-      return Number(n, out);
-    case Op::kBig:
-      return BigNumber(id, out);
-    case Op::kSym: {
-      const std::string& name = tree_.Name(id);
-      for (size_t k = bound_.size(); k-- > 0;) {
-        if (bound_[k].first == name) {
-          *out = bound_[k].second;
-          return Value::kOk;
-        }
-      }
-      *out = f_.Random(kNameTag, HashBytes64(name));
-      return Value::kOk;
-    }
-    case Op::kConst:
-      if (n.aux == static_cast<uint8_t>(ConstId::kInf)) return Value::kUndefined;
-      if (n.aux == static_cast<uint8_t>(ConstId::kI)) {
-        *out = f_.root_of_minus_one;
-        return Value::kOk;
-      }
-      opaque_ = true;
-      *out = f_.Random(kConstTag, n.aux);
-      return Value::kOk;
-    case Op::kAdd: {
-      uint64_t sum = 0;
-      for (uint32_t k = 0; k < n.n; ++k) {
-        uint64_t v = 0;
-        const Value ok = Eval(tree_.Kid(id, k), &v);
-        if (ok != Value::kOk) return ok;
-        sum = f_.AddMod(sum, v);
-      }
-      *out = sum;
-      return Value::kOk;
-    }
-    case Op::kMul: {
-      uint64_t product = 1;
-      for (uint32_t k = 0; k < n.n; ++k) {
-        uint64_t v = 0;
-        const Value ok = Eval(tree_.Kid(id, k), &v);
-        if (ok != Value::kOk) return ok;
-        product = f_.Mul(product, v);
-      }
-      *out = product;
-      return Value::kOk;
-    }
-    case Op::kNeg: {
-      const Value ok = Eval(tree_.Kid(id, 0), out);
-      if (ok == Value::kOk) *out = f_.Negate(*out);
-      return ok;
-    }
-    case Op::kDiv:
-    case Op::kRatio: {
-      if (n.n != 2) return Value::kNo;
-      uint64_t a = 0;
-      uint64_t b = 0;
-      Value ok = Eval(tree_.Kid(id, 0), &a);
-      if (ok != Value::kOk) return ok;
-      ok = Eval(tree_.Kid(id, 1), &b);
-      if (ok != Value::kOk) return ok;
-      ok = Inverse(b, &b);
-      if (ok == Value::kOk) *out = f_.Mul(a, b);
-      return ok;
-    }
-    case Op::kPow:
-      return Power(tree_.Kid(id, 0), tree_.Kid(id, 1), out);
-    case Op::kRoot: {
-      // The n-th root is the power 1/n.
-      uint64_t base = 0;
-      Value ok = Eval(tree_.Kid(id, 0), &base);
-      if (ok != Value::kOk) return ok;
-      uint64_t index = 0;
-      ok = Eval(tree_.Kid(id, 1), &index);
-      if (ok != Value::kOk) return ok;
-      ok = Inverse(index, &index);
-      if (ok != Value::kOk) return ok;
-      opaque_ = true;
-      *out = base <= 1 ? base : f_.Random(kPowTag, base, index);
-      return Value::kOk;
-    }
-    case Op::kAbs:
-      return Absolute(id, out);
-    case Op::kFloor:
-    case Op::kCeil:
-      return Rounded(id, out);
-    case Op::kFunc:
-      return Function(id, out);
-    case Op::kBinom:
-      return Binomial(id, out);
-    case Op::kSum:
-    case Op::kProd:
-      return Series(id, out);
-    case Op::kInt:
-    case Op::kLim:
-      return Binder(id, out);
-    case Op::kMax:
-    case Op::kMin:
-    case Op::kGcd:
-    case Op::kLcm:
-      return Commutative(id, out);
-    case Op::kPercent: {
-      Value ok = Eval(tree_.Kid(id, 0), out);
-      uint64_t hundredth = 0;
-      if (ok == Value::kOk) ok = Inverse(100, &hundredth);
-      if (ok == Value::kOk) *out = f_.Mul(*out, hundredth);
-      return ok;
-    }
-    case Op::kDegree: {
-      uint64_t x = 0;
-      Value ok = Eval(tree_.Kid(id, 0), &x);
-      uint64_t per = 0;
-      if (ok == Value::kOk) ok = Inverse(n.aux == 0 ? 180 : n.aux == 1 ? 10800 : 648000, &per);
-      if (ok != Value::kOk) return ok;
-      opaque_ = true;
-      *out = f_.Mul(f_.Mul(x, per), f_.Random(kConstTag, static_cast<uint64_t>(ConstId::kPi)));
-      return Value::kOk;
-    }
-    case Op::kLog: {
-      uint64_t a = 0;
-      uint64_t b = 0;
-      Value ok = Eval(tree_.Kid(id, 0), &a);
-      if (ok == Value::kOk) ok = Eval(tree_.Kid(id, 1), &b);
-      if (ok != Value::kOk) return ok;
-      if (a == 0 || b == 0 || b == 1) return Value::kUndefined;
-      opaque_ = true;
-      const uint64_t tag = kFuncTag + static_cast<uint64_t>(FuncId::kLn);
-      uint64_t below = 0;
-      ok = Inverse(f_.Random(tag, b), &below);
-      if (ok == Value::kOk) *out = a == 1 ? 0 : f_.Mul(f_.Random(tag, a), below);
-      return ok;
-    }
-    case Op::kFact:
-      return Opaque(kFactTag + 32 * n.aux, id, out);
-    case Op::kMod:
-      return Opaque(kModTag, id, out);
-    case Op::kNorm:
-      return Opaque(kNormTag, id, out);
-    case Op::kApply:
-      return Opaque(kApplyTag + (HashBytes64(tree_.Name(id)) << 8), id, out);
-    case Op::kDeriv:
-      return Opaque(kDerivTag + (HashBytes64(tree_.Name(id)) << 8), id, out);
-    case Op::kDiff:
-      *out = 1;
-      return Value::kOk;
-    case Op::kQuantity:
-      return Eval(tree_.Kid(id, 0), out);
-    case Op::kSet:
-    case Op::kList:
-    case Op::kSeq:
-      return n.n == 1 ? Eval(tree_.Kid(id, 0), out) : Value::kNo;
-    case Op::kUndef:
-      return Value::kUndefined;
-    default:
-      return Value::kNo;
+Value FieldEval::FreeSymbol(NodeId id, uint64_t* out) {
+  *out = f_.Random(kNameTag, HashBytes64(tree_.Name(id)));
+  return Value::kOk;
+}
+
+Value FieldEval::Constant(ConstId id, uint64_t* out) {
+  if (id == ConstId::kInf) return Value::kUndefined;
+  if (id == ConstId::kI) {
+    *out = f_.root_of_minus_one;
+    return Value::kOk;
   }
+  opaque_ = true;
+  *out = f_.Random(kConstTag, static_cast<uint64_t>(id));
+  return Value::kOk;
+}
+
+Value FieldEval::Add(uint64_t x, uint64_t* total) {
+  *total = f_.AddMod(*total, x);
+  return Value::kOk;
+}
+
+Value FieldEval::Multiply(uint64_t x, uint64_t* total) {
+  *total = f_.Mul(*total, x);
+  return Value::kOk;
+}
+
+void FieldEval::TimesPi(uint64_t* x) {
+  uint64_t pi = 0;
+  Constant(ConstId::kPi, &pi);
+  *x = f_.Mul(*x, pi);
+}
+
+Value FieldEval::Divide(uint64_t a, uint64_t b, uint64_t* out) {
+  uint64_t inverse = 0;
+  const Value ok = Inverse(b, &inverse);
+  if (ok == Value::kOk) *out = f_.Mul(a, inverse);
+  return ok;
+}
+
+Value FieldEval::DivideBy(slong divisor, uint64_t* x) {
+  return Divide(*x, static_cast<uint64_t>(divisor), x);
 }
 
 // A value that depends on nothing but what the children's values are.
@@ -281,18 +133,38 @@ Value FieldEval::Opaque(uint64_t tag, NodeId id, uint64_t* out) {
     uint64_t v = 0;
     const Value ok = Eval(tree_.Kid(id, k), &v);
     if (ok != Value::kOk) return ok;
-    if (n.op == Op::kFact && v <= kMaxFactorial) {
-      const uint64_t step = n.aux;
-      uint64_t f = 1;
-      for (uint64_t j = v; j > 1; j = j > step ? j - step : 0) f = f_.Mul(f, j);
-      *out = f;
-      return budget_.Spend(static_cast<int64_t>(v / 4)) ? Value::kOk : Value::kLimit;
-    }
     h = f_.Random(tag, h, v, k);
   }
   opaque_ = true;
   *out = h;
   return Value::kOk;
+}
+
+// Functions that are only names, and derivatives.
+Value FieldEval::Unknown(NodeId id, uint64_t* out) {
+  const uint64_t tag = tree_[id].op == Op::kApply ? kApplyTag : kDerivTag;
+  return Opaque(tag + (HashBytes64(tree_.Name(id)) << 8), id, out);
+}
+
+Value FieldEval::Modulo(NodeId id, uint64_t* out) { return Opaque(kModTag, id, out); }
+
+Value FieldEval::FactorialOf(uint64_t x, int marks, uint64_t* out) {
+  const auto step = static_cast<uint64_t>(marks);
+  if (x <= kMaxFactorial) {
+    uint64_t f = 1;
+    for (uint64_t j = x; j > 1; j = j > step ? j - step : 0) f = f_.Mul(f, j);
+    *out = f;
+    return budget_.Spend(static_cast<int64_t>(x / 4)) ? Value::kOk : Value::kLimit;
+  }
+  opaque_ = true;
+  *out = f_.Random(kFactTag + 32 * step, 1, x);
+  return Value::kOk;
+}
+
+Value FieldEval::LogarithmOf(uint64_t a, uint64_t base, uint64_t* out) {
+  if (a == 0 || base == 0 || base == 1) return Value::kUndefined;
+  opaque_ = true;
+  return Divide(a == 1 ? 0 : ValueOf(FuncId::kLn, a), ValueOf(FuncId::kLn, base), out);
 }
 
 Value FieldEval::PowInteger(uint64_t base, const fmpz* e, uint64_t* out) {
@@ -304,18 +176,22 @@ Value FieldEval::PowInteger(uint64_t base, const fmpz* e, uint64_t* out) {
   if (!budget_.Spend(8)) return Value::kLimit;
   Integer reduced;
   fmpz_mod_ui(reduced.get(), e, f_.p - 1);
-  *out = n_powmod2_ui_preinv(base, fmpz_get_ui(reduced.get()), f_.p, f_.p_inverse);
+  *out = f_.Pow(base, fmpz_get_ui(reduced.get()));
   return Value::kOk;
 }
 
-Value FieldEval::Power(NodeId base, NodeId exponent, uint64_t* out) {
-  uint64_t b = 0;
-  const Value ok = Eval(base, &b);
-  return ok == Value::kOk ? PowerOf(b, exponent, out) : ok;
+Value FieldEval::PowerOf(uint64_t base, NodeId id, uint64_t* out) {
+  if (tree_[id].op == Op::kPow) return Raise(base, tree_.Kid(id, 1), out);
+  uint64_t exponent = 0;
+  const Value ok = Exponent(id, &exponent);
+  if (ok != Value::kOk) return ok;
+  opaque_ = true;
+  *out = base <= 1 ? base : f_.Random(kPowTag, base, exponent);
+  return Value::kOk;
 }
 
 // b^(u + v) = b^u b^v, b^(-u) = 1 / b^u, b^(n u) = (b^u)^n for whole n; whole exponents by repeated squaring, all others opaque.
-Value FieldEval::PowerOf(uint64_t base, NodeId exponent, uint64_t* out) {
+Value FieldEval::Raise(uint64_t base, NodeId exponent, uint64_t* out) {
   if (!budget_.Spend(1)) return Value::kLimit;
   const Node& e = tree_[exponent];
   Rational whole;
@@ -324,7 +200,7 @@ Value FieldEval::PowerOf(uint64_t base, NodeId exponent, uint64_t* out) {
     return PowInteger(base, whole.num(), out);
   }
   if (e.op == Op::kNeg) {
-    const Value ok = PowerOf(base, tree_.Kid(exponent, 0), out);
+    const Value ok = Raise(base, tree_.Kid(exponent, 0), out);
     return ok == Value::kOk ? Inverse(*out, out) : ok;
   }
   if (bound_.empty() || binders_ == 0) {
@@ -337,7 +213,7 @@ Value FieldEval::PowerOf(uint64_t base, NodeId exponent, uint64_t* out) {
     uint64_t product = 1;
     for (uint32_t k = 0; k < e.n; ++k) {
       uint64_t v = 0;
-      const Value ok = PowerOf(base, tree_.Kid(exponent, k), &v);
+      const Value ok = Raise(base, tree_.Kid(exponent, k), &v);
       if (ok != Value::kOk) return ok;
       product = f_.Mul(product, v);
     }
@@ -347,7 +223,7 @@ Value FieldEval::PowerOf(uint64_t base, NodeId exponent, uint64_t* out) {
   if (e.op == Op::kMul && e.n == 2 && tree_[tree_.Kid(exponent, 0)].op == Op::kNum &&
       tree_[tree_.Kid(exponent, 0)].den == 1) {
     uint64_t v = 0;
-    const Value ok = PowerOf(base, tree_.Kid(exponent, 1), &v);
+    const Value ok = Raise(base, tree_.Kid(exponent, 1), &v);
     if (ok != Value::kOk) return ok;
     whole.Set(tree_[tree_.Kid(exponent, 0)].num);
     return PowInteger(v, whole.num(), out);
@@ -367,6 +243,7 @@ Value FieldEval::PowerOf(uint64_t base, NodeId exponent, uint64_t* out) {
 
 // |u| has one value for u and -u; the absolute value of a product is the product of absolute values.
 Value FieldEval::Absolute(NodeId id, uint64_t* out) {
+  if (tree_[id].op == Op::kNorm) return Opaque(kNormTag, id, out);
   return AbsoluteProduct(tree_.Kid(id, 0), out);
 }
 
@@ -377,10 +254,10 @@ Value FieldEval::AbsoluteProduct(NodeId id, uint64_t* out) {
     case Op::kNum: {
       Node positive = n;
       positive.num = n.num < 0 ? -n.num : n.num;
-      return Number(positive, out);
+      return Residue(positive, out);
     }
     case Op::kBig:
-      return BigNumber(id, out);
+      return BigLiteral(id, out);
     case Op::kNeg:
     case Op::kAbs:
       return AbsoluteProduct(tree_.Kid(id, 0), out);
@@ -421,7 +298,7 @@ uint64_t FieldEval::WholeTerms(NodeId id) const {
     const bool negative = tree_[kid].op == Op::kNeg;
     const Node& term = tree_[negative ? tree_.Kid(kid, 0) : kid];
     if (term.op != Op::kNum || term.den != 1 || term.num < 0) continue;
-    const uint64_t v = n_mod2_preinv(static_cast<uint64_t>(term.num), f_.p, f_.p_inverse);
+    const uint64_t v = f_.Reduce(static_cast<uint64_t>(term.num));
     sum = f_.AddMod(sum, negative ? f_.Negate(v) : v);
   }
   return sum;
@@ -451,32 +328,28 @@ Value FieldEval::Rounded(NodeId id, uint64_t* out) {
   return Value::kOk;
 }
 
+// e^x is a power, with a power's laws.
 Value FieldEval::Function(NodeId id, uint64_t* out) {
-  const Node& n = tree_[id];
-  auto f = static_cast<FuncId>(n.aux);
-  if (f == FuncId::kExp)
-    return PowerOf(f_.Random(kConstTag, static_cast<uint64_t>(ConstId::kE)), tree_.Kid(id, 0), out);
-  uint64_t x = 0;
-  const Value ok = Eval(tree_.Kid(id, 0), &x);
-  if (ok != Value::kOk) return ok;
+  if (static_cast<FuncId>(tree_[id].aux) != FuncId::kExp) return Walk::Function(id, out);
+  const uint64_t e = f_.Random(kConstTag, static_cast<uint64_t>(ConstId::kE));
+  return Raise(e, tree_.Kid(id, 0), out);
+}
+
+uint64_t FieldEval::ValueOf(FuncId f, uint64_t x) const {
+  return f_.Random(kFuncTag + static_cast<uint64_t>(f), x);
+}
+
+uint64_t FieldEval::Odd(FuncId f, uint64_t x) const {
+  if (x == 0) return 0;
+  return IsNegatedHalf(x) ? f_.Negate(ValueOf(f, f_.Negate(x))) : ValueOf(f, x);
+}
+
+uint64_t FieldEval::Even(FuncId f, uint64_t x) const {
+  return x == 0 ? 1 : ValueOf(f, std::min(x, f_.p - x));
+}
+
+Value FieldEval::Apply(FuncId f, uint64_t x, uint64_t* out) {
   opaque_ = true;
-  const auto value = [this](FuncId g, uint64_t v) {
-    return f_.Random(kFuncTag + static_cast<uint64_t>(g), v);
-  };
-  const auto odd = [this, &value](FuncId g, uint64_t v) -> uint64_t {
-    if (v == 0) return 0;
-    return IsNegatedHalf(v) ? f_.Negate(value(g, f_.Negate(v))) : value(g, v);
-  };
-  const auto even = [this, &value](FuncId g, uint64_t v) -> uint64_t {
-    if (v == 0) return 1;
-    return value(g, std::min(v, f_.p - v));
-  };
-  const auto quotient = [this, out](uint64_t a, uint64_t b) {
-    uint64_t inverse = 0;
-    const Value v = Inverse(b, &inverse);
-    if (v == Value::kOk) *out = f_.Mul(a, inverse);
-    return v;
-  };
   switch (f) {
     case FuncId::kSin:
     case FuncId::kSinh:
@@ -486,49 +359,44 @@ Value FieldEval::Function(NodeId id, uint64_t* out) {
     case FuncId::kAtanh:
     case FuncId::kErf:
     case FuncId::kSign:
-      *out = odd(f, x);
+      *out = Odd(f, x);
       return Value::kOk;
     case FuncId::kCos:
     case FuncId::kCosh:
-      *out = even(f, x);
+      *out = Even(f, x);
       return Value::kOk;
     case FuncId::kTan:
-      return quotient(odd(FuncId::kSin, x), even(FuncId::kCos, x));
+      return Divide(Odd(FuncId::kSin, x), Even(FuncId::kCos, x), out);
     case FuncId::kCot:
-      return quotient(even(FuncId::kCos, x), odd(FuncId::kSin, x));
+      return Divide(Even(FuncId::kCos, x), Odd(FuncId::kSin, x), out);
     case FuncId::kSec:
-      return quotient(1, even(FuncId::kCos, x));
+      return Divide(1, Even(FuncId::kCos, x), out);
     case FuncId::kCsc:
-      return quotient(1, odd(FuncId::kSin, x));
+      return Divide(1, Odd(FuncId::kSin, x), out);
     case FuncId::kTanh:
-      return quotient(odd(FuncId::kSinh, x), even(FuncId::kCosh, x));
+      return Divide(Odd(FuncId::kSinh, x), Even(FuncId::kCosh, x), out);
     case FuncId::kCoth:
-      return quotient(even(FuncId::kCosh, x), odd(FuncId::kSinh, x));
+      return Divide(Even(FuncId::kCosh, x), Odd(FuncId::kSinh, x), out);
     case FuncId::kSech:
-      return quotient(1, even(FuncId::kCosh, x));
+      return Divide(1, Even(FuncId::kCosh, x), out);
     case FuncId::kCsch:
-      return quotient(1, odd(FuncId::kSinh, x));
+      return Divide(1, Odd(FuncId::kSinh, x), out);
     case FuncId::kLn:
       if (x == 0) return Value::kUndefined;
       if (x == f_.Random(kConstTag, static_cast<uint64_t>(ConstId::kE))) {
         *out = 1;
         return Value::kOk;
       }
-      *out = x == 1 ? 0 : value(f, x);
+      *out = x == 1 ? 0 : ValueOf(f, x);
       return Value::kOk;
     default:
-      *out = value(f, x);
+      *out = ValueOf(f, x);
       return Value::kOk;
   }
 }
 
 // Binomials with a small whole lower index are polynomials of the upper one.
-Value FieldEval::Binomial(NodeId id, uint64_t* out) {
-  uint64_t n = 0;
-  uint64_t k = 0;
-  Value ok = Eval(tree_.Kid(id, 0), &n);
-  if (ok == Value::kOk) ok = Eval(tree_.Kid(id, 1), &k);
-  if (ok != Value::kOk) return ok;
+Value FieldEval::Choose(uint64_t n, uint64_t k, NodeId /*lower*/, uint64_t* out) {
   uint64_t small = k;
   const uint64_t difference = f_.AddMod(n, f_.Negate(k));
   if (small > kMaxSmallBinomial && difference <= kMaxSmallBinomial) small = difference;
@@ -539,17 +407,14 @@ Value FieldEval::Binomial(NodeId id, uint64_t* out) {
       product = f_.Mul(product, f_.AddMod(n, f_.Negate(j)));
       factorial = f_.Mul(factorial, j + 1);
     }
-    uint64_t inverse = 0;
-    ok = Inverse(factorial, &inverse);
-    if (ok == Value::kOk) *out = f_.Mul(product, inverse);
-    return ok;
+    return Divide(product, factorial, out);
   }
   opaque_ = true;
   *out = f_.Random(kBinomTag, n, f_.Mul(k, difference));
   return Value::kOk;
 }
 
-// Sums and products: term by term over constant bounds, else opaque in bounds and body.
+// Term by term over constant bounds, else opaque in bounds and body.
 Value FieldEval::Series(NodeId id, uint64_t* out) {
   Rational from;
   Rational to;
@@ -558,29 +423,24 @@ Value FieldEval::Series(NodeId id, uint64_t* out) {
                         exact.Eval(tree_.Kid(id, 2), &to) == Value::kOk && from.IsInteger() &&
                         to.IsInteger();
   if (!constant) return Binder(id, out);
+  Integer low;
   Integer count;
+  fmpz_set(low.get(), from.num());
   fmpz_sub(count.get(), to.num(), from.num());
   if (fmpz_cmp_si(count.get(), kMaxTerms) > 0) return Binder(id, out);
-  const bool sum = tree_[id].op == Op::kSum;
-  uint64_t total = sum ? 0 : 1;
-  uint64_t at = fmpz_fdiv_ui(from.num(), f_.p);
-  bound_.emplace_back(tree_.Name(tree_.Kid(id, 0)), at);
-  const size_t slot = bound_.size() - 1;
   ++binders_;
-  Value ok = Value::kOk;
-  if (fmpz_sgn(count.get()) < 0) fmpz_set_si(count.get(), -1);  // no terms
-  for (slong k = fmpz_get_si(count.get()); k >= 0; --k) {
-    uint64_t term = 0;
-    ok = Eval(tree_.Kid(id, 3), &term);
-    if (ok != Value::kOk) break;
-    total = sum ? f_.AddMod(total, term) : f_.Mul(total, term);
-    at = f_.AddMod(at, 1);
-    bound_[slot].second = at;
-  }
+  const Value ok = Terms(id, low, count, out);
   --binders_;
-  bound_.pop_back();
-  *out = total;
   return ok;
+}
+
+// A bound or target, which may be infinite.
+Value FieldEval::BoundOf(NodeId id, uint64_t* out) {
+  const bool negative = tree_[id].op == Op::kNeg;
+  const Node& n = tree_[negative ? tree_.Kid(id, 0) : id];
+  if (n.op != Op::kConst || n.aux != static_cast<uint8_t>(ConstId::kInf)) return Eval(id, out);
+  *out = f_.Random(kConstTag, negative ? 98 : 99);
+  return Value::kOk;
 }
 
 // What binds a variable: the variable is named by its depth, so that its own name does not matter.
@@ -594,17 +454,8 @@ Value FieldEval::Binder(NodeId id, uint64_t* out) {
   for (uint32_t k = 0; k < n.n; ++k) {
     if (tree_.Kid(id, k) == body || tree_.Kid(id, k) == variable) continue;
     uint64_t v = 0;
-    if (tree_[tree_.Kid(id, k)].op == Op::kConst &&
-        tree_[tree_.Kid(id, k)].aux == static_cast<uint8_t>(ConstId::kInf)) {
-      v = f_.Random(kConstTag, 99);
-    } else if (tree_[tree_.Kid(id, k)].op == Op::kNeg &&
-               tree_[tree_.Kid(tree_.Kid(id, k), 0)].op == Op::kConst &&
-               tree_[tree_.Kid(tree_.Kid(id, k), 0)].aux == static_cast<uint8_t>(ConstId::kInf)) {
-      v = f_.Random(kConstTag, 98);
-    } else {
-      const Value ok = Eval(tree_.Kid(id, k), &v);
-      if (ok != Value::kOk) return ok;
-    }
+    const Value ok = BoundOf(tree_.Kid(id, k), &v);
+    if (ok != Value::kOk) return ok;
     h = f_.Random(kBoundTag, h, v, k);
   }
   uint64_t v = 0;
@@ -614,8 +465,7 @@ Value FieldEval::Binder(NodeId id, uint64_t* out) {
     if (ok != Value::kOk) return ok;
     h = f_.Random(kBoundTag, h, v, 77);
   } else {
-    bound_.emplace_back(tree_.Name(variable),
-                        f_.Random(kBoundTag, static_cast<uint64_t>(binders_)));
+    Bind(tree_.Name(variable), f_.Random(kBoundTag, static_cast<uint64_t>(binders_)));
   }
   ++binders_;
   const Value ok = Eval(body, &v);
@@ -650,15 +500,12 @@ Value FieldEval::Extreme(uint64_t a, uint64_t b, bool larger, uint64_t* out) {
   return Value::kOk;
 }
 
-Value FieldEval::Commutative(NodeId id, uint64_t* out) {
+Value FieldEval::Several(NodeId id, uint64_t* out) {
   const Node& n = tree_[id];
   Rational exact;
   ExactEval whole(tree_, &budget_);
   if (binders_ == 0 && whole.Eval(id, &exact) == Value::kOk) {
-    uint64_t inverse = 0;
-    const Value ok = Inverse(fmpz_fdiv_ui(exact.den(), f_.p), &inverse);
-    if (ok == Value::kOk) *out = f_.Mul(fmpz_fdiv_ui(exact.num(), f_.p), inverse);
-    return ok;
+    return Divide(fmpz_fdiv_ui(exact.num(), f_.p), fmpz_fdiv_ui(exact.den(), f_.p), out);
   }
   std::vector<uint64_t> values;
   const Value ok = Operands(id, n.op, &values);
