@@ -11,7 +11,7 @@
 #include "core/json.h"
 #include "core/jsonl.h"
 #include "core/text.h"
-#include "verifiers/math/reply/phrases.h"
+#include "verifiers/math/reply/phrase_search.h"
 
 namespace assay::math {
 namespace {

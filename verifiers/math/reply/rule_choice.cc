@@ -1,22 +1,21 @@
-#include "verifiers/math/reply/choice_scan.h"
-
+// Rule "choice" (mode `string`): the choice that a reply names.
 #include <algorithm>
 #include <array>
 #include <string>
 #include <vector>
 
 #include "core/text.h"
-#include "verifiers/math/reply/phrases.h"
-#include "verifiers/math/reply/spans.h"
+#include "verifiers/math/reply/characters.h"
+#include "verifiers/math/reply/clean_answer.h"
+#include "verifiers/math/reply/language_words.h"
+#include "verifiers/math/reply/phrase_search.h"
+#include "verifiers/math/reply/rules.h"
+#include "verifiers/math/reply/sentences.h"
 
 namespace assay::math {
 namespace {
 
-constexpr size_t kNone = std::string_view::npos;
-
-bool IsWordByte(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-}
+bool IsWordByte(char c) { return IsDigit(c) || IsLetter(c) || c == '_'; }
 
 // Letters count in their own case, words in any.
 bool SameAt(std::string_view text, size_t at, const std::string& choice) {
@@ -53,13 +52,7 @@ Named NextNamed(std::string_view text, size_t at, size_t end,
 bool Denied(std::string_view text, size_t at) {
   const size_t from = at > 24 ? at - 24 : 0;
   const std::string before = AsciiLower(text.substr(from, at - from));
-  static constexpr std::array<std::string_view, 10> kDenials = {
-      "not", "n't", "n’t", "cannot", "non ", "pas ", "不是", "nicht ", "neither", "не "};
-  size_t latest = kNone;
-  for (const std::string_view denial : kDenials) {
-    const size_t found = before.rfind(denial);
-    if (found != kNone && (latest == kNone || found > latest)) latest = found;
-  }
+  const size_t latest = LastDenial(before);
   return latest != kNone && before.find_first_of(".,;", latest) == kNone &&
          before.find("therefore", latest) == kNone;
 }
@@ -104,7 +97,7 @@ class ChoiceScan {
   Named BehindAnchor() const {
     const std::vector<PhraseHit> hits = FindPhrases(text_);
     int looked_at = 0;
-    for (auto hit = hits.rbegin(); hit != hits.rend() && looked_at < 64; ++hit) {
+    for (auto hit = hits.rbegin(); hit != hits.rend() && looked_at < kMaxAnchors; ++hit) {
       if (hit->phrase != Phrase::kAnswer && hit->phrase != Phrase::kFinal &&
           hit->phrase != Phrase::kBox)
         continue;

@@ -1,0 +1,28 @@
+#include "verifiers/math/reply/rules.h"
+
+#include "core/text.h"
+#include "verifiers/math/reply/characters.h"
+
+namespace assay::math {
+
+void FindAnswerPart(Reply* reply) {
+  const std::string_view text = reply->text;
+  reply->hits = FindPhrases(text);
+  for (const PhraseHit& hit : reply->hits) {
+    if (hit.phrase == Phrase::kThinkClose) {
+      reply->think_closed = true;
+      reply->think_open = false;
+      const size_t close = text.substr(0, size_t{hit.end} + 32).find('>', hit.end - 1);
+      reply->lo = close != kNone ? close + 1 : hit.end;
+      reply->hi = text.size();
+    } else if (hit.phrase == Phrase::kThinkOpen) {
+      reply->think_open = true;
+    } else if (hit.phrase == Phrase::kChatEnd && reply->hi == text.size() &&
+               hit.begin > reply->lo &&
+               !Trim(text.substr(reply->lo, hit.begin - reply->lo)).empty()) {
+      reply->hi = hit.begin;
+    }
+  }
+}
+
+}  // namespace assay::math

@@ -1,0 +1,181 @@
+#include "verifiers/math/reply/language_words.h"
+
+#include "core/text.h"
+#include "verifiers/math/reply/characters.h"
+
+namespace assay::math {
+
+bool IsCopula(std::string_view word) {
+  return OneOf(word, {"is",     "are",      "was",  "be",  "equals", "becomes", "it's",  "that's",
+                      "es",     "son",      "será", "est", "sont",   "vaut",    "ist",   "sind",
+                      "lautet", "beträgt",  "é",    "è",   "are:",   "равен",   "равно", "равна",
+                      "это",    "является", "是",   "为",  "為",     "は",      "هي",    "هو"});
+}
+
+bool IsFiller(std::string_view word) {
+  return OneOf(word,
+               {"therefore", "thus",  "simply",  "just",   "exactly", "approximately", "about",
+                "equal",     "to",    "clearly", "given",  "by",      "then",          "hence",
+                "so",        "for",   "sure",    "either", "indeed",  "also",          "roughly",
+                "around",    "only",  "the",     "option", "choice",  "number",        "value",
+                "interval",  "set",   "point",   "pair",   "ordered", "that",          "there",
+                "a",         "total", "of"});
+}
+
+bool SaysNothing(std::string_view word) {
+  return OneOf(word, {"correct", "right", "wrong", "incorrect", "valid", "reasonable", "consistent",
+                      "verified", "below", "clear", "obvious", "unknown", "unclear", "what", "why",
+                      "how", "because", "based"});
+}
+
+bool MayStandBeforeAnswer(std::string_view word) {
+  return OneOf(word, {"the", "final", "our", "my", "therefore", "correct", "die", "la"});
+}
+
+bool IsNegation(std::string_view word) {
+  return EndsWith(word, "n't") ||
+         OneOf(word, {"not", "isn't", "aren't", "wasn't", "cannot", "can't", "never", "neither",
+                      "nicht", "kein", "keine", "keinen", "pas", "не", "不"});
+}
+
+bool IsNo(std::string_view word) { return OneOf(word, {"no", "non", "não"}); }
+
+bool HasFinalDenial(std::string_view text) {
+  return text.find("ありません") != kNone || text.find("ない") != kNone;
+}
+
+size_t LastDenial(std::string_view text) {
+  size_t latest = kNone;
+  for (const std::string_view denial :
+       {"not", "n't", "n’t", "cannot", "non ", "pas ", "不是", "nicht ", "neither", "не "}) {
+    const size_t found = text.rfind(denial);
+    if (found != kNone && (latest == kNone || found > latest)) latest = found;
+  }
+  return latest;
+}
+
+bool IsAdversative(std::string_view word) {
+  return OneOf(word, {"but", "however", "yet", "aber", "mais", "pero", "но"});
+}
+
+bool IsHedge(std::string_view word) {
+  return OneOf(word,
+               {"might",        "maybe",        "may",      "could", "perhaps",        "possibly",
+                "unsure",       "unlikely",     "doubtful", "if",    "whether",        "suppose",
+                "supposing",    "assuming",     "unless",   "peut",  "vielleicht",     "quizás",
+                "quizá",        "возможно",     "talvez",   "forse", "möglicherweise", "eventuell",
+                "posiblemente", "possivelmente"});
+}
+
+bool IsSentenceHedge(std::string_view word) {
+  return IsHedge(word) && !OneOf(word, {"may", "could", "assuming", "suppose", "supposing", "if",
+                                        "whether", "unless", "might"});
+}
+
+bool HasUnspacedHedge(std::string_view text) {
+  for (const std::string_view hedge : {"可能", "也许", "或许", "かもし"}) {
+    const size_t at = text.find(hedge);
+    // 可能的值: the possible values.
+    if (at != kNone && !HasAt(text, at + hedge.size(), "的")) return true;
+  }
+  return false;
+}
+
+bool HasUnspacedBound(std::string_view text) {
+  for (const std::string_view bound :
+       {"至少", "最多", "大于", "小于", "超过", "不到", "不少于", "不多于", "吗", "以上", "以下",
+        "未満", "より", "少なくとも"}) {
+    if (text.find(bound) != kNone) return true;
+  }
+  constexpr std::string_view kOr = "か";
+  for (size_t at = text.find(kOr); at != kNone; at = text.find(kOr, at + 1)) {
+    const size_t next = at + kOr.size();
+    if (at > 0 && IsDigit(text[at - 1]) && next < text.size() && IsDigit(text[next])) return true;
+  }
+  return false;
+}
+
+bool HasUnspacedOrAt(std::string_view text, size_t at) {
+  for (const std::string_view either : {"または", "あるいは", "もしくは"}) {
+    if (HasAt(text, at, either)) return true;
+  }
+  return false;
+}
+
+bool IsModifier(std::string_view word) {
+  return OneOf(word, {"twice", "thrice", "double", "triple", "half", "square", "cube", "root",
+                      "third", "quarter", "reciprocal", "inverse", "negative", "minus", "opposite",
+                      "logarithm", "factorial", "quadruple"});
+}
+
+bool IsQualifier(std::string_view word) {
+  return OneOf(
+      word, {"less", "greater", "more", "fewer", "least", "most", "under", "over", "above", "below",
+             "but", "except", "unlikely", "no", "never", "anything", "other", "than", "larger",
+             "smaller", "exceeds", "within", "nowhere", "hardly", "barely", "almost", "nearly",
+             "multiple", "divisor", "factor", "close",
+             // French, Spanish, Portuguese, Italian, German, Russian
+             "supérieur", "supérieure", "inférieur", "inférieure", "moins", "mayor", "menor",
+             "menos", "maior", "maggiore", "minore", "almeno", "größer", "kleiner", "mindestens",
+             "höchstens", "weniger", "больше", "меньше", "более", "менее"});
+}
+
+bool IsQuoting(std::string_view word) {
+  return OneOf(word, {"reference", "gold", "golden", "truth", "expected", "given", "provided",
+                      "sample", "example", "wrong", "incorrect", "previous", "student's", "user's",
+                      "common", "tempting", "suggested"});
+}
+
+bool IsCorrection(std::string_view word) {
+  return OneOf(word, {"wait", "no", "nope", "actually", "sorry", "oops", "correction", "rather"});
+}
+
+bool MeansWhatWasSaid(std::string_view word) {
+  return OneOf(word,
+               {"that",   "that's",   "this",  "it",  "it's", "my",     "i",     "above", "answer",
+                "result", "previous", "which", "das", "dies", "es",     "c'est", "cela",  "ça",
+                "eso",    "esto",     "это",   "я",   "isso", "questo", "我",    "这",    "這"});
+}
+
+bool IsWrong(std::string_view word) {
+  return OneOf(
+      word,
+      {"wrong",       "incorrect", "mistaken",   "mistake",    "error",  "invalid",   "falsch",
+       "faux",        "fausse",    "incorrecto", "incorrecta", "errado", "sbagliato", "неверно",
+       "неправильно", "ошибка",    "ошибся",     "错",         "錯",     "retract",   "kidding"});
+}
+
+bool IsConnector(std::string_view word) {
+  return OneOf(word, {"and", "or", "y", "o", "et", "ou", "und", "oder", "или", "и", "e"});
+}
+
+bool JoinsBoxes(std::string_view word) {
+  return OneOf(word, {"and", "or", "y", "o", "et", "ou", "und", "oder", "и", "или", "和", "或"});
+}
+
+bool IsOr(std::string_view word) { return OneOf(word, {"or", "o", "ou", "oder", "или", "或"}); }
+
+bool IsStopWord(std::string_view word) {
+  return OneOf(
+      word, {"because", "since",  "for",   "when",  "where", "which", "that",  "so",        "as",
+             "if",      "in",     "at",    "on",    "by",    "with",  "from",  "after",     "is",
+             "are",     "was",    "were",  "has",   "have",  "had",   "but",   "not",       "then",
+             "to",      "using",  "given", "until", "while", "thus",  "hence", "therefore", "i",
+             "we",      "it",     "he",    "she",   "they",  "the",   "this",  "every",     "each",
+             "will",    "more",   "left",  "who",   "whose", "of",    "into",  "than",      "parce",
+             "car",     "porque", "weil",  "donc",  "à",     "pour",  "de",    "で",        "と",
+             "だ",      "的"});
+}
+
+bool EndsUnspacedUnit(std::string_view word) { return OneOf(word, {"不", "而", "并"}); }
+
+bool IsSignWord(std::string_view word) {
+  return OneOf(word, {"minus", "negative", "plus", "times"});
+}
+
+bool IsMonth(std::string_view word) {
+  return OneOf(word, {"january", "february", "march", "april", "may", "june", "july", "august",
+                      "september", "october", "november", "december"});
+}
+
+}  // namespace assay::math

@@ -1,0 +1,194 @@
+#include "verifiers/math/reply/retraction.h"
+
+#include <algorithm>
+#include <string>
+
+#include "core/text.h"
+#include "verifiers/math/reply/characters.h"
+#include "verifiers/math/reply/language_words.h"
+#include "verifiers/math/reply/sentences.h"
+
+namespace assay::math {
+namespace {
+
+// Only a sentence's first words say what it is about.
+constexpr int kMaxWords = 14;
+constexpr int kMaxSubjectWords = 6;
+// A turn of so few bytes ("wait, no") needs no reason.
+constexpr size_t kShortTurnBytes = 16;
+
+enum class Said { kNothing, kRetracts, kConfirms };
+
+// What one sentence says about the answer before it, gathered word by word.
+class Remark {
+ public:
+  // `continued`: the rest of the answer's own sentence, whose subject is the answer.
+  explicit Remark(bool continued) : subject_(continued) {}
+
+  // Takes the sentence's next word; `rest` is what stands behind it. False: the sentence hopes, checks or supposes, and so
+  // says nothing.
+  bool Hear(const std::string& word, std::string_view rest) {
+    ++words_;
+    HearSubject(word);
+    HearTakenBack(word, rest);
+    if (OneOf(word, {"hope", "if", "check", "checking", "verify", "believe", "otherwise", "would",
+                     "unless"}))
+      return false;
+    HearFault(word);
+    HearDenial(word);
+    before_ = word;
+    return true;
+  }
+
+  // "15... actually 16": a digit stands where a word might.
+  void HearDigit() { taken_back_ = taken_back_ || (words_ == 1 && before_ == "actually"); }
+
+  // The sentence's very beginning is this word.
+  void HearFirst(const std::string& word) {
+    command_ = OneOf(word, {"scratch", "disregard", "correction", "ignore"});
+  }
+
+  // `size`: the sentence's bytes.
+  Said Verdict(size_t size) const {
+    if (turn_ && (wrong_ || negated_ || command_ || size < kShortTurnBytes)) return Said::kRetracts;
+    if (refusal_ || taken_back_) return Said::kRetracts;
+    if ((subject_ || speaker_) && (wrong_ || forgot_) && !negated_) return Said::kRetracts;
+    if (subject_ && (right_ || answer_) && negated_) return Said::kRetracts;
+    if (subject_ && right_ && !negated_) return Said::kConfirms;
+    return Said::kNothing;
+  }
+
+  bool Full() const { return words_ >= kMaxWords; }
+
+ private:
+  // Whether it speaks of the answer ("that", "it", "my") or of the speaker ("I made a mistake").
+  void HearSubject(const std::string& word) {
+    if (words_ > kMaxSubjectWords) return;
+    speaker_ = speaker_ || OneOf(word, {"i", "i've", "my"});
+    subject_ = subject_ || MeansWhatWasSaid(word);
+    if (OneOf(word, {"a", "common", "many", "some"})) subject_ = false;
+  }
+
+  // Turns of phrase that take something back whatever else is said.
+  void HearTakenBack(const std::string& word, std::string_view rest) {
+    const bool that = OneOf(word, {"that", "it", "this"});
+    turn_ = turn_ || OneOf(word, {"wait", "oops", "sorry", "scratch", "disregard", "correction",
+                                  "kidding", "ignore"});
+    HearNo(word);
+    contrary_ = contrary_ || (words_ == 1 && word == "but");
+    taken_back_ = taken_back_ ||
+                  // "I take that back"
+                  (speaker_ && word == "back" && OneOf(before_, {"that", "it", "this"})) ||
+                  // "Scratch that", "forget it", "never mind"
+                  (words_ <= 6 && that &&
+                   OneOf(before_, {"scratch", "strike", "ignore", "disregard", "forget"})) ||
+                  (words_ <= 4 && before_ == "never" && word == "mind") ||
+                  // "Oops", "Oh no"
+                  (words_ == 1 && OneOf(word, {"oops", "whoops"})) ||
+                  (words_ == 2 && before_ == "oh" && word == "no") ||
+                  // "But I get 16"
+                  (contrary_ && words_ == 3 && before_ == "i" &&
+                   OneOf(word, {"get", "got", "find", "found", "obtain"})) ||
+                  // "On second thought", and the Japanese "mistaken" if nothing behind it denies it
+                  (before_ == "second" && StartsWith(word, "thought")) ||
+                  (before_ == "間" && word == "違" && rest.find("ありません") == kNone);
+  }
+
+  // "No.", "No, it's 7", "Actually no", but not "No other values work".
+  void HearNo(const std::string& word) {
+    if (words_ == 1) refusal_ = OneOf(word, {"no", "nope", "wrong", "incorrect", "false"});
+    if (words_ != 2) return;
+    if (refusal_)
+      refusal_ =
+          before_ == "no" && OneOf(word, {"it", "it's", "that", "that's", "wait", "i", "sorry"});
+    if (before_ == "actually" && (word == "no" || word == "not")) refusal_ = true;
+  }
+
+  void HearFault(const std::string& word) {
+    // "I misread", "I misjudged"
+    if (speaker_ && StartsWith(word, "mis") && word.size() > 6) wrong_ = true;
+    wrong_ = wrong_ || (IsWrong(word) && !OneOf(before_, {"no", "any", "without", "common"}));
+    // "I forgot to divide", but not "I forgot to mention".
+    forgot_ = forgot_ || (speaker_ && OneOf(word, {"forgot", "overlooked", "neglected"}));
+    if (OneOf(word, {"mention", "say", "add", "note", "state", "write"})) forgot_ = false;
+  }
+
+  void HearDenial(const std::string& word) {
+    const bool negation = IsNegation(word);
+    negated_ = negated_ || negation || word == "没" || word == "沒";
+    since_negation_ = negation ? 0 : since_negation_ + 1;
+    answer_ = answer_ || (word == "answer" && since_negation_ <= 3 &&
+                          OneOf(before_, {"the", "my", "our", "an", "correct", "final", "right"}));
+    right_ = right_ || (copula_ && OneOf(word, {"correct", "right", "confirmed"}));
+    copula_ = OneOf(word, {"is", "was", "it's", "that's", "be", "are", "indeed", "isn't", "not"});
+  }
+
+  int words_ = 0;
+  std::string before_;  // the word before
+  bool subject_;
+  bool speaker_ = false;
+  bool turn_ = false;     // "Wait", "Sorry": a retraction if a reason follows
+  bool command_ = false;  // "Scratch that", "Correction: .."
+  bool refusal_ = false;  // "No."
+  bool contrary_ = false;
+  bool taken_back_ = false;
+  bool wrong_ = false;
+  bool forgot_ = false;
+  bool negated_ = false;
+  int since_negation_ = 99;
+  bool answer_ = false;  // "is not the answer"
+  bool right_ = false;
+  bool copula_ = false;
+};
+
+// What the sentence at `at` says about what stands before it. *next: the following sentence.
+Said SaidAt(const Reply& reply, size_t at, bool continued, size_t* next) {
+  const std::string_view text = reply.text;
+  const size_t end = ClauseEnd(text, at, reply.hi);
+  size_t i = end;
+  if (i < reply.hi && static_cast<unsigned char>(text[i]) >= 0xE3) {
+    i += 3;  // no blank follows a full stop of this kind
+  } else {
+    while (i < reply.hi && !IsSpace(text[i])) ++i;
+  }
+  *next = std::max(SkipSpace(text, i, reply.hi), at + 1);
+  Remark remark(continued);
+  for (i = at; i < end && !remark.Full();) {
+    size_t word_end = i;
+    const std::string word = WordAt(text, i, end, &word_end);
+    if (i == at) remark.HearFirst(word);
+    if (word.empty()) {
+      if (IsDigit(text[i])) remark.HearDigit();
+      i = std::max(i + 1, word_end);
+      continue;
+    }
+    i = word_end;
+    if (!remark.Hear(word, text.substr(i, end - i))) return Said::kNothing;
+  }
+  return remark.Verdict(end - at);
+}
+
+}  // namespace
+
+bool Retracted(const Reply& reply, size_t after) {
+  const std::string_view text = reply.text;
+  if (reply.options.trusted) return false;
+  size_t at = after;
+  // The rest of the candidate's own sentence counts as one.
+  while (at < reply.hi && !IsLetter(text[at]) && text[at] != '.' && text[at] != '\n' &&
+         static_cast<unsigned char>(text[at]) < 0x80)
+    ++at;
+  bool continued = at < reply.hi && text[at] != '.' && text[at] != '\n';
+  if (at < reply.hi && !continued) at = SkipSpace(text, at + 1, reply.hi);
+  bool retracted = false;
+  while (at < reply.hi) {
+    size_t next = at;
+    const Said said = SaidAt(reply, at, continued, &next);
+    continued = false;
+    if (said != Said::kNothing) retracted = said == Said::kRetracts;
+    at = next;
+  }
+  return retracted;
+}
+
+}  // namespace assay::math

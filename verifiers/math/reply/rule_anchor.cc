@@ -1,0 +1,225 @@
+// Rule "anchor": what "the answer is", "Answer:", "X is the answer", `<answer>` tags and their like in other languages announce.
+// The phrases are in answer_phrases.cc; what stands behind an announcement is read in announced.cc.
+#include <algorithm>
+#include <string>
+
+#include "core/text.h"
+#include "verifiers/math/reply/announced.h"
+#include "verifiers/math/reply/answer_phrases.h"
+#include "verifiers/math/reply/characters.h"
+#include "verifiers/math/reply/clean_answer.h"
+#include "verifiers/math/reply/denial.h"
+#include "verifiers/math/reply/formulas.h"
+#include "verifiers/math/reply/language_words.h"
+#include "verifiers/math/reply/retraction.h"
+#include "verifiers/math/reply/rules.h"
+#include "verifiers/math/reply/sentences.h"
+#include "verifiers/math/reply/spans.h"
+
+namespace assay::math {
+namespace {
+
+// How many candidates are checked for retraction.
+constexpr int kMaxRetracted = 4;
+
+bool LanguageWanted(const Reply& reply, const PhraseHit& hit) {
+  if (hit.language[0] == '\0' || reply.options.language.empty() ||
+      std::string_view(hit.language) == "en")
+    return true;
+  const std::string_view code = LanguageCode(reply.options.language);
+  return code.empty() || hit.language == code;
+}
+
+// "Answer 9", "the answer $9$"; but not "they answer 9 questions".
+bool StandsAlone(const Reply& reply, const PhraseHit& hit) {
+  const std::string_view text = reply.text;
+  if (SkipMarkup(text, ClauseBegin(text, hit.begin, reply.lo), hit.begin) == hit.begin) return true;
+  std::string last;
+  for (size_t i = hit.begin > reply.lo + 24 ? hit.begin - 24 : reply.lo; i < hit.begin;) {
+    size_t word_end = i;
+    const std::string word = WordAt(text, i, hit.begin, &word_end);
+    i = std::max(i + 1, word_end);
+    if (!word.empty()) last = word;
+  }
+  return MayStandBeforeAnswer(last);
+}
+
+// Where the answer of an anchor begins; npos if it announces none (reply->refusal then says why, if there is more to say).
+size_t ContentBegin(Reply* reply, const PhraseHit& hit) {
+  const std::string_view text = reply->text;
+  size_t i = size_t{hit.end};
+  if (hit.phrase == Phrase::kLetterA || text[hit.end - 1] == ':' || HasAt(text, hit.end - 3, "："))
+    return i;
+  const size_t end = std::min(reply->hi, size_t{hit.end} + 160);
+  bool hedged = false;
+  bool after_article = false;
+  bool leading = false;
+  for (int words = 0; words < 16 && i < end;) {
+    i = SkipMarkup(text, i, end);
+    if (i >= end) break;
+    const char c = text[i];
+    if (c == ':' || c == '=') return i + 1;
+    if (HasAt(text, i, "：") || HasAt(text, i, "≈") || HasAt(text, i, "—")) return i + 3;
+    if (c == '\n') {
+      // A heading: "**Final Answer**" alone on its line.
+      const bool heading = words == 0 || hit.phrase == Phrase::kFinal;
+      return heading ? i + 1 : kNone;
+    }
+    if (c == '.' || c == '?' || c == '!' || c == ';') return kNone;
+    if (c == '$' || c == '\\' || IsDigit(c))
+      return words == 0 && StandsAlone(*reply, hit) ? i : kNone;
+    size_t word_end = i;
+    const std::string word = WordAt(text, i, end, &word_end);
+    if (word.empty()) {
+      ++i;
+      continue;
+    }
+    ++words;
+    if (IsNegation(word) || IsNo(word)) {
+      reply->refusal = "negated";
+      return kNone;
+    }
+    const bool leads = word == "to" && leading;  // "comes out to", "amounts to"
+    leading = OneOf(word, {"out", "down", "up", "amounts", "evaluates", "simplifies"});
+    hedged = hedged || IsHedge(word);
+    i = word_end;
+    const bool noun = after_article;  // "after the equals sign"
+    after_article = OneOf(word, {"the", "an"});
+    if ((!IsCopula(word) && !leads) || noun) continue;
+    if (hedged) {
+      reply->refusal = "hedged";
+      return kNone;
+    }
+    return i;
+  }
+  return kNone;
+}
+
+// "[..] is the answer", "[..] is our answer".
+bool AnchorBehind(Reply* reply, const PhraseHit& hit, Candidate* out) {
+  const std::string_view text = reply->text;
+  const size_t begin = ClauseBegin(text, hit.begin, reply->lo);
+  const std::string before = AsciiLower(text.substr(begin, hit.begin - begin));
+  const std::string_view view = before;
+  size_t copula = kNone;
+  for (const char* verb : {" is ", " are "}) {
+    const size_t found = view.rfind(verb);
+    if (found != kNone && (copula == kNone || found > copula)) copula = found;
+  }
+  if (copula == kNone || view.size() - copula > 24) return false;
+  if (view.substr(copula).find("not") != kNone) {
+    reply->refusal = "negated";
+    return false;
+  }
+  const size_t stop = begin + copula;
+  // The shortest tail of the sentence that is an answer as a whole: try formulas, then the last number.
+  FormulaReader formulas(text, stop);
+  Formula last{};
+  for (size_t i = begin; i < stop;) {
+    Formula found;
+    if (formulas.ReadAt(i, &found)) {
+      last = found;
+      i = found.end;
+    } else {
+      ++i;
+    }
+  }
+  if (last.end != 0 && stop - last.end <= 2)
+    return TakeSpan(*reply, Rule::kAnchor, last.begin, last.end, out);
+  const size_t number = LastNumberBegin(text, begin, stop);
+  if (number == kNone) return false;
+  const DirectSpan span = ReadDirect(text, number, stop);
+  return span.end == stop && TakeSpan(*reply, Rule::kAnchor, number, span.end, out, span.unit);
+}
+
+// "<answer>42</answer>": what the tags enclose, read as an announced answer.
+bool ReadTag(Reply* reply, size_t at, Candidate* out) {
+  const size_t close = reply->text.substr(0, reply->hi).find("</answer", at);
+  if (close == kNone && reply->options.truncated) return false;
+  const size_t whole_end = reply->hi;
+  if (close != kNone) reply->hi = close;
+  const size_t begin = SkipSpace(reply->text, at, reply->hi);
+  const bool found = begin < reply->hi && ReadAnnounced(reply, begin, out, 0);
+  reply->hi = whole_end;
+  return found;
+}
+
+// "Result: 42" as the last line.
+bool ReadLabel(const Reply& reply, const PhraseHit& hit, Candidate* out) {
+  const std::string_view text = reply.text;
+  const size_t begin = ClauseBegin(text, hit.begin, reply.lo);
+  if (SkipMarkup(text, begin, hit.begin) != hit.begin) return false;
+  const size_t content = SkipMarkup(text, hit.end, reply.hi);
+  const size_t end = ClauseEnd(text, content, reply.hi);
+  const DirectSpan span = ReadDirect(text, content, end);
+  if (span.end <= content || !CleanAnswer(text.substr(span.end, reply.hi - span.end)).empty())
+    return false;
+  return TakeSpan(reply, Rule::kAnchor, content, span.end, out, span.unit);
+}
+
+bool AnchorAt(Reply* reply, const PhraseHit& hit, Candidate* out) {
+  const std::string_view text = reply->text;
+  if (hit.phrase == Phrase::kLetterA) {
+    const size_t begin = ClauseBegin(text, hit.begin, reply->lo);
+    if (SkipMarkup(text, begin, hit.begin) != hit.begin || text[hit.begin] != 'A') return false;
+  } else if (hit.begin > reply->lo && IsLetter(text[hit.begin]) && IsLetter(text[hit.begin - 1])) {
+    return false;  // inside of a word
+  }
+  if (hit.end < reply->hi && IsLetter(text[hit.end]) && !WordIs(text, hit.end, reply->hi, "s"))
+    return false;  // "answered"
+  size_t word_end = 0;
+  const std::string next = WordAt(text, SkipSpace(text, hit.end, reply->hi), reply->hi, &word_end);
+  if (OneOf(next, {"question", "questions", "choices", "sheet", "key", "all"})) return false;
+  if (AnnouncementDenied(reply, hit.begin)) return false;
+  if (hit.begin > reply->lo && text[hit.begin - 1] == '<' && HasAt(text, hit.end, ">"))
+    return ReadTag(reply, size_t{hit.end} + 1, out);
+  if (hit.phrase == Phrase::kLabel) return ReadLabel(*reply, hit, out);
+  const size_t content = ContentBegin(reply, hit);
+  const std::string_view joint = text.substr(hit.end, content == kNone ? 0 : content - hit.end);
+  if (HasUnspacedHedge(joint) || HasUnspacedBound(joint)) {
+    reply->refusal = "hedged";
+    return false;
+  }
+  if (content == kNone) return hit.phrase == Phrase::kAnswer && AnchorBehind(reply, hit, out);
+  if (!ReadAnnounced(reply, content, out, 0)) return false;
+  // What the cut end of a reply leaves of an answer is none.
+  if (reply->options.truncated && out->end + 1 >= reply->hi) return false;
+  return true;
+}
+
+}  // namespace
+
+bool ByAnchor(Reply* reply, size_t from, Extraction* out, bool final_only) {
+  int looked_at = 0;
+  int retracted = 0;
+  size_t behind = reply->text.size();
+  for (auto hit = reply->hits.rbegin(); hit != reply->hits.rend() && looked_at < kMaxAnchors;
+       ++hit) {
+    if (hit->begin < from || hit->end > reply->hi) continue;
+    const bool anchor =
+        hit->phrase == Phrase::kFinal ||
+        (!final_only && (hit->phrase == Phrase::kAnswer || hit->phrase == Phrase::kLetterA ||
+                         hit->phrase == Phrase::kLabel));
+    if (!anchor || hit->end > behind || !LanguageWanted(*reply, *hit)) continue;
+    ++looked_at;
+    Candidate candidate;
+    const char* const refusal_before = reply->refusal;
+    reply->refusal = "not_found";
+    const bool found = AnchorAt(reply, *hit, &candidate);
+    if (!found && std::string_view(reply->refusal) != "not_found")
+      reply->refused_anchors.push_back(hit->begin);
+    if (std::string_view(reply->refusal) == "not_found") reply->refusal = refusal_before;
+    if (!found) continue;
+    if (IsPlaceholder(candidate.text)) continue;
+    behind = hit->begin;
+    out->language = hit->language;
+    if (!Retracted(*reply, candidate.end)) return Accept(candidate, out);
+    reply->refusal = "retracted";
+    if (!final_only) reply->lo = std::max(reply->lo, candidate.end);
+    if (++retracted >= kMaxRetracted) return false;
+    if (!final_only) return false;
+  }
+  return false;
+}
+
+}  // namespace assay::math

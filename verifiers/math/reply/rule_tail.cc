@@ -1,0 +1,207 @@
+// Rules "formula", "bold" and "equals": what stands last where an answer would, though nothing announces it.
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "core/text.h"
+#include "verifiers/math/reply/characters.h"
+#include "verifiers/math/reply/clean_answer.h"
+#include "verifiers/math/reply/denial.h"
+#include "verifiers/math/reply/formulas.h"
+#include "verifiers/math/reply/language_words.h"
+#include "verifiers/math/reply/retraction.h"
+#include "verifiers/math/reply/rules.h"
+#include "verifiers/math/reply/sentences.h"
+#include "verifiers/math/reply/spans.h"
+#include "verifiers/math/syntax/words.h"
+
+namespace assay::math {
+namespace {
+
+// How far before the end of a whole reply a formula may stand and still be its answer.
+constexpr size_t kTailBytes = 800;
+
+// Digits, signs and fractions: what a unit may stand behind.
+bool IsPlainNumber(std::string_view formula) {
+  bool digit = false;
+  for (size_t i = 0; i < formula.size(); ++i) {
+    if (IsLetter(formula[i])) {
+      if (i == 0 || formula[i - 1] != '\\') return false;
+      size_t j = i;
+      while (j < formula.size() && IsLetter(formula[j])) ++j;
+      if (!OneOf(formula.substr(i, j - i), {"frac", "dfrac", "tfrac", "sqrt", "pi"})) return false;
+      i = j - 1;
+    } else if (formula[i] == '=' || formula[i] == '<' || formula[i] == '>') {
+      return false;
+    }
+    digit = digit || IsDigit(formula[i]);
+  }
+  return digit;
+}
+
+// Behind a formula and before the next one: "$f(x) = 2x$ for all $x$" has a condition there, not another answer.
+bool BeginsCondition(const std::string& gap) {
+  if (gap.find(". ") != kNone || gap.find('\n') != kNone) return false;
+  const size_t word_begin = gap.find_first_not_of(" ,");
+  if (word_begin == kNone) return false;
+  size_t word_end = 0;
+  return OneOf(WordAt(gap, word_begin, gap.size(), &word_end),
+               {"for", "where", "when", "with", "if", "since", "because"});
+}
+
+// The end of a formula's answer: a unit or a percent sign behind a plain number is what a direct reading takes along. Behind
+// other formulas stands prose.
+size_t EndWithUnit(const Reply& reply, const Formula& last) {
+  const std::string_view text = reply.text;
+  if (!IsPlainNumber(text.substr(last.inner_begin, last.inner_end - last.inner_begin)))
+    return last.end;
+  const size_t with_unit = ReadDirect(text, last.begin, ClauseEnd(text, last.begin, reply.hi)).end;
+  const std::string_view unit = text.substr(last.end, std::max(last.end, with_unit) - last.end);
+  const bool words =
+      std::any_of(unit.begin(), unit.end(), IsLetter) && !ParseUnit(Trim(unit)).known;
+  if (reply.options.mode == Mode::kLatex && words) return last.end;
+  return std::max(last.end, with_unit);
+}
+
+bool LastFormula(const Reply& reply, size_t from, Candidate* out) {
+  const std::string_view text = reply.text;
+  FormulaReader formulas(text, reply.hi);
+  Formula formula;
+  Formula first{};  // of the list that the last formula ends
+  Formula last{};
+  for (size_t i = from; i < reply.hi;) {
+    if ((text[i] != '$' && text[i] != '\\') || (i > 0 && text[i] == '$' && text[i - 1] == '\\') ||
+        !formulas.ReadAt(i, &formula)) {
+      i += text[i] == '\\' ? 2 : 1;
+      continue;
+    }
+    i = formula.end;
+    const std::string gap =
+        last.end == 0 ? "." : AsciiLower(Trim(text.substr(last.end, formula.begin - last.end)));
+    if (last.end != 0 && BeginsCondition(gap)) continue;
+    if (Trim(text.substr(formula.inner_begin, formula.inner_end - formula.inner_begin)).empty())
+      continue;
+    if (!OneOf(gap, {",", "and", "or", ", and", ", or", ";"})) first = formula;
+    last = formula;
+  }
+  if (last.end == 0) return false;
+  const size_t end = EndWithUnit(reply, last);
+  if (first.begin != last.begin || end != last.end)
+    return TakeSpan(reply, Rule::kFormula, first.begin, end, out);
+  out->rule = Rule::kFormula;
+  out->begin = last.begin;
+  out->end = last.end;
+  out->text.assign(text.substr(last.inner_begin, last.inner_end - last.inner_begin));
+  return true;
+}
+
+bool LastBold(const Reply& reply, size_t from, Candidate* out) {
+  const std::string_view text = reply.text;
+  const std::string_view tail = text.substr(0, reply.hi);
+  for (const std::string_view mark : {std::string_view("**"), std::string_view("`")}) {
+    const size_t close = tail.rfind(mark);
+    if (close == kNone || close <= from) continue;
+    const size_t open = tail.rfind(mark, close - 1);
+    if (open == kNone || open < from || close - open > 200 || open + mark.size() >= close) continue;
+    const size_t begin = open + mark.size();
+    const DirectSpan span = ReadDirect(text, SkipSpace(text, begin, close), close);
+    if (span.end == 0 || !Trim(text.substr(span.end, close - span.end)).empty()) continue;
+    return TakeSpan(reply, Rule::kBold, begin, span.end, out, span.unit);
+  }
+  return false;
+}
+
+// Behind markup and adverbs ("is therefore exactly 7").
+size_t SkipFillers(const Reply& reply, size_t at, size_t end) {
+  const std::string_view text = reply.text;
+  size_t i = SkipMarkup(text, at, end);
+  for (int words = 0; words < 4; ++words) {
+    size_t word_end = i;
+    const std::string word = WordAt(text, i, end, &word_end);
+    if (!OneOf(word, {"therefore", "thus", "then", "hence", "so", "simply", "exactly", "just",
+                      "equal", "to", "also"}))
+      break;
+    i = SkipMarkup(text, word_end, end);
+  }
+  return i;
+}
+
+// The last sentence that has one: `.. = X.` or ".. is X." with nothing behind X.
+bool FinalEquals(const Reply& reply, size_t from, Candidate* out) {
+  const std::string_view text = reply.text;
+  size_t end = reply.hi;
+  while (end > from && (IsSpace(text[end - 1]) || text[end - 1] == '.' || text[end - 1] == '*' ||
+                        (text[end - 1] == ']' && end >= from + 2 && text[end - 2] == ' '))) {
+    --end;
+  }
+  if (end > from + 1 && text[end - 1] == '!' && IsDigit(text[end - 2])) --end;  // an exclamation
+  const size_t begin = std::max(from, ClauseBegin(text, end, from));
+  std::vector<size_t> values;  // where one may begin
+  bool there = false;          // "there are 12 of them" announces nothing
+  size_t conclusion = kNone;   // behind "therefore", for want of a verb
+  for (size_t i = begin; i < end && values.size() < 16;) {
+    size_t word_end = i;
+    const std::string word = WordAt(text, i, end, &word_end);
+    if (word.empty()) {
+      if (text[i] == '=') values.push_back(i + 1);
+      i = std::max(i + 1, word_end);
+      continue;
+    }
+    i = word_end;
+    if (IsNegation(word) || IsHedge(word)) values.clear();
+    if (IsCopula(word) && !there) values.push_back(i);
+    if (OneOf(word, {"therefore", "thus", "hence"})) conclusion = i;
+    there = word == "there";
+  }
+  if (values.empty() && conclusion != kNone) {
+    while (conclusion < end && (text[conclusion] == ',' || text[conclusion] == ':')) ++conclusion;
+    values.push_back(conclusion);
+  }
+  // The first one behind which nothing but an answer stands: "x = 4 or x = -4" is one answer, not its last part.
+  for (size_t value : values) {
+    value = SkipFillers(reply, value, end);
+    const DirectSpan span = ReadDirect(text, value, end);
+    if (span.end == 0 || !Trim(text.substr(span.end, end - span.end)).empty()) continue;
+    return TakeSpan(reply, Rule::kEquals, value, span.end, out, span.unit);
+  }
+  return false;
+}
+
+}  // namespace
+
+bool ByTail(Reply* reply, Extraction* out) {
+  const std::string_view text = reply->text;
+  const bool whole_reply = !Lenient(*reply);
+  if (whole_reply && reply->options.truncated) return false;
+  const size_t from =
+      whole_reply && reply->hi - reply->lo > kTailBytes ? reply->hi - kTailBytes : reply->lo;
+  Candidate best;
+  Candidate candidate;
+  if (reply->options.mode != Mode::kExpr && LastFormula(*reply, from, &candidate)) best = candidate;
+  if (reply->options.mode != Mode::kLatex) {
+    if (LastBold(*reply, from, &candidate) &&
+        (best.rule == Rule::kNone || candidate.begin >= best.end))
+      best = candidate;
+    if (FinalEquals(*reply, from, &candidate) &&
+        (best.rule == Rule::kNone || candidate.begin >= best.end))
+      best = candidate;
+  }
+  // Where plain text counts as much as formulas, the later of the two is the answer.
+  if (reply->options.mode == Mode::kLatexExpr && best.rule == Rule::kFormula) {
+    const size_t number = LastNumberBegin(text, best.end, reply->hi);
+    if (number != kNone) return ByNumber(*reply, out);
+  }
+  if (best.rule == Rule::kNone || IsPlaceholder(best.text)) return false;
+  const size_t sentence = ClauseBegin(text, best.begin, reply->lo);
+  for (const size_t refused : reply->refused_anchors) {
+    if (refused >= sentence && refused < best.end) return false;
+  }
+  if (whole_reply && ValueDenied(reply, sentence, best.begin, best.end)) return false;
+  if (Retracted(*reply, best.end)) {
+    reply->refusal = "retracted";
+    return false;
+  }
+  return Accept(best, out);
+}
+
+}  // namespace assay::math
