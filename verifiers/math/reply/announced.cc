@@ -13,66 +13,81 @@
 namespace assay::math {
 namespace {
 
-// Prose before the answer: behind the last copula, else the last `=`, else the only (or, in the lenient modes, the first) value.
-bool ReadProse(Reply* reply, size_t at, size_t end, Candidate* out, int depth) {
-  const std::string_view text = reply->text;
-  size_t copula = kNone;
+// How often "4, no, 5" and "which is" may lead on.
+constexpr int kMaxDepth = 3;
+
+// What a sentence of prose holds.
+struct Prose {
+  size_t copula = kNone;  // behind the last copula or `=`
   size_t first_value = kNone;
   int values = 0;
   int words = 0;
-  bool qualified = false;
-  bool modified = false;
+  bool qualified = false;  // "at least", "up to" before the first value
+  bool modified = false;   // "twice", "half of" right before it
   bool denied = false;
-  bool spoken = false;
+  bool spoken = false;  // "I ..", "we .."
+};
+
+Prose Survey(std::string_view text, size_t at, size_t end) {
+  Prose prose;
   bool up = false;  // "up to"
   FormulaReader formulas(text, end);
   Formula formula;
   for (size_t i = at; i < end;) {
     if (formulas.ReadAt(i, &formula)) {
-      if (values++ == 0) first_value = i;
+      if (prose.values++ == 0) prose.first_value = i;
       i = formula.end;
       continue;
     }
     if (IsDigit(text[i])) {
-      const size_t begin = i;
+      if (prose.values++ == 0) prose.first_value = i;
       while (i < end && (IsDigit(text[i]) || text[i] == '.' || text[i] == ',' || text[i] == '/'))
         ++i;
-      if (values++ == 0) first_value = begin;
       continue;
     }
-    if (text[i] == '=') copula = i + 1;
+    if (text[i] == '=') prose.copula = i + 1;
     size_t word_end = i;
     const std::string word = WordAt(text, i, end, &word_end);
     if (word.empty()) {
       i = std::max(i + 1, word_end);
       continue;
     }
-    ++words;
+    const bool first = ++prose.words == 1;
     i = word_end;
-    if (IsCopula(word)) copula = i;
-    qualified = qualified || (values == 0 && (IsQualifier(word) || (word == "to" && up)));
-    up = words == 1 && word == "up";
-    if (values == 0) modified = IsModifier(word) || (modified && word == "of");
-    denied = denied || IsNegation(word);
-    spoken = spoken || (words == 1 && (word == "i" || word == "we" || word == "i'm"));
+    if (IsCopula(word)) prose.copula = i;
+    if (prose.values == 0) {
+      prose.qualified = prose.qualified || IsQualifier(word) || (word == "to" && up);
+      prose.modified = IsModifier(word) || (prose.modified && word == "of");
+    }
+    up = first && word == "up";
+    prose.denied = prose.denied || IsNegation(word);
+    prose.spoken = prose.spoken || (first && OneOf(word, {"i", "we", "i'm"}));
   }
-  if (denied && copula == kNone && values > 0) {
+  return prose;
+}
+
+// Prose before the answer: behind the last copula, else the last `=`, else the only (or, in the lenient modes, the first) value.
+bool ReadProse(Reply* reply, size_t at, size_t end, Candidate* out, int depth) {
+  const std::string_view text = reply->text;
+  const Prose prose = Survey(text, at, end);
+  if (prose.denied && prose.copula == kNone && prose.values > 0) {
     reply->refusal = "negated";
     return false;
   }
-  if (copula != kNone && depth < 3 && ReadAnnounced(reply, copula, out, depth + 1)) return true;
-  if (qualified || (modified && values > 0)) {
+  if (prose.copula != kNone && depth < kMaxDepth &&
+      ReadAnnounced(reply, prose.copula, out, depth + 1))
+    return true;
+  if (prose.qualified || (prose.modified && prose.values > 0)) {
     reply->refusal = "hedged";
     return false;
   }
-  if (values == 1 || (values > 1 && Lenient(*reply))) {
-    if (first_value > at && (text[first_value - 1] == '-' || text[first_value - 1] == '$'))
-      --first_value;
-    const DirectSpan span = ReadDirect(text, first_value, end);
-    return span.end > first_value &&
-           TakeSpan(*reply, Rule::kAnchor, first_value, span.end, out, span.unit);
+  if (prose.values == 1 || (prose.values > 1 && Lenient(*reply))) {
+    size_t value = prose.first_value;
+    if (value > at && (text[value - 1] == '-' || text[value - 1] == '$')) --value;
+    const DirectSpan span = ReadDirect(text, value, end);
+    return span.end > value && TakeSpan(*reply, Rule::kAnchor, value, span.end, out, span.unit);
   }
-  if (values == 0 && words > 0 && words <= 6 && !(spoken && denied))
+  if (prose.values == 0 && prose.words > 0 && prose.words <= 6 && !(prose.spoken && prose.denied))
     return TakeSpan(*reply, Rule::kAnchor, at, end, out);
   return false;
 }
@@ -113,6 +128,34 @@ size_t Instead(std::string_view text, size_t at, size_t end) {
   return kNone;
 }
 
+// Moves *at behind words that say nothing ("therefore exactly"). False: no answer follows, or it is doubted or denied; *instead is
+// then where the right one begins, if one is given.
+bool SkipSilentWords(Reply* reply, size_t* at, size_t end, size_t* instead) {
+  const std::string_view text = reply->text;
+  for (int fillers = 0; fillers < 6; ++fillers) {
+    size_t word_end = *at;
+    const std::string word = WordAt(text, *at, end, &word_end);
+    if (word.empty()) break;
+    if (SaysNothing(word)) return false;
+    if (IsNegation(word)) {
+      reply->refusal = "negated";
+      *instead = Instead(text, word_end, end);
+      return false;
+    }
+    if (IsHedge(word)) {
+      reply->refusal = "hedged";
+      return false;
+    }
+    if (!IsFiller(word)) break;
+    // "A" and "a" may be the answer itself.
+    if (word == "a" && ReadDirect(text, *at, end).end != 0) break;
+    *at = SkipMarkup(text, word_end, end);
+    while (*at < end && (text[*at] == ':' || text[*at] == ','))
+      *at = SkipMarkup(text, *at + 1, end);
+  }
+  return true;
+}
+
 }  // namespace
 
 bool ReadAnnounced(Reply* reply, size_t at, Candidate* out, int depth) {
@@ -130,39 +173,21 @@ bool ReadAnnounced(Reply* reply, size_t at, Candidate* out, int depth) {
     reply->refusal = "question";
     return false;
   }
-  for (int fillers = 0; fillers < 6; ++fillers) {
-    size_t word_end = i;
-    const std::string word = WordAt(text, i, end, &word_end);
-    if (word.empty()) break;
-    if (SaysNothing(word)) return false;
-    if (IsNegation(word)) {
-      reply->refusal = "negated";
-      const size_t instead = Instead(text, word_end, end);
-      return instead != kNone && depth < 3 && ReadAnnounced(reply, instead, out, depth + 1);
-    }
-    if (IsHedge(word)) {
-      reply->refusal = "hedged";
-      return false;
-    }
-    if (!IsFiller(word)) break;
-    // "A" and "a" may be the answer itself.
-    if (word == "a") {
-      const DirectSpan letter = ReadDirect(text, i, end);
-      if (letter.end != 0) break;
-    }
-    i = SkipMarkup(text, word_end, end);
-    while (i < end && (text[i] == ':' || text[i] == ',')) i = SkipMarkup(text, i + 1, end);
+  size_t instead = kNone;
+  if (!SkipSilentWords(reply, &i, end, &instead)) {
+    return instead != kNone && depth < kMaxDepth && ReadAnnounced(reply, instead, out, depth + 1);
   }
   if (i >= end) return false;
   const DirectSpan span = ReadDirect(text, i, end);
   if (span.end <= i) return ReadProse(reply, i, end, out, depth);
-  if (span.corrected && depth < 3) return ReadAnnounced(reply, span.resume, out, depth + 1);
+  if (span.corrected && depth < kMaxDepth) return ReadAnnounced(reply, span.resume, out, depth + 1);
   if (span.doubted) {
     reply->refusal = "hedged";
     return false;
   }
   const char* const refusal_before = reply->refusal;
-  if (span.turned && depth < 3 && ReadAnnounced(reply, span.resume, out, depth + 3)) return true;
+  if (span.turned && depth < kMaxDepth && ReadAnnounced(reply, span.resume, out, depth + kMaxDepth))
+    return true;
   reply->refusal = refusal_before;
   const std::string_view clause = text.substr(at, end - at);
   if (HasUnspacedHedge(clause) || HasUnspacedBound(clause)) {

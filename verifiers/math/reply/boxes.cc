@@ -1,5 +1,7 @@
 #include "verifiers/math/reply/boxes.h"
 
+#include <utility>
+
 #include "verifiers/math/reply/characters.h"
 #include "verifiers/math/reply/clean_answer.h"
 #include "verifiers/math/reply/sentences.h"
@@ -7,80 +9,104 @@
 namespace assay::math {
 namespace {
 
-bool InComment(const Reply& reply, size_t at) {
-  const std::string_view text = reply.text;
-  size_t line = at;
-  while (line > reply.lo && text[line - 1] != '\n' && at - line < kMaxClauseBytes) --line;
-  return text[SkipSpace(text, line, at)] == '%';
-}
+// One walk over the answer part; a stack finds every closing brace, whatever the nesting.
+class BoxScan {
+ public:
+  explicit BoxScan(const Reply& reply)
+      : reply_(reply), text_(reply.text), hit_(reply.hits.begin()) {}
+
+  std::vector<Box> Run() {
+    SkipToBox();
+    if (hit_ == reply_.hits.end() || hit_->end > reply_.hi) return {};
+    in_comment_ = LineIsComment(hit_->begin);
+    for (size_t at = hit_->begin; at < reply_.hi; ++at) {
+      NoteLine(at);
+      if (hit_ != reply_.hits.end() && at == hit_->begin) {
+        at = Open(at);
+      } else if (text_[at] == '\\') {
+        // `\\boxed`: an over-escaped command, seen as a hit at its second backslash.
+        if (hit_ == reply_.hits.end() || hit_->begin != at + 1) ++at;
+      } else if (text_[at] == '{') {
+        owner_.push_back(-1);
+      } else if (text_[at] == '}') {
+        Close(at);
+      }
+    }
+    // The upstream suites of these modes also take a box that the reply's end cuts.
+    if (Lenient(reply_) && boxes_.empty() && !open_.empty())
+      boxes_.push_back({open_[0].begin, open_[0].inner_begin, reply_.hi, reply_.hi, false});
+    return std::move(boxes_);
+  }
+
+ private:
+  // Moves hit_ to a box of the answer part.
+  void SkipToBox() {
+    while (hit_ != reply_.hits.end() && (hit_->phrase != Phrase::kBox || hit_->begin < reply_.lo))
+      ++hit_;
+  }
+
+  bool LineIsComment(size_t at) const {
+    size_t line = at;
+    while (line > reply_.lo && text_[line - 1] != '\n' && at - line < kMaxClauseBytes) --line;
+    return text_[SkipSpace(text_, line, at)] == '%';
+  }
+
+  void NoteLine(size_t at) {
+    if (text_[at] == '\n') {
+      line_begins_ = true;
+      in_comment_ = false;
+    } else if (line_begins_ && !IsSpace(text_[at])) {
+      line_begins_ = false;
+      in_comment_ = text_[at] == '%';
+    }
+  }
+
+  // The box at hit_: with a brace, or of one digit or letter as TeX allows. The last byte taken.
+  size_t Open(size_t at) {
+    const size_t inner = SkipSpace(text_, hit_->end, reply_.hi);
+    ++hit_;
+    SkipToBox();
+    if (inner >= reply_.hi) return at;
+    if (text_[inner] == '{') {
+      open_.push_back({at, inner + 1, 0, 0, in_comment_});
+      owner_.push_back(static_cast<int>(open_.size()) - 1);
+      return inner;
+    }
+    if (!IsDigit(text_[inner]) && !(IsLetter(text_[inner]) && inner > at + 6)) return at;
+    boxes_.push_back({at, inner, inner + 1, inner + 1, in_comment_});
+    return inner;
+  }
+
+  void Close(size_t at) {
+    if (owner_.empty()) return;
+    if (owner_.back() >= 0) {
+      Box box = open_.back();
+      open_.pop_back();
+      box.inner_end = at;
+      box.end = at + 1;
+      while (!boxes_.empty() && boxes_.back().begin > box.begin) boxes_.pop_back();
+      boxes_.push_back(box);
+    }
+    owner_.pop_back();
+  }
+
+  const Reply& reply_;
+  const std::string_view text_;
+  std::vector<PhraseHit>::const_iterator hit_;
+  std::vector<Box> boxes_;
+  std::vector<Box> open_;    // boxes whose brace is not closed yet
+  std::vector<int> owner_;   // for each open brace: index into open_, or -1
+  bool in_comment_ = false;  // the line at hand begins with %
+  bool line_begins_ = false;
+};
 
 }  // namespace
 
-// One pass with a stack finds every closing brace, whatever the nesting.
 std::vector<Box> FindBoxes(const Reply& reply) {
-  const std::string_view text = reply.text;
-  std::vector<Box> boxes;
-  std::vector<Box> open;   // boxes whose brace is not closed yet
-  std::vector<int> owner;  // for each open brace: index into `open`, or -1
-  size_t at = kNone;
-  auto hit = reply.hits.begin();
-  const auto next_hit = [&] {
-    while (hit != reply.hits.end() && (hit->phrase != Phrase::kBox || hit->begin < reply.lo)) ++hit;
-  };
-  next_hit();
-  if (hit == reply.hits.end() || hit->end > reply.hi) return boxes;
-  bool comment = InComment(reply, hit->begin);  // the line at hand begins with %
-  bool line_begins = false;
-  for (at = hit->begin; at < reply.hi; ++at) {
-    if (text[at] == '\n') {
-      line_begins = true;
-      comment = false;
-    } else if (line_begins && !IsSpace(text[at])) {
-      line_begins = false;
-      comment = text[at] == '%';
-    }
-    if (hit != reply.hits.end() && at == hit->begin) {
-      Box box{at, 0, 0, 0, comment};
-      size_t brace = SkipSpace(text, hit->end, reply.hi);
-      ++hit;
-      next_hit();
-      if (brace < reply.hi && text[brace] == '{') {
-        box.inner_begin = brace + 1;
-        open.push_back(box);
-        owner.push_back(static_cast<int>(open.size()) - 1);
-        at = brace;
-      } else if (brace < reply.hi &&
-                 (IsDigit(text[brace]) || (IsLetter(text[brace]) && brace > box.begin + 6))) {
-        boxes.push_back({box.begin, brace, brace + 1, brace + 1, comment});
-        at = brace;
-      }
-      continue;
-    }
-    const char c = text[at];
-    if (c == '\\') {
-      // `\\boxed`: an over-escaped command, seen as a hit at its second backslash.
-      if (hit == reply.hits.end() || hit->begin != at + 1) ++at;
-    } else if (c == '{') {
-      owner.push_back(-1);
-    } else if (c == '}' && !owner.empty()) {
-      if (owner.back() >= 0) {
-        Box box = open.back();
-        open.pop_back();
-        box.inner_end = at;
-        box.end = at + 1;
-        while (!boxes.empty() && boxes.back().begin > box.begin) boxes.pop_back();
-        boxes.push_back(box);
-      }
-      owner.pop_back();
-    }
-  }
-  // The upstream suites of these modes also take a box that the reply's end cuts.
-  if (Lenient(reply) && boxes.empty() && !open.empty()) {
-    boxes.push_back({open.front().begin, open.front().inner_begin, reply.hi, reply.hi, false});
-  }
-  std::erase_if(boxes, [text](const Box& box) {
-    return IsPlaceholder(text.substr(box.inner_begin, box.inner_end - box.inner_begin)) ||
-           box.comment;
+  std::vector<Box> boxes = BoxScan(reply).Run();
+  std::erase_if(boxes, [&reply](const Box& box) {
+    return box.comment ||
+           IsPlaceholder(reply.text.substr(box.inner_begin, box.inner_end - box.inner_begin));
   });
   return boxes;
 }
