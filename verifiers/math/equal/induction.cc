@@ -1,10 +1,9 @@
-// Sums and products whose upper bound has a symbol n, compared by induction over n: the difference (or the quotient) of two
-// neighbouring values has no such sum left and is compared as any expression is. Values at single n alone prove nothing:
-// they cannot tell F(n) from F(n) + n(n-1)..(n-1000).
+#include "verifiers/math/equal/induction.h"
+
 #include <algorithm>
 #include <string>
 
-#include "verifiers/math/equal/scalar.h"
+#include "verifiers/math/equal/traits.h"
 #include "verifiers/math/syntax/rewrite.h"
 
 namespace assay::math {
@@ -40,8 +39,11 @@ bool Small(const Rational& q, int64_t* out) {
 class Induction {
  public:
   // `depth` parts this induction's symbols from those of the ones around it.
-  Induction(Tree* tree, Scalars* scalars, int depth)
-      : tree_(*tree), scalars_(*scalars), prefix_("?s" + std::to_string(depth) + "_") {}
+  Induction(Tree* tree, Budget* budget, Residues* residues, int depth)
+      : tree_(*tree),
+        budget_(*budget),
+        residues_(*residues),
+        prefix_("?s" + std::to_string(depth) + "_") {}
 
   // Finds the outermost open sums of both sides; false if they are not all over one symbol in the plain way.
   bool Prepare(NodeId a, NodeId b) {
@@ -74,8 +76,8 @@ class Induction {
  private:
   bool Find(NodeId id) {
     const Op op = tree_[id].op;
-    if ((op == Op::kSum || op == Op::kProd) && scalars_.TraitsOf(id).open_sum) {
-      const Traits high = scalars_.TraitsOf(tree_.Kid(id, 2));
+    if ((op == Op::kSum || op == Op::kProd) && TraitsOf(tree_, &budget_, id).open_sum) {
+      const Traits high = TraitsOf(tree_, &budget_, tree_.Kid(id, 2));
       return high.symbols.size() == 1 && Take(id, std::string(high.symbols[0]));
     }
     for (uint32_t k = 0; k < tree_[id].n; ++k) {
@@ -92,14 +94,14 @@ class Induction {
     const NodeId body = tree_.Kid(id, 3);
     Rational high[3];
     Rational low;
-    if (!scalars_.Quadratic(tree_.Kid(id, 2), n, high) || !high[2].IsZero() ||
+    if (!residues_.Quadratic(tree_.Kid(id, 2), n, high) || !high[2].IsZero() ||
         !Small(high[1], &sum.slope) || sum.slope < 1 || sum.slope > kMostSlope ||
         !Small(high[0], &sum.offset))
       return false;
-    sum.symbolic_low = !scalars_.TraitsOf(tree_.Kid(id, 1)).symbols.empty();
-    if (sum.symbolic_low
-            ? !FitsSymbolicLow(sum)
-            : scalars_.Exact(tree_.Kid(id, 1), &low) != Value::kOk || !Small(low, &sum.low))
+    sum.symbolic_low = !TraitsOf(tree_, &budget_, tree_.Kid(id, 1)).symbols.empty();
+    if (sum.symbolic_low ? !FitsSymbolicLow(sum)
+                         : ExactEval(tree_, &budget_).Eval(tree_.Kid(id, 1), &low) != Value::kOk ||
+                               !Small(low, &sum.low))
       return false;
     if (!sums_.empty() && sums_[0].symbolic_low != sum.symbolic_low) return false;
     if (ContainsSymbol(tree_, body, n) || Binds(body, tree_.Name(tree_.Kid(id, 0)))) return false;
@@ -111,12 +113,12 @@ class Induction {
   bool FitsSymbolicLow(const OpenSum& sum) {
     const NodeId low = tree_.Kid(sum.id, 1);
     if (sum.slope != 1 || ContainsSymbol(tree_, low, n_)) return false;
-    for (const std::string_view symbol : scalars_.TraitsOf(low).symbols) {
+    for (const std::string_view symbol : TraitsOf(tree_, &budget_, low).symbols) {
       if (Binds(tree_.Kid(sum.id, 3), std::string(symbol))) return false;
     }
     if (sums_.empty()) return true;
     return sums_[0].offset == sum.offset &&
-           scalars_.IsZero(tree_.Sub(low, tree_.Kid(sums_[0].id, 1)));
+           residues_.IsZero(tree_.Sub(low, tree_.Kid(sums_[0].id, 1)));
   }
 
   NodeId FromSymbolicLow(NodeId id, int64_t k) {
@@ -175,9 +177,10 @@ class Induction {
       Rational q;
       int64_t low = 0;
       int64_t high = 0;
-      if (!scalars_.TraitsOf(at).open_sum || scalars_.Exact(tree_.Kid(at, 1), &q) != Value::kOk ||
-          !Small(q, &low) || scalars_.Exact(tree_.Kid(at, 2), &q) != Value::kOk ||
-          !Small(q, &high) || high < low || high - low >= kMostWritten ||
+      if (!TraitsOf(tree_, &budget_, at).open_sum ||
+          ExactEval(tree_, &budget_).Eval(tree_.Kid(at, 1), &q) != Value::kOk || !Small(q, &low) ||
+          ExactEval(tree_, &budget_).Eval(tree_.Kid(at, 2), &q) != Value::kOk || !Small(q, &high) ||
+          high < low || high - low >= kMostWritten ||
           Binds(tree_.Kid(at, 3), tree_.Name(tree_.Kid(at, 0))))
         return kNoNode;
       std::vector<NodeId> parts;
@@ -187,7 +190,8 @@ class Induction {
   }
 
   Tree& tree_;
-  Scalars& scalars_;
+  Budget& budget_;
+  Residues& residues_;
   const std::string prefix_;
   std::string n_;
   std::vector<OpenSum> sums_;
@@ -196,31 +200,25 @@ class Induction {
 }  // namespace
 
 // Equal at the first few n, not all of them zero, and with the same difference or quotient of neighbours.
-Decision Scalars::EqualByInduction(NodeId a, NodeId b) {
-  const Decision unknown{Outcome::kUnequal, Method::kNone, 0, false};
-  if (inductions_ >= kMostNested) return unknown;
-  Induction induction(&tree_, this, inductions_);
-  if (!induction.Prepare(a, b)) return unknown;
-  ++inductions_;
-  const auto decide = [&]() -> Decision {
-    bool zero = true;
-    for (int64_t k = 0; k < kBaseCases; ++k) {
-      const NodeId left = induction.BaseCase(a, k);
-      const Decision d = Equal(left, induction.BaseCase(b, k));
-      if (!d.yes()) return d;
-      zero = zero && IsZero(left);
-    }
-    const NodeId a0 = induction.Opened(a, false);
-    const NodeId a1 = induction.Opened(a, true);
-    const NodeId b0 = induction.Opened(b, false);
-    const NodeId b1 = induction.Opened(b, true);
-    const Decision step = Equal(tree_.Sub(a1, a0), tree_.Sub(b1, b0));
-    if (step.yes() || step.outcome == Outcome::kLimit || zero) return step;
-    return Equal(tree_.Add(Op::kMul, {a1, b0}), tree_.Add(Op::kMul, {b1, a0}));
-  };
-  const Decision d = decide();
-  --inductions_;
-  return d;
+Decision EqualByInduction(Tree* tree, Budget* budget, Residues* residues, int depth,
+                          const std::function<Decision(NodeId, NodeId)>& equal, NodeId a,
+                          NodeId b) {
+  Induction induction(tree, budget, residues, depth);
+  if (depth >= kMostNested || !induction.Prepare(a, b)) return Decision::Unequal(Method::kNone);
+  bool zero = true;
+  for (int64_t k = 0; k < kBaseCases; ++k) {
+    const NodeId left = induction.BaseCase(a, k);
+    const Decision d = equal(left, induction.BaseCase(b, k));
+    if (!d.yes()) return d;
+    zero = zero && residues->IsZero(left);
+  }
+  const NodeId a0 = induction.Opened(a, false);
+  const NodeId a1 = induction.Opened(a, true);
+  const NodeId b0 = induction.Opened(b, false);
+  const NodeId b1 = induction.Opened(b, true);
+  const Decision step = equal(tree->Sub(a1, a0), tree->Sub(b1, b0));
+  if (step.yes() || step.outcome == Outcome::kLimit || zero) return step;
+  return equal(tree->Add(Op::kMul, {a1, b0}), tree->Add(Op::kMul, {b1, a0}));
 }
 
 }  // namespace assay::math
