@@ -228,8 +228,9 @@ void AddScoreCommand(CLI::App* app, Context* context) {
   command
       ->add_option(
           "--judge", flags->judge,
-          "Tests of `code`: split (apart from the program) or inprocess (beside it: forgeable)")
-      ->check(CLI::IsMember({"split", "inprocess"}));
+          "Tests of `code`: split (apart from the program), inprocess (beside it: forgeable) or auto "
+          "(apart, and beside it only where they are about its own objects: marked)")
+      ->check(CLI::IsMember({"auto", "split", "inprocess"}));
   command->add_option("--store", flags->store, "Record everything in this SQLite file")
       ->type_name("FILE");
   command->add_option("--run", flags->run_name, "Name of the run in the store")

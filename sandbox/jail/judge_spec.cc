@@ -29,17 +29,19 @@ std::string CandidateSpec::Encode() const {
   PutSized(program, &out);
   PutSized(module_name, &out);
   PutSized(std::to_string(first_line), &out);
+  PutSized(waits_for_setup ? "1" : "", &out);
   for (const std::string& record : records) PutSized(record, &out);
   return out;
 }
 
 bool CandidateSpec::Decode(std::string_view bytes, CandidateSpec* spec) {
-  std::string line;
+  std::string line, waits;
   if (!GetSized(&bytes, &spec->program) || !GetSized(&bytes, &spec->module_name) ||
-      !GetSized(&bytes, &line)) {
+      !GetSized(&bytes, &line) || !GetSized(&bytes, &waits)) {
     return false;
   }
   spec->first_line = std::strtoll(line.c_str(), nullptr, 10);
+  spec->waits_for_setup = !waits.empty();
   while (!bytes.empty()) {
     std::string record;
     if (!GetSized(&bytes, &record)) return false;

@@ -1,6 +1,7 @@
 // The box's side of the judge. Everything here runs in the process of a program that nobody trusts: it may overwrite all of
 // it, and nothing that it could write makes the tester believe more than "this is the value that the function returned".
 #include <Python.h>
+#include <marshal.h>
 #include <structmember.h>
 #include <unistd.h>
 
@@ -8,6 +9,7 @@
 #include <unordered_map>
 
 #include "sandbox/jail/judge_spec.h"
+#include "sandbox/jail/py_beside_source.h"
 #include "sandbox/jail/py_channel.h"
 #include "sandbox/jail/py_harness.h"
 #include "sandbox/jail/py_runtime.h"
@@ -55,7 +57,18 @@ PyType_Spec g_callback_spec = {"function", sizeof(CallbackObject), 0, kCallbackF
 PyType_Spec g_iterator_spec = {"iterator", sizeof(CallbackObject), 0, kCallbackFlags,
                                g_iterator_slots};
 PyTypeObject* g_callback_type = nullptr;
+PyObject* g_beside_code = nullptr;  // of py_beside.py; it holds nothing of any tests
 PyTypeObject* g_iterator_type = nullptr;
+
+// A module that no name leads to.
+PyObject* NewBesideModule() {
+  PyRef module(PyModule_New("_assay_beside"));
+  PyObject* scope = module ? PyModule_GetDict(module.get()) : nullptr;
+  if (scope == nullptr || PyDict_SetItemString(scope, "__builtins__", PyEval_GetBuiltins()) != 0)
+    return nullptr;
+  PyRef done(PyEval_EvalCode(g_beside_code, scope, scope));
+  return done ? module.release() : nullptr;
+}
 
 class BoxHooks : public TransferHooks {
  public:
@@ -229,7 +242,7 @@ class Box {
   }
 
   int Run() {
-    if (!Load()) return 1;
+    if (!MakeModule() || (spec_.waits_for_setup && !ServeSetup()) || !Load()) return 1;
     while (true) {
       std::string frame;
       if (!Read(&frame)) return 0;  // the tester is done with us
@@ -298,7 +311,28 @@ class Box {
     return Write(body);
   }
 
-  // Defines the program as a module of its own name. False: told to the tester, nothing to serve.
+  // The module in which the program will be defined.
+  bool MakeModule() {
+    PyRef name(PyUnicode_FromString(spec_.module_name.c_str()));
+    PyRef module(PyModule_NewObject(name.get()));
+    if (!module || PyDict_SetItem(PyImport_GetModuleDict(), name.get(), module.get()) != 0)
+      return false;
+    hooks_.globals = PyModule_GetDict(module.get());
+    PyDict_SetItemString(hooks_.globals, "__builtins__", PyEval_GetBuiltins());
+    PyRef file(PyUnicode_FromString((spec_.module_name + ".py").c_str()));
+    PyDict_SetItemString(hooks_.globals, "__file__", file.get());
+    module.release();  // lives as long as the box
+    return true;
+  }
+
+  // The tester's one request before the program is loaded.
+  bool ServeSetup() {
+    std::string frame;
+    return Read(&frame) && frame.size() > 1 && frame[0] == static_cast<char>(Frame::kRequest) &&
+           frame[1] == static_cast<char>(Operation::kSetup) && Serve(frame);
+  }
+
+  // Runs the program in its module. False: told to the tester, nothing to serve.
   bool Load() {
     PyRef code = Compile();
     if (!code) {
@@ -311,15 +345,6 @@ class Box {
       SendLoaded(LoadStatus::kSyntaxError, raised, line);
       return false;
     }
-    PyRef name(PyUnicode_FromString(spec_.module_name.c_str()));
-    PyRef module(PyModule_NewObject(name.get()));
-    PyObject* modules = PyImport_GetModuleDict();
-    if (!module || PyDict_SetItem(modules, name.get(), module.get()) != 0) return false;
-    hooks_.globals = PyModule_GetDict(module.get());
-    PyDict_SetItemString(hooks_.globals, "__builtins__", PyEval_GetBuiltins());
-    PyRef file(PyUnicode_FromString((spec_.module_name + ".py").c_str()));
-    PyDict_SetItemString(hooks_.globals, "__file__", file.get());
-    module.release();  // lives as long as the box
     PyRef done(PyEval_EvalCode(code.get(), hooks_.globals, hooks_.globals));
     EndIfForked();
     if (done) return SendLoaded(LoadStatus::kOk, Raised(), 0);
@@ -480,6 +505,8 @@ class Box {
   PyObject* Do(Operation operation, uint64_t handle, const std::string& name, PyObject* args,
                PyObject* kwargs);
   PyObject* Globals(PyObject* names);
+  PyObject* Setup(PyObject* args);
+  PyObject* RunBeside(PyObject* spec);
   PyObject* Capture(bool start);
 
   int requests_fd_;
@@ -489,6 +516,7 @@ class Box {
   BoxHooks hooks_;
   // Exceptions of the tester's that callbacks raised here, with their numbers there; kept.
   std::unordered_map<PyObject*, uint64_t> told_;
+  PyObject* beside_ = nullptr;    // the module of py_beside.py, where tests run here
   PyObject* captured_ = nullptr;  // standard output while it is kept
   PyObject* real_stdout_ = nullptr;
   uint64_t callbacks_ = 0;
@@ -507,6 +535,41 @@ PyObject* Box::Globals(PyObject* names) {
     PyTuple_SET_ITEM(result.get(), i, pair);
   }
   return result.release();
+}
+
+// Arguments: marshalled statements, the entry point, what py_beside.py's start() wants or None. A statement that needs the program
+// ends it: the tests' own run of the setup comes later.
+PyObject* Box::Setup(PyObject* args) {
+  PyObject *codes, *entry, *before;
+  if (!PyArg_ParseTuple(args, "O!OO", &PyTuple_Type, &codes, &entry, &before)) return nullptr;
+  if (before != Py_None) {
+    beside_ = NewBesideModule();
+    PyRef started(beside_ != nullptr ? PyObject_CallMethod(beside_, "start", "O", before)
+                                     : nullptr);
+    return started ? PyObject_CallMethod(beside_, "run_setup", "OO", codes, entry) : nullptr;
+  }
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(codes); ++i) {
+    char* bytes;
+    Py_ssize_t size;
+    if (PyBytes_AsStringAndSize(PyTuple_GET_ITEM(codes, i), &bytes, &size) != 0) return nullptr;
+    PyRef code(PyMarshal_ReadObjectFromString(bytes, size));
+    PyRef done(code ? PyEval_EvalCode(code.get(), hooks_.globals, hooks_.globals) : nullptr);
+    if (!done) {
+      PyErr_Clear();
+      break;
+    }
+  }
+  Py_RETURN_NONE;
+}
+
+PyObject* Box::RunBeside(PyObject* spec) {
+  if (beside_ == nullptr) {
+    PyErr_SetString(PyExc_RuntimeError, "nothing was set up");
+    return nullptr;
+  }
+  PyRef text(PyUnicode_DecodeUTF8(spec_.program.data(),
+                                  static_cast<Py_ssize_t>(spec_.program.size()), "replace"));
+  return text ? PyObject_CallMethod(beside_, "run", "OO", spec, text.get()) : nullptr;
 }
 
 // Keeps what the program prints through sys.stdout, or gives it back.
@@ -550,6 +613,9 @@ PyObject* Next(PyObject* iterator) {
 PyObject* Box::Do(Operation operation, uint64_t handle, const std::string& name, PyObject* args,
                   PyObject* kwargs) {
   if (operation == Operation::kGlobals) return Globals(args);
+  if (operation == Operation::kSetup) return Setup(args);
+  if (operation == Operation::kBeside && PyTuple_GET_SIZE(args) == 1)
+    return RunBeside(PyTuple_GET_ITEM(args, 0));
   if (operation == Operation::kCapture)
     return Capture(PyTuple_GET_SIZE(args) > 0 && PyTuple_GET_ITEM(args, 0) == Py_True);
   PyObject* object = hooks_.Object(handle);
@@ -630,6 +696,13 @@ bool PrepareCandidateZygote() {
   if (!PrepareTransfer()) {
     PyErr_Print();
     return false;
+  }
+  if (g_beside_code == nullptr) {
+    g_beside_code = Py_CompileString(kPyBesideSource, "<assay beside>", Py_file_input);
+    if (g_beside_code == nullptr) {
+      PyErr_Print();
+      return false;
+    }
   }
   if (g_callback_type == nullptr) {
     g_callback_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&g_callback_spec));

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <unordered_map>
 
+#include "sandbox/jail/py_beside_source.h"
 #include "sandbox/jail/py_channel.h"
 #include "sandbox/jail/py_harness.h"
 #include "sandbox/jail/py_tester_source.h"
@@ -204,7 +205,10 @@ class Conversation {
       PyErr_SetString(g_classes.unsupported, request.error().c_str());
       return nullptr;
     }
-    if (operation != static_cast<int>(Operation::kGlobals)) ++asked_;
+    if (operation != static_cast<int>(Operation::kGlobals) &&
+        operation != static_cast<int>(Operation::kSetup)) {
+      ++asked_;
+    }
     if (operation == static_cast<int>(Operation::kCall)) {
       last_request_ = bytes.substr(head);
       last_handle_ = handle;
@@ -655,6 +659,8 @@ bool LoadTesterModule() {
   PyObject* modules = PyImport_GetModuleDict();
   if (channel == nullptr || PyDict_SetItemString(modules, "_assay_judge", channel) != 0)
     return false;
+  PyRef plan(Py_CompileString(kPyBesidePlanSource, "<assay beside>", Py_file_input));
+  if (!plan || !PyRef(PyImport_ExecCodeModule("_assay_beside_plan", plan.get()))) return false;
   PyRef code(Py_CompileString(kPyTesterSource, "<assay tester>", Py_file_input));
   if (!code) return false;
   g_tester_module = PyImport_ExecCodeModule("_assay_tester", code.get());

@@ -22,6 +22,7 @@ import contextlib
 import decimal
 import io
 import json
+import marshal
 import opcode
 import os
 import random
@@ -32,14 +33,17 @@ import tempfile
 import types
 import warnings
 
+import _assay_beside_plan as beside_plan
 import _assay_judge as channel
 
 (GLOBALS, CALL, GETATTR, SETATTR, ITER, NEXT, LEN, BOOL, GETITEM, SETITEM, DELITEM, ISINSTANCE, EXIT, ISSUBCLASS, SEND, AWAIT,
- CAPTURE) = range(1, 18)
+ CAPTURE, SETUP, BESIDE) = range(1, 20)
 CALLABLE, ITERATOR, EXCEPTION, GENERATOR, COROUTINE = 1, 2, 8, 16, 32
 MAX_TEXT = 400
 MAX_REPORTED = 200
 RETIRE_AFTER = 500
+# Failures that may be those of two processes and not the program's: such tests are run again beside it, where they may be.
+MENDED_BESIDE = {"wrong_answer", "exception", "gold_unsupported", "gold_tests", "gold_prompt", "early_exit"}
 
 
 class Broken(BaseException):
@@ -380,6 +384,28 @@ def deciding_names(trees, names, entry):
             and any(of_program(argument, called(part)) for argument in part.args + [k.value for k in part.keywords])}
 
 
+def oracles(texts, program):
+    """Names that asserts use elsewhere than in what they hand to the program: `reference` in `assert f(3) == reference(3)`."""
+    found = set()
+
+    def visit(node, inside):
+        if isinstance(node, ast.Call) and called(node) in program:
+            inside = True
+        if isinstance(node, ast.Name) and not inside:
+            found.add(node.id)
+        for child in ast.iter_child_nodes(node):
+            visit(child, inside)
+
+    for text in texts:
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Assert):
+                visit(node.test, False)
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr.startswith("assert"):
+                for part in node.args:
+                    visit(part, False)
+    return found
+
+
 class CountAsserts(ast.NodeTransformer):
     """Every assert reports under its number whether it held, and the ones after it run all the same."""
 
@@ -529,6 +555,9 @@ class Session:
         for code in self.trusted_code + [self.setup_code] + self.steps:
             import_modules(code)
         self.find_names()
+        self.plan = None  # for tests beside the program, made when first wanted
+        self.may_run_beside = self.kind in ("asserts", "check") and beside_plan.Routing(
+            self.trusted, [self.setup] + self.texts, self.wanted, self.entry).wanted()
         self.state = State()
 
     def find_names(self):
@@ -585,8 +614,11 @@ class Session:
         self.namespace = {"__name__": "tests", "__builtins__": builtins}
         if self.kind == "checker":
             return self.run_checker()
+        beside = bool(self.request.get("beside"))
         try:
-            result = self.not_loaded(*channel.loaded()) or self.judge()
+            if beside or self.request.get("mentions"):
+                self.tell_setup(beside)
+            result = self.not_loaded(*channel.loaded()) or (self.judge_beside() if beside else self.judge())
             if result["outcome"] == "pass":  # and ends as a program should
                 channel.ask(EXIT, 0, "", (), None)
         except CandidateExit:
@@ -599,6 +631,109 @@ class Session:
         if broken:
             return failure(*broken)
         return result
+
+    def tell_setup(self, beside):
+        """Before the program: what the setup defines is the program's too, as in MBPP's one namespace."""
+        before = None
+        if beside:
+            self.plan = self.plan or beside_plan.Plan(self)
+            before = self.plan.before()
+        channel.ask(SETUP, 0, "", (self.setup_statements(not beside), self.entry, before), None)
+
+    def setup_statements(self, for_program):
+        """The setup's statements, marshalled. `for_program`: those that bind what the program mentions, and what they need; without
+        its own entry point and what asserts compare with its values (`reference` in `assert f(3) == reference(3)`)."""
+        body = ast.parse(self.setup).body
+        if for_program:
+            classes = {node.name for node in body if isinstance(node, ast.ClassDef)}
+            hidden = oracles(self.texts, set(self.wanted)) - classes | {self.entry}
+            parts = [(node, *names_of(ast.unparse(node))) for node in body]
+            parts = [part for part in parts if not hidden & part[2]]
+            needed, before = set(self.request["mentions"]), set()
+            while needed != before:
+                before = set(needed)
+                needed |= {name for _, used, bound in parts if bound & needed for name in used}
+            body = [node for node, _, bound in parts if bound & needed]
+        return tuple(marshal.dumps(compile(ast.Module([node], []), "<setup>", "exec", dont_inherit=True)) for node in body)
+
+    def judge_beside(self):
+        """The tests have run in the box; what they saw is checked here."""
+        report = beside_plan.checked_report(channel.ask(BESIDE, 0, "", (self.plan.spec(),), None))
+        if report is None:
+            channel.break_off("the report of the tests is odd")
+        tests, stopped = report["tests"], report["stopped"]
+        self.defined = len(tests)
+        asserts = sum(map(own_asserts if self.defined else all_asserts, self.steps))
+        total = self.defined + asserts
+        bad = [(label, error) for label, held, error in tests if not held]
+        errors = [("", error) for error in stopped] + bad
+        if not errors and not total and not report["seen"]:
+            return fault("gold_tests", "the tests ask nothing of the program")
+        problem = "" if errors else self.plan.problem(report)
+        if problem:
+            return failure("wrong_answer", problem)
+        if not errors:
+            total = max(total, 1)
+            return {"outcome": "pass", "reason": "ok", "passed": total, "total": total, "decided_by": "program", "forgeable": True}
+        gold = self.gold_beside(errors[0][1])
+        if gold:
+            return fault("gold_tests", gold)
+        held = sum(1 for _, good, _ in tests if good)
+        if self.partial:
+            own = {n: counts for n, counts in report["seen"].items() if n in self.plan.own}
+            total = max(len(tests) + len(self.plan.own), len(tests) + len(own), 1)
+            held += sum(1 for good, failed in own.values() if good and not failed)
+        elif not self.defined:
+            held = sum(1 for good, failed in report["seen"].values() if good and not failed)
+        result = failure(*self.beside_reason(*errors[0]))
+        result["failing"] = self.beside_failing(*errors[0])
+        if result["reason"] == "exception":
+            result["exception"] = str(errors[0][1].get("type", ""))
+        total = max(total, 1)
+        result.update(passed=min(held, total - 1), total=total)
+        if self.partial:
+            result["score"] = result["passed"] / total
+        if errors[0][1].get("program_line") and not errors[0][1].get("is_assert"):
+            result["program_line"] = errors[0][1]["program_line"] - self.request.get("first_line", 0)
+        return result
+
+    def gold_beside(self, error):
+        if error.get("is_import") and not error.get("in_program") and error.get("name") != "solution" and error.get("tests_line"):
+            return f"the tests cannot import what they need: {error.get('detail')}"
+        if error.get("is_name") and not error.get("in_program") and error.get("name") not in self.wanted + ("",):
+            return f"the tests use a name that nothing defines: {error.get('detail')}"
+        return ""
+
+    def beside_failed(self, error):
+        """(source, left, right) of the assert that failed, as far as it was noted."""
+        failed = error.get("failed")
+        if not error.get("is_assert") or type(failed) is not list or len(failed) != 4 or type(failed[0]) is not int \
+                or not 0 <= failed[0] < len(self.plan.nodes):
+            return "", "", ""
+        return ast.unparse(self.plan.nodes[failed[0]])[:MAX_TEXT], str(failed[2])[:MAX_TEXT], str(failed[3])[:MAX_TEXT]
+
+    def beside_reason(self, label, error):
+        source, left, right = self.beside_failed(error)
+        detail, kind = str(error.get("detail", ""))[:MAX_TEXT], str(error.get("type", ""))[:100]
+        label = label and f"{label[:200]}: "
+        if error.get("is_assert"):
+            said = f"{source}; {left} against {right}" if source.startswith("assert") and left else source or detail
+            return "wrong_answer", f"{label}test failed: {said}" + (f": {detail}" if source and detail else "")
+        if error.get("is_exit"):
+            return "early_exit", f"{label}the program tried to end itself while it was tested"
+        if error.get("is_memory"):
+            return "memory_limit", f"{label}{kind}: {detail}"
+        if error.get("program_line"):
+            line = error["program_line"] - self.request.get("first_line", 0)
+            return "exception", f"{label}{kind}: {detail}" + (f" (line {line})" if line > 0 else "")
+        return "wrong_answer", f"{label}the test raised {kind}: {detail}"
+
+    def beside_failing(self, label, error):
+        source, left, right = self.beside_failed(error)
+        failing = {"test": source or label, "line": error.get("tests_line", 0)}
+        if left:
+            failing.update(got=left, expected=right)
+        return failing
 
     @staticmethod
     def unsupported(error):
@@ -633,9 +768,9 @@ class Session:
         except BaseException as error:
             return fault("gold_prompt", f"the prompt's own code raises {type(error).__name__}: {error}")
         self.register_records()
-        for name in self.modules:
+        for name, module in self.modules_to_import():
             try:
-                self.namespace.setdefault(name, __import__(CUSTOMARY.get(name, name)))
+                self.namespace.setdefault(name, __import__(module))
             except ImportError:
                 pass
         solution = types.ModuleType("solution")
@@ -649,6 +784,10 @@ class Session:
         if missing and len(missing) == len(self.wanted):
             return failure("entry_point_missing", "the program does not define " + ", ".join(sorted(missing)[:5]))
         return self.run_tests()
+
+    def modules_to_import(self):
+        """What tests use as a module without importing it: (name, module)."""
+        return tuple((name, CUSTOMARY.get(name, name)) for name in self.modules)
 
     def register_records(self):
         channel.records({name: self.namespace[name] for name in self.spec.get("records", ())
@@ -1081,5 +1220,7 @@ def serve(request_text):
     except BaseException as error:
         # Whatever slips through was brought about by a value: never a fault, or it would pay.
         result = failure("wrong_answer", f"the tester gave up: {type(error).__name__}: {str(error)[:MAX_TEXT]}")
+    if session.may_run_beside and not session.request.get("beside") and result["reason"] in MENDED_BESIDE:
+        result["beside"] = True
     session.served += 1
     return json.dumps(result), session.served < RETIRE_AFTER

@@ -1,7 +1,9 @@
 #include "verifiers/code/code_task.h"
 
 #include <algorithm>
+#include <cctype>
 #include <map>
+#include <set>
 
 #include "core/hash.h"
 #include "core/text.h"
@@ -246,7 +248,7 @@ Status ReadTester(const Json& info, const Problem& problem, Json tests, CodeTask
     for (const Json& text : *texts->AsArray()) StrAppend(&tests_text, text.ScalarText(), "\n");
   }
   task->open_prompt = problem.prompt;
-  task->inprocess_tests = StrCat(info.StringOr("setup", ""), "\n", tests_text);
+  task->setup = std::string(info.StringOr("setup", ""));
   bool is_check = tests.StringOr("kind", "") == "check";
   if (is_check) task->prompt = ReadCodePrompt(problem.prompt, task->entry_point);
   Json trusted = Json::MakeArray();
@@ -340,10 +342,32 @@ bool IsRepeatable(Cause cause) {
   return cause != Cause::kWallLimit && cause != Cause::kWorkerLost && cause != Cause::kFault;
 }
 
+std::vector<std::string> MentionedSetup(const CodeTask& task, std::string_view program) {
+  if (task.setup.empty()) return {};
+  auto is_word = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || (c & 0x80) != 0;
+  };
+  auto words_of = [&is_word](std::string_view text) {
+    std::set<std::string_view> words;
+    for (size_t at = 0, end = 0; at < text.size(); at = end + 1) {
+      for (end = at; end < text.size() && is_word(text[end]);) ++end;
+      if (end > at) words.insert(text.substr(at, end - at));
+    }
+    return words;
+  };
+  const std::set<std::string_view> of_setup = words_of(task.setup), of_program = words_of(program);
+  std::vector<std::string> common;
+  for (std::string_view word : of_setup) {
+    if (of_program.count(word) != 0) common.emplace_back(word);
+  }
+  return common;
+}
+
 std::string TaskFingerprint(const CodeTask& task) {
   const CodeOptions& options = task.options;
   std::vector<std::string> flags;
-  for (bool flag : {options.partial, options.inprocess, options.unordered, options.measure})
+  for (bool flag : {options.partial, options.inprocess, options.beside, options.unordered,
+                    options.measure})
     flags.push_back(StrCat(flag));
   flags.push_back(options.float_tol ? StrCat(*options.float_tol) : "");
   flags.push_back(StrCat(static_cast<int64_t>(options.match)));
@@ -353,7 +377,7 @@ std::string TaskFingerprint(const CodeTask& task) {
   for (const StdioCase& test : task.stdio) cases.insert(cases.end(), {test.input, test.output});
   return sandbox::SizedText(
       {{task.language, task.checker, task.interactor, task.interactor_language, task.tester_spec,
-        task.options.inprocess ? task.inprocess_tests : "", task.entry_point},
+        task.entry_point},
        flags,
        task.allow,
        task.records,
@@ -387,10 +411,12 @@ Result<CodeOptions> ReadCodeOptions(const Json& json, const CodeOptions& base) {
   }
   if (const Json* value = json.Find("judge"); value != nullptr && !value->IsNull()) {
     if (!value->IsString() ||
-        (*value->AsString() != "split" && *value->AsString() != "inprocess")) {
-      return BadOption("judge", "split or inprocess");
+        (*value->AsString() != "auto" && *value->AsString() != "split" &&
+         *value->AsString() != "inprocess")) {
+      return BadOption("judge", "auto, split or inprocess");
     }
     options.inprocess = *value->AsString() == "inprocess";
+    options.beside = *value->AsString() != "split";
   }
   if (const Json* value = json.Find("measure"); value != nullptr && !value->IsNull()) {
     std::string_view text = value->IsString() ? std::string_view(*value->AsString()) : "";

@@ -21,6 +21,8 @@ struct CodeOptions {
   bool partial = false;           // the fraction of tests passed is the score
   bool cut_humaneval = false;     // cut base-model text at stop words
   bool inprocess = false;         // tests and candidate in one process: forgeable
+  bool beside = true;  // so too where the row's tests are about the program's own objects, which two
+                       // processes cannot carry; a pass is marked
   bool accept_forgeable = false;  // without it, `inprocess` is refused; a row cannot say it
   std::optional<double> float_tol;
   bool unordered = false;
@@ -52,12 +54,12 @@ struct CodeTask {
   // For a tester: the JSON text of py_tester.py, and its key.
   std::string tester_spec;
   std::string tester_key;
-  std::string inprocess_tests;  // setup and tests as one text, for running beside the program
   std::string entry_point;
   CodePrompt prompt;
   std::string open_prompt;  // the row's prompt, for text that goes on in a body which it opened
   std::string prelude;      // stands before every program
   std::vector<std::string> records;  // classes that cross as records
+  std::string setup;  // trusted text; what of it the program mentions is the program's too
 
   bool by_stdio() const { return !stdio.empty(); }
 };
@@ -71,6 +73,9 @@ struct CodeProgram {
   int64_t first_line = 0;
 };
 CodeProgram BuildProgram(const CodeTask& task, std::string_view reply);
+
+// Names that stand both in the program and in the row's setup.
+std::vector<std::string> MentionedSetup(const CodeTask& task, std::string_view program);
 
 // A verdict and what is known beside it.
 struct Judged {

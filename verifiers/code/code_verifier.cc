@@ -9,7 +9,6 @@
 #include "sandbox/jail/judge_spec.h"
 #include "sandbox/sandbox.h"
 #include "verifiers/code/code_task.h"
-#include "verifiers/code/inprocess.h"
 #include "verifiers/code/stdio_judge.h"
 #include "verifiers/code/verdict_cache.h"
 
@@ -25,8 +24,8 @@ const char* const kCodeOptionsHelp =
     "check_reference: true | false (default true): a row whose `reference` fails its tests is a "
     "fault\n"
     "measure: none | bytecode (default none): count the bytecodes of Python programs that pass\n"
-    "judge: split | inprocess (default split): tests apart from the program, or forgeable beside "
-    "it\n"
+    "judge: auto | split | inprocess (default auto): tests apart from the program; auto: beside it "
+    "where they are about its own objects, marked `decided_by`; inprocess: always beside it\n"
     "accept_forgeable: true | false (default false): needed for judge = inprocess";
 
 namespace {
@@ -82,22 +81,77 @@ Verdict ReadJudgeResult(const JudgeResult& judged, const CodeTask& task) {
   return verdict;
 }
 
-Judged JudgeByTester(const CodeTask& task, const CodeProgram& program, Sandbox* sandbox) {
+enum class Where : uint8_t { kApart, kBeside };  // where the tests run
+
+struct ByTester {
+  Judged judged;
+  bool try_beside = false;  // it may be the two processes that fail, and the row's tests may run in one
+};
+
+ByTester JudgeByTester(const CodeTask& task, const CodeProgram& program, Where where,
+                       Sandbox* sandbox) {
   jail::CandidateSpec candidate;
   candidate.program = program.text;
   candidate.module_name = "solution";
   candidate.first_line = program.first_line;
+  const std::vector<std::string> mentions = MentionedSetup(task, program.text);
+  candidate.waits_for_setup = !mentions.empty() || where == Where::kBeside;
   candidate.records = task.records;
   JudgeJob job;
   job.tester_key = task.tester_key;
   job.tester_spec = task.tester_spec;
+  if (where == Where::kBeside) {
+    job.tester_request =
+        Json::MakeObject().Set("beside", true).Set("first_line", program.first_line).Dump();
+  } else if (!mentions.empty()) {
+    Json names = Json::MakeArray();
+    for (const std::string& name : mentions) names.Append(name);
+    job.tester_request = Json::MakeObject().Set("mentions", std::move(names)).Dump();
+  }
   job.candidate_spec = candidate.Encode();
   job.limits = task.limits;
   job.allow = task.allow;
   job.measure_bytecodes = task.options.measure;
-  JudgeResult judged = sandbox->Judge(job);
-  bool repeatable = IsRepeatable(judged.candidate.cause) && IsRepeatable(judged.tester_cause);
-  return {ReadJudgeResult(judged, task), repeatable, judged.candidate.bytecodes};
+  JudgeResult result = sandbox->Judge(job);
+  bool repeatable = IsRepeatable(result.candidate.cause) && IsRepeatable(result.tester_cause);
+  ByTester by;
+  by.judged = {ReadJudgeResult(result, task), repeatable, result.candidate.bytecodes};
+  const Verdict& verdict = by.judged.verdict;
+  Result<Json> said = ParseJson(result.result);
+  by.try_beside = verdict.outcome != Outcome::kPass && verdict.reason != "sandbox_fault" &&
+                  said.ok() && said->BoolOr("beside", false) &&
+                  !EndedByItsOwnFault(result.candidate.cause);
+  return by;
+}
+
+// Stands for any program: whatever the tests import or call is there.
+constexpr std::string_view kAnyProgram =
+    "def __getattr__(name):\n    return lambda *args, **kwargs: None\n";
+
+// Tests beside the program: what passes there, the program could have forged, and the verdict says so.
+Judged JudgeBeside(const CodeTask& task, const CodeProgram& program, Sandbox* sandbox) {
+  Judged judged = JudgeByTester(task, program, Where::kBeside, sandbox).judged;
+  // In one process a program can spoil what the tests need: the data set is blamed only if they fail so beside any program.
+  if (judged.verdict.outcome == Outcome::kFault && StartsWith(judged.verdict.reason, "gold_")) {
+    CodeProgram any;
+    any.text = kAnyProgram;
+    Judged control = JudgeByTester(task, any, Where::kBeside, sandbox).judged;
+    if (control.verdict.outcome != Outcome::kFault)
+      judged.verdict = Verdict::Fail("wrong_answer",
+                                     StrCat("beside this program ", judged.verdict.detail));
+  }
+  judged.verdict.evidence.Set("forgeable", true);
+  return judged;
+}
+
+// Apart from the program; where that fails and the row's own text is about the program's objects, beside it.
+Judged JudgeByTests(const CodeTask& task, const CodeProgram& program, Sandbox* sandbox) {
+  if (task.options.inprocess) return JudgeBeside(task, program, sandbox);
+  ByTester apart = JudgeByTester(task, program, Where::kApart, sandbox);
+  if (!apart.try_beside || !task.options.beside) return std::move(apart.judged);
+  Judged beside = JudgeBeside(task, program, sandbox);
+  beside.repeatable = beside.repeatable && apart.judged.repeatable;
+  return beside;
 }
 
 class CodeVerifier : public Verifier {
@@ -187,9 +241,8 @@ class CodeVerifier : public Verifier {
   }
 
   Judged JudgeBy(const CodeTask& task, const CodeProgram& program) const {
-    return task.by_stdio()          ? JudgeByStreams(task, program, sandbox_)
-           : task.options.inprocess ? JudgeInProcess(task, program, sandbox_)
-                                    : JudgeByTester(task, program, sandbox_);
+    return task.by_stdio() ? JudgeByStreams(task, program, sandbox_)
+                           : JudgeByTests(task, program, sandbox_);
   }
 
   CodeOptions options_;

@@ -1,61 +1,12 @@
-"""Runs solution.py and tests.py in one process: what the tests file does by itself, then check(entry point), unittest classes,
-and pytest-style functions and classes. Real pytest where the box's interpreter has it and the tests use it, else the small
-runner below. Arguments: entry point, marker, whether every test is to run. The last line of its output is the marker and a JSON
-object {passed, total, failing?: {test, detail}}; a program or a test file that raises ends it with a traceback instead."""
+"""What tests for pytest use of it, where the box's interpreter has none: raises, approx, marks, fixtures, parametrize, and a runner for
+functions and classes. Runs in the box, beside the program (py_beside.py, which follows this text in one module)."""
 import collections
 import inspect
 import io
 import itertools
-import json
-import opcode
 import os
 import sys
 import types
-
-ENTRY, MARKER, RUN_ALL = sys.argv[1], sys.argv[2], sys.argv[3] == "all"
-ASSERT = opcode.opmap.get("LOAD_ASSERTION_ERROR")
-OUT = os.dup(1)
-FOLDER = os.path.dirname(os.path.abspath(__file__))
-
-
-class Results:
-    def __init__(self):
-        self.passed = self.total = 0
-        self.failing = None
-
-    def add(self, test, detail=None):
-        """True if the next test is to run."""
-        self.total += 1
-        if detail is None:
-            self.passed += 1
-            return True
-        self.failing = self.failing or {"test": test[:400], "detail": detail[:400]}
-        return RUN_ALL
-
-    def tell(self):
-        report = {"passed": self.passed, "total": max(self.total, self.passed)}
-        if self.failing:
-            report["failing"] = self.failing
-        sys.stdout.flush()
-        os.write(OUT, ("\n" + MARKER + " " + json.dumps(report) + "\n").encode())
-        if self.failing:
-            sys.exit(f"{self.failing['test']}: {self.failing['detail']}")
-
-
-def read(name):
-    with open(os.path.join(FOLDER, name), encoding="utf-8") as file:
-        return file.read()
-
-
-def said(error):
-    return f"{type(error).__name__}: {error}"
-
-
-def count_asserts(code):
-    return 0 if ASSERT is None else code.co_code[::2].count(ASSERT)
-
-
-# ------------------------------------------------------------------------------------------------ pytest, where there is none
 
 class Skipped(Exception):
     pass
@@ -372,88 +323,3 @@ class SmallRunner:
                 end()
             if after:
                 after(*([function] if inspect.signature(after).parameters else []))
-
-
-# --------------------------------------------------------------------------------------------------------------- real pytest
-
-class Plugin:
-    def __init__(self, results):
-        self.results, self.collect_error = results, None
-
-    def pytest_collectreport(self, report):
-        if report.failed and self.collect_error is None:
-            self.collect_error = str(report.longrepr)
-
-    def pytest_runtest_logreport(self, report):
-        if report.when == "call" and report.passed:
-            self.results.add(report.nodeid.split("::", 1)[-1])
-        elif report.failed:
-            crash = getattr(report.longrepr, "reprcrash", None)
-            self.results.add(report.nodeid.split("::", 1)[-1], getattr(crash, "message", str(report.longrepr)))
-
-
-def run_pytest(pytest, results):
-    # The names of the program stand in the tests, as in the other shapes.
-    header = "globals().update({k: v for k, v in vars(__import__('solution')).items() if k[:2] != '__'})\n"
-    text = read("tests.py")
-    name = os.path.join(FOLDER, "test_file.py")
-    with open(name, "w", encoding="utf-8") as file:
-        file.write(text if text.lstrip().startswith("from __future__") else header + text)
-    plugin = Plugin(results)
-    options = ["-q", "-p", "no:cacheprovider", "-p", "no:faulthandler", "--rootdir", FOLDER, "-c", os.devnull] + ([] if RUN_ALL else ["-x"])
-    pytest.main(options + [name], plugins=[plugin])
-    if plugin.collect_error is not None:
-        sys.exit("tests cannot be collected: " + plugin.collect_error.strip().splitlines()[-1])
-
-
-# ---------------------------------------------------------------------------------------------------------------------- main
-
-def run_unittest(names, results):
-    unittest = sys.modules.get("unittest")
-    for value in list(names.values()) if unittest else []:
-        if not isinstance(value, type) or not issubclass(value, unittest.TestCase) or value.__module__ == "unittest.case":
-            continue
-        outcome = unittest.TestResult()
-        outcome.failfast = not RUN_ALL
-        unittest.defaultTestLoader.loadTestsFromTestCase(value).run(outcome)
-        bad = [(t.id(), trace.strip().splitlines()[-1]) for t, trace in outcome.failures + outcome.errors]
-        bad += [(t.id(), "passed, which it should not") for t in outcome.unexpectedSuccesses]
-        for _ in range(outcome.testsRun - len(bad)):
-            results.add(value.__name__)
-        for test, detail in bad:
-            if not results.add(test, detail):
-                return False
-    return True
-
-
-def main():
-    sys.path.insert(0, FOLDER)
-    module = types.ModuleType("solution")
-    sys.modules["solution"] = module
-    names = module.__dict__
-    exec(compile(read("solution.py"), "main.py", "exec", dont_inherit=True), names)
-    results = Results()
-    text = read("tests.py")
-    if "pytest" in text:
-        try:
-            import pytest
-        except ImportError:
-            sys.modules["pytest"] = small_pytest()
-        else:
-            run_pytest(pytest, results)
-            return results.tell()
-    before = dict(names)
-    code = compile(text, "tests.py", "exec", dont_inherit=True)
-    exec(code, names)
-    new = {name: value for name, value in names.items() if before.get(name) is not value}
-    results.passed = results.total = count_asserts(code)
-    if ENTRY and "check" in new:
-        new["check"](names[ENTRY])
-        own = max(1, count_asserts(new["check"].__code__))
-        results.passed, results.total = results.passed + own, results.total + own
-    if run_unittest(new, results):
-        SmallRunner(new, results).run()
-    results.tell()
-
-
-main()
