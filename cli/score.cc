@@ -226,10 +226,10 @@ void AddScoreCommand(CLI::App* app, Context* context) {
                    "Options of the verifiers as JSON: {\"math\": {\"mode\": \"bare\"}}")
       ->type_name("JSON");
   command
-      ->add_option(
-          "--judge", flags->judge,
-          "Tests of `code`: split (apart from the program), inprocess (beside it: forgeable) or auto "
-          "(apart, and beside it only where they are about its own objects: marked)")
+      ->add_option("--judge", flags->judge,
+                   "Tests of `code`: split (apart from the program), inprocess (beside it: "
+                   "forgeable) or auto "
+                   "(apart, and beside it only where they are about its own objects: marked)")
       ->check(CLI::IsMember({"auto", "split", "inprocess"}));
   command->add_option("--store", flags->store, "Record everything in this SQLite file")
       ->type_name("FILE");

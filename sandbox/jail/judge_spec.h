@@ -11,10 +11,10 @@
 namespace assay::jail {
 
 struct CandidateSpec {
-  std::string program;               // the whole text: prompt part and completion
-  std::string module_name;           // its __name__ ("solution": a main guard does not run)
-  int64_t first_line = 0;            // lines of the program before the completion's first
-  bool waits_for_setup = false;      // the tester's first request comes before the program is loaded
+  std::string program;           // the whole text: prompt part and completion
+  std::string module_name;       // its __name__ ("solution": a main guard does not run)
+  int64_t first_line = 0;        // lines of the program before the completion's first
+  bool waits_for_setup = false;  // the tester's first request comes before the program is loaded
   std::vector<std::string> records;  // classes whose instances cross as records
 
   std::string Encode() const;

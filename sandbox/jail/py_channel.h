@@ -40,8 +40,9 @@ enum class Operation : uint8_t {
   kAwait = 16,  // runs a coroutine to its end
   kCapture =
       17,  // argument: true to keep what is printed from now on, false to stop; the answer: the text
-  kSetup = 18,   // before the program: marshalled statements of the setup, the entry point, and, for tests
-                 // that run beside the program, what is needed for them before it is loaded (else None)
+  kSetup =
+      18,  // before the program: marshalled statements of the setup, the entry point, and, for tests
+           // that run beside the program, what is needed for them before it is loaded (else None)
   kBeside = 19,  // argument: what py_beside.py's run() wants; the answer: its report
 };
 

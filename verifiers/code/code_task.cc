@@ -366,8 +366,8 @@ std::vector<std::string> MentionedSetup(const CodeTask& task, std::string_view p
 std::string TaskFingerprint(const CodeTask& task) {
   const CodeOptions& options = task.options;
   std::vector<std::string> flags;
-  for (bool flag : {options.partial, options.inprocess, options.beside, options.unordered,
-                    options.measure})
+  for (bool flag :
+       {options.partial, options.inprocess, options.beside, options.unordered, options.measure})
     flags.push_back(StrCat(flag));
   flags.push_back(options.float_tol ? StrCat(*options.float_tol) : "");
   flags.push_back(StrCat(static_cast<int64_t>(options.match)));
@@ -375,13 +375,12 @@ std::string TaskFingerprint(const CodeTask& task) {
   for (const auto& [name, field] : LimitFields(&limits)) flags.push_back(StrCat(*field));
   std::vector<std::string> cases;
   for (const StdioCase& test : task.stdio) cases.insert(cases.end(), {test.input, test.output});
-  return sandbox::SizedText(
-      {{task.language, task.checker, task.interactor, task.interactor_language, task.tester_spec,
-        task.entry_point},
-       flags,
-       task.allow,
-       task.records,
-       cases});
+  return sandbox::SizedText({{task.language, task.checker, task.interactor,
+                              task.interactor_language, task.tester_spec, task.entry_point},
+                             flags,
+                             task.allow,
+                             task.records,
+                             cases});
 }
 
 Verdict FailByCause(Cause cause, const Limits& limits) {
@@ -410,9 +409,8 @@ Result<CodeOptions> ReadCodeOptions(const Json& json, const CodeOptions& base) {
     options.cut_humaneval = *value->AsString() == "humaneval";
   }
   if (const Json* value = json.Find("judge"); value != nullptr && !value->IsNull()) {
-    if (!value->IsString() ||
-        (*value->AsString() != "auto" && *value->AsString() != "split" &&
-         *value->AsString() != "inprocess")) {
+    if (!value->IsString() || (*value->AsString() != "auto" && *value->AsString() != "split" &&
+                               *value->AsString() != "inprocess")) {
       return BadOption("judge", "auto, split or inprocess");
     }
     options.inprocess = *value->AsString() == "inprocess";

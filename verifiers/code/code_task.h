@@ -18,11 +18,12 @@ namespace assay {
 
 // The verifier's options, those of the row laid over those it was made with.
 struct CodeOptions {
-  bool partial = false;           // the fraction of tests passed is the score
-  bool cut_humaneval = false;     // cut base-model text at stop words
-  bool inprocess = false;         // tests and candidate in one process: forgeable
-  bool beside = true;  // so too where the row's tests are about the program's own objects, which two
-                       // processes cannot carry; a pass is marked
+  bool partial = false;        // the fraction of tests passed is the score
+  bool cut_humaneval = false;  // cut base-model text at stop words
+  bool inprocess = false;      // tests and candidate in one process: forgeable
+  bool beside =
+      true;  // so too where the row's tests are about the program's own objects, which two
+             // processes cannot carry; a pass is marked
   bool accept_forgeable = false;  // without it, `inprocess` is refused; a row cannot say it
   std::optional<double> float_tol;
   bool unordered = false;

@@ -85,7 +85,8 @@ enum class Where : uint8_t { kApart, kBeside };  // where the tests run
 
 struct ByTester {
   Judged judged;
-  bool try_beside = false;  // it may be the two processes that fail, and the row's tests may run in one
+  bool try_beside =
+      false;  // it may be the two processes that fail, and the row's tests may run in one
 };
 
 ByTester JudgeByTester(const CodeTask& task, const CodeProgram& program, Where where,
@@ -137,8 +138,8 @@ Judged JudgeBeside(const CodeTask& task, const CodeProgram& program, Sandbox* sa
     any.text = kAnyProgram;
     Judged control = JudgeByTester(task, any, Where::kBeside, sandbox).judged;
     if (control.verdict.outcome != Outcome::kFault)
-      judged.verdict = Verdict::Fail("wrong_answer",
-                                     StrCat("beside this program ", judged.verdict.detail));
+      judged.verdict =
+          Verdict::Fail("wrong_answer", StrCat("beside this program ", judged.verdict.detail));
   }
   judged.verdict.evidence.Set("forgeable", true);
   return judged;
