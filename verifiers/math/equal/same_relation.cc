@@ -1,5 +1,5 @@
-// Relations: assignments by their values, equations and inequalities by their solutions or as multiples of each other, chains link
-// by link, congruences by their residues.
+// Relations: assignments by their values, equations and inequalities by their solutions or as multiples of each other, chains
+// link by link, congruences by their residues.
 #include <algorithm>
 #include <string>
 

@@ -66,7 +66,8 @@ Prose Survey(std::string_view text, size_t at, size_t end) {
   return prose;
 }
 
-// Prose before the answer: behind the last copula, else the last `=`, else the only (or, in the lenient modes, the first) value.
+// Prose before the answer: behind the last copula, else the last `=`, else the only (or, in the lenient modes, the first)
+// value.
 bool ReadProse(Reply* reply, size_t at, size_t end, Candidate* out, int depth) {
   const std::string_view text = reply->text;
   const Prose prose = Survey(text, at, end);
@@ -128,8 +129,8 @@ size_t Instead(std::string_view text, size_t at, size_t end) {
   return kNone;
 }
 
-// Moves *at behind words that say nothing ("therefore exactly"). False: no answer follows, or it is doubted or denied; *instead is
-// then where the right one begins, if one is given.
+// Moves *at behind words that say nothing ("therefore exactly"). False: no answer follows, or it is doubted or denied;
+// *instead is then where the right one begins, if one is given.
 bool SkipSilentWords(Reply* reply, size_t* at, size_t end, size_t* instead) {
   const std::string_view text = reply->text;
   for (int fillers = 0; fillers < 6; ++fillers) {

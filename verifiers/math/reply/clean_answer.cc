@@ -14,6 +14,7 @@ bool TouchesDigit(std::string_view text, size_t begin, size_t end) {
   return (begin > 0 && IsDigit(text[begin - 1])) ||
          (end < text.size() && (IsDigit(text[end]) || text[end] == '.'));
 }
+
 // Without spaces, closing quotes and punctuation at its ends.
 std::string WithoutEnds(const std::string& out) {
   size_t begin = 0;
@@ -30,6 +31,7 @@ std::string WithoutEnds(const std::string& out) {
   }
   return out.substr(begin, end - begin);
 }
+
 }  // namespace
 
 std::string CleanAnswer(std::string_view text) {

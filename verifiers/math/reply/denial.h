@@ -1,5 +1,5 @@
-// Whether the sentence in front of an answer denies it, doubts it, asks about it or puts it into somebody else's mouth. All set
-// reply->refusal to what they found. Private to reply/; each looks at one sentence.
+// Whether the sentence in front of an answer denies it, doubts it, asks about it or puts it into somebody else's mouth. All
+// set reply->refusal to what they found. Private to reply/; each looks at one sentence.
 #pragma once
 
 #include <cstddef>

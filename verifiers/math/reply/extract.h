@@ -1,8 +1,9 @@
 // Finds the final answer in a model's reply and says where it stood and by which rule it was taken. Rules, in this order
-// (docs/math.md): the last box, the final-answer anchors ("the answer is", "A:", and their like in other languages),
-// `####`, a last formula, bold span or sentence-final `=`, and, only if asked for, the last number. An answer that the reply
-// negates, hedges, asks about, retracts or merely quotes is not taken. Pure, thread-safe, linear in the reply's length. It
-// knows nothing of values: whether "3 or 4" equals a gold is Compare's to say.
+// (docs/math.md; where each stands: rules.h): the last box, the final-answer anchors ("the answer is", "A:", and their like in
+// other languages), `####`, a last formula, bold span or sentence-final `=`, and, only if asked for, the last number; before
+// and after the anchors, a reply that is nothing but an answer. An answer that the reply negates, hedges, asks about, retracts or
+// merely quotes is not taken. Pure, thread-safe, linear in the reply's length. It knows nothing of values: whether "3 or 4"
+// equals a gold is Compare's to say.
 #pragma once
 
 #include <cstddef>

@@ -4,6 +4,8 @@
 #include <deque>
 #include <limits>
 
+#include "core/check.h"
+
 namespace assay::math {
 namespace {
 
@@ -41,6 +43,7 @@ class Automaton {
       for (const char* c = entry.text; *c != '\0'; ++c) {
         uint8_t& mapped = class_of_[static_cast<unsigned char>(*c)];
         if (mapped == 0) mapped = ++used;
+        ASSAY_CHECK(used < kClasses);  // else a new phrase needs more classes
       }
     }
     for (int c = 'A'; c <= 'Z'; ++c) {

@@ -1,5 +1,5 @@
-// Whether a reply takes an answer back in what follows it: "wait, that is wrong", "I made a mistake", "scratch that". Private to
-// reply/; linear in what follows.
+// Whether a reply takes an answer back in what follows it: "wait, that is wrong", "I made a mistake", "scratch that".
+// Private to reply/; linear in what follows.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// Rule "anchor": what "the answer is", "Answer:", "X is the answer", `<answer>` tags and their like in other languages announce.
-// The phrases are in answer_phrases.cc; what stands behind an announcement is read in announced.cc.
+// Rule "anchor": what "the answer is", "Answer:", "X is the answer", `<answer>` tags and their like in other languages
+// announce. The phrases are in answer_phrases.cc; what stands behind an announcement is read in announced.cc.
 #include <algorithm>
 #include <string>
 
