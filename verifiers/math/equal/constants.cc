@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "verifiers/math/equal/separation.h"
+#include "verifiers/math/value/ball_size.h"
 
 namespace assay::math {
 namespace {

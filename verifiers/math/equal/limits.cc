@@ -4,6 +4,7 @@
 #include <string>
 
 #include "verifiers/math/equal/traits.h"
+#include "verifiers/math/value/ball_size.h"
 
 namespace assay::math {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "verifiers/math/syntax/rewrite.h"
-#include "verifiers/math/value/polynomial.h"
+#include "verifiers/math/value/real_breaks.h"
 
 namespace assay::math {
 namespace {

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "verifiers/math/value/polynomial.h"
+#include "verifiers/math/value/real_breaks.h"
 
 namespace assay::math {
 namespace {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "verifiers/math/equal/sample_points.h"
+#include "verifiers/math/value/ball_size.h"
 
 namespace assay::math {
 namespace {

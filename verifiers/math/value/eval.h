@@ -262,10 +262,6 @@ class BallEval : public Walk<BallEval, Complex> {
   const slong prec_;
 };
 
-// log2 of a ball's radius, and of an upper bound of its magnitude.
-double RadiusLog2(const Complex& z);
-double SizeLog2(const Complex& z);
-
 // Each beside its algebra.
 extern template Value Walk<ExactEval, Rational>::Eval(NodeId, Rational*);
 extern template Value Walk<ExactEval, Rational>::Exponent(NodeId, Rational*);
