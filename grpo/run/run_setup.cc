@@ -2,19 +2,16 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <c10/core/GradMode.h>
 
-#include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 
 #include "core/jsonl.h"
 #include "core/text.h"
 #include "grpo/model/torch_error.h"
 #include "grpo/model/weights.h"
 #include "grpo/run/checkpoint.h"
+#include "grpo/run/memory.h"
 
 namespace assay {
 namespace {
@@ -52,64 +49,7 @@ Result<Model> FreshModel(const ModelSpec& spec, const Tokenizer& tokenizer, int6
   return RandomModel(*parsed, static_cast<uint64_t>(seed), spec.init_std);
 }
 
-bool Passed(const SampleScore& score) {
-  bool any = false;
-  for (const Verdict& verdict : score.verdicts) {
-    if (verdict.outcome == Outcome::kAbstain) continue;
-    if (verdict.outcome != Outcome::kPass) return false;
-    any = true;
-  }
-  return any;
-}
-
-// 1 - C(n - c, k) / C(n, k)
-double PassAtK(int64_t n, int64_t c, int64_t k) {
-  if (n - c < k) return 1.0;
-  double miss = 1.0;
-  for (int64_t i = n - c + 1; i <= n; ++i) miss *= 1.0 - static_cast<double>(k) / i;
-  return 1.0 - miss;
-}
-
-// The number behind `key` in a file of the kernel's; -1 without one ("max").
-double KernelNumber(const char* file, const std::string& key) {
-  std::ifstream in(file);
-  std::string word;
-  if (key.empty()) in >> word;
-  while (!key.empty() && in >> word && word != key) {
-  }
-  if (!key.empty() && word == key) in >> word;
-  return in && !word.empty() && word[0] >= '0' && word[0] <= '9' ? std::atof(word.c_str()) : -1;
-}
-
-// What the kernel says it could still give this process; -1 where it does not say.
-double AvailableBytes() {
-  const double free_kib = KernelNumber("/proc/meminfo", "MemAvailable:");
-  if (free_kib < 0) return -1;
-  const double bytes =
-      1024 * (free_kib + std::max(0.0, KernelNumber("/proc/meminfo", "SwapFree:")));
-  const double limit = KernelNumber("/sys/fs/cgroup/memory.max", "");
-  const double used = KernelNumber("/sys/fs/cgroup/memory.current", "");
-  if (limit < 0 || used < 0) return bytes;
-  // Pages of files count as used there, but go when memory is wanted.
-  double pages = 0;
-  for (const char* key : {"active_file", "inactive_file"})
-    pages += std::max(0.0, KernelNumber("/sys/fs/cgroup/memory.stat", key));
-  return std::min(bytes, std::max(0.0, limit - used + pages));
-}
-
 }  // namespace
-
-Status CheckMemory(int64_t parameters, double available_bytes) {
-  const double needed = 12.0 * static_cast<double>(parameters);
-  if (available_bytes < 0 || needed <= available_bytes) return {};
-  const auto mib = [](double bytes) { return static_cast<int64_t>(bytes / (1 << 20)); };
-  return Error{
-      ErrorCode::kUnavailable,
-      StrCat("not enough memory: training ", WithThousands(parameters), " parameters takes ",
-             WithThousands(mib(needed)), " MiB more for gradients and Adam's moments, ",
-             WithThousands(mib(available_bytes)), " MiB are free"),
-      "use a smaller model or a machine with more memory"};
-}
 
 Result<PolicySetup> SetUpPolicy(const TrainSpec& spec) {
   if (spec.threads > 0) at::set_num_threads(static_cast<int>(spec.threads));
@@ -250,59 +190,6 @@ double ValueOf(const NamedValues& values, const std::string& name, double fallba
     if (key == name) return value;
   }
   return fallback;
-}
-
-int64_t DrawOrder::At(int64_t draw) {
-  const int64_t epoch = draw / count_;
-  if (epoch != epoch_) {
-    order_.resize(count_);
-    for (int64_t i = 0; i < count_; ++i) order_[i] = i;
-    Rng rng(seed_, "draw-order", static_cast<uint64_t>(epoch));
-    if (shuffle_) rng.Shuffle(&order_);
-    epoch_ = epoch;
-  }
-  return order_[draw % count_];
-}
-
-Result<NamedValues> Evaluate(const PolicySetup& setup, const TrainSpec& spec,
-                             const std::vector<Problem>& problems, RewardPool* pool,
-                             const TrainEnv& env) {
-  c10::NoGradGuard no_grad;
-  const Model model = CastModel(setup.policy, setup.compute.dtype);
-  GenerateOptions options = RolloutOptions(spec, env);
-  options.sampling.temperature = spec.eval.temperature;
-  // A seed of its own: evaluations do not draw from the training's streams.
-  Result<std::vector<Group>> groups =
-      GenerateGroups(model, *setup.tokenizer, "policy", problems, spec.eval.samples,
-                     static_cast<uint64_t>(spec.seed) ^ 0x6576616cULL, options);
-  if (!groups.ok()) return groups.error();
-  double length = 0;
-  for (const Group& group : *groups) {
-    for (const Sample& sample : group.samples)
-      length += static_cast<double>(sample.token_ids.size());
-    pool->Submit(group);
-  }
-  double reward = 0;
-  int64_t scored = 0;
-  std::vector<int64_t> passes;
-  for (const GroupScore& score : pool->Collect()) {
-    int64_t passed = 0;
-    for (const SampleScore& sample : score.samples) {
-      passed += Passed(sample);
-      if (sample.reward) reward += *sample.reward, ++scored;
-    }
-    passes.push_back(passed);
-  }
-  NamedValues values;
-  for (int64_t k = 1; k <= spec.eval.samples; k *= 2) {
-    double sum = 0;
-    for (int64_t passed : passes) sum += PassAtK(spec.eval.samples, passed, k);
-    values.emplace_back(StrCat("eval/pass@", k), sum / std::max<size_t>(1, passes.size()));
-  }
-  values.emplace_back("eval/reward", scored == 0 ? NAN : reward / scored);
-  values.emplace_back("eval/mean_length",
-                      length / std::max<double>(1, passes.size() * spec.eval.samples));
-  return values;
 }
 
 }  // namespace assay

@@ -1,5 +1,5 @@
 // What both trainers do before and beside their loops: the policy and its tokenizer, the rubric, sampling settings, the output
-// folder and its resuming, evaluation on held-out problems. One thread.
+// folder and its resuming, the schedule. One thread.
 #pragma once
 
 #include <atomic>
@@ -47,9 +47,6 @@ struct PolicySetup {
 };
 // From files or random. Errors: kInput, kUsage, kUnavailable naming what is wrong.
 Result<PolicySetup> SetUpPolicy(const TrainSpec& spec);
-// Before the first step takes it: gradients and Adam's moments in float32, 12 bytes a parameter beside the weights. Negative:
-// unknown, which passes. Errors: kUnavailable with both figures.
-Status CheckMemory(int64_t parameters, double available_bytes);
 Result<std::shared_ptr<const Rubric>> SetUpRubric(const RewardConfig& config,
                                                   const VerifierEnv& env);
 RewardPool::Options PoolOptions(const RewardConfig& config);
@@ -59,28 +56,7 @@ GenerateOptions RolloutOptions(const TrainSpec& spec, const TrainEnv& env);
 // the recipe differs from DIR/recipe.json in what a resumed run may not change.
 Result<std::string> OpenRunFolder(const TrainEnv& env, const Json& recipe);
 
-// Samples and scores held-out problems: {"eval/pass@1": .., "eval/pass@4": .., "eval/reward": .., "eval/mean_length": ..}.
-// A sample passes if every verdict that applied is a pass; pass@k is the unbiased estimator (2107.03374).
-Result<NamedValues> Evaluate(const PolicySetup& setup, const TrainSpec& spec,
-                             const std::vector<Problem>& problems, RewardPool* pool,
-                             const TrainEnv& env);
-
 Schedule MakeSchedule(const OptimSpec& optim, int64_t total_steps);
 double ValueOf(const NamedValues& values, const std::string& name, double fallback);
 bool Interrupted(const TrainEnv& env);
-// The order in which problems are drawn: draw number `draw` of `count` problems, shuffled anew each epoch.
-class DrawOrder {
- public:
-  DrawOrder(uint64_t seed, int64_t count, bool shuffle)
-      : seed_(seed), count_(count), shuffle_(shuffle) {}
-  int64_t At(int64_t draw);
-
- private:
-  uint64_t seed_;
-  int64_t count_;
-  bool shuffle_;
-  int64_t epoch_ = -1;
-  std::vector<int64_t> order_;
-};
-
 }  // namespace assay

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "grpo/rollout/reward_pool.h"
+#include "grpo/run/memory.h"
 #include "grpo/run/run_log.h"
-#include "grpo/run/run_setup.h"
 
 namespace assay {
 namespace {

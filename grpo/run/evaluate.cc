@@ -1,0 +1,76 @@
+#include "grpo/run/evaluate.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/text.h"
+#include "grpo/rollout/generate.h"
+
+namespace assay {
+namespace {
+
+bool Passed(const SampleScore& score) {
+  bool any = false;
+  for (const Verdict& verdict : score.verdicts) {
+    if (verdict.outcome == Outcome::kAbstain) continue;
+    if (verdict.outcome != Outcome::kPass) return false;
+    any = true;
+  }
+  return any;
+}
+
+// 1 - C(n - c, k) / C(n, k)
+double PassAtK(int64_t n, int64_t c, int64_t k) {
+  if (n - c < k) return 1.0;
+  double miss = 1.0;
+  for (int64_t i = n - c + 1; i <= n; ++i) miss *= 1.0 - static_cast<double>(k) / i;
+  return 1.0 - miss;
+}
+
+}  // namespace
+
+Result<NamedValues> Evaluate(const PolicySetup& setup, const TrainSpec& spec,
+                             const std::vector<Problem>& problems, RewardPool* pool,
+                             const TrainEnv& env) {
+  c10::NoGradGuard no_grad;
+  const Model model = CastModel(setup.policy, setup.compute.dtype);
+  GenerateOptions options = RolloutOptions(spec, env);
+  options.sampling.temperature = spec.eval.temperature;
+  // A seed of its own: evaluations do not draw from the training's streams.
+  Result<std::vector<Group>> groups =
+      GenerateGroups(model, *setup.tokenizer, "policy", problems, spec.eval.samples,
+                     static_cast<uint64_t>(spec.seed) ^ 0x6576616cULL, options);
+  if (!groups.ok()) return groups.error();
+  double length = 0;
+  for (const Group& group : *groups) {
+    for (const Sample& sample : group.samples)
+      length += static_cast<double>(sample.token_ids.size());
+    pool->Submit(group);
+  }
+  double reward = 0;
+  int64_t scored = 0;
+  std::vector<int64_t> passes;
+  for (const GroupScore& score : pool->Collect()) {
+    int64_t passed = 0;
+    for (const SampleScore& sample : score.samples) {
+      passed += Passed(sample);
+      if (sample.reward) reward += *sample.reward, ++scored;
+    }
+    passes.push_back(passed);
+  }
+  NamedValues values;
+  for (int64_t k = 1; k <= spec.eval.samples; k *= 2) {
+    double sum = 0;
+    for (int64_t passed : passes) sum += PassAtK(spec.eval.samples, passed, k);
+    values.emplace_back(StrCat("eval/pass@", k), sum / std::max<size_t>(1, passes.size()));
+  }
+  values.emplace_back("eval/reward", scored == 0 ? NAN : reward / scored);
+  values.emplace_back("eval/mean_length",
+                      length / std::max<double>(1, passes.size() * spec.eval.samples));
+  return values;
+}
+
+}  // namespace assay

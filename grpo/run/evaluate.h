@@ -1,0 +1,21 @@
+// Evaluation on held-out problems: samples, scores and counts what passes. One thread beside the pool's.
+#pragma once
+
+#include <vector>
+
+#include "core/result.h"
+#include "core/types.h"
+#include "grpo/config/run_spec.h"
+#include "grpo/rollout/reward_pool.h"
+#include "grpo/run/run_log.h"
+#include "grpo/run/run_setup.h"
+
+namespace assay {
+
+// Samples and scores held-out problems: {"eval/pass@1": .., "eval/pass@4": .., "eval/reward": .., "eval/mean_length": ..}.
+// A sample passes if every verdict that applied is a pass; pass@k is the unbiased estimator (2107.03374).
+Result<NamedValues> Evaluate(const PolicySetup& setup, const TrainSpec& spec,
+                             const std::vector<Problem>& problems, RewardPool* pool,
+                             const TrainEnv& env);
+
+}  // namespace assay

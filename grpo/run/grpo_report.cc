@@ -1,0 +1,159 @@
+#include "grpo/run/grpo_report.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "core/jsonl.h"
+#include "core/rows/group_json.h"
+#include "core/text.h"
+#include "grpo/learn/advantages.h"
+
+namespace assay {
+namespace {
+
+constexpr size_t kNullRateSteps = 10;
+
+// completions/{mean,min,max}_length, of all rows and of those that ended by themselves.
+void AddLengths(const GenerationBatch& batch, NamedValues* values) {
+  double sum = 0, least = INFINITY, most = 0, rows = 0, cut = 0;
+  double ended_sum = 0, ended_least = INFINITY, ended_most = 0;
+  for (const RolloutGroup& group : batch.groups) {
+    for (const RolloutRow& row : group.rows) {
+      const auto length = static_cast<double>(row.completion.size());
+      rows += 1, sum += length, least = std::min(least, length), most = std::max(most, length);
+      cut += row.truncated;
+      if (row.truncated) continue;
+      ended_sum += length, ended_least = std::min(ended_least, length),
+                           ended_most = std::max(ended_most, length);
+    }
+  }
+  const double ended = rows - cut;
+  values->emplace_back("completions/mean_length", sum / rows);
+  values->emplace_back("completions/min_length", least);
+  values->emplace_back("completions/max_length", most);
+  values->emplace_back("completions/clipped_ratio", cut / rows);
+  values->emplace_back("completions/mean_terminated_length", ended > 0 ? ended_sum / ended : 0);
+  values->emplace_back("completions/min_terminated_length", ended > 0 ? ended_least : 0);
+  values->emplace_back("completions/max_terminated_length", ended_most);
+}
+
+// rewards/<term>/{mean,std}: each verifier's own score.
+void AddTermStats(const std::vector<ScoredGroup>& groups, NamedValues* values) {
+  if (groups.empty()) return;
+  const std::vector<std::string>& labels = groups[0].score.labels;
+  for (size_t k = 0; k < labels.size(); ++k) {
+    std::vector<Reward> column;
+    for (const ScoredGroup& group : groups) {
+      for (const SampleScore& sample : group.score.samples) {
+        if (k >= sample.verdicts.size()) continue;
+        const Outcome outcome = sample.verdicts[k].outcome;
+        column.push_back(outcome == Outcome::kPass || outcome == Outcome::kFail
+                             ? Reward(sample.verdicts[k].score)
+                             : Reward());
+      }
+    }
+    const RewardStats stats = StatsOf(column);
+    values->emplace_back(StrCat("rewards/", labels[k], "/mean"), stats.mean);
+    values->emplace_back(StrCat("rewards/", labels[k], "/std"), stats.std);
+  }
+}
+
+// The batch that could not be learned from, for people: DIR/nonfinite_batch.jsonl.
+Status DumpBatch(const std::string& folder, const Rollouts& rollouts) {
+  std::string text;
+  for (size_t g = 0; g < rollouts.groups.size(); ++g) {
+    Json line = GroupToJson(rollouts.groups[g].group);
+    Json rewards = Json::MakeArray(), advantages = Json::MakeArray(), ids = Json::MakeArray();
+    for (const RolloutRow& row : rollouts.batch.groups[g].rows) {
+      rewards.Append(row.reward ? Json(*row.reward) : Json());
+      advantages.Append(row.advantage.value);
+      Json tokens = Json::MakeArray();
+      for (int64_t id : row.completion) tokens.Append(id);
+      ids.Append(tokens);
+    }
+    line.Set("rewards", rewards).Set("advantages", advantages).Set("completion_ids", ids);
+    text += line.Dump() + "\n";
+  }
+  return WriteFileAtomic((std::filesystem::path(folder) / "nonfinite_batch.jsonl").string(), text);
+}
+
+}  // namespace
+
+double CountTokens(const GenerationBatch& batch) {
+  double tokens = 0;
+  for (const RolloutGroup& group : batch.groups) {
+    for (const RolloutRow& row : group.rows)
+      tokens += static_cast<double>(group.prompt.size() + row.completion.size());
+  }
+  return tokens;
+}
+
+Status GrpoReport::Open() {
+  if (!recipe_.log_completions) return {};
+  Result<std::unique_ptr<SampleLog>> made =
+      SampleLog::Open(run_->env().out, run_->rubric(), run_->env().tool_version);
+  if (!made.ok()) return made.error();
+  samples_ = std::move(*made);
+  return {};
+}
+
+Status GrpoReport::Batch(const Rollouts& rollouts) {
+  return samples_ == nullptr ? Status() : samples_->Add(rollouts);
+}
+
+Status GrpoReport::Step(const Rollouts& rollouts, const StepOutcome& outcome,
+                        double learning_rate) {
+  const GenerationBatch& batch = rollouts.batch;
+  NamedValues values = run_->StepValues(outcome, learning_rate, epoch_size_);
+  values.insert(values.end(), {{"reward", batch.stats.reward.mean},
+                               {"reward_std", batch.stats.reward.std},
+                               {"frac_reward_zero_std", batch.stats.frac_reward_zero_std},
+                               {"null_rate", batch.null_rate}});
+  AddTermStats(rollouts.groups, &values);
+  AddLengths(batch, &values);
+  values.insert(values.end(), outcome.metrics.begin(), outcome.metrics.end());
+  if (recipe_.dynamic_sampling)
+    values.emplace_back("dynamic_sampling/refused_groups", rollouts.refused);
+  const double step_s = run_->StepSeconds();
+  const double tokens_per_second = CountTokens(batch) / std::max(1e-9, step_s);
+  values.insert(values.end(), {{"skipped_steps", static_cast<double>(run_->at.skipped)},
+                               {"generation_time", rollouts.seconds},
+                               {"step_time", step_s},
+                               {"tokens_per_second", tokens_per_second}});
+  const std::string note =
+      StrCat("reward ", FixedDigits(batch.stats.reward.mean, 3), ", length ",
+             FixedDigits(ValueOf(values, "completions/mean_length", 0), 1), ", kl ",
+             FixedDigits(ValueOf(values, "kl", 0), 4), ", ",
+             WithThousands(static_cast<int64_t>(tokens_per_second)), " tokens/s");
+  if (Status status = run_->Log(values, note); !status.ok()) return status;
+  if (Status status = CheckFinite(rollouts); !status.ok()) return status;
+  return CheckNullRate(batch.null_rate);
+}
+
+Status GrpoReport::CheckFinite(const Rollouts& rollouts) const {
+  if (!run_->diverged()) return {};
+  const std::string& folder = run_->env().out;
+  if (Status status = DumpBatch(folder, rollouts); !status.ok()) return status;
+  return Error{ErrorCode::kLimit,
+               StrCat("three steps in a row were not finite (step ", run_->at.step,
+                      "); the batch is in '", folder, "/nonfinite_batch.jsonl'"),
+               "lower learning_rate"};
+}
+
+Status GrpoReport::CheckNullRate(double null_rate) {
+  std::deque<double>& rates = run_->at.null_rates;
+  rates.push_back(null_rate);
+  if (rates.size() > kNullRateSteps) rates.pop_front();
+  double sum = 0;
+  for (double rate : rates) sum += rate;
+  if (rates.size() < kNullRateSteps || sum / kNullRateSteps <= recipe_.null_rate_stop) return {};
+  return Error{ErrorCode::kLimit,
+               StrCat("null_rate is ", FixedDigits(100 * sum / kNullRateSteps, 1),
+                      " % over the last 10 steps: too many samples could not be scored"),
+               "look at the faults with log_completions = true, or raise null_rate_stop"};
+}
+
+}  // namespace assay

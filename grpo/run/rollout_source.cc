@@ -1,0 +1,297 @@
+#include "grpo/run/rollout_source.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include "core/rng.h"
+#include "core/text.h"
+#include "grpo/rollout/generate.h"
+#include "grpo/rollout/rollout_server.h"
+#include "grpo/run/train_data.h"
+
+namespace assay {
+namespace {
+
+// What a reward function is: the folded reward, or (normalize_then_sum) each of the rubric's terms.
+std::vector<Reward> RewardsOf(RewardAggregation aggregation, const SampleScore& score) {
+  if (aggregation == RewardAggregation::kSumThenNormalize) return {score.reward};
+  if (!score.reward) return std::vector<Reward>(score.verdicts.size());
+  std::vector<Reward> rewards;
+  for (const Verdict& verdict : score.verdicts) {
+    const bool said = verdict.outcome == Outcome::kPass || verdict.outcome == Outcome::kFail;
+    rewards.push_back(said ? Reward(verdict.score) : Reward());
+  }
+  return rewards;
+}
+
+// True if every scored row has the same reward: no gradient comes from such a group.
+bool ZeroVariance(const GroupScore& score) {
+  Reward first;
+  for (const SampleScore& sample : score.samples) {
+    if (!sample.reward) continue;
+    if (first && std::abs(*first - *sample.reward) > 1e-8) return false;
+    if (!first) first = sample.reward;
+  }
+  return true;
+}
+
+// The control experiment: the same rewards, dealt out at random within the batch.
+void ShuffleRewards(Rng* rng, GenerationBatch* batch) {
+  std::vector<std::vector<Reward>> rewards;
+  for (RolloutGroup& group : batch->groups) {
+    for (RolloutRow& row : group.rows) rewards.push_back(row.rewards);
+  }
+  rng->Shuffle(&rewards);
+  size_t i = 0;
+  for (RolloutGroup& group : batch->groups) {
+    for (RolloutRow& row : group.rows) row.rewards = rewards[i++];
+  }
+}
+
+}  // namespace
+
+Status RolloutSource::Load() {
+  const TrainSpec& spec = recipe_.train;
+  if (!spec.data.rollouts.empty()) {
+    Result<std::vector<Group>> groups = LoadGroups(spec.data.rollouts, spec.data);
+    if (!groups.ok()) return groups.error();
+    outside_ = std::move(*groups);
+  } else {
+    Result<std::vector<Problem>> problems = LoadProblems(spec.data.train, spec.data);
+    if (!problems.ok()) return problems.error();
+    problems_ = std::move(*problems);
+  }
+  if (count() == 0) return Error{ErrorCode::kInput, "there is nothing to train on", ""};
+  order_.emplace(static_cast<uint64_t>(spec.seed), count(), spec.shuffle_dataset);
+  return {};
+}
+
+// With dynamic sampling, groups without variance are put aside and others drawn in their place; what is still missing after the
+// last round is filled from those put aside.
+Result<Rollouts> RolloutSource::Next() {
+  const int64_t rows = recipe_.train.per_device_train_batch_size * recipe_.steps_per_generation;
+  const auto wanted = static_cast<size_t>(rows / recipe_.num_generations);
+  c10::NoGradGuard no_grad;
+  // Our own sampler's weights; none where another samples.
+  const bool own = outside_.empty() && recipe_.train.server.url.empty();
+  const PolicySetup& setup = run_->setup();
+  const Model policy = own ? CastModel(setup.policy, setup.compute.dtype) : Model{};
+  Rollouts out;
+  out.first_draw = out.drawn = run_->at.drawn;
+  std::vector<Drawn> batch, aside;
+  const int64_t rounds = recipe_.dynamic_sampling ? recipe_.dynamic_sampling_rounds : 1;
+  for (int64_t round = 0; round < rounds && batch.size() < wanted; ++round) {
+    const size_t count = wanted - batch.size();
+    DrawnGroups groups = Draw(policy, out.drawn, count);
+    if (!groups.ok()) return groups.error();
+    out.drawn += static_cast<int64_t>(count);
+    for (Drawn& group : *groups) {
+      const bool keep = !recipe_.dynamic_sampling || !ZeroVariance(group.text.score);
+      (keep ? batch : aside).push_back(std::move(group));
+    }
+  }
+  out.refused = static_cast<int64_t>(aside.size());
+  for (size_t i = 0; i < aside.size() && batch.size() < wanted; ++i)
+    batch.push_back(std::move(aside[i]));
+  for (Drawn& group : batch) {
+    out.batch.groups.push_back(std::move(group.tokens));
+    out.groups.push_back(std::move(group.text));
+  }
+  if (recipe_.train.reward.shuffle) {
+    Rng rng(static_cast<uint64_t>(recipe_.train.seed), "shuffled-rewards",
+            static_cast<uint64_t>(out.first_draw));
+    ShuffleRewards(&rng, &out.batch);
+  }
+  out.seconds = run_->StepSeconds();
+  return out;
+}
+
+// --- the three ways to come by groups ---------------------------------------------------------------------------------
+
+RolloutSource::DrawnGroups RolloutSource::Draw(const Model& policy, int64_t first_draw,
+                                               size_t count) {
+  std::vector<Problem> problems;
+  std::vector<const Group*> outside;
+  for (size_t i = 0; i < count; ++i) {
+    const int64_t at = order_->At(first_draw + static_cast<int64_t>(i));
+    if (outside_.empty())
+      problems.push_back(problems_[at]);
+    else
+      outside.push_back(&outside_[at]);
+  }
+  if (!outside_.empty()) return FromFile(outside);
+  if (!recipe_.train.server.url.empty()) return FromServer(problems, first_draw);
+  return FromPolicy(policy, problems, first_draw);
+}
+
+// Groups of the problems with their prompts as tokens and room for the samples.
+RolloutSource::DrawnGroups RolloutSource::Prompts(const std::vector<Problem>& problems) const {
+  std::vector<Drawn> groups(problems.size());
+  for (size_t i = 0; i < problems.size(); ++i) {
+    Result<std::vector<int64_t>> ids = PromptIds(*run_->setup().tokenizer, problems[i]);
+    if (!ids.ok())
+      return Error{ids.error().code,
+                   StrCat("problem '", problems[i].id, "': ", ids.error().message),
+                   ids.error().hint};
+    groups[i].tokens.prompt = std::move(*ids);
+    groups[i].tokens.rows.resize(recipe_.num_generations);
+    groups[i].text.group.problem = problems[i];
+    groups[i].text.group.samples.resize(recipe_.num_generations);
+  }
+  return groups;
+}
+
+// Samples the problems and scores each group as soon as its last sample is done, while the others go on.
+RolloutSource::DrawnGroups RolloutSource::FromPolicy(const Model& policy,
+                                                     const std::vector<Problem>& problems,
+                                                     int64_t first_draw) {
+  DrawnGroups made = Prompts(problems);
+  if (!made.ok()) return made.error();
+  std::vector<Drawn>& groups = *made;
+  std::vector<GenerateRequest> requests;
+  for (size_t i = 0; i < problems.size(); ++i) {
+    requests.push_back(
+        {groups[i].tokens.prompt,
+         SampleSeeds(static_cast<uint64_t>(recipe_.train.seed),
+                     static_cast<uint64_t>(first_draw) + i, recipe_.num_generations)});
+  }
+  std::vector<int64_t> missing(problems.size(), recipe_.num_generations);
+  std::vector<size_t> tickets(problems.size());
+  GenerateOptions options = RolloutOptions(recipe_.train, run_->env());
+  options.on_finish = [&](size_t request, size_t index, const Completion& completion) {
+    RolloutRow& row = groups[request].tokens.rows[index];
+    row.completion = completion.ids;
+    row.truncated = completion.finish_reason == "length";
+    Sample& sample = groups[request].text.group.samples[index];
+    sample.text = completion.text;
+    sample.finish_reason = completion.finish_reason;
+    sample.model = "policy";
+    sample.seed = static_cast<int64_t>(completion.seed);
+    if (--missing[request] == 0) tickets[request] = run_->pool().Submit(groups[request].text.group);
+  };
+  Result<std::vector<std::vector<Completion>>> completions =
+      Generate(policy, run_->setup().tokenizer.get(), requests, options);
+  // Also when generating failed: the pool is empty again.
+  std::vector<GroupScore> scores = run_->pool().Collect();
+  if (!completions.ok()) return completions.error();
+  TakeScores(tickets, std::move(scores), &groups);
+  return made;
+}
+
+// Has a server sample the problems; each group is scored as soon as it is there, while others are still sampled.
+RolloutSource::DrawnGroups RolloutSource::FromServer(const std::vector<Problem>& problems,
+                                                     int64_t first_draw) {
+  const PolicySetup& setup = run_->setup();
+  std::vector<ServerRequest> requests;
+  for (size_t i = 0; i < problems.size(); ++i) {
+    Result<std::vector<int64_t>> ids = PromptIds(*setup.tokenizer, problems[i]);
+    if (!ids.ok()) return ids.error();
+    const uint64_t seed = SampleSeeds(static_cast<uint64_t>(recipe_.train.seed),
+                                      static_cast<uint64_t>(first_draw) + i, 1)[0];
+    requests.push_back({problems[i], std::move(*ids), static_cast<int64_t>(seed >> 33)});
+  }
+  ServerSampling sampling;
+  sampling.samples = recipe_.num_generations;
+  sampling.vocab_size = setup.policy.config.vocab_size;
+  sampling.interrupted = run_->env().interrupted;
+  std::vector<Drawn> groups(problems.size());
+  std::vector<size_t> tickets(problems.size());
+  const Status fetched =
+      FetchGroups(recipe_.train, sampling, requests, [&](size_t request, Group group) -> Status {
+        Result<Drawn> out = FromOutside(std::move(group));
+        if (!out.ok()) return out.error();
+        groups[request] = std::move(*out);
+        tickets[request] = run_->pool().Submit(groups[request].text.group);
+        return {};
+      });
+  // Also after an error: the pool is empty again.
+  std::vector<GroupScore> scores = run_->pool().Collect();
+  if (!fetched.ok()) return fetched.error();
+  TakeScores(tickets, std::move(scores), &groups);
+  return groups;
+}
+
+// Groups that another sampler made, scored here.
+RolloutSource::DrawnGroups RolloutSource::FromFile(const std::vector<const Group*>& given) {
+  std::vector<Drawn> groups;
+  std::vector<size_t> tickets;
+  for (const Group* group : given) {
+    Result<Drawn> out = FromOutside(*group);
+    if (!out.ok()) return out.error();
+    tickets.push_back(run_->pool().Submit(out->text.group));
+    groups.push_back(std::move(*out));
+  }
+  TakeScores(tickets, run_->pool().Collect(), &groups);
+  return groups;
+}
+
+// A group that another sampler made: tokens and log-probs as they came (or our tokenizer's where they did not); no rewards yet.
+Result<RolloutSource::Drawn> RolloutSource::FromOutside(Group given) const {
+  const PolicySetup& setup = run_->setup();
+  Drawn out;
+  out.text.group = std::move(given);
+  Group& group = out.text.group;
+  const std::string& id = group.problem.id;
+  if (static_cast<int64_t>(group.samples.size()) < recipe_.num_generations) {
+    return Error{ErrorCode::kInput,
+                 StrCat("group '", id, "' has ", group.samples.size(),
+                        " samples, num_generations is ", recipe_.num_generations),
+                 ""};
+  }
+  group.samples.resize(recipe_.num_generations);
+  Result<std::vector<int64_t>> ids = PromptIds(*setup.tokenizer, group.problem);
+  if (!ids.ok()) return ids.error();
+  out.tokens.prompt = std::move(*ids);
+  for (const Sample& sample : group.samples) {
+    RolloutRow& row = out.tokens.rows.emplace_back();
+    row.completion = sample.token_ids;
+    if (row.completion.empty()) {
+      row.completion = setup.tokenizer->Encode(sample.text, {.special = false});
+      if (!sample.truncated()) row.completion.push_back(setup.eos_id);
+    }
+    for (int64_t token : row.completion) {
+      if (token < 0 || token >= setup.policy.config.vocab_size) {
+        return Error{ErrorCode::kInput,
+                     StrCat("group '", id, "': token id ", token, " is not in the vocabulary"),
+                     "the samples are of a model with another tokenizer"};
+      }
+    }
+    row.truncated = sample.truncated();
+    row.sampler_logp.assign(row.completion.size(), std::nanf(""));
+    if (sample.logprobs.size() == row.completion.size())
+      row.sampler_logp.assign(sample.logprobs.begin(), sample.logprobs.end());
+  }
+  return out;
+}
+
+// --- rewards ----------------------------------------------------------------------------------------------------------
+
+// Hands each group the scores that its ticket is for.
+void RolloutSource::TakeScores(const std::vector<size_t>& tickets, std::vector<GroupScore> scores,
+                               std::vector<Drawn>* groups) const {
+  for (size_t i = 0; i < groups->size(); ++i) {
+    (*groups)[i].text.score = std::move(scores[tickets[i]]);
+    FillRewards(&(*groups)[i]);
+  }
+}
+
+void RolloutSource::FillRewards(Drawn* drawn) const {
+  const int64_t max = recipe_.train.max_completion_length;
+  const auto cache = static_cast<int64_t>(
+      std::llround(recipe_.train.reward.overlong_share * static_cast<double>(max)));
+  for (size_t i = 0; i < drawn->tokens.rows.size(); ++i) {
+    SampleScore& score = drawn->text.score.samples[i];
+    RolloutRow& row = drawn->tokens.rows[i];
+    if (cache > 0 && score.reward) {
+      score.reward = *score.reward + SoftOverlongPunishment(
+                                         static_cast<int64_t>(row.completion.size()), max, cache);
+    }
+    row.rewards = RewardsOf(recipe_.aggregation, score);
+  }
+}
+
+}  // namespace assay

@@ -1,0 +1,200 @@
+#include "grpo/run/training_run.h"
+
+#include <filesystem>
+#include <utility>
+
+#include "core/text.h"
+#include "grpo/model/weights.h"
+#include "grpo/run/checkpoint.h"
+#include "grpo/run/evaluate.h"
+#include "grpo/run/train_data.h"
+
+namespace assay {
+namespace {
+
+Json StateJson(const RunCounters& at, int64_t metrics_bytes) {
+  Json state = Json::MakeObject();
+  state.Set("step", at.step)
+      .Set("drawn", at.drawn)
+      .Set("tokens", at.tokens)
+      .Set("skipped", at.skipped);
+  if (!at.null_rates.empty()) {
+    Json rates = Json::MakeArray();
+    for (double rate : at.null_rates) rates.Append(rate);
+    state.Set("null_rates", rates);
+  }
+  return state.Set("metrics_bytes", metrics_bytes);
+}
+
+RunCounters CountersOf(const Json& state) {
+  RunCounters at;
+  at.step = state.IntOr("step", 0);
+  at.drawn = state.IntOr("drawn", 0);
+  at.tokens = state.DoubleOr("tokens", 0);
+  at.skipped = state.IntOr("skipped", 0);
+  if (const Json* rates = state.Find("null_rates"); rates != nullptr && rates->IsArray()) {
+    for (const Json& rate : *rates->AsArray()) at.null_rates.push_back(rate.NumberOr(0));
+  }
+  return at;
+}
+
+}  // namespace
+
+// --- before the loop --------------------------------------------------------------------------------------------------
+
+Status TrainingRun::Open(const Json& recipe) {
+  Result<std::string> checkpoint = OpenRunFolder(env_, recipe);
+  if (!checkpoint.ok()) return checkpoint.error();
+  checkpoint_ = std::move(*checkpoint);
+  Result<PolicySetup> setup = SetUpPolicy(spec_);
+  if (!setup.ok()) return setup.error();
+  setup_ = std::move(*setup);
+  return {};
+}
+
+Status TrainingRun::SetUpRewards() {
+  if (spec_.eval.steps > 0) {
+    Result<std::vector<Problem>> problems =
+        LoadProblems(spec_.data.eval, spec_.data, spec_.eval.limit);
+    if (!problems.ok()) return problems.error();
+    held_out_ = std::move(*problems);
+  }
+  Result<std::shared_ptr<const Rubric>> rubric = SetUpRubric(spec_.reward, env_.verifiers);
+  if (!rubric.ok()) return rubric.error();
+  rubric_ = std::move(*rubric);
+  pool_.emplace(rubric_, PoolOptions(spec_.reward));
+  return {};
+}
+
+Status TrainingRun::TakeUp(AdamW* optimizer, const Model* reference, int64_t* metrics_bytes) {
+  if (checkpoint_.empty()) return {};
+  Result<Json> state = LoadCheckpoint(checkpoint_, &setup_.policy, optimizer, reference);
+  if (!state.ok()) return state.error();
+  at = CountersOf(*state);
+  *metrics_bytes = state->IntOr("metrics_bytes", -1);
+  if (env_.note) env_.note(StrCat("going on from step ", at.step));
+  return {};
+}
+
+Status TrainingRun::Begin(const std::string& label, int64_t total_steps, AdamW* optimizer,
+                          const Model* reference) {
+  total_ = total_steps;
+  optimizer_ = optimizer;
+  reference_ = reference;
+  schedule_ = MakeSchedule(spec_.optim, total_steps);
+  int64_t metrics_bytes = -1;
+  if (Status status = TakeUp(optimizer, reference, &metrics_bytes); !status.ok()) return status;
+  Result<std::unique_ptr<RunLog>> log =
+      RunLog::Open({env_.out, metrics_bytes, at.step, total_steps, label, env_.progress});
+  if (!log.ok()) return log.error();
+  log_ = std::move(*log);
+  if (spec_.eval.steps > 0 && at.step == 0 && spec_.eval.at_start) {
+    if (Status status = EvaluateNow(); !status.ok()) return status;
+  }
+  saved_at_ = evaluated_at_ = at.step;
+  begun_ = step_started_ = Clock::now();
+  summary_.stopped_by = "steps";
+  return {};
+}
+
+// --- around the loop --------------------------------------------------------------------------------------------------
+
+bool TrainingRun::GoesOn(bool pending) {
+  if (stopped_ || done()) return false;
+  if (interrupted()) {
+    summary_.interrupted = true;
+    summary_.stopped_by = "interrupt";
+    return false;
+  }
+  const std::chrono::duration<double> seconds = Clock::now() - begun_;
+  if (spec_.max_seconds > 0 && seconds.count() > spec_.max_seconds && !pending) {
+    summary_.stopped_by = "max_seconds";
+    return false;
+  }
+  return true;
+}
+
+void TrainingRun::CountStep(const StepOutcome& outcome, double tokens) {
+  ++at.step;
+  at.tokens += tokens;
+  at.skipped += outcome.skipped;
+  skipped_in_row_ = outcome.skipped ? skipped_in_row_ + 1 : 0;
+}
+
+double TrainingRun::StepSeconds() const {
+  return std::chrono::duration<double>(Clock::now() - step_started_).count();
+}
+
+NamedValues TrainingRun::StepValues(const StepOutcome& outcome, double learning_rate,
+                                    int64_t epoch_size) const {
+  return {{"epoch", static_cast<double>(at.drawn) / static_cast<double>(epoch_size)},
+          {"loss", outcome.loss},
+          {"grad_norm", outcome.grad_norm},
+          {"learning_rate", learning_rate},
+          {"num_tokens", at.tokens}};
+}
+
+Status TrainingRun::Log(const NamedValues& values, const std::string& note) {
+  if (at.step % spec_.logging_steps == 0 || done() || skipped_in_row_ > 0) {
+    if (Status status = log_->Write(at.step, values); !status.ok()) return status;
+  }
+  log_->Show(at.step, note);
+  step_started_ = Clock::now();
+  return {};
+}
+
+Status TrainingRun::BetweenSteps() {
+  if (spec_.eval.steps > 0 && (Crossed(spec_.eval.steps, evaluated_at_) || done())) {
+    evaluated_at_ = at.step;
+    if (Status status = EvaluateNow(); !status.ok()) {
+      if (!interrupted()) return status;
+      return {};  // GoesOn ends the run, and Finish saves
+    }
+    if (spec_.eval.stop_at > 0 &&
+        ValueOf(summary_.last_eval, "eval/pass@1", 0) >= spec_.eval.stop_at) {
+      summary_.stopped_by = "eval.stop_at";
+      stopped_ = true;
+      return {};
+    }
+  }
+  if (Crossed(spec_.save_steps, saved_at_) && !done()) {
+    saved_at_ = at.step;
+    if (Status status = Save(); !status.ok()) return status;
+  }
+  step_started_ = Clock::now();
+  return {};
+}
+
+Status TrainingRun::EvaluateNow() {
+  Result<NamedValues> values = Evaluate(setup_, spec_, held_out_, &*pool_, env_);
+  if (!values.ok()) return values.error();
+  summary_.last_eval = *values;
+  if (env_.note) {
+    env_.note(StrCat("step ", at.step, ": held-out pass@1 ",
+                     FixedDigits(100 * ValueOf(*values, "eval/pass@1", 0), 1), " %"));
+  }
+  return log_->Write(at.step, *values);
+}
+
+Status TrainingRun::Save() {
+  Result<int64_t> bytes = log_->SyncedBytes();
+  if (!bytes.ok()) return bytes.error();
+  return SaveCheckpoint(env_.out, at.step, StateJson(at, *bytes), setup_.policy, *optimizer_,
+                        reference_, setup_.tokenizer.get(), spec_.save_total_limit);
+}
+
+Result<TrainSummary> TrainingRun::Finish(bool pending) {
+  if (!pending) {
+    if (Status status = Save(); !status.ok()) return status.error();
+  }
+  if (!summary_.interrupted) {
+    const std::string folder = (std::filesystem::path(env_.out) / "model").string();
+    if (Status status = SaveModel(setup_.policy, setup_.tokenizer.get(), folder); !status.ok())
+      return status.error();
+  }
+  if (Status status = log_->Close(); !status.ok()) return status.error();
+  summary_.steps = at.step;
+  return summary_;
+}
+
+}  // namespace assay

@@ -1,0 +1,109 @@
+// TrainingRun: what surrounds a trainer's loop, the same for both trainers: the folder and the checkpoint that a run goes on from, the
+// policy, held-out problems and the threads that score, counters, log, evaluation, saving, time limit and interruption. Order of calls:
+//   Open -> SetUpRewards -> Begin -> (GoesOn -> [LearningRate -> CountStep -> Log] -> BetweenSteps) ... -> Finish
+// It knows nothing of losses or of what a step is made of. One thread.
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/json.h"
+#include "core/result.h"
+#include "core/types.h"
+#include "grpo/config/run_spec.h"
+#include "grpo/learn/learner.h"
+#include "grpo/learn/optimizer.h"
+#include "grpo/rollout/reward_pool.h"
+#include "grpo/run/run_log.h"
+#include "grpo/run/run_setup.h"
+#include "verifiers/rubric.h"
+
+namespace assay {
+
+// What is counted through a run and kept in its checkpoints.
+struct RunCounters {
+  int64_t step = 0;               // optimiser steps
+  int64_t drawn = 0;              // problems or rows drawn
+  double tokens = 0;              // tokens trained on
+  int64_t skipped = 0;            // steps that were not finite
+  std::deque<double> null_rates;  // GRPO: of the last ten steps
+};
+
+class TrainingRun {
+ public:
+  // Both outlive the run.
+  TrainingRun(const TrainSpec& spec, const TrainEnv& env) : spec_(spec), env_(env) {}
+  TrainingRun(const TrainingRun&) = delete;
+  TrainingRun& operator=(const TrainingRun&) = delete;
+
+  // Makes the run's folder, or finds the checkpoint to go on from; loads or makes the policy. Errors: OpenRunFolder's, SetUpPolicy's.
+  Status Open(const Json& recipe);
+  // The rubric with threads that score, and held-out problems where the recipe evaluates.
+  Status SetUpRewards();
+  // Takes up the checkpoint, opens the log and evaluates where nothing is learned yet. `label` names the progress line; the optimiser and
+  // the reference (or null) are the learner's and outlive the run.
+  Status Begin(const std::string& label, int64_t total_steps, AdamW* optimizer,
+               const Model* reference);
+
+  // False at the end: all steps done, a held-out score or the time reached, or an interrupt. With a gradient `pending` time does not end it.
+  bool GoesOn(bool pending = false);
+  // Of the step that comes next.
+  double LearningRate() const { return LearningRateAt(schedule_, at.step); }
+  void CountStep(const StepOutcome& outcome, double tokens);
+  // Writes the step's values when it is time to, and shows `note` in the progress line.
+  Status Log(const NamedValues& values, const std::string& note);
+  // With no gradient pending: evaluates and saves when it is time to.
+  Status BetweenSteps();
+  // A checkpoint to go on from (none with a gradient `pending`) and, unless interrupted, DIR/model.
+  Result<TrainSummary> Finish(bool pending = false);
+
+  bool done() const { return at.step >= total_; }
+  bool interrupted() const { return Interrupted(env_); }
+  // Three steps in a row were not finite: the trainer gives up.
+  bool diverged() const { return skipped_in_row_ >= 3; }
+  // Since the last step ended (or what came after it: evaluation, saving).
+  double StepSeconds() const;
+  // The values that every step has, in the log's order. `epoch_size`: draws of one epoch.
+  NamedValues StepValues(const StepOutcome& outcome, double learning_rate,
+                         int64_t epoch_size) const;
+
+  const TrainSpec& spec() const { return spec_; }
+  const TrainEnv& env() const { return env_; }
+  PolicySetup& setup() { return setup_; }
+  // After SetUpRewards.
+  const RubricSpec& rubric() const { return rubric_->spec(); }
+  RewardPool& pool() { return *pool_; }
+
+  RunCounters at;  // `drawn` and `null_rates` are the trainer's to move
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Status TakeUp(AdamW* optimizer, const Model* reference, int64_t* metrics_bytes);
+  Status EvaluateNow();
+  Status Save();
+  bool Crossed(int64_t every, int64_t last) const {
+    return every > 0 && at.step / every > last / every;
+  }
+
+  const TrainSpec& spec_;
+  const TrainEnv& env_;
+  std::string checkpoint_;  // to go on from; "" to start
+  PolicySetup setup_;
+  std::vector<Problem> held_out_;
+  std::shared_ptr<const Rubric> rubric_;
+  std::optional<RewardPool> pool_;
+  std::unique_ptr<RunLog> log_;
+  Schedule schedule_;
+  AdamW* optimizer_ = nullptr;
+  const Model* reference_ = nullptr;
+  int64_t total_ = 0, saved_at_ = 0, evaluated_at_ = 0, skipped_in_row_ = 0;
+  bool stopped_ = false;
+  Clock::time_point begun_, step_started_;
+  TrainSummary summary_;
+};
+
+}  // namespace assay
