@@ -132,6 +132,13 @@ struct JsonRepairs {
   int64_t nonfinite = 0;        // NaN, Infinity, -Infinity: became null
   int64_t big_numbers = 0;      // kept by their raw token
   int64_t invalid_utf8 = 0;     // bytes that became U+FFFD
+
+  void Add(const JsonRepairs& other) {
+    lone_surrogates += other.lone_surrogates;
+    nonfinite += other.nonfinite;
+    big_numbers += other.big_numbers;
+    invalid_utf8 += other.invalid_utf8;
+  }
 };
 
 // Parses exactly one JSON document (white space around it allowed). `padded`: at least kJsonPadding readable bytes

@@ -1,0 +1,153 @@
+#include "datagen/score/run_outputs.h"
+
+#include <unistd.h>
+
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/check.h"
+#include "core/text.h"
+
+namespace assay {
+
+Result<std::unique_ptr<RunOutputs>> RunOutputs::Open(const ScoreRunOptions& options,
+                                                     const RubricSpec& rubric, bool gathers) {
+  std::unique_ptr<RunOutputs> outputs(new RunOutputs(options, gathers));
+  const std::string config = ScoreRunConfigHash(options, rubric);
+  if (!options.store.empty()) {
+    if (Status status = outputs->OpenStore(rubric, config); !status.ok()) return status.error();
+  }
+  if (options.to_file()) {
+    if (Status status = outputs->OpenJournal(config); !status.ok()) return status.error();
+  } else if (options.resume && !gathers) {
+    outputs->rows_done_ = outputs->store_rows_;
+  }
+  const bool append = options.to_file() && !gathers;
+  Result<std::unique_ptr<LineWriter>> writer = LineWriter::Open(options.output, append);
+  if (!writer.ok()) return writer.error();
+  outputs->writer_ = std::move(*writer);
+  return outputs;
+}
+
+Status RunOutputs::OpenStore(const RubricSpec& rubric, const std::string& config) {
+  Result<std::unique_ptr<Store>> store = Store::Open(options_.store, OpenMode::kCreate);
+  if (!store.ok()) return store.error();
+  store_ = std::move(*store);
+  RunInfo info;
+  info.name = options_.run_name;
+  info.rubric_json = rubric.ToJson().Dump();
+  info.config_hash = config;
+  info.tool_version = options_.tool_version;
+  info.seed = options_.seed;
+  Result<RunId> run = store_->BeginRun(info, options_.resume);
+  if (!run.ok()) return run.error();
+  run_ = *run;
+  store_rows_ = 0;
+  for (const std::string& file : options_.files) {
+    Result<int64_t> rows = store_->RowsDone(run_, file);
+    if (!rows.ok()) return rows.error();
+    store_rows_ += *rows;
+  }
+  return {};
+}
+
+Status RunOutputs::OpenJournal(const std::string& config) {
+  if (gathers_) {
+    (void)unlink((options_.output + ".resume").c_str());
+    return {};
+  }
+  Result<std::unique_ptr<ResumeJournal>> journal =
+      ResumeJournal::Open(options_.output, config, options_.files, options_.resume, store_rows_);
+  if (!journal.ok()) return journal.error();
+  journal_ = std::move(*journal);
+  if (journal_) rows_done_ = journal_->rows_done();
+  return {};
+}
+
+RowKey RunOutputs::KeyOf(const ScoreRow& row) const {
+  return {options_.files[row.file], row.lines[0].number, row.hash};
+}
+
+Status RunOutputs::CompareWithDone(const ScoreRow& row, int64_t index) {
+  const Error changed{
+      ErrorCode::kInput,
+      StrCat("line ", row.lines[0].number, " of '", options_.files[row.file],
+             "' is not what the interrupted run scored"),
+      "the input has changed since: start afresh, without --resume, into another file or run"};
+  if (journal_) {
+    const bool same = journal_->Matches(index, row.file, row.lines[0].number, row.hash.low);
+    return same ? Status() : Status(changed);
+  }
+  if (store_) {
+    std::lock_guard<std::mutex> lock(store_mutex_);
+    Result<bool> has = store_->HasRow(run_, KeyOf(row));
+    if (!has.ok()) return has.error();
+    if (!*has) return changed;
+  }
+  return {};
+}
+
+Status RunOutputs::Write(const ScoreRow& row, int64_t faults) {
+  if (store_) {
+    if (Status status = WriteToStore(row); !status.ok()) return status;
+  }
+  if (journal_) {
+    Status status = journal_->Add(
+        {row.file, row.lines[0].number, row.hash.low, row.lines.size(), row.bad, faults});
+    if (!status.ok()) return status;
+  }
+  return gathers_ ? WriteInPlace(row) : writer_->Write(row.output);
+}
+
+Status RunOutputs::WriteToStore(const ScoreRow& row) {
+  std::lock_guard<std::mutex> lock(store_mutex_);
+  Status status =
+      row.bad ? store_->AddBadRow(run_, KeyOf(row), row.error_message)
+              : store_->AddGroup(run_, KeyOf(row), row.group, row.score, options_.with_times);
+  if (status.ok() && store_->ShouldCommit()) status = store_->Commit();
+  return status;
+}
+
+// A gathered group's lines wait until all before them are written.
+Status RunOutputs::WriteInPlace(const ScoreRow& row) {
+  const std::vector<std::string_view> lines = SplitChar(row.output, '\n');
+  ASSAY_CHECK(lines.size() == row.lines.size());
+  for (size_t i = 0; i < lines.size(); ++i) held_.emplace(row.lines[i].place, lines[i]);
+  for (auto next = held_.begin(); next != held_.end() && next->first == lines_written_;
+       next = held_.erase(next), ++lines_written_) {
+    if (Status status = writer_->Write(next->second); !status.ok()) return status;
+  }
+  return {};
+}
+
+Status RunOutputs::FlushNowAndThen() {
+  const auto now = std::chrono::steady_clock::now();
+  if (now - last_flush_ < std::chrono::seconds(1)) return {};
+  last_flush_ = now;
+  Status status = writer_->Flush();
+  if (status.ok() && journal_) status = journal_->Flush();
+  return status.ok() ? CommitStore() : status;
+}
+
+Status RunOutputs::CommitStore() {
+  if (!store_) return {};
+  std::lock_guard<std::mutex> lock(store_mutex_);
+  return store_->Commit();
+}
+
+Status RunOutputs::Close(End end) {
+  Status status;
+  if (store_ && end != End::kFailed) {
+    std::lock_guard<std::mutex> lock(store_mutex_);
+    status = end == End::kInterrupted ? store_->Commit() : store_->FinishRun(run_);
+  }
+  if (journal_) {
+    const Status journal = journal_->Close();
+    if (status.ok()) status = journal;
+  }
+  const Status written = writer_->Close();
+  return status.ok() ? written : status;
+}
+
+}  // namespace assay

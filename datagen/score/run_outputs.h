@@ -1,0 +1,76 @@
+// RunOutputs: the last of a scoring run's three stations. What the run writes, opened and closed together: the output's lines in input
+// order, the journal beside it from which an interrupted run is resumed, and the store. Before the first row it says how far the
+// interrupted run came. One thread, CompareWithDone aside, which the reader calls meanwhile.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "core/jsonl.h"
+#include "core/result.h"
+#include "datagen/score/resume_journal.h"
+#include "datagen/score/score_options.h"
+#include "datagen/score/score_row.h"
+#include "datagen/store/store.h"
+#include "verifiers/rubric.h"
+
+namespace assay {
+
+class RunOutputs {
+ public:
+  // `gathers`: rows come in the order of their first lines (GatherGroups), their lines go where the input's were. Such an output has no
+  // journal: --resume begins again, with the same bytes as result.
+  static Result<std::unique_ptr<RunOutputs>> Open(const ScoreRunOptions& options,
+                                                  const RubricSpec& rubric, bool gathers);
+
+  // Of the interrupted run: rows, those of them that could not be read, samples that were faults.
+  int64_t rows_done() const { return rows_done_; }
+  int64_t bad_done() const { return journal_ ? journal_->bad_done() : 0; }
+  int64_t faults_done() const { return journal_ ? journal_->faults_done() : 0; }
+  bool has_store() const { return store_ != nullptr; }
+
+  // An error if the row, `index`-th of the input, is not what the interrupted run scored there. Indices come in increasing order.
+  Status CompareWithDone(const ScoreRow& row, int64_t index);
+
+  // `faults`: how many of the row's samples are.
+  Status Write(const ScoreRow& row, int64_t faults);
+  // Once a second it flushes: slow rows must not wait in buffers, and a killed run loses at most a second's work.
+  Status FlushNowAndThen();
+  // Makes all that was written to the store durable, for a run that ends in an error of its input.
+  Status CommitStore();
+
+  // How the run ended. kFailed may be an error of the store itself, after which only its destructor may be called; that keeps what
+  // was committed.
+  enum class End { kFinished, kInterrupted, kFailed };
+  Status Close(End end);
+
+ private:
+  RunOutputs(const ScoreRunOptions& options, bool gathers)
+      : options_(options), gathers_(gathers), last_flush_(std::chrono::steady_clock::now()) {}
+  Status OpenStore(const RubricSpec& rubric, const std::string& config);
+  Status OpenJournal(const std::string& config);
+  RowKey KeyOf(const ScoreRow& row) const;
+  Status WriteToStore(const ScoreRow& row);
+  Status WriteInPlace(const ScoreRow& row);
+
+  const ScoreRunOptions& options_;
+  const bool gathers_;
+  std::chrono::steady_clock::time_point last_flush_;
+  int64_t rows_done_ = 0;
+
+  std::mutex store_mutex_;  // the reader asks it while resuming
+  std::unique_ptr<Store> store_;
+  RunId run_ = 0;
+  int64_t store_rows_ = -1;  // rows in the store; -1: no store
+  std::unique_ptr<ResumeJournal> journal_;
+  std::unique_ptr<LineWriter> writer_;
+
+  std::map<size_t, std::string> held_;  // WriteInPlace: by place, lines before them are not written
+  size_t lines_written_ = 0;
+};
+
+}  // namespace assay

@@ -1,0 +1,136 @@
+#include "datagen/score/score_line.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "core/rows/group_json.h"
+#include "core/text.h"
+
+namespace assay {
+namespace {
+
+constexpr std::string_view kReserved[] = {"rewards",   "advantages", "verdicts", "reward",
+                                          "advantage", "line",       "error"};
+
+// Keys of the input that the output uses itself are passed on as input_KEY.
+void AppendExtras(const Json& extra, std::string* out) {
+  const Json::Object* object = extra.AsObject();
+  if (object == nullptr) return;
+  for (const Json::Member& member : *object) {
+    const bool reserved =
+        std::find(std::begin(kReserved), std::end(kReserved), member.key) != std::end(kReserved);
+    out->push_back(',');
+    AppendJsonString(reserved ? StrCat("input_", member.key) : member.key, out);
+    out->push_back(':');
+    member.value.AppendTo(out);
+  }
+}
+
+void AppendReward(const SampleScore& score, std::string* out) {
+  if (score.reward) {
+    AppendJsonNumber(*score.reward, out);
+  } else {
+    out->append("null");
+  }
+}
+
+void AppendAdvantage(const SampleScore& score, std::string* out) {
+  if (score.advantage.mask) {
+    AppendJsonNumber(score.advantage.value, out);
+  } else {
+    out->append("null");
+  }
+}
+
+void AppendVerdict(const Verdict& verdict, bool with_times, std::string* out) {
+  StrAppend(out, "{\"outcome\":\"", OutcomeName(verdict.outcome), "\",\"score\":");
+  AppendJsonNumber(verdict.score, out);
+  out->append(",\"reason\":");
+  AppendJsonString(verdict.reason, out);
+  out->append(",\"detail\":");
+  AppendJsonString(verdict.detail, out);
+  if (with_times) {
+    out->append(",\"ms\":");
+    AppendJsonNumber(static_cast<double>(static_cast<int64_t>(verdict.ms * 1000 + 0.5)) / 1000,
+                     out);
+  }
+  if (verdict.evidence.IsObject()) {
+    out->append(",\"evidence\":");
+    verdict.evidence.AppendTo(out);
+  }
+  out->push_back('}');
+}
+
+void AppendVerdicts(const std::vector<std::string>& labels, const SampleScore& score,
+                    bool with_times, std::string* out) {
+  out->push_back('{');
+  for (size_t t = 0; t < labels.size(); ++t) {
+    if (t > 0) out->push_back(',');
+    AppendJsonString(labels[t], out);
+    out->push_back(':');
+    AppendVerdict(score.verdicts[t], with_times, out);
+  }
+  out->push_back('}');
+}
+
+// `,"name":[` one entry a sample `]`.
+template <typename AppendEntry>
+void AppendColumn(std::string_view name, const std::vector<SampleScore>& samples,
+                  AppendEntry append_entry, std::string* out) {
+  StrAppend(out, ",\"", name, "\":[");
+  for (size_t i = 0; i < samples.size(); ++i) {
+    if (i > 0) out->push_back(',');
+    append_entry(samples[i], out);
+  }
+  out->push_back(']');
+}
+
+}  // namespace
+
+void AppendScoreLine(const Group& group, const GroupScore& score, bool with_times,
+                     std::string* out) {
+  const Json id = IdToJson(group.problem);
+  if (group.flat && score.samples.size() == 1) {
+    AppendFlatScoreLine(id, group.problem.extra, score.labels, score.samples[0],
+                        /*in_group=*/false, with_times, out);
+    return;
+  }
+  out->append("{\"id\":");
+  id.AppendTo(out);
+  AppendExtras(group.problem.extra, out);
+  AppendColumn("rewards", score.samples, AppendReward, out);
+  AppendColumn("advantages", score.samples, AppendAdvantage, out);
+  const auto append_verdicts = [&](const SampleScore& sample, std::string* to) {
+    AppendVerdicts(score.labels, sample, with_times, to);
+  };
+  AppendColumn("verdicts", score.samples, append_verdicts, out);
+  out->push_back('}');
+}
+
+void AppendFlatScoreLine(const Json& id, const Json& extra, const std::vector<std::string>& labels,
+                         const SampleScore& score, bool in_group, bool with_times,
+                         std::string* out) {
+  out->append("{\"id\":");
+  id.AppendTo(out);
+  AppendExtras(extra, out);
+  out->append(",\"reward\":");
+  AppendReward(score, out);
+  if (in_group) {
+    out->append(",\"advantage\":");
+    AppendAdvantage(score, out);
+  }
+  out->append(",\"verdicts\":");
+  AppendVerdicts(labels, score, with_times, out);
+  out->push_back('}');
+}
+
+void AppendErrorLine(const std::string& file, int64_t line, const Error& error, std::string* out) {
+  Json row = Json::MakeObject();
+  if (!file.empty()) row.Set("file", file);
+  row.Set("line", line);
+  row.Set("error", Json().Set("message", error.message).Set("hint", error.hint));
+  row.Set("rewards", Json());
+  row.AppendTo(out);
+}
+
+}  // namespace assay

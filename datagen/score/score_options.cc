@@ -1,0 +1,76 @@
+#include "datagen/score/score_options.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "core/hash.h"
+#include "core/json.h"
+#include "core/jsonl.h"
+#include "core/rows/input_format.h"
+#include "core/text.h"
+
+namespace assay {
+namespace {
+
+Error OverItself(const char* what, const std::string& file) {
+  return {ErrorCode::kUsage, StrCat("the ", what, " '", file, "' would be written over"),
+          "write to another file"};
+}
+
+Status CheckFiles(const ScoreRunOptions& options) {
+  for (const std::string& file : options.files) {
+    if (std::count(options.files.begin(), options.files.end(), file) > 1) {
+      return Error{ErrorCode::kUsage, StrCat("input file '", file, "' is given twice"),
+                   "name each file once"};
+    }
+    struct stat info {};
+    if (file != "-" && (stat(file.c_str(), &info) != 0 || S_ISDIR(info.st_mode) ||
+                        access(file.c_str(), R_OK) != 0)) {
+      // Opening it says what is wrong with it.
+      Result<std::unique_ptr<LineReader>> reader = LineReader::Open(file);
+      if (!reader.ok()) return reader.error();
+    }
+    if (IsSameFile(file, options.output.empty() ? "-" : options.output))
+      return OverItself("input", file);
+    if (!options.store.empty() && IsSameFile(file, options.store)) return OverItself("input", file);
+  }
+  if (!options.store.empty() &&
+      (options.store == options.output || IsSameFile(options.store, options.output)))
+    return OverItself("store", options.store);
+  return {};
+}
+
+Status CheckInputFormat(const std::string& format) {
+  if (format.empty()) return {};
+  Json nothing = Json::MakeObject();
+  const Status known = ToAssayRow(format, &nothing);
+  const bool unknown = !known.ok() && known.error().code == ErrorCode::kUsage;
+  return unknown ? known : Status();  // an empty row is of no format; that is not asked here
+}
+
+}  // namespace
+
+Status CheckScoreRunOptions(const ScoreRunOptions& options) {
+  if (Status status = CheckFiles(options); !status.ok()) return status;
+  if (Status status = CheckInputFormat(options.input_format); !status.ok()) return status;
+  if (options.resume && !options.to_file() && options.store.empty()) {
+    return Error{ErrorCode::kUsage, "--resume needs something to resume",
+                 "give the -o FILE or the --store FILE of the interrupted run"};
+  }
+  return {};
+}
+
+std::string ScoreRunConfigHash(const ScoreRunOptions& options, const RubricSpec& rubric) {
+  Json config = Json::MakeObject();
+  config.Set("rubric", rubric.ToJson()).Set("version", options.tool_version);
+  if (!options.input_format.empty()) config.Set("input_format", options.input_format);
+  config.Set("group_by", options.group_by)
+      .Set("times", options.with_times)
+      .Set("seed", options.seed);
+  return HashBytes128(config.Dump()).Hex();
+}
+
+}  // namespace assay

@@ -1,0 +1,41 @@
+// ScoreRunSummary: what a scoring run has to say for itself at its end. One thread.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "core/json.h"
+#include "datagen/score/score_row.h"
+#include "datagen/score/verdict_tally.h"
+
+namespace assay {
+
+struct ScoreRunSummary {
+  int64_t rows = 0;      // input lines scored or refused in this call
+  int64_t resumed = 0;   // rows taken over from the interrupted run
+  int64_t bad_rows = 0;  // lines that could not be read, those of the interrupted run included
+  int64_t samples = 0;
+  int64_t scored = 0;    // samples with a reward
+  int64_t nulls = 0;     // samples without one
+  int64_t faults = 0;    // of these, faults; those of the interrupted run included
+  int64_t all_pass = 0;  // samples whose every verdict that applied is a pass
+  double reward_sum = 0;
+  int64_t groups = 0, zero_variance_groups = 0;
+  double seconds = 0;
+  bool interrupted = false;
+  JsonRepairs repairs;
+  std::map<std::string, VerdictTally> terms;  // by label
+
+  // Counts a row that a worker is done with.
+  void Add(const ScoreRow& row);
+
+  // Of the scored samples, 0 if there are none.
+  double PassShare() const;
+  Json ToJson() const;
+
+ private:
+  void AddSample(const GroupScore& group, const SampleScore& sample);
+};
+
+}  // namespace assay
