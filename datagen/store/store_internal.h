@@ -1,5 +1,5 @@
-// What Store's two source files share: the writing state (store.cc) and the reading statements (store_read.cc). Not for
-// anyone else.
+// What Store's source files share: its state and transactions (store.cc), and what is written (store_runs.cc, store_datasets.cc) and
+// read (store_read.cc) through them. Not for anyone else.
 #pragma once
 
 #include <map>
@@ -14,6 +14,10 @@
 #include "datagen/store/store.h"
 
 namespace assay {
+
+inline Error UsageError(std::string message, std::string hint) {
+  return {ErrorCode::kUsage, std::move(message), std::move(hint)};
+}
 
 struct Store::Impl {
   using Database = sqlite::Database;
@@ -39,18 +43,19 @@ struct Store::Impl {
   std::optional<sqlite::Checkpointer> checkpointer;  // of a writing Store; ends before db closes
   std::optional<Error> failed;  // the error after which nothing more is written
 
-  // --- store.cc
+  // --- store.cc: transactions
   Status Fail(Error error);
   Status PrepareWriting();
   // Starts a write transaction if none is open, and learns what other processes wrote meanwhile.
   Status Begin();
   Status Refresh();
   Status RefreshInputs();
-  Result<Input*> FindInput(RunId run, const std::string& file);
-  Result<bool> HasRow(Input* input, const RowKey& key);
   Status FlushRows();
   Status FlushIfFull();
   Status CommitAll();
+  // --- store_runs.cc
+  Result<Input*> FindInput(RunId run, const std::string& file);
+  Result<bool> HasRow(Input* input, const RowKey& key);
   Result<int64_t> TextId(std::string_view text);
   Result<int64_t> ProblemId(const Problem& problem);
   Status AddRow(Input* input, const RowKey& key, const Group* group, const std::string& error);

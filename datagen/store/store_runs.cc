@@ -1,0 +1,330 @@
+// The writing of runs: their names and configurations, how far each of their input files came, and the rows themselves.
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/check.h"
+#include "core/text.h"
+#include "datagen/store/sqlite.h"
+#include "datagen/store/store.h"
+#include "datagen/store/store_internal.h"
+
+namespace assay {
+
+// ---------------------------------------------------------------------------------------------- runs
+
+namespace {
+
+Status InsertRun(sqlite::Database* db, const RunInfo& info, RunId id) {
+  Result<sqlite::Statement> insert = db->Prepare(
+      "INSERT INTO runs(id, name, rubric, config_hash, tool_version, seed, created) VALUES (?, ?, "
+      "?, ?, ?, ?, ?)");
+  if (!insert.ok()) return insert.error();
+  std::string seed = StrCat(info.seed);
+  insert->Int(1, id);
+  insert->Text(2, info.name);
+  insert->Text(3, info.rubric_json);
+  insert->Text(4, info.config_hash);
+  insert->Text(5, info.tool_version);
+  insert->Text(6, seed);
+  if (!info.created.empty()) insert->Text(7, info.created);
+  return insert->Run();
+}
+
+Status CheckResumable(const RunRecord& run, const RunInfo& info, bool resume) {
+  if (!resume) {
+    return UsageError(StrCat("run '", info.name, "' exists already"),
+                      "give another --run, or --resume to go on with it");
+  }
+  if (run.config_hash != info.config_hash) {
+    return UsageError(StrCat("run '", info.name, "' was made with another configuration"),
+                      "resume with the verifiers, rubric and assay version it was begun with, or "
+                      "give another --run");
+  }
+  return {};
+}
+
+Result<std::optional<RunRecord>> LookUpRun(Store* store, const std::string& name) {
+  Result<std::vector<RunRecord>> runs = store->Runs();
+  if (!runs.ok()) return runs.error();
+  for (RunRecord& run : *runs) {
+    if (run.name == name) return std::optional<RunRecord>(std::move(run));
+  }
+  return std::optional<RunRecord>();
+}
+
+}  // namespace
+
+Result<RunId> Store::BeginRun(const RunInfo& info, bool resume) {
+  if (info.name.empty()) return UsageError("a run needs a name", "give one with --run NAME");
+  if (Status status = Commit(); !status.ok()) return status.error();
+  if (Status status = impl_->Begin(); !status.ok()) return impl_->Fail(status.error()).error();
+  Result<std::optional<RunRecord>> existing = LookUpRun(this, info.name);
+  if (!existing.ok()) return impl_->Fail(existing.error()).error();
+  if (*existing) {
+    if (Status status = Commit(); !status.ok()) return status.error();
+    if (Status status = CheckResumable(**existing, info, resume); !status.ok())
+      return status.error();
+    return (*existing)->id;
+  }
+  Result<int64_t> last = impl_->db->QueryInt("SELECT max(id) FROM runs");
+  if (!last.ok()) return impl_->Fail(last.error()).error();
+  RunId id = *last + 1;
+  if (Status status = InsertRun(impl_->db.get(), info, id); !status.ok())
+    return impl_->Fail(status.error()).error();
+  if (Status status = Commit(); !status.ok()) return status.error();
+  return id;
+}
+
+Result<Store::Impl::Input*> Store::Impl::FindInput(RunId run, const std::string& file) {
+  auto [place, inserted] = inputs.try_emplace({run, file});
+  Input* input = &place->second;
+  if (!inserted) return input;
+  Result<Statement> find =
+      db->Prepare("SELECT id, rows_done, last_line FROM inputs WHERE run_id = ? AND file = ?");
+  if (!find.ok()) return find.error();
+  find->Int(1, run);
+  find->Text(2, file);
+  Result<bool> row = find->Step();
+  if (!row.ok()) return row.error();
+  if (*row) {
+    *input = {find->IntAt(0), find->IntAt(1), find->IntAt(2), false};
+    return input;
+  }
+  input->id = next.input++;
+  insert_input.Int(1, input->id);
+  insert_input.Int(2, run);
+  insert_input.Text(3, file);
+  if (Status status = insert_input.Run(); !status.ok()) return status.error();
+  return input;
+}
+
+Result<int64_t> Store::RowsDone(RunId run, const std::string& file) {
+  auto known = impl_->inputs.find({run, file});
+  if (known != impl_->inputs.end()) return known->second.rows_done;
+  Result<sqlite::Statement> find =
+      impl_->db->Prepare("SELECT rows_done FROM inputs WHERE run_id = ? AND file = ?");
+  if (!find.ok()) return find.error();
+  find->Int(1, run);
+  find->Text(2, file);
+  Result<bool> row = find->Step();
+  if (!row.ok()) return row.error();
+  return *row ? find->IntAt(0) : 0;
+}
+
+Status Store::FinishRun(RunId run) {
+  Status status = impl_->Begin();
+  if (status.ok())
+    status = impl_->db->Exec(StrCat("UPDATE runs SET finished = 1 WHERE id = ", run));
+  if (!status.ok()) return impl_->Fail(status.error());
+  return Commit();
+}
+
+// ---------------------------------------------------------------------------------------------- rows
+
+namespace {
+
+std::string_view HashBytes(const Hash128& hash, char (&out)[16]) {
+  for (int i = 0; i < 8; ++i) {
+    out[i] = static_cast<char>(hash.high >> (56 - 8 * i));
+    out[8 + i] = static_cast<char>(hash.low >> (56 - 8 * i));
+  }
+  return {out, sizeof(out)};
+}
+
+std::string DumpOrEmpty(const Json& value) {
+  if (value.IsNull()) return "";
+  if (const Json::Object* object = value.AsObject(); object != nullptr && object->empty())
+    return "";
+  return value.Dump();
+}
+
+std::string MessagesJson(const std::vector<Message>& messages) {
+  if (messages.empty()) return "";
+  Json out = Json::MakeArray();
+  for (const Message& message : messages) {
+    Json item = Json::MakeObject();
+    item.Set("role", message.role).Set("content", message.content);
+    out.Append(std::move(item));
+  }
+  return out.Dump();
+}
+
+template <typename T>
+std::string ArrayJson(const std::vector<T>& values) {
+  if (values.empty()) return "";
+  Json out = Json::MakeArray();
+  for (const T& value : values) out.Append(value);
+  return out.Dump();
+}
+
+}  // namespace
+
+Result<bool> Store::Impl::HasRow(Input* input, const RowKey& key) {
+  if (key.line > input->last_line) return false;
+  if (Status status = FlushRows(); !status.ok()) return status.error();
+  find_row.Int(1, input->id);
+  find_row.Int(2, key.line);
+  Result<bool> row = find_row.Step();
+  if (!row.ok()) return row.error();
+  bool found = *row;
+  char bytes[16];
+  bool same = found && find_row.TextAt(0) == HashBytes(key.line_hash, bytes);
+  find_row.Reset();
+  if (found && !same) {
+    return Error{
+        ErrorCode::kInput,
+        StrCat("line ", key.line, " of '", key.file, "' is not what it was when the run began"),
+        "resume with the same input, or give another --run"};
+  }
+  return found;
+}
+
+Result<bool> Store::HasRow(RunId run, const RowKey& key) {
+  if (Status status = impl_->Begin(); !status.ok()) return impl_->Fail(status.error()).error();
+  Result<Impl::Input*> input = impl_->FindInput(run, key.file);
+  if (!input.ok()) return impl_->Fail(input.error()).error();
+  Result<bool> has = impl_->HasRow(*input, key);
+  if (!has.ok()) return impl_->Fail(has.error()).error();
+  return has;
+}
+
+Result<int64_t> Store::Impl::TextId(std::string_view text) {
+  Hash128 hash = HashBytes128(text);
+  Result<std::optional<int64_t>> known = texts.Find(hash);
+  if (!known.ok()) return known.error();
+  if (*known) return **known;
+  int64_t id = next.text++;
+  batches->texts.Int(id).Int(static_cast<int64_t>(text.size()));
+  // A NUL would end the text for SQLite's functions and its .dump; as a blob it is kept whole.
+  if (text.find('\0') == std::string_view::npos) {
+    batches->texts.Text(text);
+  } else {
+    batches->texts.Blob(text);
+  }
+  texts.Add(hash, id);
+  pending_bytes += static_cast<int64_t>(text.size());
+  return id;
+}
+
+Result<int64_t> Store::Impl::ProblemId(const Problem& problem) {
+  std::string messages = MessagesJson(problem.messages);
+  std::string answers = ArrayJson(problem.answers);
+  std::string info = DumpOrEmpty(problem.verification_info);
+  std::string key;
+  for (std::string_view part : {std::string_view(problem.id), std::string_view(problem.task),
+                                std::string_view(problem.prompt), std::string_view(messages),
+                                std::string_view(answers), std::string_view(info)}) {
+    StrAppend(&key, part.size(), ":", part);
+  }
+  Hash128 hash = HashBytes128(key);
+  Result<std::optional<int64_t>> known = problems.Find(hash);
+  if (!known.ok()) return known.error();
+  if (*known) return **known;
+  int64_t id = next.problem++;
+  problems.Add(hash, id);
+  Result<int64_t> prompt = TextId(problem.prompt);
+  if (!prompt.ok()) return prompt.error();
+  batches->problems.Int(id).Text(problem.id).Text(problem.task).Int(*prompt);
+  batches->problems.TextOrNull(messages).TextOrNull(answers).TextOrNull(info);
+  pending_bytes += static_cast<int64_t>(messages.size() + info.size());
+  return id;
+}
+
+Status Store::Impl::AddRow(Input* input, const RowKey& key, const Group* group,
+                           const std::string& error) {
+  std::optional<int64_t> problem;
+  if (group != nullptr) {
+    Result<int64_t> id = ProblemId(group->problem);
+    if (!id.ok()) return id.error();
+    problem = *id;
+  }
+  std::string options = group != nullptr ? DumpOrEmpty(group->problem.options) : "";
+  std::string extra = group != nullptr ? DumpOrEmpty(group->problem.extra) : "";
+  char bytes[16];
+  BatchInsert& rows = batches->rows;
+  rows.Int(next.row++).Int(input->id).Int(key.line).Blob(HashBytes(key.line_hash, bytes));
+  if (problem) {
+    rows.Int(*problem)
+        .Int(group->flat)
+        .Int(next.sample)
+        .Int(static_cast<int64_t>(group->samples.size()));
+  } else {
+    rows.Null().Int(0).Null().Int(0);
+  }
+  rows.TextOrNull(options).TextOrNull(extra).TextOrNull(error);
+  pending_bytes += static_cast<int64_t>(extra.size());
+  ++pending_rows;
+  ++input->rows_done;
+  input->last_line = std::max(input->last_line, key.line);
+  input->dirty = true;
+  return {};
+}
+
+Status Store::Impl::AddSamples(int64_t row_id, const Group& group, const GroupScore& score,
+                               bool with_times) {
+  for (size_t i = 0; i < group.samples.size(); ++i) {
+    const Sample& sample = group.samples[i];
+    const SampleScore& scored = score.samples[i];
+    Result<int64_t> text = TextId(sample.text);
+    if (!text.ok()) return text.error();
+    int64_t id = next.sample++;
+    BatchInsert& samples = batches->samples;
+    samples.Int(id)
+        .Int(row_id)
+        .Int(*text)
+        .TextOrNull(sample.finish_reason)
+        .TextOrNull(sample.model);
+    sample.seed ? samples.Int(*sample.seed) : samples.Null();
+    samples.TextOrNull(ArrayJson(sample.token_ids))
+        .TextOrNull(ArrayJson(sample.logprobs))
+        .RealOrNull(scored.reward);
+    scored.advantage.mask ? samples.Real(scored.advantage.value) : samples.Null();
+    for (size_t term = 0; term < scored.verdicts.size(); ++term) {
+      const Verdict& verdict = scored.verdicts[term];
+      BatchInsert& verdicts = batches->verdicts;
+      verdicts.Int(id)
+          .Int(static_cast<int64_t>(term))
+          .Text(score.labels[term])
+          .Text(OutcomeName(verdict.outcome));
+      verdicts.Real(verdict.score).Text(verdict.reason).TextOrNull(verdict.detail);
+      verdicts.TextOrNull(DumpOrEmpty(verdict.evidence));
+      with_times ? verdicts.Real(verdict.ms) : verdicts.Null();
+    }
+    pending_rows += 1;
+    pending_bytes +=
+        static_cast<int64_t>(sample.token_ids.size() * 8 + sample.logprobs.size() * 16);
+    if (Status status = FlushIfFull(); !status.ok()) return status;
+  }
+  return {};
+}
+
+Status Store::AddGroup(RunId run, const RowKey& key, const Group& group, const GroupScore& score,
+                       bool with_times) {
+  ASSAY_CHECK(group.samples.size() == score.samples.size());
+  Result<bool> has = HasRow(run, key);
+  if (!has.ok()) return has.error();
+  if (*has) return {};
+  Impl::Input* input = &impl_->inputs.at({run, key.file});
+  int64_t row_id = impl_->next.row;
+  Status status = impl_->AddRow(input, key, &group, "");
+  if (status.ok()) status = impl_->AddSamples(row_id, group, score, with_times);
+  if (!status.ok()) return impl_->Fail(status.error());
+  return {};
+}
+
+Status Store::AddBadRow(RunId run, const RowKey& key, const std::string& message) {
+  Result<bool> has = HasRow(run, key);
+  if (!has.ok()) return has.error();
+  if (*has) return {};
+  Impl::Input* input = &impl_->inputs.at({run, key.file});
+  Status status = impl_->AddRow(input, key, nullptr, message.empty() ? "bad row" : message);
+  if (status.ok()) status = impl_->FlushIfFull();
+  if (!status.ok()) return impl_->Fail(status.error());
+  return {};
+}
+
+}  // namespace assay
