@@ -1,180 +1,21 @@
 #include "core/jsonl.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <vector>
 
+#include "core/byte_source.h"
 #include "core/json.h"
 #include "core/text.h"
 
 namespace assay {
 namespace {
-
-constexpr size_t kReadBytes = size_t{256} << 10;
-constexpr int kPollMs = 100;
-
-Error IoError(const std::string& what, const std::string& path, int error_number) {
-  std::string hint;
-  if (error_number == ENOENT) hint = "check the path; relative paths start at the current folder";
-  if (error_number == EACCES || error_number == EPERM) hint = "check the permissions (ls -l)";
-  if (error_number == EISDIR) hint = "give a file, not a folder";
-  if (error_number == ENOSPC || error_number == EDQUOT) {
-    hint = "free some space, then run it again (`assay score`: with --resume)";
-  }
-  return {ErrorCode::kIo, StrCat(what, " '", path, "': ", std::strerror(error_number)), hint};
-}
-
-// Bytes of a file, or of the gzip stream in it. zlib's gzFile is not used: it takes a truncated stream for a whole one.
-class ByteSource {
- public:
-  ~ByteSource() {
-    if (inflating_) inflateEnd(&stream_);
-    if (fd_ > STDERR_FILENO) close(fd_);
-  }
-
-  Status Open(const std::string& path, std::function<bool()> keep_waiting) {
-    path_ = path;
-    fd_ = path == "-" ? STDIN_FILENO : open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd_ < 0) return IoError("cannot read", path, errno);
-    struct stat info {};
-    if (fstat(fd_, &info) == 0) {
-      if (S_ISDIR(info.st_mode)) return IoError("cannot read", path, EISDIR);
-      if (S_ISREG(info.st_mode)) {
-        total_ = info.st_size;
-        (void)posix_fadvise(fd_, 0, 0, POSIX_FADV_SEQUENTIAL);
-      } else {
-        keep_waiting_ = std::move(keep_waiting);
-      }
-    }
-    return {};
-  }
-
-  // Reads up to `size` bytes; 0 at the end.
-  Result<size_t> Read(char* out, size_t size) {
-    if (!sniffed_) {
-      Status status = Sniff();
-      if (!status.ok()) return status.error();
-    }
-    if (gzip_) return Inflate(out, size);
-    if (raw_at_ < raw_.size()) {
-      const size_t count = std::min(size, raw_.size() - raw_at_);
-      std::memcpy(out, raw_.data() + raw_at_, count);
-      raw_at_ += count;
-      return count;
-    }
-    return ReadRaw(out, size);
-  }
-
-  int64_t bytes_read() const { return read_; }
-  int64_t bytes_total() const { return total_; }
-
- private:
-  // False if there will be nothing to read because nobody waits any longer.
-  bool WaitForInput() const {
-    pollfd wait = {fd_, POLLIN, 0};
-    while (keep_waiting_ && poll(&wait, 1, kPollMs) == 0) {
-      if (!keep_waiting_()) return false;
-    }
-    return true;
-  }
-
-  Result<size_t> ReadRaw(char* out, size_t size) {
-    for (;;) {
-      if (!WaitForInput()) return size_t{0};
-      const ssize_t count = read(fd_, out, size);
-      if (count >= 0) {
-        read_ += count;
-        return static_cast<size_t>(count);
-      }
-      if (errno != EINTR) return IoError("cannot read", path_, errno);
-    }
-  }
-
-  Status Sniff() {
-    sniffed_ = true;
-    raw_.resize(kReadBytes);
-    size_t have = 0;
-    while (have < 4) {
-      Result<size_t> count = ReadRaw(raw_.data() + have, raw_.size() - have);
-      if (!count.ok()) return count.error();
-      if (*count == 0) break;
-      have += *count;
-    }
-    raw_.resize(have);
-    gzip_ = have >= 2 && static_cast<unsigned char>(raw_[0]) == 0x1f &&
-            static_cast<unsigned char>(raw_[1]) == 0x8b;
-    const std::string_view start(raw_.data(), std::min<size_t>(have, 4));
-    if (start == "PAR1") {
-      return Error{
-          ErrorCode::kInput, StrCat("'", path_, "' is a Parquet file, not JSON Lines"),
-          "python3 -c \"import datasets; datasets.Dataset.from_parquet('IN').to_json('OUT')\""};
-    }
-    if (start == "\x28\xb5\x2f\xfd") {
-      return Error{ErrorCode::kInput, StrCat("'", path_, "' is compressed with zstd"),
-                   "unpack it on the way: zstd -dc FILE | assay .. -"};
-    }
-    return {};
-  }
-
-  Result<size_t> Inflate(char* out, size_t size) {
-    stream_.next_out = reinterpret_cast<Bytef*>(out);
-    stream_.avail_out = static_cast<uInt>(size);
-    while (stream_.avail_out == size) {
-      if (raw_at_ == raw_.size()) {
-        raw_.resize(kReadBytes);
-        Result<size_t> count = ReadRaw(raw_.data(), raw_.size());
-        if (!count.ok()) return count.error();
-        raw_.resize(*count);
-        raw_at_ = 0;
-        if (*count == 0) {
-          if (!inflating_) return size_t{0};
-          return Error{ErrorCode::kInput,
-                       StrCat("'", path_, "' ends in the middle of its gzip data"),
-                       "the file was cut short: copy or download it again"};
-        }
-      }
-      if (!inflating_) {
-        const auto* in = stream_.next_in;
-        (void)in;
-        if (inflateInit2(&stream_, 15 + 32) != Z_OK)
-          return Error{ErrorCode::kInternal, "zlib: inflateInit2 failed", ""};
-        inflating_ = true;
-      }
-      stream_.next_in = reinterpret_cast<Bytef*>(raw_.data() + raw_at_);
-      stream_.avail_in = static_cast<uInt>(raw_.size() - raw_at_);
-      const int code = inflate(&stream_, Z_NO_FLUSH);
-      raw_at_ = raw_.size() - stream_.avail_in;
-      if (code == Z_STREAM_END) {  // another member may follow
-        inflateEnd(&stream_);
-        inflating_ = false;
-      } else if (code != Z_OK && code != Z_BUF_ERROR) {
-        return Error{
-            ErrorCode::kInput,
-            StrCat("'", path_, "' is not valid gzip data: ", stream_.msg ? stream_.msg : "corrupt"),
-            "test it with `gzip -t`"};
-      }
-    }
-    return size - stream_.avail_out;
-  }
-
-  std::string path_;
-  int fd_ = -1;
-  std::function<bool()> keep_waiting_;  // empty: regular files never keep us waiting
-  bool sniffed_ = false;
-  bool gzip_ = false;
-  bool inflating_ = false;
-  z_stream stream_{};
-  std::vector<char> raw_;
-  size_t raw_at_ = 0;
-  int64_t read_ = 0;
-  int64_t total_ = 0;
-};
 
 class LineReaderImpl : public LineReader {
  public:

@@ -1,7 +1,7 @@
 // Rows of sampled groups as JSON: what `assay score` and the trainers read. Knows the two native shapes (a group
 // with "completions", a flat sample with "completion") and the problem keys of the common code sets (HumanEval's
 // "test" and "entry_point", MBPP's "test_list"), which become verification_info. Keys not understood are kept in
-// Problem::extra. Pure; thread-safe. Rows of other layouts are made into these by core/input_format.h.
+// Problem::extra. Pure; thread-safe. Rows of other layouts are made into these by core/rows/input_format.h.
 #pragma once
 
 #include "core/json.h"

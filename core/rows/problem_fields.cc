@@ -1,0 +1,128 @@
+#include "core/rows/problem_fields.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "core/rows/row_edit.h"
+
+namespace assay {
+namespace {
+
+// What can stand as a reference answer: a scalar, or a list of them.
+bool IsAnswer(const Json& value) {
+  const Json::Array* list = value.AsArray();
+  if (list == nullptr) return !value.IsObject();
+  return std::none_of(list->begin(), list->end(),
+                      [](const Json& item) { return item.IsArray() || item.IsObject(); });
+}
+
+// A list of {input, output} as tests of a whole program.
+Json Cases(const Json& tests) {
+  Json cases = Json::MakeArray();
+  for (const Json& test : *tests.AsArray()) {
+    cases.Append(Json()
+                     .Set("type", "stdin_stdout")
+                     .Set("input", std::string(test.StringOr("input", "")))
+                     .Set("output", std::string(test.StringOr("output", ""))));
+  }
+  return cases;
+}
+
+// Pairs of inputs and outputs as tests of ours.
+Json StdinTests(const Json& inputs, const Json& outputs, const Json* fn_name) {
+  const Json::Array *in = inputs.AsArray(), *out = outputs.AsArray();
+  if (in == nullptr || out == nullptr || in->size() != out->size()) return Json();
+  Json cases = Json::MakeArray();
+  for (size_t i = 0; i < in->size(); ++i) {
+    Json test = Json().Set("type", fn_name != nullptr ? "function_call" : "stdin_stdout");
+    if (fn_name != nullptr) test.Set("fn_name", *fn_name);
+    test.Set("input", (*in)[i]).Set("output", (*out)[i]);
+    cases.Append(std::move(test));
+  }
+  return Json().Set("language", "python").Set("test_cases", std::move(cases));
+}
+
+// verl's ground truth: text for mathematics; for code a struct of inputs and outputs, or of asserts.
+void FillFromGroundTruth(const Json& truth, Json* row) {
+  const Json tests = Struct(&truth);
+  if (const Json* asserts = tests.Find("assert_case")) {
+    FillWith(row, "verification_info", Json().Set("asserts", *asserts));
+  } else if (tests.Find("inputs") != nullptr && tests.Find("outputs") != nullptr) {
+    FillWith(row, "verification_info",
+             StdinTests(*tests.Find("inputs"), *tests.Find("outputs"), Present(tests, "fn_name")));
+  } else if (IsAnswer(truth)) {
+    FillWith(row, "answer", truth);
+  }
+}
+
+// open-instruct names its verifier in `dataset`; the ground truth of code is asserts, or inputs and outputs.
+void FillFromOpenInstruct(Json* row) {
+  const std::string kind(row->StringOr("dataset", ""));
+  if (kind.empty() || !Has(*row, "ground_truth")) return;
+  const Json tests = Struct(row->Find("ground_truth"));
+  if (kind == "gsm8k" || kind == "math" || kind == "strict_math") FillWith(row, "task", "math");
+  if (kind != "code" && kind != "code_stdio") return;
+  FillWith(row, "task", "code");
+  if (kind == "code") {
+    FillWith(row, "verification_info", Json().Set("asserts", tests));
+  } else if (tests.IsArray()) {
+    FillWith(row, "verification_info", Json().Set("test_cases", Cases(tests)));
+  }
+}
+
+// open-r1/codeforces: tests, checker and limits as columns of the row.
+void FillFromCodeforces(Json* row) {
+  const Json* tests = Present(*row, "official_tests");
+  if (tests == nullptr || !tests->IsArray() || Has(*row, "verification_info")) return;
+  Json info = Json::MakeObject();
+  info.Set("language", std::string(row->StringOr("language", "python")));
+  info.Set("test_cases", Cases(*tests));
+  if (const Json* checker = Present(*row, "generated_checker")) info.Set("checker", *checker);
+  Json limits = Json::MakeObject();
+  if (const double seconds = row->DoubleOr("time_limit", 0); seconds > 0)
+    limits.Set("cpu_ms", static_cast<int64_t>(seconds * 1000));
+  if (const double mib = row->DoubleOr("memory_limit", 0); mib > 0)
+    limits.Set("memory_mib", static_cast<int64_t>(mib));
+  if (!limits.AsObject()->empty()) info.Set("limits", std::move(limits));
+  row->Set("verification_info", std::move(info));
+}
+
+// SYNTHETIC-1 says `verifiable_math`, verl `math` in `ability`; ours are the verifiers' names.
+void FillTask(Json* row) {
+  if (Has(*row, "task")) return;
+  for (const char* key : {"task_type", "ability"}) {
+    const std::string_view kind = row->StringOr(key, "");
+    if (kind.empty()) continue;
+    const bool math = kind.find("math") != std::string_view::npos;
+    const bool code = kind.find("code") != std::string_view::npos || kind.find("coding") == 0;
+    row->Set("task", math ? Json("math") : code ? Json("code") : Json(kind));
+    return;
+  }
+}
+
+}  // namespace
+
+void FillProblem(Json* row) {
+  FillTask(row);
+  // In front of HumanEval's tests the prompt is a piece of the program: no description may take its place.
+  if (!Has(*row, "entry_point"))
+    Fill(row, "prompt", {"problem", "question", "instruction", "question_content"});
+  if (const Json* model = Present(*row, "reward_model"); model != nullptr && model->IsObject()) {
+    if (const Json* truth = Present(*model, "ground_truth")) FillFromGroundTruth(Json(*truth), row);
+  }
+  if (Has(*row, "verification_info")) {
+    const Json info = Struct(row->Find("verification_info"));
+    if (const Json* truth = Present(info, "ground_truth")) FillWith(row, "answer", *truth);
+  }
+  FillFromCodeforces(row);
+  FillFromOpenInstruct(row);
+  for (const char* key :
+       {"expected_answer", "ground_truth", "gold_standard_solution", "solution"}) {
+    const Json* value = Present(*row, key);
+    if (value != nullptr && IsAnswer(*value)) FillWith(row, "answer", Json(*value));
+  }
+}
+
+}  // namespace assay

@@ -1,0 +1,126 @@
+// jsonl: our own group line, flat or one line a problem, with where each row came from (docs/formats.md).
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/rows/group_json.h"
+#include "core/text.h"
+#include "datagen/export/export_form.h"
+#include "datagen/export/sample_columns.h"
+
+namespace assay {
+namespace {
+
+Json VerdictsOf(const StoredGroup& group, const StoredSample& sample) {
+  Json out = Json::MakeObject();
+  for (size_t term = 0; term < sample.score.verdicts.size(); ++term) {
+    out.Set(group.labels[term], VerdictToJson(sample.score.verdicts[term], /*with_ms=*/false));
+  }
+  return out;
+}
+
+Json RewardOf(const StoredSample& sample) {
+  return sample.score.reward ? Json(*sample.score.reward) : Json();
+}
+
+Json AdvantageOf(const StoredSample& sample) {
+  return sample.score.advantage.mask ? Json(sample.score.advantage.value) : Json();
+}
+
+Json SourceOf(const std::string& dataset, const DatasetRow& row) {
+  Result<Json> decision = ParseJson(row.decision);
+  return Json()
+      .Set("dataset", dataset)
+      .Set("position", row.position)
+      .Set("decision", decision.ok() ? *decision : Json(row.decision))
+      .Set("run", row.run)
+      .Set("tool_version", row.run_tool_version)
+      .Set("file", row.group.key.file)
+      .Set("line", row.group.key.line)
+      .Set("line_hash", row.group.key.line_hash.Hex())
+      .Set("sample", row.group.samples[0].index);
+}
+
+Json NumberArray(const std::vector<double>& values) {
+  Json out = Json::MakeArray();
+  for (double value : values) out.Append(value);
+  return out;
+}
+
+Json NumberArray(const std::vector<int64_t>& values) {
+  Json out = Json::MakeArray();
+  for (int64_t value : values) out.Append(value);
+  return out;
+}
+
+Json FlatLine(const std::string& dataset, const DatasetRow& row) {
+  const StoredSample& stored = row.group.samples[0];
+  Group group;
+  group.flat = true;
+  group.problem = row.group.problem;
+  group.problem.extra = SampleColumns(row.group);
+  group.samples = {stored.sample};
+  Json line = GroupToJson(group);
+  if (!stored.sample.token_ids.empty()) line.Set("token_ids", NumberArray(stored.sample.token_ids));
+  if (!stored.sample.logprobs.empty()) line.Set("logprobs", NumberArray(stored.sample.logprobs));
+  line.Set("reward", RewardOf(stored))
+      .Set("advantage", AdvantageOf(stored))
+      .Set("verdicts", VerdictsOf(row.group, stored));
+  line.Set("provenance", SourceOf(dataset, row));
+  return line;
+}
+
+// The kept samples of one input row, as one line with parallel arrays.
+Json GroupLine(const std::string& dataset, const std::vector<DatasetRow>& rows) {
+  Group group;
+  group.problem = rows[0].group.problem;
+  Json rewards = Json::MakeArray(), advantages = Json::MakeArray(), verdicts = Json::MakeArray(),
+       sources = Json::MakeArray();
+  for (const DatasetRow& row : rows) {
+    const StoredSample& sample = row.group.samples[0];
+    group.samples.push_back(sample.sample);
+    rewards.Append(RewardOf(sample));
+    advantages.Append(AdvantageOf(sample));
+    verdicts.Append(VerdictsOf(row.group, sample));
+    sources.Append(SourceOf(dataset, row));
+  }
+  KeepEntries(rows, &group.problem.extra);
+  Json line = GroupToJson(group);
+  line.Set("rewards", std::move(rewards))
+      .Set("advantages", std::move(advantages))
+      .Set("verdicts", std::move(verdicts));
+  line.Set("provenance", std::move(sources));
+  return line;
+}
+
+Status WriteJsonl(Store* store, const DatasetRecord& dataset, const ExportOptions& options,
+                  WholeFile* file, ExportResult* result) {
+  std::vector<DatasetRow> pending;
+  const auto flush = [&]() -> Status {
+    if (pending.empty()) return {};
+    ++result->lines;
+    Status status = file->Write(GroupLine(dataset.name, pending));
+    pending.clear();
+    return status;
+  };
+  Status status = store->ForEachDatasetRow(dataset.id, true, [&](const DatasetRow& row) -> Status {
+    ++result->rows;
+    if (!options.group) {
+      ++result->lines;
+      return file->Write(FlatLine(dataset.name, row));
+    }
+    if (!pending.empty() && pending[0].group.row_id != row.group.row_id) {
+      if (Status written = flush(); !written.ok()) return written;
+    }
+    pending.push_back(row);
+    return {};
+  });
+  return status.ok() ? flush() : status;
+}
+
+}  // namespace
+
+const ExportForm kGroupLineForm = {"jsonl", /*groups=*/true, WriteJsonl};
+
+}  // namespace assay

@@ -1,0 +1,19 @@
+// The columns of an input row as columns of one of its samples, or of those of its samples that a data set keeps: arrays that stand
+// beside the completions ("labels") are cut to size, everything else is passed on. Pure functions; thread-safe.
+#pragma once
+
+#include <vector>
+
+#include "core/json.h"
+#include "datagen/store/store.h"
+
+namespace assay {
+
+// Of the one sample in `group`: the row's columns that are not the sample's own; of arrays beside the completions, the sample's entry,
+// under its own name ("label"). An object.
+Json SampleColumns(const StoredGroup& group);
+
+// Of all of `rows`, which are of one input row: cuts those arrays in `extra` to the kept samples' entries.
+void KeepEntries(const std::vector<DatasetRow>& rows, Json* extra);
+
+}  // namespace assay
