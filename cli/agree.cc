@@ -19,9 +19,9 @@ struct AgreeFlags {
 
 struct Disagreement {
   std::string file, id;
-  int64_t line, sample;
-  bool label;
-  double reward;
+  int64_t line = 0, sample = 0;
+  bool label = false;
+  double reward = 0;
   std::string reason;
 };
 
@@ -93,7 +93,46 @@ void Compare(const Json& label, const Json& reward, const Json* verdicts, double
   out->disagreements.push_back(std::move(where));
 }
 
-Status ReadFile(const std::string& file, const AgreeFlags& flags, Agreement* out) {
+// Compares the samples of one scored row; `where` names the row.
+Status CompareRow(const Json& row, const AgreeFlags& flags, Disagreement where, Agreement* out) {
+  const std::string place = StrCat(where.file, ":", where.line, ": ");
+  if (!row.IsObject()) {
+    return Error{ErrorCode::kInput, StrCat(place, "the line is no object"),
+                 "is this a file that `assay score` wrote?"};
+  }
+  const Json* labels = row.Find(flags.labels);
+  if (labels == nullptr) {
+    return Error{
+        ErrorCode::kInput, StrCat(place, "no field '", flags.labels, "'"),
+        "name the field with --labels; `assay score` passes unknown fields of its input on"};
+  }
+  if (const Json* id = row.Find("id")) where.id = id->ScalarText();
+  const Json *rewards = row.Find("rewards"), *reward = row.Find("reward"),
+             *verdicts = row.Find("verdicts");
+  if (reward != nullptr) {
+    Compare(*labels, *reward, verdicts, flags.threshold, where, out);
+    return {};
+  }
+  const Json::Array* values = rewards != nullptr ? rewards->AsArray() : nullptr;
+  if (labels->IsNull() && values != nullptr) {
+    out->unlabelled += static_cast<int64_t>(values->size());
+    return {};
+  }
+  const Json::Array* list = labels->AsArray();
+  if (list == nullptr || values == nullptr || list->size() != values->size()) {
+    return Error{ErrorCode::kInput, StrCat(place, "'", flags.labels, "' does not fit the rewards"),
+                 "it must be as long as 'rewards'; is this a file that `assay score` wrote?"};
+  }
+  const Json::Array* each = verdicts != nullptr ? verdicts->AsArray() : nullptr;
+  for (size_t i = 0; i < list->size(); ++i) {
+    where.sample = static_cast<int64_t>(i);
+    Compare((*list)[i], (*values)[i], each != nullptr && i < each->size() ? &(*each)[i] : nullptr,
+            flags.threshold, where, out);
+  }
+  return {};
+}
+
+Status CompareFile(const std::string& file, const AgreeFlags& flags, Agreement* out) {
   Result<std::unique_ptr<LineReader>> reader = LineReader::Open(file);
   if (!reader.ok()) return reader.error();
   LineReader::Line line;
@@ -106,44 +145,10 @@ Status ReadFile(const std::string& file, const AgreeFlags& flags, Agreement* out
       return Error{ErrorCode::kInput, StrCat(file, ":", line.number, ": ", row.error().message),
                    row.error().hint};
     if (row->Find("error") != nullptr) continue;
-    if (!row->IsObject()) {
-      return Error{ErrorCode::kInput, StrCat(file, ":", line.number, ": the line is no object"),
-                   "is this a file that `assay score` wrote?"};
-    }
-    const Json* labels = row->Find(flags.labels);
-    if (labels == nullptr) {
-      return Error{
-          ErrorCode::kInput, StrCat(file, ":", line.number, ": no field '", flags.labels, "'"),
-          "name the field with --labels; `assay score` passes unknown fields of its input on"};
-    }
-    Disagreement where{file,        row->Find("id") != nullptr ? row->Find("id")->ScalarText() : "",
-                       line.number, 0,
-                       false,       0,
-                       ""};
-    const Json *rewards = row->Find("rewards"), *reward = row->Find("reward"),
-               *verdicts = row->Find("verdicts");
-    if (reward != nullptr) {
-      Compare(*labels, *reward, verdicts, flags.threshold, where, out);
-      continue;
-    }
-    if (labels->IsNull() && rewards != nullptr && rewards->IsArray()) {
-      out->unlabelled += static_cast<int64_t>(rewards->AsArray()->size());
-      continue;
-    }
-    const Json::Array* list = labels->AsArray();
-    const Json::Array* values = rewards != nullptr ? rewards->AsArray() : nullptr;
-    if (list == nullptr || values == nullptr || list->size() != values->size()) {
-      return Error{
-          ErrorCode::kInput,
-          StrCat(file, ":", line.number, ": '", flags.labels, "' does not fit the rewards"),
-          "it must be as long as 'rewards'; is this a file that `assay score` wrote?"};
-    }
-    const Json::Array* each = verdicts != nullptr ? verdicts->AsArray() : nullptr;
-    for (size_t i = 0; i < list->size(); ++i) {
-      where.sample = static_cast<int64_t>(i);
-      Compare((*list)[i], (*values)[i], each != nullptr && i < each->size() ? &(*each)[i] : nullptr,
-              flags.threshold, where, out);
-    }
+    Disagreement where;
+    where.file = file;
+    where.line = line.number;
+    if (Status status = CompareRow(*row, flags, where, out); !status.ok()) return status;
   }
 }
 
@@ -210,7 +215,7 @@ int RunAgree(Context* context, const AgreeFlags& flags) {
     return Fail(*context, status.error());
   Agreement result;
   for (const std::string& file : flags.files) {
-    Status status = ReadFile(file, flags, &result);
+    Status status = CompareFile(file, flags, &result);
     if (!status.ok()) return Fail(*context, status.error());
   }
   if (result.compared() == 0) {

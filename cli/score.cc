@@ -1,6 +1,8 @@
 // assay score: rows of sampled answers in, one line of verdicts, rewards and advantages for each out.
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
+
 #include "cli/command.h"
 #include "core/jsonl.h"
 #include "core/progress.h"
@@ -97,35 +99,48 @@ std::string Percent(int64_t part, int64_t whole) {
                    : std::string("-");
 }
 
+// "  math: pass 71.4 % (714 of 1,000), abstained 3; wrong_value 200, no_answer 86"
+std::string TermLine(const std::string& label, const VerdictTally& term, bool verbose) {
+  const int64_t judged = term.pass + term.fail;
+  std::string text = StrCat("  ", label, ": pass ", Percent(term.pass, judged), " (",
+                            WithThousands(term.pass), " of ", WithThousands(judged), ")");
+  if (term.abstain > 0) StrAppend(&text, ", abstained ", WithThousands(term.abstain));
+  if (term.fault > 0) StrAppend(&text, ", faults ", WithThousands(term.fault));
+  std::vector<std::pair<int64_t, std::string>> reasons;
+  for (const auto& [reason, count] : term.reasons) {
+    if (reason != "ok") reasons.emplace_back(-count, reason);
+  }
+  std::sort(reasons.begin(), reasons.end());
+  const size_t shown = verbose ? reasons.size() : std::min(kReasonsShown, reasons.size());
+  for (size_t i = 0; i < shown; ++i) {
+    StrAppend(&text, i == 0 ? "; " : ", ", reasons[i].second, " ",
+              WithThousands(-reasons[i].first));
+  }
+  if (reasons.size() > shown)
+    StrAppend(&text, ", and ", reasons.size() - shown, " more reasons (-v)");
+  return text + "\n";
+}
+
+std::string RepairsLine(const JsonRepairs& repairs) {
+  if (repairs.lone_surrogates + repairs.nonfinite + repairs.big_numbers + repairs.invalid_utf8 == 0)
+    return "";
+  return StrCat("  repaired while reading: ", repairs.lone_surrogates, " lone surrogates, ",
+                repairs.nonfinite, " NaN or Infinity, ", repairs.big_numbers,
+                " integers above 64 bits, ", repairs.invalid_utf8, " bytes that are no UTF-8\n");
+}
+
 void PrintSummary(const Context& context, const ScoreRunSummary& summary, const ScoreFlags& flags) {
-  std::string text;
-  StrAppend(&text, WithThousands(summary.groups), " groups, ", WithThousands(summary.samples),
-            " samples in ", FixedDigits(summary.seconds, 2), " s (",
-            WithThousands(static_cast<int64_t>(
-                summary.seconds > 0 ? static_cast<double>(summary.samples) / summary.seconds : 0)),
-            " samples/s)");
+  const double rate =
+      summary.seconds > 0 ? static_cast<double>(summary.samples) / summary.seconds : 0;
+  std::string text =
+      StrCat(WithThousands(summary.groups), " groups, ", WithThousands(summary.samples),
+             " samples in ", FixedDigits(summary.seconds, 2), " s (",
+             WithThousands(static_cast<int64_t>(rate)), " samples/s)");
   if (summary.resumed > 0)
     StrAppend(&text, ", after ", WithThousands(summary.resumed), " rows taken over from before");
   StrAppend(&text, "\n");
-  for (const auto& [label, term] : summary.terms) {
-    StrAppend(&text, "  ", label, ": pass ", Percent(term.pass, term.pass + term.fail), " (",
-              WithThousands(term.pass), " of ", WithThousands(term.pass + term.fail), ")");
-    if (term.abstain > 0) StrAppend(&text, ", abstained ", WithThousands(term.abstain));
-    if (term.fault > 0) StrAppend(&text, ", faults ", WithThousands(term.fault));
-    std::vector<std::pair<int64_t, std::string>> reasons;
-    for (const auto& [reason, count] : term.reasons) {
-      if (reason != "ok") reasons.emplace_back(-count, reason);
-    }
-    std::sort(reasons.begin(), reasons.end());
-    const size_t shown = context.global.verbose ? reasons.size() : kReasonsShown;
-    for (size_t i = 0; i < reasons.size() && i < shown; ++i) {
-      StrAppend(&text, i == 0 ? "; " : ", ", reasons[i].second, " ",
-                WithThousands(-reasons[i].first));
-    }
-    if (reasons.size() > shown)
-      StrAppend(&text, ", and ", reasons.size() - shown, " more reasons (-v)");
-    StrAppend(&text, "\n");
-  }
+  for (const auto& [label, term] : summary.terms)
+    text += TermLine(label, term, context.global.verbose);
   if (summary.scored > 0) {
     StrAppend(&text, "  reward: mean ",
               FixedDigits(summary.reward_sum / static_cast<double>(summary.scored), 4),
@@ -138,20 +153,36 @@ void PrintSummary(const Context& context, const ScoreRunSummary& summary, const 
   if (summary.bad_rows > 0)
     StrAppend(&text, "  bad lines: ", WithThousands(summary.bad_rows),
               " (each reported in its place in the output)\n");
-  const JsonRepairs& repairs = summary.repairs;
-  if (repairs.lone_surrogates + repairs.nonfinite + repairs.big_numbers + repairs.invalid_utf8 >
-      0) {
-    StrAppend(&text, "  repaired while reading: ", repairs.lone_surrogates, " lone surrogates, ",
-              repairs.nonfinite, " NaN or Infinity, ", repairs.big_numbers,
-              " integers above 64 bits, ", repairs.invalid_utf8, " bytes that are no UTF-8\n");
-  }
+  text += RepairsLine(summary.repairs);
   if (!context.global.output.empty()) StrAppend(&text, "  written: ", context.global.output, "\n");
   if (!flags.store.empty())
     StrAppend(&text, "  stored: ", flags.store, ", run '", flags.run_name, "'\n");
   if (summary.interrupted)
     StrAppend(&text, "interrupted: the same command with --resume goes on from here\n");
-  if (!text.empty() && text.back() == '\n') text.pop_back();
+  text.pop_back();  // the last newline
   Note(context, text);
+}
+
+ScoreRunOptions MakeRunOptions(Context* context, const ScoreFlags& flags) {
+  const GlobalOptions& global = context->global;
+  ScoreRunOptions options;
+  options.files = flags.files;
+  options.output = global.output;
+  options.store = flags.store;
+  options.run_name = flags.run_name;
+  options.input_format = flags.input_format == "auto" ? "" : flags.input_format;
+  options.group_by = flags.group_by;
+  options.jobs = global.Jobs();
+  options.with_times = !flags.no_times;
+  options.strict = flags.strict;
+  options.resume = flags.resume;
+  options.progress = !global.quiet && !global.no_progress && Progress::StderrIsTerminal();
+  options.seed = global.seed;
+  options.tool_version = Version();
+  options.interrupted = &context->interrupted;
+  options.cancel = [context] { context->CancelSandbox(); };
+  options.warn = [context](const std::string& text) { Warn(*context, text); };
+  return options;
 }
 
 int RunScore(Context* context, const ScoreFlags& flags) {
@@ -163,25 +194,8 @@ int RunScore(Context* context, const ScoreFlags& flags) {
   Result<std::unique_ptr<Rubric>> rubric = Rubric::Make(*spec, context->MakeEnv());
   if (!rubric.ok()) return Fail(*context, rubric.error());
 
-  ScoreRunOptions options;
-  options.files = flags.files;
-  options.output = context->global.output;
-  options.store = flags.store;
-  options.run_name = flags.run_name;
-  options.input_format = flags.input_format == "auto" ? "" : flags.input_format;
-  options.group_by = flags.group_by;
-  options.jobs = context->global.Jobs();
-  options.with_times = !flags.no_times;
-  options.strict = flags.strict;
-  options.resume = flags.resume;
-  options.progress =
-      !context->global.quiet && !context->global.no_progress && Progress::StderrIsTerminal();
-  options.seed = context->global.seed;
-  options.tool_version = Version();
-  options.interrupted = &context->interrupted;
-  options.cancel = [context] { context->CancelSandbox(); };
+  const ScoreRunOptions options = MakeRunOptions(context, flags);
   context->polls_interrupted = true;
-  options.warn = [context](const std::string& text) { Warn(*context, text); };
   if (context->global.verbose) {
     Note(*context,
          StrCat(flags.files.size(), flags.files.size() == 1 ? " file, " : " files, ", options.jobs,
@@ -196,9 +210,7 @@ int RunScore(Context* context, const ScoreFlags& flags) {
   }
   if (summary->interrupted) return kExitInterrupted;
   if (summary->faults > 0 || summary->bad_rows > 0) return kExitFaults;
-  const double share = summary->scored > 0 ? static_cast<double>(summary->all_pass) /
-                                                 static_cast<double>(summary->scored)
-                                           : 0;
+  const double share = summary->PassShare();
   if (flags.fail_under >= 0 && share < flags.fail_under) {
     Note(*context,
          StrCat("pass rate ", FixedDigits(share, 4), " is under --fail-under ", flags.fail_under));
