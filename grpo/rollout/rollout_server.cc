@@ -63,7 +63,8 @@ Result<std::vector<int64_t>> IdsOf(const Json& choice, const Json& logprobs) {
   return ids;
 }
 
-Result<Sample> SampleOf(const Json& choice, const TrainSpec& spec, const ServerSampling& sampling) {
+Result<Sample> SampleOf(const Json& choice, const ServerSpec& server,
+                        const ServerSampling& sampling) {
   const Json* logprobs = choice.Find("logprobs");
   const Json* values = logprobs == nullptr ? nullptr : logprobs->Find("token_logprobs");
   if (values == nullptr || !values->IsArray()) {
@@ -78,9 +79,9 @@ Result<Sample> SampleOf(const Json& choice, const TrainSpec& spec, const ServerS
                             " log-probs for one completion"),
                      "");
   }
-  if (static_cast<int64_t>(ids->size()) > spec.max_completion_length) {
+  if (static_cast<int64_t>(ids->size()) > sampling.params.max_new_tokens) {
     return BadAnswer(StrCat("has a completion of ", ids->size(), " tokens, max_tokens was ",
-                            spec.max_completion_length),
+                            sampling.params.max_new_tokens),
                      "");
   }
   Sample sample;
@@ -102,18 +103,18 @@ Result<Sample> SampleOf(const Json& choice, const TrainSpec& spec, const ServerS
   sample.token_ids = std::move(*ids);
   sample.text = choice.StringOr("text", "");
   sample.finish_reason = choice.StringOr("finish_reason", "");
-  sample.model = spec.server.model;
+  sample.model = server.model;
   return sample;
 }
 
 // Worker threads fetch, the calling thread hands on.
 class Fetcher {
  public:
-  Fetcher(const TrainSpec& spec, const ServerSampling& sampling,
+  Fetcher(const ServerSpec& server, const ServerSampling& sampling,
           const std::vector<ServerRequest>& requests, const HttpPostOptions& http)
-      : spec_(spec), sampling_(sampling), requests_(requests), http_(http) {
+      : server_(server), sampling_(sampling), requests_(requests), http_(http) {
     const int64_t workers =
-        std::min<int64_t>(spec.server.concurrency, static_cast<int64_t>(requests.size()));
+        std::min<int64_t>(server.concurrency, static_cast<int64_t>(requests.size()));
     http_.cancelled = &stop_;
     for (int64_t i = 0; i < workers; ++i) threads_.emplace_back([this] { Work(); });
   }
@@ -150,10 +151,9 @@ class Fetcher {
  private:
   void Work() {
     for (size_t i = next_++; i < requests_.size() && !stop_; i = next_++) {
-      Result<std::string> body =
-          HttpPostJson(CompletionsUrl(spec_.server.url),
-                       CompletionsRequest(spec_, sampling_, requests_[i]), http_);
-      Result<std::vector<Sample>> samples = body.ok() ? ParseCompletions(*body, spec_, sampling_)
+      Result<std::string> body = HttpPostJson(
+          CompletionsUrl(server_.url), CompletionsRequest(server_, sampling_, requests_[i]), http_);
+      Result<std::vector<Sample>> samples = body.ok() ? ParseCompletions(*body, server_, sampling_)
                                                       : Result<std::vector<Sample>>(body.error());
       const std::lock_guard<std::mutex> lock(mutex_);
       done_.emplace_back(i, std::move(samples));
@@ -161,7 +161,7 @@ class Fetcher {
     }
   }
 
-  const TrainSpec& spec_;
+  const ServerSpec& server_;
   const ServerSampling& sampling_;
   const std::vector<ServerRequest>& requests_;
   HttpPostOptions http_;
@@ -194,35 +194,36 @@ std::string CompletionsUrl(const std::string& base) {
   return url + "/completions";
 }
 
-std::string CompletionsRequest(const TrainSpec& spec, const ServerSampling& sampling,
+std::string CompletionsRequest(const ServerSpec& server, const ServerSampling& sampling,
                                const ServerRequest& request) {
+  const SamplingParams& params = sampling.params;
   Json prompt = Json::MakeArray();
   for (int64_t id : request.prompt) prompt.Append(id);
   Json body = Json::MakeObject();
-  body.Set("model", spec.server.model)
+  body.Set("model", server.model)
       .Set("prompt", prompt)
       .Set("n", sampling.samples)
-      .Set("max_tokens", spec.max_completion_length)
-      .Set("temperature", spec.temperature)
-      .Set("top_p", spec.top_p)
+      .Set("max_tokens", params.max_new_tokens)
+      .Set("temperature", params.temperature)
+      .Set("top_p", params.top_p)
       .Set("seed", request.seed)
       .Set("logprobs", 1)
       .Set("return_token_ids", true)
       .Set("return_tokens_as_token_ids", true);
   // Not every server knows these: sent only where the recipe asks for them.
-  if (spec.top_k > 0) body.Set("top_k", spec.top_k);
-  if (spec.min_p > 0) body.Set("min_p", spec.min_p);
-  if (spec.repetition_penalty != 1) body.Set("repetition_penalty", spec.repetition_penalty);
-  if (spec.min_completion_length > 0) body.Set("min_tokens", spec.min_completion_length);
-  if (!spec.stop.empty()) {
+  if (params.top_k > 0) body.Set("top_k", params.top_k);
+  if (params.min_p > 0) body.Set("min_p", params.min_p);
+  if (params.repetition_penalty != 1) body.Set("repetition_penalty", params.repetition_penalty);
+  if (params.min_new_tokens > 0) body.Set("min_tokens", params.min_new_tokens);
+  if (!params.stop.empty()) {
     Json stop = Json::MakeArray();
-    for (const std::string& text : spec.stop) stop.Append(text);
+    for (const std::string& text : params.stop) stop.Append(text);
     body.Set("stop", stop).Set("include_stop_str_in_output", true);
   }
   return body.Dump();
 }
 
-Result<std::vector<Sample>> ParseCompletions(std::string_view body, const TrainSpec& spec,
+Result<std::vector<Sample>> ParseCompletions(std::string_view body, const ServerSpec& server,
                                              const ServerSampling& sampling) {
   Result<Json> answer = ParseJson(body);
   if (!answer.ok())
@@ -239,24 +240,25 @@ Result<std::vector<Sample>> ParseCompletions(std::string_view body, const TrainS
   }
   std::vector<Sample> samples;
   for (const Json& choice : given) {
-    Result<Sample> sample = SampleOf(choice, spec, sampling);
+    Result<Sample> sample = SampleOf(choice, server, sampling);
     if (!sample.ok()) return sample.error();
     samples.push_back(std::move(*sample));
   }
   return samples;
 }
 
-Status FetchGroups(const TrainSpec& spec, const ServerSampling& sampling,
+Status FetchGroups(const ServerSpec& server, const ServerSampling& sampling,
                    const std::vector<ServerRequest>& requests, const OnGroup& on_group) {
-  Result<std::string> key = ServerKey(spec.server);
+  Result<std::string> key = ServerKey(server);
   if (!key.ok()) return key.error();
   HttpPostOptions http;
   http.bearer = std::move(*key);
-  http.timeout_s = spec.server.timeout_s;
-  http.retries = spec.server.retries;
+  http.timeout_s = server.timeout_s;
+  http.retries = server.retries;
   http.back_off_s = sampling.back_off_s;
-  http.max_bytes = kBytesBeside + sampling.samples * spec.max_completion_length * kBytesPerToken;
-  Fetcher fetcher(spec, sampling, requests, http);
+  http.max_bytes =
+      kBytesBeside + sampling.samples * sampling.params.max_new_tokens * kBytesPerToken;
+  Fetcher fetcher(server, sampling, requests, http);
   return fetcher.HandOn(on_group);
 }
 

@@ -13,6 +13,7 @@
 #include "core/result.h"
 #include "core/types.h"
 #include "grpo/config/run_spec.h"
+#include "grpo/rollout/sampling_params.h"
 
 namespace assay {
 
@@ -23,6 +24,7 @@ struct ServerRequest {
 };
 
 struct ServerSampling {
+  SamplingParams params;   // stop_ids are the server's own
   int64_t samples = 1;     // of each prompt
   int64_t vocab_size = 0;  // of the model that is trained: ids are below it
   double back_off_s = 0.5;
@@ -35,14 +37,14 @@ Result<std::string> ServerKey(const ServerSpec& server);
 // Calls `on_group(index of the request, group)` on this thread for each request, in the order in which they are answered; an error
 // of it ends the fetching. Errors: HttpPostJson's; kInput for an answer that lacks what training needs, with what to do.
 using OnGroup = std::function<Status(size_t request, Group group)>;
-Status FetchGroups(const TrainSpec& spec, const ServerSampling& sampling,
+Status FetchGroups(const ServerSpec& server, const ServerSampling& sampling,
                    const std::vector<ServerRequest>& requests, const OnGroup& on_group);
 
 // The pieces, for tests. The URL of completions for a base address with or without "/v1" and slashes at its end.
 std::string CompletionsUrl(const std::string& base);
-std::string CompletionsRequest(const TrainSpec& spec, const ServerSampling& sampling,
+std::string CompletionsRequest(const ServerSpec& server, const ServerSampling& sampling,
                                const ServerRequest& request);
-Result<std::vector<Sample>> ParseCompletions(std::string_view body, const TrainSpec& spec,
+Result<std::vector<Sample>> ParseCompletions(std::string_view body, const ServerSpec& server,
                                              const ServerSampling& sampling);
 
 }  // namespace assay

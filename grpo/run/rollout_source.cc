@@ -195,13 +195,14 @@ RolloutSource::DrawnGroups RolloutSource::FromServer(const std::vector<Problem>&
     requests.push_back({problems[i], std::move(*ids), static_cast<int64_t>(seed >> 33)});
   }
   ServerSampling sampling;
+  sampling.params = SamplingOf(recipe_.train);
   sampling.samples = recipe_.num_generations;
   sampling.vocab_size = setup.policy.config.vocab_size;
   sampling.interrupted = run_->env().interrupted;
   std::vector<Drawn> groups(problems.size());
   std::vector<size_t> tickets(problems.size());
-  const Status fetched =
-      FetchGroups(recipe_.train, sampling, requests, [&](size_t request, Group group) -> Status {
+  const Status fetched = FetchGroups(
+      recipe_.train.server, sampling, requests, [&](size_t request, Group group) -> Status {
         Result<Drawn> out = FromOutside(std::move(group));
         if (!out.ok()) return out.error();
         groups[request] = std::move(*out);

@@ -128,16 +128,22 @@ bool Interrupted(const TrainEnv& env) {
   return env.interrupted != nullptr && env.interrupted->load();
 }
 
+SamplingParams SamplingOf(const TrainSpec& spec) {
+  SamplingParams params;
+  params.temperature = spec.temperature;
+  params.top_p = spec.top_p;
+  params.top_k = spec.top_k;
+  params.min_p = spec.min_p;
+  params.repetition_penalty = spec.repetition_penalty;
+  params.max_new_tokens = spec.max_completion_length;
+  params.min_new_tokens = spec.min_completion_length;
+  params.stop = spec.stop;
+  return params;
+}
+
 GenerateOptions RolloutOptions(const TrainSpec& spec, const TrainEnv& env) {
   GenerateOptions options;
-  options.sampling.temperature = spec.temperature;
-  options.sampling.top_p = spec.top_p;
-  options.sampling.top_k = spec.top_k;
-  options.sampling.min_p = spec.min_p;
-  options.sampling.repetition_penalty = spec.repetition_penalty;
-  options.sampling.max_new_tokens = spec.max_completion_length;
-  options.sampling.min_new_tokens = spec.min_completion_length;
-  options.sampling.stop = spec.stop;
+  options.sampling = SamplingOf(spec);
   options.max_rows = spec.generation_rows;
   options.cancelled = [&env] { return Interrupted(env); };
   return options;

@@ -50,6 +50,8 @@ Result<PolicySetup> SetUpPolicy(const TrainSpec& spec);
 Result<std::shared_ptr<const Rubric>> SetUpRubric(const RewardConfig& config,
                                                   const VerifierEnv& env);
 RewardPool::Options PoolOptions(const RewardConfig& config);
+// How the recipe draws completions, and the same with rows and interruption for our own sampler.
+SamplingParams SamplingOf(const TrainSpec& spec);
 GenerateOptions RolloutOptions(const TrainSpec& spec, const TrainEnv& env);
 
 // Makes DIR, or finds the checkpoint to go on from ("" to start). Errors: kUsage when DIR holds a run and `resume` is off, or

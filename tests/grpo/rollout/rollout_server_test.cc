@@ -24,10 +24,10 @@ class RolloutServer : public testing::Test {
   void SetUp() override {
     if (!kHttpClient) GTEST_SKIP() << "built without libcurl (libcurl4-openssl-dev)";
     ASSERT_TRUE(server_->running()) << "python3 did not start";
-    spec_.server.model = "tiny";
-    spec_.server.timeout_s = 10;
-    spec_.server.retries = 3;
-    spec_.max_completion_length = 6;
+    server_spec_.model = "tiny";
+    server_spec_.timeout_s = 10;
+    server_spec_.retries = 3;
+    sampling_.params.max_new_tokens = 6;
     sampling_.samples = 4;
     sampling_.vocab_size = 14;
     sampling_.back_off_s = 0.01;
@@ -41,12 +41,13 @@ class RolloutServer : public testing::Test {
   }
 
   Status Fetch(const std::string& way) {
-    spec_.server.url = server_->Url(way);
+    server_spec_.url = server_->Url(way);
     groups_.clear();
-    return FetchGroups(spec_, sampling_, requests_, [&](size_t request, Group group) -> Status {
-      groups_[request] = std::move(group);
-      return {};
-    });
+    return FetchGroups(server_spec_, sampling_, requests_,
+                       [&](size_t request, Group group) -> Status {
+                         groups_[request] = std::move(group);
+                         return {};
+                       });
   }
   Error ErrorOf(const std::string& way) {
     const Status status = Fetch(way);
@@ -72,7 +73,7 @@ class RolloutServer : public testing::Test {
   }
 
   static CompletionsServer* server_;
-  TrainSpec spec_;
+  ServerSpec server_spec_;
   ServerSampling sampling_;
   std::vector<ServerRequest> requests_;
   std::map<size_t, Group> groups_;
@@ -99,7 +100,7 @@ TEST_F(RolloutServer, TheKeyComesFromTheEnvironment) {
   Error error = ErrorOf("key");
   EXPECT_NE(error.message.find("status 401"), std::string::npos) << error.message;
   EXPECT_NE(error.hint.find("server.key_env"), std::string::npos) << error.hint;
-  spec_.server.key_env = "ASSAY_TEST_ROLLOUT_KEY";
+  server_spec_.key_env = "ASSAY_TEST_ROLLOUT_KEY";
   unsetenv("ASSAY_TEST_ROLLOUT_KEY");
   error = ErrorOf("key");
   EXPECT_EQ(error.code, ErrorCode::kUsage);
@@ -127,15 +128,15 @@ TEST_F(RolloutServer, AnAnswerThatCannotBeTrainedOnIsRefused) {
 }
 
 TEST_F(RolloutServer, AHangARefusalAndAFloodEndInTime) {
-  spec_.server.timeout_s = 0.4;
-  spec_.server.retries = 1;
+  server_spec_.timeout_s = 0.4;
+  server_spec_.retries = 1;
   const auto begun = std::chrono::steady_clock::now();
   Error error = ErrorOf("hang");
   EXPECT_EQ(error.code, ErrorCode::kUnavailable);
   EXPECT_NE(error.message.find("did not answer within 0.4 s (2 attempts)"), std::string::npos)
       << error.message;
   EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(10));
-  spec_.server.timeout_s = 10;
+  server_spec_.timeout_s = 10;
   error = ErrorOf("down");
   EXPECT_EQ(error.code, ErrorCode::kUnavailable);
   EXPECT_NE(error.message.find("status 503 (2 attempts): down"), std::string::npos)
@@ -148,10 +149,10 @@ TEST_F(RolloutServer, AHangARefusalAndAFloodEndInTime) {
 }
 
 TEST_F(RolloutServer, NobodyThere) {
-  spec_.server.url = "http://127.0.0.1:1/v1";
-  spec_.server.retries = 1;
-  const Status status =
-      FetchGroups(spec_, sampling_, requests_, [](size_t, const Group&) -> Status { return {}; });
+  server_spec_.url = "http://127.0.0.1:1/v1";
+  server_spec_.retries = 1;
+  const Status status = FetchGroups(server_spec_, sampling_, requests_,
+                                    [](size_t, const Group&) -> Status { return {}; });
   ASSERT_FALSE(status.ok());
   EXPECT_EQ(status.error().code, ErrorCode::kUnavailable);
   EXPECT_NE(status.error().message.find("cannot reach"), std::string::npos);
@@ -167,8 +168,8 @@ TEST_F(RolloutServer, AnInterruptEndsTheWaiting) {
 
 TEST(RolloutServerWithoutClient, SaysWhatIsMissing) {
   if (kHttpClient) return;  // the build that the tests above are for
-  TrainSpec spec;
-  spec.server.url = "http://127.0.0.1:1";
+  ServerSpec spec;
+  spec.url = "http://127.0.0.1:1";
   const Status status =
       FetchGroups(spec, {}, {{{}, {1}, 0}}, [](size_t, const Group&) -> Status { return {}; });
   ASSERT_FALSE(status.ok());
@@ -181,11 +182,11 @@ TEST(CompletionsUrl, TakesAnyBase) {
 }
 
 TEST(CompletionsRequest, AsksForWhatTheRecipeSays) {
-  TrainSpec spec;
-  spec.server.model = "m";
-  spec.temperature = 0.5;
-  spec.top_k = 7;
+  ServerSpec spec;
+  spec.model = "m";
   ServerSampling sampling;
+  sampling.params.temperature = 0.5;
+  sampling.params.top_k = 7;
   sampling.samples = 3;
   const Json body = *ParseJson(CompletionsRequest(spec, sampling, {{}, {5, 6}, 9}));
   EXPECT_EQ(body.Find("prompt")->Dump(), "[5,6]");

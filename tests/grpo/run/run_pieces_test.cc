@@ -1,10 +1,12 @@
-// Pieces of a run without a model: the pool of scoring threads with its time limit, and TensorBoard records.
+// Pieces of a run without a model: the pool of scoring threads with its time limit, TensorBoard records, memory, the order of draws.
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <set>
 #include <string>
 
 #include "grpo/rollout/reward_pool.h"
+#include "grpo/run/draw_order.h"
 #include "grpo/run/memory.h"
 #include "grpo/run/run_log.h"
 
@@ -79,6 +81,26 @@ TEST(TensorBoard, RecordsAreFramedWithMaskedCrcs) {
   const std::string record = TensorBoardRecord(2.0, 300, {{"reward", 0.5}});
   EXPECT_NE(record.find("reward"), std::string::npos);
   EXPECT_EQ(record.size(), 8u + 4u + static_cast<unsigned char>(record[0]) + 4u);
+}
+
+TEST(DrawOrder, EveryEpochIsAllOfThemInAnOrderOfItsOwn) {
+  DrawOrder order(7, 20, /*shuffle=*/true);
+  std::vector<std::vector<int64_t>> epochs(3);
+  for (int64_t draw = 0; draw < 60; ++draw) epochs[draw / 20].push_back(order.At(draw));
+  for (const std::vector<int64_t>& epoch : epochs)
+    EXPECT_EQ(std::set<int64_t>(epoch.begin(), epoch.end()).size(), 20u);
+  EXPECT_NE(epochs[0], epochs[1]);
+  EXPECT_NE(epochs[1], epochs[2]);
+}
+
+TEST(DrawOrder, IsTheSameFromTheMiddleAndBackwards) {
+  DrawOrder whole(7, 20, /*shuffle=*/true);
+  std::vector<int64_t> drawn;
+  for (int64_t draw = 0; draw < 50; ++draw) drawn.push_back(whole.At(draw));
+  DrawOrder resumed(7, 20, /*shuffle=*/true);
+  for (int64_t draw = 49; draw >= 0; --draw) EXPECT_EQ(resumed.At(draw), drawn[draw]);
+  DrawOrder plain(7, 20, /*shuffle=*/false);
+  EXPECT_EQ(plain.At(43), 3);
 }
 
 }  // namespace
