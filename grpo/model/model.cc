@@ -366,7 +366,7 @@ int64_t LongestContext(const PackedBatch& batch) {
 
 RotaryTables MakeRotaryTables(const ModelConfig& config, const at::Tensor& positions,
                               int64_t longest, at::ScalarType dtype) {
-  const RopeTable table = MakeRopeTable(config, longest);
+  const RopeTable table = MakeRopeTable(config.rope, config.head_dim, longest);
   // Rounded like transformers' tables: float32 frequencies, positions, cosines and sines, whatever the model's dtype.
   const at::Tensor frequencies =
       at::tensor(table.inverse_frequencies, at::kDouble).to(at::kFloat).to(positions.device());

@@ -1,6 +1,6 @@
 // BpeTokenizer: the one engine behind every Tokenizer. Symbols are bytes (byte-level BPE) or UTF-8 characters (byte-fallback
-// BPE, and toy vocabularies); merges are applied lowest rank first, leftmost first. Built by tokenizer_load.cc, which fills
-// BpeData; immutable afterwards and safe from many threads.
+// BPE, and toy vocabularies); merges are applied lowest rank first, leftmost first. Built by tokenizer_from_*.cc and
+// tokenizer_toy.cc, which fill BpeData; immutable afterwards and safe from many threads.
 #pragma once
 
 #include <array>
