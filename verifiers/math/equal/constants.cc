@@ -115,7 +115,7 @@ class Constants {
         arb_add(s.get(), s.get(), half.get(), prec);
         arb_floor(s.get(), s.get(), prec);
         Integer* out = part == 0 ? re : im;
-        ok = arb_get_unique_fmpz(out->get(), s.get()) != 0;
+        ok = WholeNumberIn(s.get(), out);
         if (negative) fmpz_neg(out->get(), out->get());
       }
       if (ok) return true;

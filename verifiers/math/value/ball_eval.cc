@@ -481,7 +481,7 @@ Value BallEval::Fold(Op op, const std::vector<Complex>& xs, Complex* out) {
 }
 
 bool BallEval::Whole(const Complex& x, Integer* out) {
-  return x.IsReal() && arb_get_unique_fmpz(out->get(), x.re()) != 0;
+  return x.IsReal() && WholeNumberIn(x.re(), out);
 }
 
 }  // namespace assay::math

@@ -6,6 +6,8 @@
 namespace assay::math {
 namespace {
 
+constexpr slong kMaxWholeBits = slong{1} << 20;
+
 // The exponent e of the least power of two above |x|; without bounds for what no double holds.
 double ExponentOf(const arf_t x) {
   fmpz_t e;
@@ -58,6 +60,11 @@ double SizeLog2(const Complex& z) {
   const double out = MagLog2(m);
   mag_clear(m);
   return out;
+}
+
+bool WholeNumberIn(arb_srcptr x, Integer* out) {
+  return arf_cmpabs_2exp_si(arb_midref(x), kMaxWholeBits) < 0 &&
+         arb_get_unique_fmpz(out->get(), x) != 0;
 }
 
 }  // namespace assay::math

@@ -13,4 +13,8 @@ double LowerLog2(const Complex& z);
 double SizeLog2(const Complex& z);
 double RadiusLog2(const Complex& z);
 
+// The one whole number in the ball, if there is just one and it has at most a million bits: 2^(10^12) is a small ball, and no
+// machine holds it as an integer.
+bool WholeNumberIn(arb_srcptr x, Integer* out);
+
 }  // namespace assay::math

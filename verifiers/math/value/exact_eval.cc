@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <string>
 
+#include "verifiers/math/value/ball_size.h"
 #include "verifiers/math/value/operators.h"
 
 namespace assay::math {
@@ -155,8 +156,9 @@ Value ExactEval::RoundedBall(NodeId id, Rational* out) {
     } else {
       arb_floor(f.get(), z.re(), prec);
     }
-    if (arb_is_exact(f.get()) && arb_get_unique_fmpz(out->num(), f.get())) {
-      fmpz_one(out->den());
+    Integer whole;
+    if (arb_is_exact(f.get()) && WholeNumberIn(f.get(), &whole)) {
+      Set(whole, out);
       return Value::kOk;
     }
   }
