@@ -1,0 +1,97 @@
+// Which lines --group-by joins: neighbours as they come, and all of them where they stand apart.
+#include "datagen/score/group_gatherer.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "core/jsonl.h"
+#include "core/text.h"
+
+namespace assay {
+namespace {
+
+std::string Flat(const std::string& key) {
+  return StrCat("{\"q\":\"", key, "\",\"completion\":\"x\"}");
+}
+
+bool GoOn() { return false; }
+
+class GroupGathererTest : public testing::Test {
+ protected:
+  GroupGathererTest() : field_("q", "") {
+    char name[] = "/tmp/assay-gather-XXXXXX";
+    folder_ = mkdtemp(name);
+  }
+  ~GroupGathererTest() override { std::filesystem::remove_all(folder_); }
+  std::string File(const std::string& name, const std::vector<std::string>& keys) {
+    std::string text;
+    for (const std::string& key : keys) text += Flat(key) + "\n";
+    EXPECT_TRUE(WriteFileAtomic(folder_ + "/" + name, text).ok());
+    return folder_ + "/" + name;
+  }
+
+  GroupField field_;
+  std::string folder_;
+};
+
+TEST_F(GroupGathererTest, OnlyFlatRowsWithTheFieldHaveAKey) {
+  std::string key;
+  EXPECT_TRUE(field_.KeyOf(Flat("a"), &key));
+  EXPECT_EQ(key, "\"a\"");
+  for (const char* line :
+       {"not json", "{\"completion\":\"x\"}", "{\"q\":null,\"completion\":\"x\"}",
+        "{\"q\":\"a\",\"completions\":[\"x\"]}"}) {
+    std::string none;
+    EXPECT_FALSE(field_.KeyOf(line, &none)) << line;
+  }
+}
+
+TEST_F(GroupGathererTest, NeighboursAreJoinedAndWhatGoesOnLaterIsCounted) {
+  std::vector<size_t> sizes;
+  std::atomic<int64_t> split = 0;
+  AdjacentLines lines(
+      field_,
+      [&](ScoreRow row) {
+        sizes.push_back(row.lines.size());
+        return Status();
+      },
+      &split);
+  int64_t number = 0;
+  for (const std::string& text : {Flat("a"), Flat("a"), Flat("b"), std::string("{}"), Flat("a")})
+    EXPECT_TRUE(lines.Take({++number, text}).ok());
+  EXPECT_TRUE(lines.Finish().ok());
+  EXPECT_EQ(sizes, (std::vector<size_t>{2, 1, 1, 1}));
+  EXPECT_EQ(split, 1);
+}
+
+TEST_F(GroupGathererTest, SplitMeansApartInOneFileOrInSeveral) {
+  const std::string sorted = File("sorted", {"a", "a", "b"}),
+                    apart = File("apart", {"a", "b", "a"}), other = File("other", {"c", "b"});
+  EXPECT_FALSE(*GroupsAreSplit({sorted}, field_, GoOn));
+  EXPECT_TRUE(*GroupsAreSplit({apart}, field_, GoOn));
+  EXPECT_TRUE(*GroupsAreSplit({sorted, other}, field_, GoOn));
+  EXPECT_FALSE(*GroupsAreSplit({apart}, GroupField("", ""), GoOn));
+  EXPECT_FALSE(*GroupsAreSplit({apart, "-"}, field_, GoOn));
+}
+
+TEST_F(GroupGathererTest, GatheredRowsComeInTheOrderOfTheirFirstLinesWithAllPlaces) {
+  const std::vector<std::string> files = {File("one", {"a", "b", "a"}), File("two", {"b", "c"})};
+  Result<std::vector<ScoreRow>> rows = GatherGroups(files, field_, GoOn);
+  ASSERT_TRUE(rows.ok());
+  std::vector<std::vector<size_t>> places;
+  for (const ScoreRow& row : *rows) {
+    places.emplace_back();
+    for (const InputLine& line : row.lines) places.back().push_back(line.place);
+  }
+  EXPECT_EQ(places, (std::vector<std::vector<size_t>>{{0, 2}, {1, 3}, {4}}));
+  EXPECT_EQ((*rows)[1].file, 0u);
+  EXPECT_EQ((*rows)[1].lines[1].file, 1u);
+}
+
+}  // namespace
+}  // namespace assay
