@@ -1,7 +1,6 @@
 #include "datagen/report/stats.h"
 
 #include <algorithm>
-#include <cmath>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -130,13 +129,6 @@ std::string CountOf(int64_t part, int64_t whole) {
   return StrCat(WithThousands(part), " (", Percent(part, whole), ")");
 }
 
-std::string DistributionText(const Distribution& d, int digits) {
-  return StrCat("mean ", FixedDigits(d.mean, digits), ", deviation ",
-                FixedDigits(d.deviation, digits), ", min ", FixedDigits(d.min, digits), ", median ",
-                FixedDigits(d.p50, digits), ", 90 % ", FixedDigits(d.p90, digits), ", max ",
-                FixedDigits(d.max, digits));
-}
-
 void AddReasons(const VerdictTally& term, std::string* out) {
   std::vector<std::pair<int64_t, std::string>> reasons;
   for (const auto& [reason, count] : term.reasons) reasons.emplace_back(-count, reason);
@@ -164,7 +156,7 @@ std::string SamplesText(const SampleStats& stats) {
                    WithThousands(term.fault)));
     AddReasons(term, &out);
   }
-  if (stats.scored > 0) AddLine(&out, "reward", DistributionText(stats.reward, 3));
+  if (stats.scored > 0) AddLine(&out, "reward", stats.reward.ToText(3));
   if (stats.groups > 0) AddLine(&out, "groups of 2 or more", WithThousands(stats.groups));
   if (stats.groups > 0)
     AddLine(&out, "without spread", CountOf(stats.zero_variance_groups, stats.groups));
@@ -172,48 +164,11 @@ std::string SamplesText(const SampleStats& stats) {
     AddLine(&out, StrCat("pass@", at.k),
             StrCat(FixedDigits(at.value, 4), " over ", WithThousands(at.problems), " problems"));
   }
-  if (stats.samples > 0) AddLine(&out, "bytes a text", DistributionText(stats.text_bytes, 0));
+  if (stats.samples > 0) AddLine(&out, "bytes a text", stats.text_bytes.ToText(0));
   return out;
 }
 
 }  // namespace
-
-Distribution Distribution::Of(std::vector<double> values) {
-  Distribution out;
-  out.count = static_cast<int64_t>(values.size());
-  if (values.empty()) return out;
-  std::sort(values.begin(), values.end());
-  double sum = 0, squares = 0;
-  for (double value : values) sum += value;
-  out.mean = sum / static_cast<double>(values.size());
-  for (double value : values) squares += (value - out.mean) * (value - out.mean);
-  if (values.size() > 1)
-    out.deviation = std::sqrt(squares / static_cast<double>(values.size() - 1));
-  const auto rank = [&](double share) {
-    const double place = std::ceil(share * static_cast<double>(values.size()));
-    return values[static_cast<size_t>(std::max(place, 1.0)) - 1];
-  };
-  out.min = values.front();
-  out.p10 = rank(0.1);
-  out.p50 = rank(0.5);
-  out.p90 = rank(0.9);
-  out.max = values.back();
-  return out;
-}
-
-Json Distribution::ToJson() const {
-  Json out = Json::MakeObject();
-  out.Set("count", count);
-  if (count == 0) return out;
-  out.Set("mean", mean)
-      .Set("deviation", deviation)
-      .Set("min", min)
-      .Set("p10", p10)
-      .Set("p50", p50)
-      .Set("p90", p90)
-      .Set("max", max);
-  return out;
-}
 
 double PassAtKEstimate(int64_t n, int64_t c, int64_t k) {
   ASSAY_CHECK(0 <= c && c <= n && 1 <= k && k <= n);

@@ -8,18 +8,11 @@
 #include <vector>
 
 #include "core/result.h"
+#include "datagen/report/distribution.h"
 #include "datagen/score/verdict_tally.h"
 #include "datagen/store/store.h"
 
 namespace assay {
-
-// Mean, sample deviation (n - 1), extremes and percentiles (nearest rank) of a list of numbers; zeros for an empty one.
-struct Distribution {
-  int64_t count = 0;
-  double mean = 0, deviation = 0, min = 0, p10 = 0, p50 = 0, p90 = 0, max = 0;
-  static Distribution Of(std::vector<double> values);
-  Json ToJson() const;
-};
 
 struct PassAtK {
   int64_t k = 1;
