@@ -1,0 +1,252 @@
+// Letters and names: subscripts, differentials, applications such as f(x), accents and styles.
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+#include "verifiers/math/syntax/parser/grammar.h"
+#include "verifiers/math/syntax/words.h"
+
+namespace assay::math {
+namespace {
+
+NodeId ParseDiff(Parser& p);
+NodeId FinishLetter(Parser& p, std::string name, bool greek);
+bool PowerBeforeSubscript(const Parser& p);
+bool IsApplication(const Parser& p, const std::string& name);
+bool ConjugateAhead(const Parser& p);
+NodeId ParseStyledArgument(Parser& p);
+
+}  // namespace
+
+NodeId ParseLetter(Parser& p) {
+  if (AtDiff(p)) return ParseDiff(p);
+  const Token token = p.Now();
+  const std::string name(token.text);
+  const bool greek = token.kind == Tok::kGreek;
+  p.Next();
+  // x1 = 2: on the left of an equation an index, where a product would be written 1x.
+  if (!p.in_word && !greek && p.Is(Tok::kNumber) && !p.Now().space && p.Now().aux == 0 &&
+      p.Ahead(1).kind == Tok::kRel && p.Ahead(1).aux == kEq && p.Now().text.size() <= 2) {
+    const NodeId indexed = p.tree.Symbol(name + "_" + std::string(p.Now().text));
+    p.Next();
+    return indexed;
+  }
+  return FinishLetter(p, name, greek);
+}
+
+NodeId LetterNode(Parser& p, std::string_view letter) {
+  if (letter == "e") return p.tree.Const(ConstId::kE);
+  if (letter == "i" && p.bound_i == 0) return p.tree.Const(ConstId::kI);
+  return p.tree.Symbol(letter);
+}
+
+bool AtDiff(const Parser& p) {
+  if (p.integrals == 0 || !p.Is(Tok::kLetter) || p.Now().text != "d") return false;
+  if (p.in_word) return p.letter_at + 2 == p.tokens[p.at].text.size();
+  const Token& n = p.Ahead(1);
+  return (n.kind == Tok::kLetter || n.kind == Tok::kGreek);
+}
+
+std::string RawScript(Parser& p) {
+  std::string raw;
+  if (!p.Is(Tok::kGroupOpen)) {
+    raw = Spell(p.Now());
+    if (raw.empty()) p.Fail();
+    p.Next();
+    return raw;
+  }
+  int level = 0;
+  while (!p.AtEnd()) {
+    if (p.Is(Tok::kGroupOpen)) {
+      ++level;
+    } else if (p.Is(Tok::kGroupClose)) {
+      if (--level == 0) {
+        p.Next();
+        return raw;
+      }
+    } else {
+      raw += Spell(p.Now());
+    }
+    if (raw.size() > 200) break;
+    p.Next();
+  }
+  p.Fail();
+  return raw;
+}
+
+std::string Spell(const Token& t) {
+  switch (t.kind) {
+    case Tok::kText:
+      return NormalizeWords(t.text);
+    case Tok::kPlus:
+      return "+";
+    case Tok::kMinus:
+      return "-";
+    case Tok::kComma:
+      return ",";
+    case Tok::kStar:
+      return "*";
+    case Tok::kSlash:
+      return "/";
+    case Tok::kCaret:
+      return "^";
+    case Tok::kUnder:
+      return "_";
+    case Tok::kPrime:
+      return "'";
+    case Tok::kOpen:
+    case Tok::kClose:
+      return std::string(1, static_cast<char>(t.aux));
+    case Tok::kRel:
+      return std::string(1, static_cast<char>(t.aux));
+    case Tok::kConst:
+      return "const" + std::to_string(t.aux);
+    case Tok::kBar:
+      return "|";
+    case Tok::kFrac:
+      return "frac";
+    case Tok::kSqrt:
+      return "sqrt";
+    default:
+      return std::string(t.text);
+  }
+}
+
+NodeId ApplyOrSymbol(Parser& p, const std::string& name, bool primed) {
+  const bool braces = p.Is(Tok::kGroupOpen) && p.NextIsA(Tok::kOpen, '(') && !p.Now().space;
+  if (!braces && (!p.IsA(Tok::kOpen, '(') || p.Now().space)) return p.tree.Symbol(name);
+  if (braces) p.Next();
+  if (!primed && !IsApplication(p, name)) {
+    if (braces) --p.at;
+    return p.tree.Symbol(name);
+  }
+  p.Next();
+  Ids args;
+  ParseItems(p, &args);
+  if (p.failed || !p.IsA(Tok::kClose, ')') || args.empty()) return p.Fail();
+  p.Next();
+  if (braces && !p.Accept(Tok::kGroupClose)) return p.Fail();
+  if (name == "C" && args.size() == 2) return p.tree.Add(Op::kBinom, {args[0], args[1]});
+  if (name == "Gamma" && args.size() == 1) return p.tree.Func(FuncId::kGamma, args[0]);
+  const NodeId id = p.Add(Op::kApply, args);
+  p.tree.nodes[id].num = p.tree.Intern(name);
+  return id;
+}
+
+NodeId ParseStyled(Parser& p) {
+  const int style = p.Now().aux;
+  p.Next();
+  if (style == 1) return ParseStyledArgument(p);
+  static constexpr const char* kNames[] = {"",    "",     "bar",   "hat",
+                                           "dot", "ddot", "tilde", "overline"};
+  if (style == 7 && p.Is(Tok::kGroupOpen) && p.Ahead(1).kind == Tok::kWord)
+    return ParseStyledArgument(p);
+  if ((style == 7 || style == 2) && ConjugateAhead(p)) {
+    const NodeId z = ParseGroup(p);
+    return p.failed ? kNoNode : p.tree.Func(FuncId::kConj, z);
+  }
+  std::string raw = RawScript(p);
+  if (p.failed) return kNoNode;
+  const std::string name = std::string(style == 7 ? "bar" : kNames[style]) + "(" + raw + ")";
+  return FinishLetter(p, name, true);
+}
+
+namespace {
+
+NodeId ParseDiff(Parser& p) {
+  p.Next();
+  const NodeId variable = p.tree.Symbol(p.Now().text);
+  p.Next();
+  p.diff_seen = p.integrals;
+  p.diff_variable = variable;
+  return p.tree.Add(Op::kDiff, {variable});
+}
+
+// Subscripts (on either side of a power), then an argument list if the name is a function's.
+NodeId FinishLetter(Parser& p, std::string name, bool greek) {
+  NodeId exponent = kNoNode;
+  if (p.in_word) return greek ? p.tree.Symbol(name) : LetterNode(p, name);
+  if (p.Is(Tok::kCaret) && PowerBeforeSubscript(p)) {
+    p.Next();
+    exponent = ParseScript(p);
+    if (p.failed) return kNoNode;
+  }
+  if (p.Is(Tok::kUnder)) {
+    p.Next();
+    const std::string script = RawScript(p);
+    if (p.failed) return kNoNode;
+    if (!script.empty()) name += "_" + script;
+  }
+  NodeId id;
+  if (name == "e" && !greek) {
+    id = p.tree.Const(ConstId::kE);
+  } else if (name == "i" && !greek && p.bound_i == 0) {
+    id = p.tree.Const(ConstId::kI);
+  } else {
+    id = ApplyOrSymbol(p, name, false);
+  }
+  if (p.failed) return kNoNode;
+  return exponent == kNoNode ? id : p.tree.Add(Op::kPow, {id, exponent});
+}
+
+// x^2_1: is there an underscore behind the exponent?
+bool PowerBeforeSubscript(const Parser& p) {
+  size_t i = p.at + 1;
+  if (p.tokens[i].kind == Tok::kGroupOpen) {
+    int level = 0;
+    const size_t limit = std::min(p.tokens.size() - 1, i + 40);
+    for (; i < limit; ++i) {
+      if (p.tokens[i].kind == Tok::kGroupOpen) ++level;
+      if (p.tokens[i].kind == Tok::kGroupClose && --level == 0) break;
+    }
+  }
+  return i + 1 < p.tokens.size() && p.tokens[i + 1].kind == Tok::kUnder;
+}
+
+bool IsApplication(const Parser& p, const std::string& name) {
+  static constexpr std::string_view kFunctions[] = {"f", "g", "h", "F", "G", "H", "Gamma", "zeta"};
+  const std::string_view stem = std::string_view(name).substr(0, name.find('_'));
+  for (const std::string_view f : kFunctions) {
+    if (stem == f) return true;
+  }
+  const Tok first = p.Ahead(1).kind;
+  const bool one = p.Ahead(2).kind == Tok::kClose;
+  // C(10, 3) is a number of combinations; C(1, 2) names a point.
+  if (name == "C" && first == Tok::kNumber && p.Ahead(2).kind == Tok::kComma &&
+      p.Ahead(3).kind == Tok::kNumber && p.Ahead(4).kind == Tok::kClose && p.Ahead(1).aux == 0 &&
+      p.Ahead(3).aux == 0 && p.Ahead(1).text.size() < 10 &&
+      ToInt(p.Ahead(1).text) >= ToInt(p.Ahead(3).text))
+    return true;
+  // x(0), y(1) and P(2) are values of functions; x(1.2) and n(5) are products.
+  if (first == Tok::kNumber && one)
+    return IsUpper(name[0]) || p.Ahead(1).text == "0" || p.Ahead(1).text == "1";
+  // P(X = 1), P(A | B)
+  if (name == "P" && first == Tok::kLetter &&
+      (p.Ahead(2).kind == Tok::kRel || p.Ahead(2).kind == Tok::kSetOp))
+    return true;
+  const bool letter = (first == Tok::kLetter || first == Tok::kGreek) && one;
+  return letter && (IsUpper(name[0]) || name == "p" || name == "q" || name == "u" ||
+                    name == "delta" || name == "phi" || name == "psi");
+}
+
+// \overline{3+4i}: a group with a number, a sign and the imaginary unit.
+bool ConjugateAhead(const Parser& p) {
+  bool unit = false;
+  bool sign = false;
+  if (!p.Is(Tok::kGroupOpen)) return false;
+  for (size_t i = p.at + 1; i < std::min(p.tokens.size(), p.at + 24); ++i) {
+    if (p.tokens[i].kind == Tok::kGroupClose) return unit && sign;
+    unit = unit || (p.tokens[i].kind == Tok::kLetter && p.tokens[i].text == "i");
+    sign = sign || p.tokens[i].kind == Tok::kPlus || p.tokens[i].kind == Tok::kMinus;
+  }
+  return false;
+}
+
+NodeId ParseStyledArgument(Parser& p) {
+  return p.Is(Tok::kGroupOpen) ? ParseGroup(p) : ParsePrimary(p);
+}
+
+}  // namespace
+
+}  // namespace assay::math

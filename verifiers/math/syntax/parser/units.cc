@@ -1,0 +1,223 @@
+// What stands behind or before a value and says what it counts: units, percent, money, half days.
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "verifiers/math/syntax/parser/grammar.h"
+#include "verifiers/math/syntax/words.h"
+
+namespace assay::math {
+namespace {
+
+int HalfDay(Parser& p);
+NodeId TrailingWords(Parser& p, NodeId value);
+NodeId TryCompound(Parser& p, NodeId value, const std::string& raw);
+const char* MoneyName(char sign);
+
+}  // namespace
+
+NodeId Trailing(Parser& p, NodeId value) {
+  const Deeper deeper(p);
+  if (p.Dead()) return kNoNode;
+  if (const int half = HalfDay(p)) {
+    Ids parts;
+    if (p.tree[value].op == Op::kRatio) {
+      for (uint32_t k = 0; k < p.tree[value].n; ++k) parts.push_back(p.tree.Kid(value, k));
+    } else {
+      parts = {value, p.tree.Number(0)};
+    }
+    return p.Add(Op::kTime, parts, static_cast<uint8_t>(half));
+  }
+  if (p.Is(Tok::kMoney) && (IsItemEnd(p.Ahead(1)) || p.Ahead(1).kind == Tok::kRel)) {
+    const char* unit = MoneyName(static_cast<char>(p.Now().aux));
+    p.Next();
+    return p.tree.Named(Op::kQuantity, unit, {value}, 1);
+  }
+  if (!p.Is(Tok::kText) && !p.Is(Tok::kWord)) return value;
+  if (AtConjunction(p) || (p.Is(Tok::kWord) && (IsEqualsWord(p.Now().text) ||
+                                                (p.Now().text == "in" && !IsItemEnd(p.Ahead(1))) ||
+                                                IsCondition(NormalizeWords(p.Now().text))))) {
+    return value;
+  }
+  return TrailingWords(p, value);
+}
+
+bool AtDottedHalfDay(const Parser& p) {
+  return p.Is(Tok::kLetter) && (p.Now().text == "a" || p.Now().text == "p") && p.at > 0 &&
+         p.tokens[p.at - 1].kind == Tok::kNumber && p.Ahead(1).kind == Tok::kLetter &&
+         p.Ahead(1).text == "m" && size_t{p.Now().pos} + 1 < p.text.size() &&
+         p.text[p.Now().pos + 1] == '.' && IsItemEnd(p.Ahead(2));
+}
+
+NodeId ParseMoney(Parser& p) {
+  const char sign = static_cast<char>(p.Now().aux);
+  p.Next();
+  if (AtListEnd(p) || AtSeparator(p)) return p.Fail();
+  const NodeId value = ParsePower(p);
+  if (p.failed) return kNoNode;
+  return p.tree.Named(Op::kQuantity, MoneyName(sign), {value}, 1);
+}
+
+std::pair<std::string, size_t> LetterUnitAhead(const Parser& p) {
+  std::string unit;
+  if (!(p.Is(Tok::kLetter) || p.Is(Tok::kWord)) || !p.Now().space || p.in_word) return {};
+  size_t count = 0;
+  for (; p.Ahead(count).kind != Tok::kEnd; ++count) {
+    const Token& t = p.Ahead(count);
+    if (count > 12) return {};
+    switch (t.kind) {
+      case Tok::kLetter:
+      case Tok::kWord:
+      case Tok::kNumber:
+        unit += t.text;
+        break;
+      case Tok::kSlash:
+        unit += '/';
+        break;
+      case Tok::kCaret:
+        unit += '^';
+        break;
+      case Tok::kMinus:
+        unit += '-';
+        break;
+      case Tok::kGroupOpen:
+      case Tok::kGroupClose:
+        break;
+      default:
+        return {};
+    }
+  }
+  return {unit, ParseUnit(unit).known ? count : 0};
+}
+
+NodeId TryLetterUnit(Parser& p, NodeId value) {
+  if (!p.Is(Tok::kLetter) || std::strchr("mgshlLNJWVA", p.Now().text[0]) == nullptr ||
+      p.Now().text.size() != 1)
+    return kNoNode;
+  std::string unit(p.Now().text);
+  size_t k = 1;
+  if (p.Ahead(1).kind == Tok::kCaret) {
+    const bool group = p.Ahead(2).kind == Tok::kGroupOpen;
+    const Token& power = p.Ahead(group ? 3 : 2);
+    if (power.kind != Tok::kNumber) return kNoNode;
+    unit += "^" + std::string(power.text);
+    k = group ? 5 : 3;
+  } else if (!p.Now().space) {
+    return kNoNode;  // 3m is a product
+  }
+  if (!IsItemEnd(p.Ahead(k))) return kNoNode;
+  p.at = std::min(p.at + k, p.tokens.size() - 1);
+  return p.tree.Named(Op::kQuantity, unit, {value});
+}
+
+namespace {
+
+// 1 for a.m., 2 for p.m., consumed; else 0.
+int HalfDay(Parser& p) {
+  if (p.Is(Tok::kText) || p.Is(Tok::kWord)) {
+    const std::string w = NormalizeWords(p.Now().text);
+    if (w == "am" || w == "pm") {
+      p.Next();
+      return w == "am" ? 1 : 2;
+    }
+  }
+  if (AtDottedHalfDay(p) || (p.Is(Tok::kLetter) && (p.Now().text == "a" || p.Now().text == "p") &&
+                             p.Ahead(1).kind == Tok::kLetter && p.Ahead(1).text == "m" &&
+                             p.Now().space && p.Ahead(1).space && IsItemEnd(p.Ahead(2)))) {
+    const int half = p.Now().text == "a" ? 1 : 2;
+    p.Next();
+    p.Next();
+    return half;
+  }
+  return 0;
+}
+
+NodeId TrailingWords(Parser& p, NodeId value) {
+  const std::string first = NormalizeWords(p.Now().text);
+  const bool per_cent = first == "per" && NormalizeWords(p.Ahead(1).text) == "cent";
+  if (per_cent) p.Next();
+  if (IsPercentWord(first) || per_cent) {
+    p.Next();
+    return Trailing(p, p.tree.Add(Op::kPercent, {value}));
+  }
+  if (const int64_t factor = Multiplier(first)) {
+    p.Next();
+    return Trailing(p, p.tree.Add(Op::kMul, {value, p.tree.Number(factor)}));
+  }
+  std::string raw;
+  const size_t words_begin = p.at;
+  while (!IsItemEnd(p.Now()) && !p.Is(Tok::kRel) && !p.Is(Tok::kBar) && !p.failed) {
+    switch (p.Now().kind) {
+      case Tok::kText:
+      case Tok::kWord:
+      case Tok::kLetter:
+      case Tok::kNumber:
+        if (p.Is(Tok::kNumber) && p.Now().space && p.at > words_begin) {
+          if (const NodeId sum = TryCompound(p, value, raw); sum != kNoNode) return sum;
+          // "15 lub 16": what holds another number is no unit.
+          return p.Fail();
+        }
+        if (p.Now().space || !raw.empty()) raw += ' ';
+        raw += p.Now().text;
+        break;
+      case Tok::kCaret:
+        raw += '^';
+        break;
+      case Tok::kSlash:
+        raw += '/';
+        break;
+      case Tok::kMinus:
+        raw += '-';
+        break;
+      case Tok::kStar:
+      case Tok::kGroupOpen:
+      case Tok::kPrime:
+        raw += ' ';
+        break;
+      case Tok::kOpen:
+      case Tok::kColon:
+        break;
+      default:
+        return p.Fail();
+    }
+    p.Next();
+    // The closing brace of an exponent: cm^{2}.
+    while (p.Is(Tok::kGroupClose) && !raw.empty() && p.open_groups == 0) p.Next();
+  }
+  const std::string words = NormalizeWords(raw);
+  if (HasNegation(words) || raw.find('?') != std::string::npos) return p.Fail();
+  if (words.empty()) return value;
+  if (words == "degrees" || words == "degree") return p.tree.Add(Op::kDegree, {value});
+  return p.tree.Named(Op::kQuantity, raw, {value});
+}
+
+// "2 hours 30 minutes", "5 ft 6 in": a second value in a unit of the same dimension.
+NodeId TryCompound(Parser& p, NodeId value, const std::string& raw) {
+  const Unit unit = ParseUnit(raw);
+  const Token& next = p.Ahead(1);
+  if (!unit.known || (next.kind != Tok::kWord && next.kind != Tok::kText)) return kNoNode;
+  const Unit second = ParseUnit(next.text);
+  __int128 num = static_cast<__int128>(second.num) * unit.den;
+  __int128 den = static_cast<__int128>(second.den) * unit.num;
+  if (!second.known || second.dimension != unit.dimension || num > INT64_MAX || den > INT64_MAX)
+    return kNoNode;
+  const NodeId more = LiteralNode(p, p.Now().text);
+  if (p.failed) return kNoNode;
+  p.Next();
+  p.Next();
+  const NodeId scale = p.tree.Number(static_cast<int64_t>(num), static_cast<int64_t>(den));
+  const NodeId sum = p.tree.Add(Op::kAdd, {value, p.tree.Add(Op::kMul, {more, scale})});
+  if (p.Is(Tok::kNumber)) {
+    if (const NodeId third = TryCompound(p, sum, raw); third != kNoNode) return third;
+  }
+  return IsItemEnd(p.Now()) ? p.tree.Named(Op::kQuantity, raw, {sum}) : p.Fail();
+}
+
+const char* MoneyName(char sign) {
+  return sign == 'e' ? "euro" : sign == 'p' ? "gbp" : sign == 'y' ? "yen" : "dollars";
+}
+
+}  // namespace
+
+}  // namespace assay::math
