@@ -9,7 +9,7 @@ JOBS ?= $(shell awk -v cores="$$(nproc)" '/MemAvailable/ { fit = int($$2 / 15728
   print fit < 1 ? 1 : (fit < cores ? fit : cores) }' /proc/meminfo)
 export ASSAY_TRAIN TORCH_PREFIX
 
-.PHONY: help setup configure build test demo demo-train evidence model bench lint format clean
+.PHONY: help setup configure build test demo demo-train evidence model bench lint docs format clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,10 @@ bench: build  ## every benchmark, one JSON line each
 
 lint: configure  ## clang-format, clang-tidy and who may include whom (scripts/rooms.py) on the project's own files
 	@$(PYTHON) scripts/lint.py --build $(BUILD) -j $(JOBS)
+
+docs: configure  ## rewrite the tables and schemas of options in docs/ from the program
+	@cmake --build $(BUILD) -j $(JOBS) --target assay-options
+	@$(PYTHON) scripts/option_docs.py . $(BUILD)
 
 format: setup  ## rewrite the project's own files with clang-format
 	@git ls-files '*.h' '*.cc' | xargs -P $(JOBS) -n 16 clang-format -i

@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "cli/command.h"
+#include "core/option_docs.h"
 #include "core/text.h"
 
 namespace assay {
@@ -21,13 +22,14 @@ int RunVerifiers(Context* context, const std::string& name) {
       return context->Output(Json()
                                  .Set("name", info->name)
                                  .Set("summary", info->summary)
-                                 .Set("options", info->options_help)
+                                 .Set("options", OptionLines(info->options()))
+                                 .Set("options_schema", OptionSchema(info->options(), true))
                                  .Set("needs_sandbox", info->needs_sandbox)
                                  .Dump());
     }
     std::string text = StrCat(info->name, ": ", info->summary, "\n");
-    for (std::string_view line : SplitChar(info->options_help, '\n'))
-      StrAppend(&text, "  ", line, "\n");
+    const std::string lines = OptionLines(info->options());
+    for (std::string_view line : SplitChar(lines, '\n')) StrAppend(&text, "  ", line, "\n");
     if (info->needs_sandbox)
       StrAppend(&text, "  (runs programs in the sandbox: see `assay doctor`)\n");
     return context->Output(text);

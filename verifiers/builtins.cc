@@ -11,13 +11,12 @@ namespace assay {
 // One row a verifier. A constant table, because a static library drops registrars that nothing refers to.
 const std::vector<VerifierInfo>& BuiltinVerifiers() {
   static const std::vector<VerifierInfo> kTable = {
-      {"code", "runs the program against the row's tests in the sandbox", kCodeOptionsHelp, true,
+      {"code", "runs the program against the row's tests in the sandbox", CodeOptionInfos, true,
        MakeCodeVerifier},
-      {"format", "one <think>..</think> pair first, then a non-empty answer",
-       "prefilled: true | false (default false): the prompt ended with <think> already", false,
-       MakeFormatVerifier},
+      {"format", "one <think>..</think> pair first, then a non-empty answer", FormatOptionInfos,
+       false, MakeFormatVerifier},
       {"math", "finds the final answer in a reply and compares it with the gold, exactly",
-       kMathOptionsHelp, false, MakeMathVerifier},
+       MathOptionInfos, false, MakeMathVerifier},
   };
   return kTable;
 }
@@ -51,22 +50,14 @@ Result<std::unique_ptr<Verifier>> MakeVerifier(std::string_view name, const Json
   return info->make(options, with_sandbox);
 }
 
-Status CheckOptionNames(const Json& options, std::string_view verifier,
-                        const std::vector<std::string>& known) {
-  if (options.IsNull()) return {};
-  const Json::Object* object = options.AsObject();
-  if (object == nullptr) {
-    return Error{ErrorCode::kUsage,
-                 StrCat("options of verifier '", verifier, "' are not an object"),
-                 "for example {\"mode\": \"bare\"}"};
-  }
-  for (const Json::Member& member : *object) {
-    if (std::find(known.begin(), known.end(), member.key) != known.end()) continue;
-    return Error{ErrorCode::kUsage,
-                 StrCat("unknown option '", member.key, "' of verifier '", verifier, "'"),
-                 known.empty() ? std::string("it has no options") : DidYouMean(member.key, known)};
-  }
-  return {};
+Options VerifierOptions(std::string_view verifier) {
+  return Options("option", StrCat(" of verifier '", verifier, "'"));
+}
+
+std::vector<Verdict> BadRowOptions(const Error& error, size_t count) {
+  const std::string sentence =
+      error.hint.empty() ? error.message : StrCat(error.message, " (", error.hint, ")");
+  return std::vector<Verdict>(count, Verdict::Fault("gold_bad_options", sentence));
 }
 
 }  // namespace assay

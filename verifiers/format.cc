@@ -13,16 +13,10 @@ struct FormatOptions {
   bool prefilled = false;
 };
 
-Result<FormatOptions> ReadOptions(const Json& json, FormatOptions base) {
-  Status status = CheckOptionNames(json, "format", {"prefilled"});
-  if (!status.ok()) return status.error();
-  if (const Json* value = json.Find("prefilled")) {
-    if (!value->IsBool())
-      return Error{ErrorCode::kUsage,
-                   "option 'prefilled' of verifier 'format' is not true or false", ""};
-    base.prefilled = *value->AsBool();
-  }
-  return base;
+Options Table(FormatOptions* o) {
+  Options table = VerifierOptions("format");
+  table.Add("prefilled", &o->prefilled, "the prompt ended with <think> already");
+  return table;
 }
 
 class FormatVerifier : public Verifier {
@@ -39,12 +33,8 @@ class FormatVerifier : public Verifier {
   std::vector<Verdict> Verify(const Group& group, const Json* row_options) const override {
     FormatOptions options = options_;
     if (row_options != nullptr) {
-      Result<FormatOptions> merged = ReadOptions(*row_options, options_);
-      if (!merged.ok()) {
-        return std::vector<Verdict>(group.samples.size(),
-                                    Verdict::Fault("gold_bad_options", merged.error().message));
-      }
-      options = *merged;
+      if (Status status = Table(&options).Read(*row_options); !status.ok())
+        return BadRowOptions(status.error(), group.samples.size());
     }
     std::vector<Verdict> verdicts;
     verdicts.reserve(group.samples.size());
@@ -105,10 +95,15 @@ class FormatVerifier : public Verifier {
 
 }  // namespace
 
+std::vector<OptionInfo> FormatOptionInfos() {
+  FormatOptions defaults;
+  return Table(&defaults).Infos();
+}
+
 Result<std::unique_ptr<Verifier>> MakeFormatVerifier(const Json& options, const VerifierEnv&) {
-  Result<FormatOptions> read = ReadOptions(options, {});
-  if (!read.ok()) return read.error();
-  return std::unique_ptr<Verifier>(std::make_unique<FormatVerifier>(*read));
+  FormatOptions read;
+  if (Status status = Table(&read).Read(options); !status.ok()) return status.error();
+  return std::unique_ptr<Verifier>(std::make_unique<FormatVerifier>(read));
 }
 
 }  // namespace assay

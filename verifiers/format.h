@@ -9,7 +9,8 @@
 
 namespace assay {
 
-// Options: prefilled (default false): the prompt already ended with the opening tag, so the reply starts inside the reasoning.
+std::vector<OptionInfo> FormatOptionInfos();
+
 Result<std::unique_ptr<Verifier>> MakeFormatVerifier(const Json& options, const VerifierEnv& env);
 
 }  // namespace assay

@@ -1,101 +1,49 @@
 #include "verifiers/rubric.h"
 
-#include <algorithm>
 #include <cmath>
 #include <map>
 #include <mutex>
 #include <set>
-#include <sstream>
-
-#define TOML_EXCEPTIONS 0
-#include <toml++/toml.h>
 
 #include "core/advantage.h"
+#include "core/options.h"
 #include "core/text.h"
+#include "core/toml.h"
 
 namespace assay {
 namespace {
 
-const char* RuleName(RubricSpec::Rule rule) {
-  switch (rule) {
-    case RubricSpec::Rule::kSum:
-      return "sum";
-    case RubricSpec::Rule::kProduct:
-      return "product";
-    case RubricSpec::Rule::kGate:
-      return "gate";
-  }
-  return "sum";
+const ChoiceNames<RubricSpec::Rule>& RuleNames() {
+  static const ChoiceNames<RubricSpec::Rule> kNames = {{"sum", RubricSpec::Rule::kSum},
+                                                       {"product", RubricSpec::Rule::kProduct},
+                                                       {"gate", RubricSpec::Rule::kGate}};
+  return kNames;
 }
 
-Json FromToml(const toml::node& node) {
-  if (const auto* table = node.as_table()) {
-    Json out = Json::MakeObject();
-    for (const auto& [key, value] : *table) out.Set(key.str(), FromToml(value));
-    return out;
-  }
-  if (const auto* array = node.as_array()) {
-    Json out = Json::MakeArray();
-    for (const toml::node& item : *array) out.Append(FromToml(item));
-    return out;
-  }
-  if (const auto* text = node.as_string()) return Json(text->get());
-  if (const auto* number = node.as_integer()) return Json(static_cast<int64_t>(number->get()));
-  if (const auto* number = node.as_floating_point()) return Json(number->get());
-  if (const auto* flag = node.as_boolean()) return Json(flag->get());
-  std::ostringstream text;
-  if (const auto* date = node.as_date()) text << *date;
-  if (const auto* time = node.as_time()) text << *time;
-  if (const auto* both = node.as_date_time()) text << *both;
-  return Json(text.str());
+Options TermTable(RubricTerm* t) {
+  Options table;
+  table.Add("verifier", &t->verifier, "which verifier judges").Required("verifier = \"math\"");
+  table.Add("label", &t->label, "its key in the output; none: the verifier's name");
+  table.Add("weight", &t->weight, "what a full score earns").Finite();
+  table.Add("gate", &t->gate,
+            "if this term does not pass, the reward is what the gates alone earn: 0");
+  table.Add("options", &t->options, "the verifier's own options");
+  return table;
 }
 
-Error RubricError(const std::string& file, const toml::source_region& where, std::string message,
-                  std::string hint = "") {
-  return {ErrorCode::kUsage,
-          StrCat(file, ":", static_cast<int64_t>(where.begin.line), ": ", message),
-          std::move(hint)};
-}
-
-Status CheckKeys(const toml::table& table, const std::vector<std::string>& known,
-                 const std::string& file) {
-  for (const auto& [key, value] : table) {
-    const std::string name(key.str());
-    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-    return RubricError(file, value.source(), StrCat("unknown key '", name, "'"),
-                       DidYouMean(name, known));
-  }
-  return {};
-}
-
-Result<RubricTerm> ReadTerm(const toml::table& table, const std::string& file) {
-  Status status = CheckKeys(table, {"verifier", "label", "weight", "gate", "options"}, file);
-  if (!status.ok()) return status.error();
+// `terms` gets the [[term]] tables as they stand.
+Options RubricTable(RubricSpec* s, Json* terms) {
   RubricTerm term;
-  const auto* verifier = table.get_as<std::string>("verifier");
-  if (verifier == nullptr) {
-    return RubricError(file, table.source(), "a [[term]] has no 'verifier'",
-                       "for example verifier = \"math\"");
-  }
-  term.verifier = verifier->get();
-  term.label = table["label"].value_or(term.verifier);
-  if (const toml::node* weight = table.get("weight")) {
-    const std::optional<double> value = weight->value<double>();
-    if (!value || !std::isfinite(*value))
-      return RubricError(file, weight->source(), "'weight' is not a number");
-    term.weight = *value;
-  }
-  if (const toml::node* gate = table.get("gate")) {
-    if (!gate->is_boolean())
-      return RubricError(file, gate->source(), "'gate' is not true or false");
-    term.gate = *gate->value<bool>();
-  }
-  if (const toml::node* options = table.get("options")) {
-    if (!options->is_table())
-      return RubricError(file, options->source(), "'options' is not a table");
-    term.options = FromToml(*options);
-  }
-  return term;
+  Options table;
+  table.Add("name", &s->name, "what the rubric is called; none: its file's name");
+  table.Add(
+      "rule", &s->rule, RuleNames(),
+      "sum of weight * score; product of score^weight; gate: 0 unless every gate passes, else "
+      "the sum of the others");
+  table.Add("term", terms, "a verifier each, at least one")
+      .ListOfTables()
+      .Keys(TermTable(&term).Infos());
+  return table;
 }
 
 Status CheckLabels(const RubricSpec& spec) {
@@ -113,20 +61,18 @@ Status CheckLabels(const RubricSpec& spec) {
 }  // namespace
 
 Json RubricSpec::ToJson() const {
-  Json out = Json::MakeObject();
-  out.Set("name", name);
-  out.Set("rule", RuleName(rule));
   Json list = Json::MakeArray();
-  for (const RubricTerm& term : terms) {
-    list.Append(Json()
-                    .Set("verifier", term.verifier)
-                    .Set("label", term.label)
-                    .Set("weight", term.weight)
-                    .Set("gate", term.gate)
-                    .Set("options", term.options));
-  }
-  out.Set("terms", std::move(list));
-  return out;
+  for (RubricTerm term : terms) list.Append(TermTable(&term).ToJson());
+  return Json()
+      .Set("name", name)
+      .Set("rule", NameOf(rule, RuleNames()))
+      .Set("terms", std::move(list));
+}
+
+std::vector<OptionInfo> RubricOptionInfos() {
+  RubricSpec spec;
+  Json terms;
+  return RubricTable(&spec, &terms).Infos();
 }
 
 Result<RubricSpec> RubricFromNames(const std::string& comma_separated) {
@@ -149,38 +95,30 @@ Result<RubricSpec> RubricFromNames(const std::string& comma_separated) {
 }
 
 Result<RubricSpec> RubricFromToml(const std::string& text, const std::string& file_name) {
-  const toml::parse_result parsed = toml::parse(text, file_name);
-  if (!parsed) {
-    return RubricError(file_name, parsed.error().source(),
-                       std::string(parsed.error().description()));
-  }
-  const toml::table& root = parsed.table();
-  Status status = CheckKeys(root, {"name", "rule", "term"}, file_name);
-  if (!status.ok()) return status.error();
+  const Result<TomlFile> file = ParseToml(text, file_name);
+  if (!file.ok()) return Error{ErrorCode::kUsage, file.error().message, ""};
   RubricSpec spec;
-  spec.name = root["name"].value_or(file_name);
-  const std::string rule = root["rule"].value_or("sum");
-  const std::vector<std::string> rules = {"sum", "product", "gate"};
-  const auto found = std::find(rules.begin(), rules.end(), rule);
-  if (found == rules.end()) {
-    return RubricError(file_name, root.get("rule")->source(), StrCat("unknown rule '", rule, "'"),
-                       DidYouMean(rule, rules));
-  }
-  spec.rule = static_cast<RubricSpec::Rule>(found - rules.begin());
-  const toml::array* terms = root.get_as<toml::array>("term");
-  if (terms == nullptr || terms->empty()) {
+  spec.name = file_name;
+  Json terms;
+  const auto at = [&](std::string_view path) { return file->At(path); };
+  if (Status status = RubricTable(&spec, &terms).Read(file->json, at); !status.ok())
+    return status.error();
+  if (terms.IsNull() || terms.AsArray()->empty()) {
     return Error{ErrorCode::kUsage, StrCat(file_name, ": the rubric has no [[term]]"),
                  "add [[term]] with verifier = \"math\""};
   }
-  for (const toml::node& node : *terms) {
-    if (!node.is_table())
-      return RubricError(file_name, node.source(), "a term is not a table", "write [[term]]");
-    Result<RubricTerm> term = ReadTerm(*node.as_table(), file_name);
-    if (!term.ok()) return term.error();
-    spec.terms.push_back(std::move(*term));
+  for (size_t i = 0; i < terms.AsArray()->size(); ++i) {
+    const Json& written = (*terms.AsArray())[i];
+    const std::string item = StrCat("term[", i, "]");
+    const auto inside = [&](std::string_view path) {
+      return file->At(path.empty() ? item : StrCat(item, ".", path));
+    };
+    RubricTerm term;
+    if (Status status = TermTable(&term).Read(written, inside); !status.ok()) return status.error();
+    if (written.Find("label") == nullptr) term.label = term.verifier;
+    spec.terms.push_back(std::move(term));
   }
-  status = CheckLabels(spec);
-  if (!status.ok()) return status.error();
+  if (Status status = CheckLabels(spec); !status.ok()) return status.error();
   return spec;
 }
 

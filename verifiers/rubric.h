@@ -48,6 +48,9 @@ Result<RubricSpec> RubricFromNames(const std::string& comma_separated);
 // From a TOML file's text; errors name the line.
 Result<RubricSpec> RubricFromToml(const std::string& text, const std::string& file_name);
 
+// What may stand in such a file.
+std::vector<OptionInfo> RubricOptionInfos();
+
 // One sample's result.
 struct SampleScore {
   std::vector<Verdict> verdicts;  // one for each term, in order

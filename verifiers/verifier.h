@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/json.h"
+#include "core/options.h"
 #include "core/result.h"
 #include "core/types.h"
 
@@ -43,8 +44,8 @@ class Verifier {
 // A row of the constant table in builtins.cc.
 struct VerifierInfo {
   const char* name;
-  const char* summary;       // one line for `assay verifiers`
-  const char* options_help;  // one line an option: "mode: completion | bare | ..."
+  const char* summary;  // one line for `assay verifiers`
+  std::vector<OptionInfo> (*options)();
   bool needs_sandbox;
   // `options` is an object or null; unknown keys are kUsage errors with "did you mean".
   Result<std::unique_ptr<Verifier>> (*make)(const Json& options, const VerifierEnv& env);
@@ -56,8 +57,9 @@ const VerifierInfo* FindVerifier(std::string_view name);
 Result<std::unique_ptr<Verifier>> MakeVerifier(std::string_view name, const Json& options,
                                                const VerifierEnv& env);
 
-// Error for an option object with keys outside `known` ("unknown option 'mod' of verifier 'math'").
-Status CheckOptionNames(const Json& options, std::string_view verifier,
-                        const std::vector<std::string>& known);
+// The empty table of a verifier's options: its errors say "unknown option 'mod' of verifier 'math'".
+Options VerifierOptions(std::string_view verifier);
+// `count` times the fault of a row whose options do not fit.
+std::vector<Verdict> BadRowOptions(const Error& error, size_t count);
 
 }  // namespace assay

@@ -1,40 +1,53 @@
 #include "grpo/config/advantage_config.h"
 
-#include "grpo/config/names.h"
-
 namespace assay {
 
+const ChoiceNames<RewardAggregation>& RewardAggregationNames() {
+  static const ChoiceNames<RewardAggregation> kNames = {
+      {"sum_then_normalize", RewardAggregation::kSumThenNormalize},
+      {"normalize_then_sum", RewardAggregation::kNormalizeThenSum}};
+  return kNames;
+}
+
 Result<RewardAggregation> RewardAggregationFromName(std::string_view name) {
-  return FromName<RewardAggregation>(
-      "multi_objective_aggregation", name,
-      {{"sum_then_normalize", RewardAggregation::kSumThenNormalize},
-       {"normalize_then_sum", RewardAggregation::kNormalizeThenSum}});
+  return FromName("multi_objective_aggregation", name, RewardAggregationNames());
+}
+
+const ChoiceNames<RewardScale>& RewardScaleNames() {
+  static const ChoiceNames<RewardScale> kNames = {
+      {"group", RewardScale::kGroup}, {"batch", RewardScale::kBatch}, {"none", RewardScale::kNone}};
+  return kNames;
 }
 
 Result<RewardScale> RewardScaleFromName(std::string_view name) {
-  return FromName<RewardScale>("scale_rewards", name,
-                               {{"group", RewardScale::kGroup},
-                                {"batch", RewardScale::kBatch},
-                                {"none", RewardScale::kNone}});
+  return FromName("scale_rewards", name, RewardScaleNames());
+}
+
+const ChoiceNames<NullRows>& NullRowsNames() {
+  static const ChoiceNames<NullRows> kNames = {{"mask", NullRows::kMask}, {"trl", NullRows::kTrl}};
+  return kNames;
 }
 
 Result<NullRows> NullRowsFromName(std::string_view name) {
-  return FromName<NullRows>("null_rows", name,
-                            {{"mask", NullRows::kMask}, {"trl", NullRows::kTrl}});
+  return FromName("null_rows", name, NullRowsNames());
+}
+
+const ChoiceNames<AdvantageEstimator>& AdvantageEstimatorNames() {
+  static const ChoiceNames<AdvantageEstimator> kNames = {
+      {"group", AdvantageEstimator::kGroup},
+      {"grpo", AdvantageEstimator::kVerlGrpo},
+      {"grpo_nostd", AdvantageEstimator::kVerlGrpoNoStd},
+      {"rloo", AdvantageEstimator::kRloo},
+      {"reinforce_plus_plus", AdvantageEstimator::kReinforcePlusPlus},
+      {"reinforce_plus_plus_baseline", AdvantageEstimator::kReinforcePlusPlusBaseline},
+      {"opo", AdvantageEstimator::kOpo},
+      {"gpg", AdvantageEstimator::kGpg},
+      {"remax", AdvantageEstimator::kRemax}};
+  return kNames;
 }
 
 Result<AdvantageEstimator> AdvantageEstimatorFromName(std::string_view name) {
-  using E = AdvantageEstimator;
-  return FromName<E>("advantage_estimator", name,
-                     {{"group", E::kGroup},
-                      {"grpo", E::kVerlGrpo},
-                      {"grpo_nostd", E::kVerlGrpoNoStd},
-                      {"rloo", E::kRloo},
-                      {"reinforce_plus_plus", E::kReinforcePlusPlus},
-                      {"reinforce_plus_plus_baseline", E::kReinforcePlusPlusBaseline},
-                      {"opo", E::kOpo},
-                      {"gpg", E::kGpg},
-                      {"remax", E::kRemax}});
+  return FromName("advantage_estimator", name, AdvantageEstimatorNames());
 }
 
 }  // namespace assay

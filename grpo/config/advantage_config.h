@@ -3,6 +3,7 @@
 
 #include <string_view>
 
+#include "core/options.h"
 #include "core/result.h"
 
 namespace assay {
@@ -24,9 +25,13 @@ enum class AdvantageEstimator {
   kRemax,  // reward minus a greedy rollout's reward
 };
 
+const ChoiceNames<RewardAggregation>& RewardAggregationNames();
 Result<RewardAggregation> RewardAggregationFromName(std::string_view name);
+const ChoiceNames<RewardScale>& RewardScaleNames();
 Result<RewardScale> RewardScaleFromName(std::string_view name);
+const ChoiceNames<NullRows>& NullRowsNames();
 Result<NullRows> NullRowsFromName(std::string_view name);
+const ChoiceNames<AdvantageEstimator>& AdvantageEstimatorNames();
 Result<AdvantageEstimator> AdvantageEstimatorFromName(std::string_view name);
 
 }  // namespace assay

@@ -1,56 +1,73 @@
 #include "grpo/config/loss_config.h"
 
-#include "grpo/config/names.h"
-
 namespace assay {
 
+const ChoiceNames<LossType>& LossTypeNames() {
+  static const ChoiceNames<LossType> kNames = {{"grpo", LossType::kGrpo},
+                                               {"bnpo", LossType::kBnpo},
+                                               {"dr_grpo", LossType::kDrGrpo},
+                                               {"dapo", LossType::kDapo},
+                                               {"cispo", LossType::kCispo},
+                                               {"sapo", LossType::kSapo},
+                                               {"luspo", LossType::kLuspo},
+                                               {"vespo", LossType::kVespo},
+                                               {"verl_vanilla", LossType::kVerlVanilla},
+                                               {"verl_gspo", LossType::kVerlGspo},
+                                               {"verl_sapo", LossType::kVerlSapo},
+                                               {"verl_cispo", LossType::kVerlCispo},
+                                               {"verl_geo_mean", LossType::kVerlGeoMean}};
+  return kNames;
+}
+
 Result<LossType> LossTypeFromName(std::string_view name) {
-  using L = LossType;
-  return FromName<L>("loss_type", name,
-                     {{"grpo", L::kGrpo},
-                      {"bnpo", L::kBnpo},
-                      {"dr_grpo", L::kDrGrpo},
-                      {"dapo", L::kDapo},
-                      {"cispo", L::kCispo},
-                      {"sapo", L::kSapo},
-                      {"luspo", L::kLuspo},
-                      {"vespo", L::kVespo},
-                      {"verl_vanilla", L::kVerlVanilla},
-                      {"verl_gspo", L::kVerlGspo},
-                      {"verl_sapo", L::kVerlSapo},
-                      {"verl_cispo", L::kVerlCispo},
-                      {"verl_geo_mean", L::kVerlGeoMean}});
+  return FromName("loss_type", name, LossTypeNames());
+}
+
+const ChoiceNames<RatioLevel>& RatioLevelNames() {
+  static const ChoiceNames<RatioLevel> kNames = {{"token", RatioLevel::kToken},
+                                                 {"sequence", RatioLevel::kSequence}};
+  return kNames;
 }
 
 Result<RatioLevel> RatioLevelFromName(std::string_view name) {
-  return FromName<RatioLevel>("importance_sampling_level", name,
-                              {{"token", RatioLevel::kToken}, {"sequence", RatioLevel::kSequence}});
+  return FromName("importance_sampling_level", name, RatioLevelNames());
 }
 
-Result<KlKind> KlKindFromName(std::string_view name) {
-  return FromName<KlKind>("kl", name,
-                          {{"k1", KlKind::kK1},
-                           {"k2", KlKind::kK2},
-                           {"k3", KlKind::kK3},
-                           {"abs", KlKind::kAbs},
-                           {"k3_clamped", KlKind::kK3Clamped}});
+const ChoiceNames<KlKind>& KlKindNames() {
+  static const ChoiceNames<KlKind> kNames = {{"k1", KlKind::kK1},
+                                             {"k2", KlKind::kK2},
+                                             {"k3", KlKind::kK3},
+                                             {"abs", KlKind::kAbs},
+                                             {"k3_clamped", KlKind::kK3Clamped}};
+  return kNames;
+}
+
+Result<KlKind> KlKindFromName(std::string_view name) { return FromName("kl", name, KlKindNames()); }
+
+const ChoiceNames<Aggregation>& AggregationNames() {
+  static const ChoiceNames<Aggregation> kNames = {
+      {"token-mean", Aggregation::kVerlTokenMean},
+      {"seq-mean-token-sum", Aggregation::kVerlSeqMeanTokenSum},
+      {"seq-mean-token-mean", Aggregation::kVerlSeqMeanTokenMean},
+      {"seq-mean-token-sum-norm", Aggregation::kVerlSeqMeanTokenSumNorm}};
+  return kNames;
 }
 
 Result<Aggregation> AggregationFromName(std::string_view name) {
-  return FromName<Aggregation>(
-      "loss_agg_mode", name,
-      {{"token-mean", Aggregation::kVerlTokenMean},
-       {"seq-mean-token-sum", Aggregation::kVerlSeqMeanTokenSum},
-       {"seq-mean-token-mean", Aggregation::kVerlSeqMeanTokenMean},
-       {"seq-mean-token-sum-norm", Aggregation::kVerlSeqMeanTokenSumNorm}});
+  return FromName("loss_agg_mode", name, AggregationNames());
+}
+
+const ChoiceNames<CorrectionMode>& CorrectionModeNames() {
+  static const ChoiceNames<CorrectionMode> kNames = {
+      {"token_truncate", CorrectionMode::kTokenTruncate},
+      {"token_mask", CorrectionMode::kTokenMask},
+      {"sequence_truncate", CorrectionMode::kSequenceTruncate},
+      {"sequence_mask", CorrectionMode::kSequenceMask}};
+  return kNames;
 }
 
 Result<CorrectionMode> CorrectionModeFromName(std::string_view name) {
-  return FromName<CorrectionMode>("importance_correction", name,
-                                  {{"token_truncate", CorrectionMode::kTokenTruncate},
-                                   {"token_mask", CorrectionMode::kTokenMask},
-                                   {"sequence_truncate", CorrectionMode::kSequenceTruncate},
-                                   {"sequence_mask", CorrectionMode::kSequenceMask}});
+  return FromName("importance_correction", name, CorrectionModeNames());
 }
 
 Aggregation DefaultAggregation(LossType type) {

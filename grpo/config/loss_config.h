@@ -6,6 +6,7 @@
 #include <optional>
 #include <string_view>
 
+#include "core/options.h"
 #include "core/result.h"
 
 namespace assay {
@@ -39,9 +40,13 @@ enum class Aggregation {
   kVerlSeqMeanTokenSumNorm,
 };
 
+const ChoiceNames<LossType>& LossTypeNames();
 Result<LossType> LossTypeFromName(std::string_view name);  // "dapo", ..., "verl_vanilla", ...
+const ChoiceNames<RatioLevel>& RatioLevelNames();
 Result<RatioLevel> RatioLevelFromName(std::string_view name);
+const ChoiceNames<KlKind>& KlKindNames();
 Result<KlKind> KlKindFromName(std::string_view name);
+const ChoiceNames<Aggregation>& AggregationNames();
 Result<Aggregation> AggregationFromName(
     std::string_view name);  // verl's "token-mean", ...; TRL's by loss type
 // The aggregation that the loss type's reference uses.
@@ -70,6 +75,7 @@ struct LossConfig {
 
 // How log-probs of another sampler are made up for (truncated importance sampling).
 enum class CorrectionMode { kTokenTruncate, kTokenMask, kSequenceTruncate, kSequenceMask };
+const ChoiceNames<CorrectionMode>& CorrectionModeNames();
 Result<CorrectionMode> CorrectionModeFromName(std::string_view name);
 
 }  // namespace assay

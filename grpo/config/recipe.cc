@@ -1,396 +1,18 @@
 #include "grpo/config/recipe.h"
 
-#include <algorithm>
-#include <cmath>
-#include <functional>
-#include <memory>
 #include <set>
 #include <utility>
 
-#define TOML_EXCEPTIONS 0
-#include <toml++/toml.h>
-
+#include "core/options.h"
 #include "core/text.h"
-#include "grpo/config/names.h"
+#include "core/toml.h"
 
 namespace assay {
 namespace {
 
-// One key of a recipe: how it is set from TOML and written as JSON.
-struct Field {
-  std::string key;  // "learning_rate", "model.path"
-  std::function<Status(const toml::node&)> set;
-  std::function<Json()> get;
-};
-
-Error WrongKind(const std::string& key, const char* wanted) {
-  return {ErrorCode::kUsage, StrCat("'", key, "' is not ", wanted), ""};
-}
-
-Json TomlToJson(const toml::node& node) {
-  if (const auto* table = node.as_table()) {
-    Json out = Json::MakeObject();
-    for (const auto& [key, value] : *table) out.Set(std::string(key.str()), TomlToJson(value));
-    return out;
-  }
-  if (const auto* array = node.as_array()) {
-    Json out = Json::MakeArray();
-    for (const auto& value : *array) out.Append(TomlToJson(value));
-    return out;
-  }
-  if (node.is_boolean()) return Json(*node.value<bool>());
-  if (node.is_integer()) return Json(*node.value<int64_t>());
-  if (node.is_floating_point()) return Json(*node.value<double>());
-  return Json(node.value<std::string>().value_or(""));
-}
-
-class Fields {
- public:
-  void Add(std::string key, int64_t* out, int64_t lowest = INT64_MIN) {
-    Put(
-        key,
-        [=](const toml::node& node) -> Status {
-          if (!node.is_integer()) return WrongKind(key, "a whole number");
-          if (*node.value<int64_t>() < lowest) {
-            return Error{ErrorCode::kUsage, StrCat("'", key, "' is below ", lowest), ""};
-          }
-          *out = *node.value<int64_t>();
-          return {};
-        },
-        [=] { return Json(*out); });
-  }
-  void Add(std::string key, double* out, double lowest = -INFINITY, double highest = INFINITY) {
-    Put(
-        key,
-        [=](const toml::node& node) -> Status {
-          if (!node.is_number()) return WrongKind(key, "a number");
-          const double value = *node.value<double>();
-          if (!(value >= lowest && value <= highest)) {
-            return Error{ErrorCode::kUsage, StrCat("'", key, "' = ", value, " is out of range"),
-                         StrCat("from ", lowest, " to ", highest)};
-          }
-          *out = value;
-          return {};
-        },
-        [=] { return Json(*out); });
-  }
-  void Add(std::string key, std::optional<double>* out) {
-    Put(
-        key,
-        [=](const toml::node& node) -> Status {
-          if (!node.is_number()) return WrongKind(key, "a number");
-          *out = *node.value<double>();
-          return {};
-        },
-        [=] { return out->has_value() ? Json(**out) : Json(); });
-  }
-  void Add(std::string key, bool* out) {
-    Put(
-        key,
-        [=](const toml::node& node) -> Status {
-          if (!node.is_boolean()) return WrongKind(key, "true or false");
-          *out = *node.value<bool>();
-          return {};
-        },
-        [=] { return Json(*out); });
-  }
-  void Add(std::string key, std::string* out, std::vector<std::string> allowed = {}) {
-    Put(
-        key,
-        [=](const toml::node& node) -> Status {
-          if (!node.is_string()) return WrongKind(key, "a string");
-          const std::string value = *node.value<std::string>();
-          if (!allowed.empty() &&
-              std::find(allowed.begin(), allowed.end(), value) == allowed.end()) {
-            return Error{ErrorCode::kUsage, StrCat("'", key, "' cannot be '", value, "'"),
-                         DidYouMean(value, allowed)};
-          }
-          *out = value;
-          return {};
-        },
-        [=] { return Json(*out); });
-  }
-  // A string or a list of them.
-  void Add(std::string key, std::vector<std::string>* out) {
-    Put(
-        key,
-        [=](const toml::node& node) -> Status {
-          std::vector<std::string> values;
-          if (node.is_string())
-            values.push_back(*node.value<std::string>());
-          else if (const auto* array = node.as_array()) {
-            for (const auto& item : *array) {
-              if (!item.is_string()) return WrongKind(key, "a list of strings");
-              values.push_back(*item.value<std::string>());
-            }
-          } else {
-            return WrongKind(key, "a string or a list of strings");
-          }
-          *out = std::move(values);
-          return {};
-        },
-        [=] {
-          Json list = Json::MakeArray();
-          for (const std::string& value : *out) list.Append(value);
-          return list;
-        });
-  }
-  void AddTable(std::string key, Json* out) {
-    Put(
-        key,
-        [=](const toml::node& node) -> Status {
-          if (!node.is_table()) return WrongKind(key, "a table");
-          *out = TomlToJson(node);
-          return {};
-        },
-        [=] { return *out; });
-  }
-  // A name that `parse` turns into an enumerator; kept as text for writing back.
-  template <typename T>
-  void AddEnum(std::string key, T* out, Result<T> (*parse)(std::string_view), std::string initial) {
-    auto text = std::make_shared<std::string>(std::move(initial));
-    Put(
-        key,
-        [=](const toml::node& node) -> Status {
-          if (!node.is_string()) return WrongKind(key, "a string");
-          Result<T> parsed = parse(*node.value<std::string>());
-          if (!parsed.ok()) return parsed.error();
-          *text = *node.value<std::string>();
-          *out = *parsed;
-          return {};
-        },
-        [=] { return Json(*text); });
-  }
-
-  // Sets every key of `table`, whose own name is `prefix`.
-  Status Apply(const toml::table& table, const std::string& prefix,
-               const std::string& file_name) const {
-    for (const auto& [name, node] : table) {
-      const std::string key =
-          prefix.empty() ? std::string(name.str()) : StrCat(prefix, ".", name.str());
-      const std::string where =
-          StrCat(file_name, ":", static_cast<int64_t>(node.source().begin.line), ": ");
-      if (const Field* field = Find(key)) {
-        Status status = field->set(node);
-        if (!status.ok())
-          return Error{status.error().code, where + status.error().message, status.error().hint};
-      } else if (node.is_table() && IsPrefix(key)) {
-        Status status = Apply(*node.as_table(), key, file_name);
-        if (!status.ok()) return status;
-      } else {
-        return Unknown(where, key);
-      }
-    }
-    return {};
-  }
-
-  // "key=value": the value as TOML writes it, or else as a plain string.
-  Status ApplyOverride(const std::string& text) const {
-    const size_t equals = text.find('=');
-    if (equals == std::string::npos || equals == 0) {
-      return Error{ErrorCode::kUsage, StrCat("--set '", text, "' has no '='"),
-                   "write --set key=value"};
-    }
-    const std::string key(Trim(std::string_view(text).substr(0, equals)));
-    const std::string value(Trim(std::string_view(text).substr(equals + 1)));
-    toml::parse_result parsed = toml::parse(StrCat("value = ", value, "\n"));
-    const bool is_toml =
-        parsed.succeeded() && parsed.table().contains("value") && parsed.table().size() == 1;
-    const toml::value<std::string> plain(value);
-    const toml::node& node =
-        is_toml ? *parsed.table().get("value") : static_cast<const toml::node&>(plain);
-    if (const Field* field = Find(key)) {
-      Status status = field->set(node);
-      if (!status.ok() && !is_toml) return status;
-      if (!status.ok()) status = field->set(plain);  // a string that reads like a number
-      return status;
-    }
-    // A key inside a free table: model.config.hidden_size.
-    for (const Field& field : fields_) {
-      const Json now = field.get();
-      if (!StartsWith(key, field.key + ".") || !(now.IsObject() || now.IsNull())) continue;
-      toml::table table;
-      if (Status status = MergeTable(now, key.substr(field.key.size() + 1), node, &table);
-          !status.ok())
-        return status;
-      return field.set(table);
-    }
-    return Unknown("--set: ", key);
-  }
-
-  Json ToJson() const {
-    Json out = Json::MakeObject();
-    for (const Field& field : fields_) out.Set(field.key, field.get());
-    return out;
-  }
-
- private:
-  void Put(const std::string& key, std::function<Status(const toml::node&)> set,
-           std::function<Json()> get) {
-    fields_.push_back({key, std::move(set), std::move(get)});
-  }
-  const Field* Find(const std::string& key) const {
-    for (const Field& field : fields_) {
-      if (field.key == key) return &field;
-    }
-    return nullptr;
-  }
-  bool IsPrefix(const std::string& table) const {
-    return std::any_of(fields_.begin(), fields_.end(),
-                       [&](const Field& field) { return StartsWith(field.key, table + "."); });
-  }
-  Error Unknown(const std::string& where, const std::string& key) const {
-    std::vector<std::string> known;
-    for (const Field& field : fields_) known.push_back(field.key);
-    std::string hint = NearestName(key, known);
-    if (hint.empty()) {  // the right name at the wrong level: "rubric" for "reward.rubric"
-      for (const std::string& name : known) {
-        if (EndsWith(name, "." + key)) hint = name;
-      }
-    }
-    return {ErrorCode::kUsage, StrCat(where, "unknown key '", key, "'"),
-            hint.empty() ? "docs/training.md lists the keys of recipes"
-                         : StrCat("did you mean '", hint, "'?")};
-  }
-  static Status MergeTable(const Json& now, const std::string& key, const toml::node& node,
-                           toml::table* out) {
-    if (const Json::Object* object = now.AsObject()) {
-      for (const Json::Member& member : *object) {
-        toml::parse_result one = toml::parse(StrCat("value = ", member.value.Dump(), "\n"));
-        if (one.succeeded())
-          one.table().get("value")->visit([&](auto& v) { out->insert_or_assign(member.key, v); });
-      }
-    }
-    node.visit([&](const auto& v) { out->insert_or_assign(key, v); });
-    return {};
-  }
-
-  std::vector<Field> fields_;
-};
-
-void AddTrainFields(TrainSpec* t, Fields* f) {
-  f->Add("model.path", &t->model.path);
-  f->AddTable("model.config", &t->model.config);
-  f->Add("model.tokenizer", &t->model.tokenizer);
-  f->Add("model.alphabet", &t->model.alphabet);
-  f->Add("model.init_std", &t->model.init_std, 0.0);
-  f->Add("model.dtype", &t->model.dtype,
-         {"float32", "bfloat16", "float64", "fp32", "bf16", "fp64"});
-  f->Add("model.device", &t->model.device);
-  f->Add("data.train", &t->data.train);
-  f->Add("data.eval", &t->data.eval);
-  f->Add("data.store", &t->data.store);
-  f->Add("data.dataset", &t->data.dataset);
-  f->Add("data.rollouts", &t->data.rollouts);
-  f->Add("data.prompt_prefix", &t->data.prompt_prefix);
-  f->Add("data.prompt_suffix", &t->data.prompt_suffix);
-  f->Add("reward.rubric", &t->reward.rubric);
-  f->Add("reward.verifiers", &t->reward.verifiers);
-  f->Add("reward.threads", &t->reward.threads, 1);
-  f->Add("reward.timeout_s", &t->reward.timeout_s, 0.0);
-  f->Add("reward.on_timeout", &t->reward.on_timeout, {"null", "fail"});
-  f->Add("reward.overlong_share", &t->reward.overlong_share, 0.0, 1.0);
-  f->Add("reward.shuffle", &t->reward.shuffle);
-  f->Add("eval.steps", &t->eval.steps, 0);
-  f->Add("eval.limit", &t->eval.limit, 1);
-  f->Add("eval.samples", &t->eval.samples, 1);
-  f->Add("eval.temperature", &t->eval.temperature, 0.0);
-  f->Add("eval.at_start", &t->eval.at_start);
-  f->Add("eval.stop_at", &t->eval.stop_at, 0.0, 1.0);
-  f->Add("learning_rate", &t->optim.learning_rate, 0.0);
-  f->Add("lr_scheduler_type", &t->optim.lr_scheduler_type, {"linear", "cosine", "constant"});
-  f->Add("warmup_steps", &t->optim.warmup_steps, 0);
-  f->Add("warmup_ratio", &t->optim.warmup_ratio, 0.0, 1.0);
-  f->Add("min_lr_ratio", &t->optim.min_lr_ratio, 0.0, 1.0);
-  f->Add("weight_decay", &t->optim.weight_decay, 0.0);
-  f->Add("adam_beta1", &t->optim.adam_beta1, 0.0, 1.0);
-  f->Add("adam_beta2", &t->optim.adam_beta2, 0.0, 1.0);
-  f->Add("adam_epsilon", &t->optim.adam_epsilon, 0.0);
-  f->Add("max_grad_norm", &t->optim.max_grad_norm, 0.0);
-  f->Add("seed", &t->seed, 0);
-  f->Add("max_steps", &t->max_steps, -1);
-  f->Add("num_train_epochs", &t->num_train_epochs, 0.0);
-  f->Add("per_device_train_batch_size", &t->per_device_train_batch_size, 1);
-  f->Add("gradient_accumulation_steps", &t->gradient_accumulation_steps, 1);
-  f->Add("gradient_checkpointing", &t->gradient_checkpointing);
-  f->Add("shuffle_dataset", &t->shuffle_dataset);
-  f->Add("save_steps", &t->save_steps, 0);
-  f->Add("save_total_limit", &t->save_total_limit, 1);
-  f->Add("logging_steps", &t->logging_steps, 1);
-  f->Add("max_seconds", &t->max_seconds, 0.0);
-  f->Add("threads", &t->threads, 0);
-  f->Add("max_completion_length", &t->max_completion_length, 1);
-  f->Add("min_completion_length", &t->min_completion_length, 0);
-  f->Add("temperature", &t->temperature, 1e-3);
-  f->Add("top_p", &t->top_p, 0.0, 1.0);
-  f->Add("top_k", &t->top_k, 0);
-  f->Add("min_p", &t->min_p, 0.0, 1.0);
-  f->Add("repetition_penalty", &t->repetition_penalty, 1e-3);
-  f->Add("stop", &t->stop);
-  f->Add("generation_rows", &t->generation_rows, 1);
-}
-
-void AddSftFields(SftRecipe* r, Fields* f) {
-  AddTrainFields(&r->train, f);
-  f->Add("max_length", &r->max_length, 2);
-  f->Add("completion_only_loss", &r->completion_only_loss);
-  f->Add("packing", &r->packing);
-}
-
-void AddGrpoFields(GrpoRecipe* r, std::optional<double>* epsilon_high, std::string* agg_mode,
-                   Fields* f) {
-  AddTrainFields(&r->train, f);
-  f->Add("preset", &r->preset);
-  f->Add("server.url", &r->train.server.url);
-  f->Add("server.model", &r->train.server.model);
-  f->Add("server.key_env", &r->train.server.key_env);
-  f->Add("server.timeout_s", &r->train.server.timeout_s, 0.1);
-  f->Add("server.retries", &r->train.server.retries, 0);
-  f->Add("server.concurrency", &r->train.server.concurrency, 1);
-  f->AddEnum("loss_type", &r->loss.type, LossTypeFromName, "dapo");
-  f->Add("loss_agg_mode", agg_mode);
-  f->AddEnum("importance_sampling_level", &r->loss.ratio_level, RatioLevelFromName, "token");
-  f->Add("epsilon", &r->loss.epsilon_low, 0.0);
-  f->Add("epsilon_high", epsilon_high);
-  f->Add("delta", &r->loss.delta);
-  f->Add("dual_clip", &r->loss.dual_clip, 1.0);
-  f->Add("sapo_temperature_pos", &r->loss.sapo_tau_pos);
-  f->Add("sapo_temperature_neg", &r->loss.sapo_tau_neg);
-  f->Add("vespo_k_pos", &r->loss.vespo_k_pos);
-  f->Add("vespo_lambda_pos", &r->loss.vespo_lambda_pos);
-  f->Add("vespo_k_neg", &r->loss.vespo_k_neg);
-  f->Add("vespo_lambda_neg", &r->loss.vespo_lambda_neg);
-  f->Add("beta", &r->loss.beta, 0.0);
-  f->AddEnum("kl", &r->loss.kl, KlKindFromName, "k3");
-  f->Add("use_bias_correction_kl", &r->loss.kl_bias_correction);
-  f->Add("top_entropy_quantile", &r->loss.top_entropy_quantile, 0.0, 1.0);
-  f->Add("off_policy_mask_threshold", &r->loss.off_policy_threshold);
-  f->Add("entropy_coef", &r->loss.entropy_coef);
-  f->Add("num_generations", &r->num_generations, 1);
-  f->Add("steps_per_generation", &r->steps_per_generation, 0);
-  f->Add("num_iterations", &r->num_iterations, 1);
-  f->AddEnum("advantage_estimator", &r->estimator, AdvantageEstimatorFromName, "group");
-  f->AddEnum("multi_objective_aggregation", &r->aggregation, RewardAggregationFromName,
-             "sum_then_normalize");
-  f->AddEnum("scale_rewards", &r->scale, RewardScaleFromName, "group");
-  f->AddEnum("null_rows", &r->null_rows, NullRowsFromName, "mask");
-  f->Add("null_rate_stop", &r->null_rate_stop, 0.0, 1.0);
-  f->Add("mask_truncated_completions", &r->mask_truncated_completions);
-  f->Add("dynamic_sampling", &r->dynamic_sampling);
-  f->Add("dynamic_sampling_rounds", &r->dynamic_sampling_rounds, 1);
-  f->Add("sync_ref_model", &r->sync_ref_model);
-  f->Add("ref_model_mixup_alpha", &r->ref_model_mixup_alpha, 0.0, 1.0);
-  f->Add("ref_model_sync_steps", &r->ref_model_sync_steps, 1);
-  f->Add("shuffle_rows", &r->shuffle_rows, {"auto", "rows", "groups"});
-  f->AddEnum("importance_correction", &r->correction, CorrectionModeFromName, "sequence_mask");
-  f->Add("importance_correction_max", &r->correction_max, 0.0);
-  f->Add("importance_correction_min", &r->correction_min);
-  f->Add("log_completions", &r->log_completions);
-}
-
 // What the papers' authors set (algorithms from 2402.03300, R1's Nature version, 2503.14476, 2503.20783, 2507.18071).
-Result<std::string> PresetToml(const std::string& name) {
-  const std::vector<std::pair<std::string, std::string>> presets = {
+const ChoiceNames<std::string>& Presets() {
+  static const ChoiceNames<std::string> kPresets = {
       {"r1-zero",
        "learning_rate = 3e-6\nlr_scheduler_type = 'constant'\nloss_type = 'grpo'\nbeta = 0.001\n"
        "use_bias_correction_kl = false\nnum_generations = 16\nper_device_train_batch_size = 16\n"
@@ -411,18 +33,257 @@ Result<std::string> PresetToml(const std::string& name) {
        "loss_type = 'grpo'\nimportance_sampling_level = 'sequence'\nepsilon = 3e-4\nepsilon_high = "
        "4e-4\nbeta = 0.0\n"},
   };
-  return FromName<std::string>("preset", name, presets);
+  return kPresets;
 }
 
-Result<toml::table> ParseToml(const std::string& text, const std::string& file_name) {
-  toml::parse_result parsed = toml::parse(text);
-  if (!parsed.succeeded()) {
-    return Error{ErrorCode::kInput,
-                 StrCat(file_name, ":", static_cast<int64_t>(parsed.error().source().begin.line),
-                        ": ", parsed.error().description()),
-                 "the recipe is not valid TOML"};
+// TRL's names and defaults where TRL has them.
+void AddModelAndData(TrainSpec* t, Options* o) {
+  o->Add("model.path", &t->model.path,
+         "a folder with config.json and safetensors, or a .gguf; none: random weights");
+  o->Add("model.config", &t->model.config, "keys of config.json, for random weights");
+  o->Add("model.tokenizer", &t->model.tokenizer,
+         "a path, or \"characters\" or \"words\" with `alphabet`; none: the model's");
+  o->Add("model.alphabet", &t->model.alphabet, "what such a tokenizer knows");
+  o->Add("model.init_std", &t->model.init_std, "deviation of random weights").AtLeast(0);
+  o->Add("model.dtype", &t->model.dtype,
+         "of the computation; master weights and optimiser are float32, float64 is for comparing "
+         "numbers")
+      .OneOf({"float32", "bfloat16", "float64", "fp32", "bf16", "fp64"});
+  o->Add("model.device", &t->model.device, "cpu, cuda, cuda:1");
+  o->Add("data.train", &t->data.train, "JSON Lines").OrOne();
+  o->Add("data.eval", &t->data.eval, "held-out problems (JSON Lines)").OrOne();
+  o->Add("data.store", &t->data.store, "a store that holds `dataset`, instead of `train` (sft)");
+  o->Add("data.dataset", &t->data.dataset, "a data set in the store (sft)");
+  o->Add("data.rollouts", &t->data.rollouts,
+         "groups sampled elsewhere, with token_ids and logprobs, instead of sampling (grpo)");
+  o->Add("data.prompt_prefix", &t->data.prompt_prefix, "stands before each plain prompt");
+  o->Add("data.prompt_suffix", &t->data.prompt_suffix, "stands after each plain prompt");
+}
+
+void AddRewardAndEval(TrainSpec* t, Options* o) {
+  o->Add("reward.rubric", &t->reward.rubric, "a rubric file (TOML)");
+  o->Add("reward.verifiers", &t->reward.verifiers,
+         "\"math,format\"; with neither the row's task decides");
+  o->Add("reward.threads", &t->reward.threads, "groups scored at a time").AtLeast(1);
+  o->Add("reward.timeout_s", &t->reward.timeout_s, "what one group may take").AtLeast(0);
+  o->Add("reward.on_timeout", &t->reward.on_timeout,
+         "a group that takes longer: no reward, or reward 0")
+      .OneOf({"null", "fail"});
+  o->Add("reward.overlong_share", &t->reward.overlong_share,
+         "soft overlong punishment over the last share of max_completion_length (DAPO); 0: off")
+      .Range(0, 1);
+  o->Add("reward.shuffle", &t->reward.shuffle,
+         "control experiment: the rewards are dealt out at random");
+  o->Add("eval.steps", &t->eval.steps, "every so many steps; 0: never").AtLeast(0);
+  o->Add("eval.limit", &t->eval.limit, "problems").AtLeast(1);
+  o->Add("eval.samples", &t->eval.samples, "completions of each: pass@1, 2, 4, ..").AtLeast(1);
+  o->Add("eval.temperature", &t->eval.temperature, "0 is greedy").AtLeast(0);
+  o->Add("eval.at_start", &t->eval.at_start, "before the first step too");
+  o->Add("eval.stop_at", &t->eval.stop_at, "ends the run at this pass@1; 0: off").Range(0, 1);
+}
+
+void AddOptim(OptimSpec* t, Options* o) {
+  o->Add("learning_rate", &t->learning_rate, "the highest of the schedule").AtLeast(0);
+  o->Add("lr_scheduler_type", &t->lr_scheduler_type, "how it falls after the warm-up")
+      .OneOf({"linear", "cosine", "constant"});
+  o->Add("warmup_steps", &t->warmup_steps, "steps over which it rises").AtLeast(0);
+  o->Add("warmup_ratio", &t->warmup_ratio, "the same as a share of all steps").Range(0, 1);
+  o->Add("min_lr_ratio", &t->min_lr_ratio, "the lowest as a share of the highest").Range(0, 1);
+  o->Add("weight_decay", &t->weight_decay, "AdamW's").AtLeast(0);
+  o->Add("adam_beta1", &t->adam_beta1, "of the first moment").Range(0, 1);
+  o->Add("adam_beta2", &t->adam_beta2, "of the second moment").Range(0, 1);
+  o->Add("adam_epsilon", &t->adam_epsilon, "added to the denominator").AtLeast(0);
+  o->Add("max_grad_norm", &t->max_grad_norm, "longer gradients are cut; 0: no clipping").AtLeast(0);
+}
+
+void AddRun(TrainSpec* t, Options* o) {
+  o->Add("seed", &t->seed, "of everything that is drawn").AtLeast(0);
+  o->Add("max_steps", &t->max_steps, "optimiser steps; 0 and below: num_train_epochs decides")
+      .AtLeast(-1);
+  o->Add("num_train_epochs", &t->num_train_epochs, "passes over the data").AtLeast(0);
+  o->Add("per_device_train_batch_size", &t->per_device_train_batch_size, "rows of a micro-batch")
+      .AtLeast(1);
+  o->Add("gradient_accumulation_steps", &t->gradient_accumulation_steps,
+         "micro-batches of an optimiser step")
+      .AtLeast(1);
+  o->Add("gradient_checkpointing", &t->gradient_checkpointing,
+         "keeps one layer's input each and computes the rest again");
+  o->Add("shuffle_dataset", &t->shuffle_dataset, "draws the rows in random order");
+  o->Add("save_steps", &t->save_steps, "a checkpoint every so many steps; 0: only at the end")
+      .AtLeast(0);
+  o->Add("save_total_limit", &t->save_total_limit, "checkpoints kept").AtLeast(1);
+  o->Add("logging_steps", &t->logging_steps, "a line of metrics every so many steps").AtLeast(1);
+  o->Add("max_seconds", &t->max_seconds, "ends the run in good order after this time; 0: off")
+      .AtLeast(0);
+  o->Add("threads", &t->threads, "of the computation; 0: LibTorch's default").AtLeast(0);
+  o->Add("max_completion_length", &t->max_completion_length, "tokens of a sample").AtLeast(1);
+  o->Add("min_completion_length", &t->min_completion_length, "no end before so many tokens")
+      .AtLeast(0);
+  o->Add("temperature", &t->temperature, "of sampling").AtLeast(1e-3);
+  o->Add("top_p", &t->top_p, "nucleus sampling; 1: off").Range(0, 1);
+  o->Add("top_k", &t->top_k, "the likeliest tokens alone; 0: off").AtLeast(0);
+  o->Add("min_p", &t->min_p, "tokens below this share of the likeliest are left out; 0: off")
+      .Range(0, 1);
+  o->Add("repetition_penalty", &t->repetition_penalty, "1: off").AtLeast(1e-3);
+  o->Add("stop", &t->stop, "texts that end a sample").OrOne();
+  o->Add("generation_rows", &t->generation_rows, "samples decoded side by side").AtLeast(1);
+}
+
+Options RecipeTable(TrainSpec* t) {
+  Options table("key", "", "docs/training.md lists the keys of recipes");
+  AddModelAndData(t, &table);
+  AddRewardAndEval(t, &table);
+  AddOptim(&t->optim, &table);
+  AddRun(t, &table);
+  return table;
+}
+
+SftRecipe SftDefaults() {
+  SftRecipe recipe;
+  recipe.train.optim.learning_rate = 2e-5;
+  return recipe;
+}
+
+Options SftTable(SftRecipe* r) {
+  Options table = RecipeTable(&r->train);
+  table.Add("max_length", &r->max_length, "tokens of a row; longer rows keep their start")
+      .AtLeast(2);
+  table.Add("completion_only_loss", &r->completion_only_loss,
+            "prompts earn no loss (prompt/completion and chat data)");
+  table.Add("packing", &r->packing,
+            "fills micro-batches up to per_device_train_batch_size * max_length tokens");
+  return table;
+}
+
+// A recipe as far as it was read.
+struct GrpoDraft {
+  GrpoRecipe recipe;
+  std::optional<double> epsilon_high;  // unset: epsilon
+};
+
+void AddServer(ServerSpec* s, Options* o) {
+  o->Add("server.url", &s->url,
+         "rollouts from this OpenAI-compatible server instead of our own sampling");
+  o->Add("server.model", &s->model, "the server's name of the model");
+  o->Add("server.key_env", &s->key_env, "the environment variable that holds the API key");
+  o->Add("server.timeout_s", &s->timeout_s, "of one request").AtLeast(0.1);
+  o->Add("server.retries", &s->retries, "after connection errors, timeouts, 429 and 5xx")
+      .AtLeast(0);
+  o->Add("server.concurrency", &s->concurrency, "requests at a time").AtLeast(1);
+}
+
+ChoiceNames<std::optional<Aggregation>> AggregationChoices() {
+  ChoiceNames<std::optional<Aggregation>> names = {{"", std::nullopt}};
+  for (const auto& [name, value] : AggregationNames()) names.emplace_back(name, value);
+  return names;
+}
+
+void AddLoss(LossConfig* l, std::optional<double>* epsilon_high, Options* o) {
+  o->Add("loss_type", &l->type, LossTypeNames(), "TRL's, and verl's as verl_*");
+  o->Add("loss_agg_mode", &l->aggregation, AggregationChoices(),
+         "verl's ways to average; none: the loss type's own");
+  o->Add("importance_sampling_level", &l->ratio_level, RatioLevelNames(),
+         "a ratio each token, or one a sequence (GSPO)");
+  o->Add("epsilon", &l->epsilon_low, "how far the ratio may fall").AtLeast(0);
+  o->Add("epsilon_high", epsilon_high,
+         "how far it may rise (cispo: the ratio's cap); none: epsilon");
+  o->Add("delta", &l->delta, "two-sided clipping (INTELLECT-2); none: off");
+  o->Add("dual_clip", &l->dual_clip, "verl_vanilla's c").AtLeast(1);
+  o->Add("sapo_temperature_pos", &l->sapo_tau_pos, "SAPO's, of positive advantages");
+  o->Add("sapo_temperature_neg", &l->sapo_tau_neg, "SAPO's, of negative advantages");
+  o->Add("vespo_k_pos", &l->vespo_k_pos, "VESPO's, of positive advantages");
+  o->Add("vespo_lambda_pos", &l->vespo_lambda_pos, "VESPO's, of positive advantages");
+  o->Add("vespo_k_neg", &l->vespo_k_neg, "VESPO's, of negative advantages");
+  o->Add("vespo_lambda_neg", &l->vespo_lambda_neg, "VESPO's, of negative advantages");
+  o->Add("beta", &l->beta, "weight of the KL term; 0: no reference model").AtLeast(0);
+  o->Add("kl", &l->kl, KlKindNames(), "its estimator");
+  o->Add("use_bias_correction_kl", &l->kl_bias_correction, "the KL term times the ratio");
+  o->Add("top_entropy_quantile", &l->top_entropy_quantile,
+         "below 1: only that share of tokens, the most uncertain, gets a policy gradient")
+      .Range(0, 1);
+  o->Add("off_policy_mask_threshold", &l->off_policy_threshold,
+         "rows further off than this, with a negative advantage, are masked; none: off");
+  o->Add("entropy_coef", &l->entropy_coef, "weight of an entropy bonus");
+}
+
+Options GrpoTable(GrpoDraft* draft) {
+  GrpoRecipe* r = &draft->recipe;
+  Options table = RecipeTable(&r->train);
+  std::vector<std::string> presets = {""};
+  for (const auto& [name, text] : Presets()) presets.push_back(name);
+  table.Add("preset", &r->preset, "what the paper's authors set; the recipe's own keys beat it")
+      .OneOf(std::move(presets));
+  AddServer(&r->train.server, &table);
+  AddLoss(&r->loss, &draft->epsilon_high, &table);
+  table.Add("num_generations", &r->num_generations, "samples of a problem").AtLeast(1);
+  table
+      .Add("steps_per_generation", &r->steps_per_generation,
+           "micro-batches of a generation batch; 0: gradient_accumulation_steps")
+      .AtLeast(0);
+  table.Add("num_iterations", &r->num_iterations, "uses of a generation batch").AtLeast(1);
+  table.Add(
+      "advantage_estimator", &r->estimator, AdvantageEstimatorNames(),
+      "group is TRL's, the others are verl's; remax is refused, for it needs a greedy rollout");
+  table.Add("multi_objective_aggregation", &r->aggregation, RewardAggregationNames(),
+            "how a rubric's terms become one advantage");
+  table.Add("scale_rewards", &r->scale, RewardScaleNames(),
+            "by whose deviation advantages are divided");
+  table.Add("null_rows", &r->null_rows, NullRowsNames(),
+            "rows without a reward are out of everything, or as TRL treats None");
+  table
+      .Add("null_rate_stop", &r->null_rate_stop,
+           "ends the run when more rows than this have no reward over ten steps")
+      .Range(0, 1);
+  table.Add("mask_truncated_completions", &r->mask_truncated_completions,
+            "samples that were cut off earn no loss");
+  table.Add("dynamic_sampling", &r->dynamic_sampling,
+            "problems whose samples all earn the same are drawn again (DAPO)");
+  table
+      .Add("dynamic_sampling_rounds", &r->dynamic_sampling_rounds,
+           "generation rounds for one batch at most")
+      .AtLeast(1);
+  table.Add("sync_ref_model", &r->sync_ref_model, "the reference model follows the policy");
+  table.Add("ref_model_mixup_alpha", &r->ref_model_mixup_alpha, "by how much").Range(0, 1);
+  table.Add("ref_model_sync_steps", &r->ref_model_sync_steps, "how often").AtLeast(1);
+  table
+      .Add("shuffle_rows", &r->shuffle_rows,
+           "how micro-batches are drawn: rows as TRL does, groups (prompts shared), auto: groups "
+           "where it is the same")
+      .OneOf({"auto", "rows", "groups"});
+  table.Add("importance_correction", &r->correction, CorrectionModeNames(),
+            "how log-probs of another sampler are made up for");
+  table.Add("importance_correction_max", &r->correction_max, "its highest ratio").AtLeast(0);
+  table.Add("importance_correction_min", &r->correction_min, "its lowest ratio; none: off");
+  table.Add("log_completions", &r->log_completions,
+            "every sample with its reward into DIR/samples.sqlite");
+  return table;
+}
+
+// What `text` sets, and then what --set does.
+Status Apply(const std::string& text, const std::string& file_name, Options* table) {
+  const Result<TomlFile> file = ParseToml(text, file_name);
+  if (!file.ok())
+    return Error{file.error().code, file.error().message, "the recipe is not valid TOML"};
+  return table->Read(file->json, [&](std::string_view path) { return file->At(path); });
+}
+
+Status ApplyAll(const std::vector<std::string>& overrides, Options* table) {
+  for (const std::string& text : overrides) {
+    if (Status status = table->Override(text); !status.ok()) return status;
   }
-  return std::move(parsed).table();
+  return {};
+}
+
+// The preset that the recipe or, before it, --set names; "" if none does.
+std::string PresetName(const std::string& text, const std::vector<std::string>& overrides) {
+  std::string preset;
+  if (const Result<TomlFile> file = ParseToml(text, ""); file.ok())
+    preset = file->json.StringOr("preset", "");
+  for (const std::string& override_text : overrides) {
+    if (StartsWith(override_text, "preset="))
+      preset = Trim(std::string_view(override_text).substr(7));
+  }
+  return preset;
 }
 
 Status CheckTrain(const TrainSpec& t) {
@@ -504,65 +365,50 @@ Status CheckGrpo(const GrpoRecipe& r) {
 
 }  // namespace
 
+std::vector<OptionInfo> SftRecipeOptionInfos() {
+  SftRecipe recipe = SftDefaults();
+  return SftTable(&recipe).Infos();
+}
+
+std::vector<OptionInfo> GrpoRecipeOptionInfos() {
+  GrpoDraft draft;
+  return GrpoTable(&draft).Infos();
+}
+
 Result<SftRecipe> SftRecipeFromToml(const std::string& text, const std::string& file_name,
                                     const std::vector<std::string>& overrides) {
-  SftRecipe recipe;
-  recipe.train.optim.learning_rate = 2e-5;
-  Fields fields;
-  AddSftFields(&recipe, &fields);
-  Result<toml::table> table = ParseToml(text, file_name);
-  if (!table.ok()) return table.error();
-  if (Status status = fields.Apply(*table, "", file_name); !status.ok()) return status.error();
-  for (const std::string& override_text : overrides) {
-    if (Status status = fields.ApplyOverride(override_text); !status.ok()) return status.error();
-  }
+  SftRecipe recipe = SftDefaults();
+  Options table = SftTable(&recipe);
+  if (Status status = Apply(text, file_name, &table); !status.ok()) return status.error();
+  if (Status status = ApplyAll(overrides, &table); !status.ok()) return status.error();
   if (Status status = CheckTrain(recipe.train); !status.ok()) return status.error();
   if (recipe.train.data.train.empty() && recipe.train.data.store.empty()) {
     return Error{ErrorCode::kUsage, "the recipe names no training data",
                  "set data.train, or data.store and data.dataset"};
   }
-  recipe.json = fields.ToJson();
+  recipe.json = table.ToJson();
   return recipe;
 }
 
 Result<GrpoRecipe> GrpoRecipeFromToml(const std::string& text, const std::string& file_name,
                                       const std::vector<std::string>& overrides) {
-  GrpoRecipe recipe;
-  std::optional<double> epsilon_high;
-  std::string agg_mode;
-  Fields fields;
-  AddGrpoFields(&recipe, &epsilon_high, &agg_mode, &fields);
-  Result<toml::table> table = ParseToml(text, file_name);
-  if (!table.ok()) return table.error();
+  GrpoDraft draft;
+  GrpoRecipe& recipe = draft.recipe;
+  Options table = GrpoTable(&draft);
   // The preset comes first, whoever names it; then the file; then the overrides.
-  std::string preset = (*table)["preset"].value_or(std::string());
-  for (const std::string& text_override : overrides) {
-    if (StartsWith(text_override, "preset="))
-      preset = Trim(std::string_view(text_override).substr(7));
-  }
-  if (!preset.empty()) {
-    Result<std::string> preset_text = PresetToml(preset);
+  if (const std::string preset = PresetName(text, overrides); !preset.empty()) {
+    const Result<std::string> preset_text = FromName("preset", preset, Presets());
     if (!preset_text.ok()) return preset_text.error();
-    Result<toml::table> preset_table = ParseToml(*preset_text, preset);
-    if (!preset_table.ok()) return preset_table.error();
-    if (Status status = fields.Apply(*preset_table, "", preset); !status.ok())
-      return status.error();
+    if (Status status = Apply(*preset_text, preset, &table); !status.ok()) return status.error();
   }
-  if (Status status = fields.Apply(*table, "", file_name); !status.ok()) return status.error();
-  for (const std::string& text_override : overrides) {
-    if (Status status = fields.ApplyOverride(text_override); !status.ok()) return status.error();
-  }
-  recipe.loss.epsilon_high = epsilon_high.value_or(recipe.loss.epsilon_low);
-  if (!agg_mode.empty()) {
-    Result<Aggregation> aggregation = AggregationFromName(agg_mode);
-    if (!aggregation.ok()) return aggregation.error();
-    recipe.loss.aggregation = *aggregation;
-  }
+  if (Status status = Apply(text, file_name, &table); !status.ok()) return status.error();
+  if (Status status = ApplyAll(overrides, &table); !status.ok()) return status.error();
+  recipe.loss.epsilon_high = draft.epsilon_high.value_or(recipe.loss.epsilon_low);
   recipe.loss.max_completion_length = recipe.train.max_completion_length;
   if (recipe.steps_per_generation == 0)
     recipe.steps_per_generation = recipe.train.gradient_accumulation_steps;
   if (Status status = CheckGrpo(recipe); !status.ok()) return status.error();
-  recipe.json = fields.ToJson();
+  recipe.json = table.ToJson();
   return recipe;
 }
 

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "core/json.h"
+#include "core/options.h"
 #include "core/result.h"
 #include "grpo/config/advantage_config.h"
 #include "grpo/config/loss_config.h"
@@ -66,6 +67,10 @@ Result<SftRecipe> SftRecipeFromToml(const std::string& text, const std::string& 
                                     const std::vector<std::string>& overrides);
 Result<GrpoRecipe> GrpoRecipeFromToml(const std::string& text, const std::string& file_name,
                                       const std::vector<std::string>& overrides);
+
+// What may stand in either.
+std::vector<OptionInfo> SftRecipeOptionInfos();
+std::vector<OptionInfo> GrpoRecipeOptionInfos();
 
 // The first key that differs and that a resumed run may not change ("" if none): run lengths, saving, evaluation, threads
 // and logging may.

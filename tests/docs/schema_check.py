@@ -7,7 +7,7 @@ import json
 import pathlib
 import re
 
-IGNORED = {"$schema", "$id", "title", "description", "$defs"}
+IGNORED = {"$schema", "$id", "title", "description", "default", "$defs"}
 TYPES = {
     "object": lambda v: isinstance(v, dict),
     "array": lambda v: isinstance(v, list),
@@ -97,6 +97,14 @@ class Checker:
     def _maximum(self, value, argument, schema, name, where):
         if TYPES["number"](value) and value > argument:
             yield f"{where}: {value} is above {argument}"
+
+    def _exclusivemaximum(self, value, argument, schema, name, where):
+        if TYPES["number"](value) and value >= argument:
+            yield f"{where}: {value} is not below {argument}"
+
+    def _maxitems(self, value, argument, schema, name, where):
+        if isinstance(value, list) and len(value) > argument:
+            yield f"{where}: more than {argument} items"
 
     def _minlength(self, value, argument, schema, name, where):
         if isinstance(value, str) and len(value) < argument:

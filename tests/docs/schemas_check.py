@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import tomllib
 
 from schema_check import Checker
 
@@ -21,8 +22,18 @@ ROWS = [
     {"id": "empty", "task": "format", "completions": []},
     {"id": "chat", "task": "math", "prompt": [{"role": "user", "content": "1+1?"}], "answer": 2,
      "completions": [[{"role": "assistant", "content": "\\boxed{2}"}], "\\boxed{3}"]},
-    {"id": "options", "task": "math", "answer": "2", "options": {"math": {"mode": "no such mode"}}, "completions": ["2"]},
+    {"id": "options", "task": "math", "answer": "2", "options": {"math": {"mode": "bare", "float_digits": None}}, "completions": ["2"]},
+    {"id": "list", "task": "math", "answer": "2", "options": ["A. 1", "B. 2"], "completions": ["2"]},
 ]
+# Scored, as faults; and no schema takes their options.
+BAD_OPTIONS = [{"id": "bad", "task": "math", "answer": "2", "options": {"math": options}, "completions": ["2"]}
+               for options in ({"mode": "no such mode"}, {"mod": "bare"}, {"float_digits": 1001}, {"choices": [""]}, {"strict": 1})]
+TOML = {"examples/r1.toml": "rubric", "examples/r1-code.toml": "rubric", "examples/sums/reward.toml": "rubric",
+        "examples/sums/sft.toml": "sft_recipe", "examples/sums/grpo.toml": "grpo_recipe"}
+BAD_TOML = {"rubric": ["rule = 'sume'\nterm = [{verifier = 'math'}]", "[[term]]\nweight = 1", "[[term]]\nverifier = 'math'\nwieght = 1",
+                       "[[term]]\nverifier = 'math'\noptions = {mode = 'bar'}", "name = 'x'"],
+            "sft_recipe": ["learning_rat = 1e-5", "[model]\npath = 3", "packing = 1"],
+            "grpo_recipe": ["loss_type = 'dapoo'", "[server]\ntimeout_s = 0", "[reward]\noverlong_share = 2"]}
 
 
 def score(assay, path, *options):
@@ -63,6 +74,16 @@ def schema_of(line):
     return "score_group.schema.json" if "rewards" in line else "score_flat.schema.json"
 
 
+def toml_misfits(checker, source):
+    for path, name in TOML.items():
+        for error in checker.errors(tomllib.loads((source / path).read_text()), f"{name}.schema.json"):
+            yield f"{path}: {error}"
+    for name, texts in BAD_TOML.items():
+        for text in texts:
+            if not checker.errors(tomllib.loads(text), f"{name}.schema.json"):
+                yield f"{name}.schema.json takes {text!r}"
+
+
 def reasons_in(line):
     verdicts = line.get("verdicts", [])
     for verdict in verdicts if isinstance(verdicts, list) else [verdicts]:
@@ -78,7 +99,7 @@ def main():
 
     with tempfile.TemporaryDirectory() as scratch:
         odd = pathlib.Path(scratch) / "odd.jsonl"
-        odd.write_text("".join(json.dumps(row) + "\n" for row in ROWS) + "\n".join(BAD_LINES) + "\n")
+        odd.write_text("".join(json.dumps(row) + "\n" for row in ROWS + BAD_OPTIONS) + "\n".join(BAD_LINES) + "\n")
         lines = score(assay, odd, "--no-times")
         if sum("error" in line for line in lines) != len(BAD_LINES):
             misfits.append(f"{odd.name}: not every bad line gave an error line")
@@ -100,6 +121,11 @@ def main():
         if not kept:
             misfits.append("nothing was selected from demo_math.jsonl")
 
+    misfits += toml_misfits(checker, source)
+    misfits += [f"input.schema.json takes {row}" for row in BAD_OPTIONS if not checker.errors(row, "input.schema.json")]
+    faults = [line for line in lines if line.get("id") == "bad" and set(reasons_in(line)) == {"gold_bad_options"}]
+    if len(faults) != len(BAD_OPTIONS):
+        misfits.append(f"{len(faults)} of {len(BAD_OPTIONS)} rows with bad options are faults for that")
     for line in kept:
         for schema in ("dataset.schema.json", "input.schema.json"):
             misfits += [f"exported {line.get('id')}: {error}" for error in checker.errors(line, schema)]

@@ -47,44 +47,33 @@ constexpr std::string_view kTreeNode =
 
 Error Bad(std::string message) { return {ErrorCode::kInput, std::move(message), ""}; }
 
-Error BadOption(std::string_view name, std::string_view want) {
-  return {ErrorCode::kUsage, StrCat("option '", name, "' of verifier 'code' is not ", want), ""};
-}
-
-std::map<std::string_view, int64_t*> LimitFields(Limits* limits) {
+// Rows compute some of them, so a fraction is no error.
+Options LimitTable(Limits* l) {
   static_assert(sizeof(Limits) == 12 * sizeof(int64_t), "every limit is listed here");
-  return {{"cpu_ms", &limits->cpu_ms},
-          {"wall_ms", &limits->wall_ms},
-          {"memory_mib", &limits->memory_mib},
-          {"processes", &limits->processes},
-          {"output_bytes", &limits->output_bytes},
-          {"files", &limits->files},
-          {"disk_mib", &limits->disk_mib},
-          {"stack_mib", &limits->stack_mib},
-          {"open_files", &limits->open_files},
-          {"tester_cpu_ms", &limits->tester_cpu_ms},
-          {"tester_memory_mib", &limits->tester_memory_mib},
-          {"compile_cpu_ms", &limits->compile_cpu_ms}};
+  Options table("limit");
+  const auto add = [&](std::string_view name, int64_t* out, std::string_view help) {
+    table.Add(name, out, help).DropFractions().Range(1, 1e12);
+  };
+  add("cpu_ms", &l->cpu_ms, "user and system time of the whole box");
+  add("wall_ms", &l->wall_ms, "time on the clock, waiting included");
+  add("memory_mib", &l->memory_mib, "resident memory of the whole box, its files included");
+  add("processes", &l->processes, "processes and threads alive at once");
+  add("output_bytes", &l->output_bytes, "standard output and error together");
+  add("files", &l->files, "files and folders in the box");
+  add("disk_mib", &l->disk_mib, "what the box's files take");
+  add("stack_mib", &l->stack_mib, "stack of the main thread");
+  add("open_files", &l->open_files, "open files of one process");
+  add("tester_cpu_ms", &l->tester_cpu_ms, "processor time of the tests for one completion");
+  add("tester_memory_mib", &l->tester_memory_mib, "resident memory of the tests");
+  add("compile_cpu_ms", &l->compile_cpu_ms, "processor time of the compiler");
+  return table;
 }
 
 Status ReadLimits(const Json& json, Limits* limits) {
-  const std::map<std::string_view, int64_t*> fields = LimitFields(limits);
-  if (json.IsNull()) return {};
-  if (!json.IsObject()) return Bad("'limits' is not an object");
-  for (const Json::Member& member : *json.AsObject()) {
-    if (member.value.IsNull()) continue;
-    auto field = fields.find(member.key);
-    if (field == fields.end()) {
-      std::vector<std::string> names;
-      for (const auto& [name, value] : fields) names.emplace_back(name);
-      return Bad(StrCat("unknown limit '", member.key, "': ", DidYouMean(member.key, names)));
-    }
-    double value = member.value.NumberOr(0);
-    if (!(value >= 1) || value > 1e12)
-      return Bad(StrCat("limit '", member.key, "' is not a positive number"));
-    *field->second = static_cast<int64_t>(value);
-  }
-  return {};
+  Status status = LimitTable(limits).Read(json);
+  if (status.ok()) return status;
+  const Error& error = status.error();
+  return Bad(error.hint.empty() ? error.message : StrCat(error.message, " (", error.hint, ")"));
 }
 
 // The JSON values on the lines of `text`, as LiveCodeBench writes the arguments of a call; false if one does not parse.
@@ -372,7 +361,7 @@ std::string TaskFingerprint(const CodeTask& task) {
   flags.push_back(options.float_tol ? StrCat(*options.float_tol) : "");
   flags.push_back(StrCat(static_cast<int64_t>(options.match)));
   Limits limits = task.limits;
-  for (const auto& [name, field] : LimitFields(&limits)) flags.push_back(StrCat(*field));
+  flags.push_back(LimitTable(&limits).ToJson().Dump());
   std::vector<std::string> cases;
   for (const StdioCase& test : task.stdio) cases.insert(cases.end(), {test.input, test.output});
   return sandbox::SizedText({{task.language, task.checker, task.interactor,
@@ -387,59 +376,39 @@ Verdict FailByCause(Cause cause, const Limits& limits) {
   return Verdict::Fail(CauseName(cause), StrCat("the program ", LimitSentence(cause, limits)));
 }
 
+Options CodeOptionTable(CodeOptions* o) {
+  Options table = VerifierOptions("code");
+  table.Add("partial", &o->partial, "the score is the fraction of tests passed");
+  table.Add("cut", &o->cut_humaneval, {{"none", false}, {"humaneval", true}},
+            "cut base-model text at HumanEval's stop words");
+  table.Add("match", &o->match,
+            {{"lines", OutputMatch::kLines},
+             {"tokens", OutputMatch::kTokens},
+             {"exact", OutputMatch::kExact}},
+            "how standard output is compared");
+  table.Add("float_tol", &o->float_tol, "how far numbers may differ").AtLeast(0).Below(1);
+  table.Add("unordered", &o->unordered, "lists match in any order");
+  Limits limits;
+  table.Add("limits", &o->limits, "what a program may use").Keys(LimitTable(&limits).Infos());
+  table.Add("check_reference", &o->check_reference,
+            "a row whose `reference` fails its tests is a fault");
+  table.Add("measure", &o->measure, {{"none", false}, {"bytecode", true}},
+            "count the bytecodes of Python programs that pass");
+  table.Add("judge", &o->judge,
+            {{"auto", CodeJudge::kAuto},
+             {"split", CodeJudge::kSplit},
+             {"inprocess", CodeJudge::kInprocess}},
+            "split: tests apart from the program; auto: beside it where they are about its own "
+            "objects, marked `decided_by`; inprocess: always beside it, forgeable");
+  table.Add("accept_forgeable", &o->accept_forgeable, "needed for judge = inprocess");
+  return table;
+}
+
 Result<CodeOptions> ReadCodeOptions(const Json& json, const CodeOptions& base) {
   CodeOptions options = base;
-  Status names = CheckOptionNames(json, "code",
-                                  {"partial", "cut", "judge", "accept_forgeable", "float_tol",
-                                   "unordered", "match", "limits", "check_reference", "measure"});
-  if (!names.ok()) return names.error();
-  for (auto [name, field] :
-       {std::pair{"partial", &options.partial}, std::pair{"unordered", &options.unordered},
-        std::pair{"accept_forgeable", &options.accept_forgeable},
-        std::pair{"check_reference", &options.check_reference}}) {
-    const Json* value = json.Find(name);
-    if (value == nullptr || value->IsNull()) continue;
-    if (!value->IsBool()) return BadOption(name, "true or false");
-    *field = *value->AsBool();
-  }
-  if (const Json* value = json.Find("cut"); value != nullptr && !value->IsNull()) {
-    if (!value->IsString() || (*value->AsString() != "humaneval" && *value->AsString() != "none")) {
-      return BadOption("cut", "humaneval or none");
-    }
-    options.cut_humaneval = *value->AsString() == "humaneval";
-  }
-  if (const Json* value = json.Find("judge"); value != nullptr && !value->IsNull()) {
-    if (!value->IsString() || (*value->AsString() != "auto" && *value->AsString() != "split" &&
-                               *value->AsString() != "inprocess")) {
-      return BadOption("judge", "auto, split or inprocess");
-    }
-    options.inprocess = *value->AsString() == "inprocess";
-    options.beside = *value->AsString() != "split";
-  }
-  if (const Json* value = json.Find("measure"); value != nullptr && !value->IsNull()) {
-    std::string_view text = value->IsString() ? std::string_view(*value->AsString()) : "";
-    if (text != "none" && text != "bytecode") return BadOption("measure", "none or bytecode");
-    options.measure = text == "bytecode";
-  }
-  if (const Json* value = json.Find("match"); value != nullptr && !value->IsNull()) {
-    std::string_view text = value->IsString() ? std::string_view(*value->AsString()) : "";
-    if (text != "lines" && text != "tokens" && text != "exact")
-      return BadOption("match", "lines, tokens or exact");
-    options.match = text == "lines"    ? OutputMatch::kLines
-                    : text == "tokens" ? OutputMatch::kTokens
-                                       : OutputMatch::kExact;
-  }
-  if (const Json* value = json.Find("float_tol"); value != nullptr && !value->IsNull()) {
-    double tolerance = value->NumberOr(-1);
-    if (!(tolerance >= 0 && tolerance < 1)) return BadOption("float_tol", "a number in [0, 1)");
-    options.float_tol = tolerance;
-  }
-  if (const Json* value = json.Find("limits"); value != nullptr && !value->IsNull()) {
-    Limits checked;
-    Status read = ReadLimits(*value, &checked);
-    if (!read.ok()) return Error{ErrorCode::kUsage, read.error().message, ""};
-    options.limits = *value;
-  }
+  if (Status status = CodeOptionTable(&options).Read(json); !status.ok()) return status.error();
+  options.inprocess = options.judge == CodeJudge::kInprocess;
+  options.beside = options.judge != CodeJudge::kSplit;
   return options;
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/json.h"
+#include "core/options.h"
 #include "core/result.h"
 #include "core/types.h"
 #include "sandbox/limits.h"
@@ -16,11 +17,14 @@
 
 namespace assay {
 
+enum class CodeJudge { kAuto, kSplit, kInprocess };
+
 // The verifier's options, those of the row laid over those it was made with.
 struct CodeOptions {
-  bool partial = false;        // the fraction of tests passed is the score
-  bool cut_humaneval = false;  // cut base-model text at stop words
-  bool inprocess = false;      // tests and candidate in one process: forgeable
+  bool partial = false;                // the fraction of tests passed is the score
+  bool cut_humaneval = false;          // cut base-model text at stop words
+  CodeJudge judge = CodeJudge::kAuto;  // what the next two say
+  bool inprocess = false;              // tests and candidate in one process: forgeable
   bool beside =
       true;  // so too where the row's tests are about the program's own objects, which two
              // processes cannot carry; a pass is marked
@@ -32,7 +36,8 @@ struct CodeOptions {
   OutputMatch match = OutputMatch::kLines;
   Json limits;  // an object or null
 };
-// Errors: kUsage, for names and values that do not exist.
+Options CodeOptionTable(CodeOptions* o);
+// `base` with what `json` sets. Errors: kUsage, for names and values that do not exist.
 Result<CodeOptions> ReadCodeOptions(const Json& json, const CodeOptions& base);
 
 struct StdioCase {

@@ -14,20 +14,6 @@
 
 namespace assay {
 
-const char* const kCodeOptionsHelp =
-    "partial: true | false (default false): the score is the fraction of tests passed\n"
-    "cut: none | humaneval (default none): cut base-model text at HumanEval's stop words\n"
-    "match: lines | tokens | exact (default lines): how standard output is compared\n"
-    "float_tol: number (default none): how far numbers may differ\n"
-    "unordered: true | false (default false): lists match in any order\n"
-    "limits: {cpu_ms, wall_ms, memory_mib, ..}\n"
-    "check_reference: true | false (default true): a row whose `reference` fails its tests is a "
-    "fault\n"
-    "measure: none | bytecode (default none): count the bytecodes of Python programs that pass\n"
-    "judge: auto | split | inprocess (default auto): tests apart from the program; auto: beside it "
-    "where they are about its own objects, marked `decided_by`; inprocess: always beside it\n"
-    "accept_forgeable: true | false (default false): needed for judge = inprocess";
-
 namespace {
 
 constexpr size_t kMaxProgramBytes = size_t{4} << 20;
@@ -164,8 +150,7 @@ class CodeVerifier : public Verifier {
     CodeOptions options = options_;
     if (row_options != nullptr) {
       Result<CodeOptions> merged = ReadCodeOptions(*row_options, options_);
-      if (!merged.ok())
-        return All(group, Verdict::Fault("gold_bad_options", merged.error().message));
+      if (!merged.ok()) return BadRowOptions(merged.error(), group.samples.size());
       options = *merged;
     }
     if (options.inprocess && !options_.accept_forgeable) {
@@ -252,6 +237,11 @@ class CodeVerifier : public Verifier {
 };
 
 }  // namespace
+
+std::vector<OptionInfo> CodeOptionInfos() {
+  CodeOptions defaults;
+  return CodeOptionTable(&defaults).Infos();
+}
 
 Result<std::unique_ptr<Verifier>> MakeCodeVerifier(const Json& options, const VerifierEnv& env) {
   Result<CodeOptions> read = ReadCodeOptions(options, CodeOptions());

@@ -11,8 +11,7 @@
 
 namespace assay {
 
-// For the built-in table: one line an option.
-extern const char* const kCodeOptionsHelp;
+std::vector<OptionInfo> CodeOptionInfos();
 
 // Reasons: ok; no_code, syntax_error, compile_error, entry_point_missing, wrong_answer, exception, early_exit, protocol_error,
 // output_limit, cpu_limit, wall_limit, memory_limit, process_limit, disk_limit, policy, signal, nonzero_exit, worker_lost

@@ -13,23 +13,6 @@
 
 namespace assay {
 
-const char* const kMathOptionsHelp =
-    "mode: completion | bare | latex | expr | latex+expr | string | boxed_after_think | "
-    "completion_think (default completion)\n"
-    "gold_mode: auto | any mode (default auto: the box or #### if the gold has one, else the gold "
-    "is the answer)\n"
-    "float_digits: N (default none): numbers that agree when rounded to N decimal places are "
-    "equal\n"
-    "choices: [\"A\", \"B\", ..] (default none): the choices of a multiple-choice question\n"
-    "language: english | chinese | ... (default all): whose final-answer anchors count besides the "
-    "English ones\n"
-    "last_number: true | false (default false): a reply's last number counts if nothing else is "
-    "found\n"
-    "strict: true | false (default true): false lets variables be renamed (f(x) and f(y))\n"
-    "inequality_for_set: true | false (default true): an inequality meets a gold that is a set\n"
-    "percent_optional: true | false (default true): 9% meets 9\n"
-    "ordered_lists: true | false (default false): lists without brackets must agree in order";
-
 namespace {
 
 // A gold longer than this without a frame is a worked solution, where the mode allows one.
@@ -39,94 +22,45 @@ struct MathOptions {
   math::ExtractOptions extract;
   std::optional<math::Mode> gold_mode;  // empty: auto
   math::CompareOptions compare;
+  bool strict = true;  // the opposite of compare.rename_variables
 };
 
-Error BadOption(std::string_view name, std::string_view hint) {
-  return Error{ErrorCode::kUsage, StrCat("option '", name, "' of verifier 'math' does not fit"),
-               std::string(hint)};
+template <typename T>
+ChoiceNames<T> Modes(ChoiceNames<T> names) {
+  for (const std::string& name : math::ModeNames()) names.emplace_back(name, *math::ModeFromName(name));
+  return names;
 }
 
-Result<math::Mode> ReadMode(const Json& value, std::string_view name) {
-  const std::string* text = value.AsString();
-  const std::optional<math::Mode> mode = text == nullptr ? std::nullopt : math::ModeFromName(*text);
-  if (!mode)
-    return BadOption(name,
-                     text == nullptr ? "it is a string" : DidYouMean(*text, math::ModeNames()));
-  return *mode;
-}
-
-Status ReadBool(const Json& options, std::string_view name, bool* out) {
-  const Json* value = options.Find(name);
-  if (value == nullptr || value->IsNull()) return {};
-  if (!value->IsBool()) return BadOption(name, "true or false");
-  *out = *value->AsBool();
-  return {};
-}
-
-Status ReadModes(const Json& options, MathOptions* out) {
-  if (const Json* mode = options.Find("mode"); mode != nullptr && !mode->IsNull()) {
-    const Result<math::Mode> read = ReadMode(*mode, "mode");
-    if (!read.ok()) return read.error();
-    out->extract.mode = *read;
-  }
-  const Json* gold = options.Find("gold_mode");
-  if (gold == nullptr || gold->IsNull()) return {};
-  out->gold_mode.reset();
-  if (gold->AsString() != nullptr && *gold->AsString() == "auto") return {};
-  const Result<math::Mode> read = ReadMode(*gold, "gold_mode");
-  if (!read.ok()) return read.error();
-  out->gold_mode = *read;
-  return {};
-}
-
-Status ReadValues(const Json& options, MathOptions* out) {
-  if (const Json* digits = options.Find("float_digits"); digits != nullptr) {
-    if (!digits->IsNull() &&
-        (!digits->IsInt() || *digits->AsInt() < 0 || *digits->AsInt() > 1000)) {
-      return BadOption("float_digits", "a whole number from 0 to 1000, or null");
-    }
-    out->compare.float_digits =
-        digits->IsNull() ? std::nullopt : std::optional<int>(static_cast<int>(*digits->AsInt()));
-  }
-  if (const Json* choices = options.Find("choices"); choices != nullptr && !choices->IsNull()) {
-    const Json::Array* list = choices->AsArray();
-    if (list == nullptr || list->size() > 64)
-      return BadOption("choices", "a list of at most 64 strings");
-    out->extract.choices.clear();
-    for (const Json& choice : *list) {
-      if (!choice.IsString() || choice.AsString()->empty())
-        return BadOption("choices", "a list of strings that are not empty");
-      out->extract.choices.push_back(*choice.AsString());
-    }
-  }
-  if (const Json* language = options.Find("language"); language != nullptr && !language->IsNull()) {
-    if (!language->IsString()) return BadOption("language", "a string, for example \"french\"");
-    out->extract.language = AsciiLower(*language->AsString());
-  }
-  return {};
+Options Table(MathOptions* o) {
+  Options table = VerifierOptions("math");
+  table.Add("mode", &o->extract.mode, Modes<math::Mode>({}), "where the answer stands in a reply");
+  table.Add("gold_mode", &o->gold_mode, Modes<std::optional<math::Mode>>({{"auto", std::nullopt}}),
+            "the same for the gold; auto: the box or #### if the gold has one, else the gold is the answer")
+      .NullUnsets();
+  table.Add("float_digits", &o->compare.float_digits,
+            "numbers that agree when rounded to so many decimal places are equal")
+      .Range(0, 1000)
+      .NullUnsets();
+  table.Add("choices", &o->extract.choices, "the choices of a multiple-choice question")
+      .AtMostItems(64);
+  table.Add("language", &o->extract.language,
+            "english, chinese, ..: whose final-answer anchors count besides the English ones; none: all");
+  table.Add("last_number", &o->extract.last_number,
+            "a reply's last number counts if nothing else is found");
+  table.Add("strict", &o->strict, "false lets variables be renamed (f(x) and f(y))");
+  table.Add("inequality_for_set", &o->compare.inequality_for_set,
+            "an inequality meets a gold that is a set");
+  table.Add("percent_optional", &o->compare.percent_optional, "9% meets 9");
+  table.Add("ordered_lists", &o->compare.ordered_lists,
+            "lists without brackets must agree in order");
+  return table;
 }
 
 // Overrides what `options` says in *out.
 Status ReadOptions(const Json& options, MathOptions* out) {
-  if (options.IsNull()) return {};
-  const Status names =
-      CheckOptionNames(options, "math",
-                       {"mode", "gold_mode", "float_digits", "choices", "language", "last_number",
-                        "strict", "inequality_for_set", "percent_optional", "ordered_lists"});
-  if (!names.ok()) return names;
-  if (const Status modes = ReadModes(options, out); !modes.ok()) return modes;
-  if (const Status values = ReadValues(options, out); !values.ok()) return values;
-  bool strict = !out->compare.rename_variables;
-  const std::pair<const char*, bool*> flags[] = {
-      {"last_number", &out->extract.last_number},
-      {"strict", &strict},
-      {"inequality_for_set", &out->compare.inequality_for_set},
-      {"percent_optional", &out->compare.percent_optional},
-      {"ordered_lists", &out->compare.ordered_lists}};
-  for (const auto& [name, target] : flags) {
-    if (const Status flag = ReadBool(options, name, target); !flag.ok()) return flag;
-  }
-  out->compare.rename_variables = !strict;
+  if (Status status = Table(out).Read(options); !status.ok()) return status;
+  out->extract.language = AsciiLower(out->extract.language);
+  out->compare.rename_variables = !out->strict;
   return {};
 }
 
@@ -288,10 +222,8 @@ class MathVerifier final : public Verifier {
   std::vector<Verdict> Verify(const Group& group, const Json* row_options) const override {
     if (row_options == nullptr || row_options->IsNull()) return VerifyWith(group, options_);
     MathOptions merged = options_;
-    if (const Status status = ReadOptions(*row_options, &merged); !status.ok()) {
-      return std::vector<Verdict>(group.samples.size(),
-                                  Verdict::Fault("gold_bad_options", status.error().message));
-    }
+    if (const Status status = ReadOptions(*row_options, &merged); !status.ok())
+      return BadRowOptions(status.error(), group.samples.size());
     return VerifyWith(group, merged);
   }
 
@@ -316,6 +248,11 @@ class MathVerifier final : public Verifier {
 };
 
 }  // namespace
+
+std::vector<OptionInfo> MathOptionInfos() {
+  MathOptions defaults;
+  return Table(&defaults).Infos();
+}
 
 Result<std::unique_ptr<Verifier>> MakeMathVerifier(const Json& options, const VerifierEnv& env) {
   (void)env;

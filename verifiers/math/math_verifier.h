@@ -11,8 +11,7 @@
 
 namespace assay {
 
-// For the built-in table: one line an option.
-extern const char* const kMathOptionsHelp;
+std::vector<OptionInfo> MathOptionInfos();
 
 // Reasons: ok; wrong_value, no_answer, unparseable, limit_reached (fail); gold_missing, gold_unparseable, gold_limit,
 // gold_bad_options (fault: the data set's error). Evidence: "extracted", "rule", "begin", "end" (bytes of the sample), "gold",

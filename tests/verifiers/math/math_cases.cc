@@ -26,7 +26,7 @@
 namespace assay {
 namespace {
 
-struct Options {
+struct CaseOptions {
   bool verbose = false;
   std::string known_file;
   std::string verdicts_file;
@@ -178,7 +178,7 @@ struct Miss {
 class FileRun {
  public:
   // `verdicts`: where every case's verdict is written, or null.
-  FileRun(const Options& options, const Json& suites, std::vector<Miss>* misses,
+  FileRun(const CaseOptions& options, const Json& suites, std::vector<Miss>* misses,
           LineWriter* verdicts)
       : options_(options), suites_(suites), misses_(misses), verdicts_(verdicts) {}
 
@@ -343,7 +343,7 @@ class FileRun {
     return out;
   }
 
-  const Options& options_;
+  const CaseOptions& options_;
   const Json& suites_;
   std::vector<Miss>* misses_;
   LineWriter* verdicts_;
@@ -437,7 +437,7 @@ int Fail(const Error& error) {
 }
 
 int Main(int argc, char** argv) {
-  Options options;
+  CaseOptions options;
   for (int i = 1; i < argc; ++i) {
     const std::string_view word = argv[i];
     if (word == "-v") {
