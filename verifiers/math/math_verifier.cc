@@ -27,24 +27,29 @@ struct MathOptions {
 
 template <typename T>
 ChoiceNames<T> Modes(ChoiceNames<T> names) {
-  for (const std::string& name : math::ModeNames()) names.emplace_back(name, *math::ModeFromName(name));
+  for (const std::string& name : math::ModeNames())
+    names.emplace_back(name, *math::ModeFromName(name));
   return names;
 }
 
 Options Table(MathOptions* o) {
   Options table = VerifierOptions("math");
   table.Add("mode", &o->extract.mode, Modes<math::Mode>({}), "where the answer stands in a reply");
-  table.Add("gold_mode", &o->gold_mode, Modes<std::optional<math::Mode>>({{"auto", std::nullopt}}),
-            "the same for the gold; auto: the box or #### if the gold has one, else the gold is the answer")
+  table
+      .Add("gold_mode", &o->gold_mode, Modes<std::optional<math::Mode>>({{"auto", std::nullopt}}),
+           "the same for the gold; auto: the box or #### if the gold has one, else the gold is the "
+           "answer")
       .NullUnsets();
-  table.Add("float_digits", &o->compare.float_digits,
-            "numbers that agree when rounded to so many decimal places are equal")
+  table
+      .Add("float_digits", &o->compare.float_digits,
+           "numbers that agree when rounded to so many decimal places are equal")
       .Range(0, 1000)
       .NullUnsets();
   table.Add("choices", &o->extract.choices, "the choices of a multiple-choice question")
       .AtMostItems(64);
-  table.Add("language", &o->extract.language,
-            "english, chinese, ..: whose final-answer anchors count besides the English ones; none: all");
+  table.Add(
+      "language", &o->extract.language,
+      "english, chinese, ..: whose final-answer anchors count besides the English ones; none: all");
   table.Add("last_number", &o->extract.last_number,
             "a reply's last number counts if nothing else is found");
   table.Add("strict", &o->strict, "false lets variables be renamed (f(x) and f(y))");
