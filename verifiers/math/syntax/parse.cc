@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/text.h"
+#include "verifiers/math/syntax/chars.h"
 #include "verifiers/math/syntax/lexer.h"
 #include "verifiers/math/syntax/parsed_answer.h"
 #include "verifiers/math/syntax/parser.h"
@@ -14,9 +15,6 @@
 
 namespace assay::math {
 namespace {
-
-bool IsAlpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
 // White space and layout removed: two texts with one source are the same answer, whatever they mean. A blank stays where it
 // parts two words, two numbers or a command and a letter.

@@ -9,14 +9,12 @@
 #include <map>
 #include <unordered_map>
 #include <unordered_set>
+#include "verifiers/math/syntax/chars.h"
 
 namespace assay::math {
 namespace {
 
 using WordSet = std::unordered_set<std::string_view>;
-
-bool IsAlpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 std::vector<std::string_view> Split(std::string_view s) {
   std::vector<std::string_view> words;

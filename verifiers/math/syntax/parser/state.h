@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "verifiers/math/syntax/chars.h"
 #include "verifiers/math/syntax/lexer.h"
 #include "verifiers/math/syntax/parser.h"
 #include "verifiers/math/syntax/tree.h"
@@ -123,8 +124,5 @@ struct Deeper {
   Deeper& operator=(const Deeper&) = delete;
   Parser& p;
 };
-
-inline bool IsUpper(char c) { return c >= 'A' && c <= 'Z'; }
-inline bool IsHigh(char c) { return static_cast<unsigned char>(c) >= 0x80; }
 
 }  // namespace assay::math
