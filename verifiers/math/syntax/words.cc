@@ -9,6 +9,7 @@
 #include <map>
 #include <unordered_map>
 #include <unordered_set>
+
 #include "verifiers/math/syntax/chars.h"
 
 namespace assay::math {
