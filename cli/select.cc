@@ -70,9 +70,15 @@ void AddSelectCommand(CLI::App* app, Context* context) {
   command->add_flag("--keep-duplicates", options.keep_duplicates,
                     "all-correct: keep identical texts of one problem");
   command
-      ->add_option("--min-reward", options.min_reward,
-                   "best-of-n: the least reward worth keeping (default: anything above 0)")
+      ->add_option(
+          "--min-reward", options.min_reward,
+          "best-of-n: the least reward worth keeping (default: anything above 0), of samples "
+          "that pass what decides: the terms of the greatest weight, and gates")
       ->type_name("R");
+  command->add_flag("--keep-failed", options.keep_failed,
+                    "best-of-n: also samples that do not pass what decides (partial credit)");
+  command->add_flag("--drop-truncated", options.drop_truncated,
+                    "Leave out replies that were cut off (finish_reason length)");
   command->callback(
       [context, flags] { context->run = [context, flags] { return RunSelect(context, *flags); }; });
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/hash.h"
 #include "core/text.h"
 
 namespace assay {
@@ -289,6 +290,19 @@ Result<Group> GroupFromJson(const Json& row) {
   }
   if (!status.ok()) return status.error();
   return group;
+}
+
+uint64_t JudgementHash(const Problem& problem) {
+  std::string key;
+  const auto add = [&key](std::string_view part) { StrAppend(&key, part.size(), ":", part); };
+  add(problem.task);
+  add(problem.prompt);
+  for (const Message& message : problem.messages) add(message.role);
+  StrAppend(&key, problem.answers.size(), ";");
+  for (const std::string& answer : problem.answers) add(answer);
+  add(problem.verification_info.Dump());
+  add(problem.options.Dump());
+  return HashBytes64(key);
 }
 
 Json IdToJson(const Problem& problem) {

@@ -14,6 +14,8 @@ namespace assay {
 Result<Group> GroupFromJson(const Json& row);
 // A problem without samples: the same keys less the completions.
 Result<Problem> ProblemFromJson(const Json& row);
+// Of all that decides a verdict on one of its samples: task, prompt, answers, verification_info, options. Not the id.
+uint64_t JudgementHash(const Problem& problem);
 // The row's id as it was written, text or number; null if there is none.
 Json IdToJson(const Problem& problem);
 // The superset line of our own ("Recommended group line"), from which GroupFromJson gives the same Group back.

@@ -8,6 +8,7 @@
 
 #include "core/hash.h"
 #include "core/jsonl.h"
+#include "core/rows/group_json.h"
 #include "core/rows/input_format.h"
 
 namespace assay {
@@ -33,15 +34,22 @@ bool IsRegularFile(const std::string& file) {
 
 }  // namespace
 
-bool GroupField::KeyOf(const std::string& line, std::string* key) const {
+uint64_t GroupKey::Hash() const { return HashBytes64(value, problem) | 1; }
+
+bool GroupField::KeyOf(const std::string& line, GroupKey* key) const {
   Result<Json> row = ParseJson(line);
   if (!row.ok()) return false;
+  *key = GroupKey();
   const Json* value = row->Find(name_);
-  if (value != nullptr && !value->IsNull()) *key = value->Dump();
+  if (value != nullptr && !value->IsNull()) key->value = value->Dump();
   if (!ToAssayRow(input_format_, &*row).ok() || row->Find("completion") == nullptr) return false;
   value = row->Find(name_);  // `id` may have come from another key
-  if (value != nullptr && !value->IsNull()) *key = value->Dump();
-  return !key->empty();
+  if (value != nullptr && !value->IsNull()) key->value = value->Dump();
+  if (key->value.empty()) return false;
+  const Result<Problem> problem = ProblemFromJson(*row);
+  if (!problem.ok()) return false;
+  key->problem = JudgementHash(*problem);
+  return true;
 }
 
 Result<bool> GroupsAreSplit(const std::vector<std::string>& files, const GroupField& field,
@@ -54,8 +62,8 @@ Result<bool> GroupsAreSplit(const std::vector<std::string>& files, const GroupFi
   for (const std::string& file : files) {
     uint64_t open = 0;  // the key's hash of the line before, 0 if it had none
     Status status = ForEachLine(file, stop, [&](const LineReader::Line& line) {
-      std::string key;
-      const uint64_t now = field.KeyOf(std::string(line.text), &key) ? HashBytes64(key) | 1 : 0;
+      GroupKey key;
+      const uint64_t now = field.KeyOf(std::string(line.text), &key) ? key.Hash() : 0;
       if (now == open) return true;
       if (open != 0) closed.insert(open);
       open = now;
@@ -71,12 +79,13 @@ Result<bool> GroupsAreSplit(const std::vector<std::string>& files, const GroupFi
 Result<std::vector<ScoreRow>> GatherGroups(const std::vector<std::string>& files,
                                            const GroupField& field, const StopReading& stop) {
   std::vector<ScoreRow> rows;
-  std::unordered_map<std::string, size_t> groups;
+  const auto hash = [](const GroupKey& key) { return key.Hash(); };
+  std::unordered_map<GroupKey, size_t, decltype(hash)> groups(0, hash);
   size_t place = 0;
   for (size_t file = 0; file < files.size(); ++file) {
     Status status = ForEachLine(files[file], stop, [&](const LineReader::Line& line) {
       InputLine text{line.number, std::string(line.text), line.too_long, file, place++};
-      std::string key;
+      GroupKey key;
       size_t row = rows.size();
       if (field.KeyOf(text.text, &key)) row = groups.try_emplace(key, row).first->second;
       if (row == rows.size()) {
@@ -92,20 +101,20 @@ Result<std::vector<ScoreRow>> GatherGroups(const std::vector<std::string>& files
 }
 
 Status AdjacentLines::Take(InputLine line) {
-  std::string key;
+  GroupKey key;
   const bool grouped = !field_.empty() && field_.KeyOf(line.text, &key);
   if (grouped && !open_.lines.empty() && key == open_key_) {
     open_.lines.push_back(std::move(line));
     return {};
   }
   if (Status status = EmitOpen(); !status.ok()) return status;
-  if (grouped && !open_key_.empty()) closed_keys_.insert(HashBytes64(open_key_));
-  if (grouped && closed_keys_.count(HashBytes64(key)) > 0) ++*split_;
+  if (grouped && !open_key_.value.empty()) closed_keys_.insert(open_key_.Hash());
+  if (grouped && closed_keys_.count(key.Hash()) > 0) ++*split_;
   open_key_ = std::move(key);
   open_.file = line.file;
   open_.lines.push_back(std::move(line));
   if (grouped) return {};
-  open_key_.clear();
+  open_key_ = GroupKey();
   return EmitOpen();
 }
 

@@ -1,4 +1,5 @@
-// --group-by: which flat lines make one group. AdjacentLines joins the lines of one key that stand together, as they come;
+// --group-by: which flat lines make one group: those that agree in the field and in all that decides a verdict (a file may give two
+// problems one id). AdjacentLines joins the lines of one key that stand together, as they come;
 // GatherGroups joins them wherever they stand, for which it holds the whole input; GroupsAreSplit says which of the two is wanted.
 #pragma once
 
@@ -14,6 +15,15 @@
 
 namespace assay {
 
+// What the lines of one group have in common.
+struct GroupKey {
+  std::string value;     // of the field, as JSON
+  uint64_t problem = 0;  // JudgementHash of the line's problem
+  bool operator==(const GroupKey&) const = default;
+  // Odd, so that 0 can stand for no key.
+  uint64_t Hash() const;
+};
+
 // The value of a field in flat rows. Immutable; thread-safe.
 class GroupField {
  public:
@@ -22,8 +32,8 @@ class GroupField {
       : name_(std::move(name)), input_format_(std::move(input_format)) {}
   bool empty() const { return name_.empty(); }
   const std::string& name() const { return name_; }
-  // False if the line is no flat row with that field: it is a row of its own then.
-  bool KeyOf(const std::string& line, std::string* key) const;
+  // False if the line is no flat row with that field, or one that says no problem: it is a row of its own then.
+  bool KeyOf(const std::string& line, GroupKey* key) const;
 
  private:
   std::string name_, input_format_;
@@ -58,7 +68,7 @@ class AdjacentLines {
   Emit emit_;
   std::atomic<int64_t>* split_;
   ScoreRow open_;  // lines of one key so far; none: nothing is open
-  std::string open_key_;
+  GroupKey open_key_;
   std::unordered_set<uint64_t> closed_keys_;
 };
 

@@ -59,7 +59,7 @@ void RowScorer::ScoreGroup(std::vector<Group> groups, ScoreRow* row) const {
     AppendScoreLine(row->group, row->score, options_.with_times, &row->output);
     return;
   }
-  // Flat lines of one group: each keeps its own id and extra keys, the problem is the first one's.
+  // Flat lines of one group: each keeps its own id and extra keys, the problem is that of all (GroupKey).
   std::vector<Json> ids = {IdToJson(row->group.problem)}, extras = {row->group.problem.extra};
   for (size_t i = 1; i < lines; ++i) {
     ids.push_back(IdToJson(groups[i].problem));

@@ -20,6 +20,7 @@ struct Candidate {
   int64_t text_id;
   int64_t text_bytes;
   double reward;
+  bool truncated;
 };
 
 // What is known of one problem after reading the run.
@@ -49,13 +50,15 @@ class Candidates {
 
 class Selection {
  public:
-  explicit Selection(const SelectOptions& options)
-      : options_(options), best_(options.strategy == kBestOfN) {
+  // `rubric`: RubricSpec::ToJson() of the run.
+  Selection(const SelectOptions& options, Json rubric)
+      : options_(options), best_(options.strategy == kBestOfN), rubric_(std::move(rubric)) {
     const std::vector<std::string> names =
-        best_ ? std::vector<std::string>{"kept", "not_best", "reward_too_low", "not_scored"}
-              : std::vector<std::string>{
-                    "kept",      "failed", "abstained", "duplicate_text", "over_max_per_problem",
-                    "not_scored"};
+        best_
+            ? std::vector<std::string>{"kept", "failed", "not_best", "reward_too_low", "not_scored"}
+            : std::vector<std::string>{
+                  "kept",      "failed", "abstained", "duplicate_text", "over_max_per_problem",
+                  "not_scored"};
     for (const std::string& name : names) result.decisions.emplace_back(name, 0);
   }
 
@@ -66,11 +69,11 @@ class Selection {
       problem->samples += static_cast<int64_t>(group.samples.size());
       for (const StoredSample& sample : group.samples) {
         ++result.samples;
-        if (const char* dropped = Dropped(sample.score)) {
+        if (const char* dropped = Dropped(group.labels, sample)) {
           ++Count(dropped);
         } else {
-          problem->candidates.push_back(
-              {sample.id, sample.text_id, sample.text_bytes, *sample.score.reward});
+          problem->candidates.push_back({sample.id, sample.text_id, sample.text_bytes,
+                                         *sample.score.reward, sample.sample.truncated()});
         }
       }
       return {};
@@ -112,9 +115,12 @@ class Selection {
   }
 
   // Why the sample is out before it is compared with others; null if it is not.
-  const char* Dropped(const SampleScore& score) const {
+  const char* Dropped(const std::vector<std::string>& labels, const StoredSample& sample) const {
+    const SampleScore& score = sample.score;
     if (!score.reward) return "not_scored";
+    if (options_.drop_truncated && sample.sample.truncated()) return "truncated";
     if (best_) {
+      if (!options_.keep_failed && !PassesWhatDecides(rubric_, labels, score)) return "failed";
       const bool enough =
           options_.min_reward ? *score.reward >= *options_.min_reward : *score.reward > 0;
       return enough ? nullptr : "reward_too_low";
@@ -131,7 +137,7 @@ class Selection {
     const Candidate* best = &problem.candidates[0];
     for (const Candidate& candidate : problem.candidates) {
       const auto rank = [](const Candidate& c) {
-        return std::tuple(-c.reward, c.text_bytes, c.sample_id);
+        return std::tuple(-c.reward, c.truncated, c.text_bytes, c.sample_id);
       };
       if (rank(candidate) < rank(*best)) best = &candidate;
     }
@@ -169,6 +175,7 @@ class Selection {
 
   const SelectOptions& options_;
   const bool best_;
+  const Json rubric_;
   Candidates candidates_;
 };
 
@@ -184,8 +191,10 @@ Status CheckOptions(const SelectOptions& options) {
                  "--max-per-problem and --keep-duplicates do not go with best-of-n",
                  "best-of-n keeps one sample a problem; use --strategy all-correct"};
   }
-  if (!best && options.min_reward) {
-    return Error{ErrorCode::kUsage, "--min-reward does not go with all-correct",
+  if (!best && (options.min_reward || options.keep_failed)) {
+    return Error{ErrorCode::kUsage,
+                 StrCat(options.min_reward ? "--min-reward" : "--keep-failed",
+                        " does not go with all-correct"),
                  "it belongs to --strategy best-of-n"};
   }
   if (options.max_per_problem < 0)
@@ -196,12 +205,14 @@ Status CheckOptions(const SelectOptions& options) {
 std::string ParamsJson(const SelectOptions& options) {
   Json params = Json::MakeObject();
   if (options.strategy == kBestOfN) {
-    params.Set("min_reward", options.min_reward ? Json(*options.min_reward) : Json());
+    params.Set("min_reward", options.min_reward ? Json(*options.min_reward) : Json())
+        .Set("keep_failed", options.keep_failed);
   } else {
     params.Set("max_per_problem", options.max_per_problem)
         .Set("keep_duplicates", options.keep_duplicates);
     params.Set("seed", options.seed);
   }
+  params.Set("drop_truncated", options.drop_truncated);
   return params.Dump();
 }
 
@@ -222,11 +233,41 @@ bool IsCorrect(const SampleScore& score) {
   return any_pass;
 }
 
+bool PassesWhatDecides(const Json& rubric, const std::vector<std::string>& labels,
+                       const SampleScore& score) {
+  const Json* listed = rubric.Find("terms");
+  const auto term_of = [&](size_t place) {
+    const Json::Array* terms = listed != nullptr ? listed->AsArray() : nullptr;
+    if (terms == nullptr || place >= labels.size()) return Json();
+    for (const Json& term : *terms) {
+      if (term.StringOr("label", "") == labels[place]) return term;
+    }
+    return Json();
+  };
+  const bool product = rubric.StringOr("rule", "") == "product";
+  double heaviest = 0;
+  for (size_t i = 0; i < score.verdicts.size(); ++i) {
+    if (score.verdicts[i].outcome != Outcome::kAbstain)
+      heaviest = std::max(heaviest, term_of(i).DoubleOr("weight", 1));
+  }
+  bool any = false;
+  for (size_t i = 0; i < score.verdicts.size(); ++i) {
+    const Json term = term_of(i);
+    const bool decides =
+        product || term.BoolOr("gate", false) || term.DoubleOr("weight", 1) >= heaviest;
+    if (score.verdicts[i].outcome == Outcome::kAbstain || !decides) continue;
+    if (score.verdicts[i].outcome != Outcome::kPass) return false;
+    any = true;
+  }
+  return any;
+}
+
 Result<SelectResult> SelectSamples(Store* store, const SelectOptions& options) {
   if (Status status = CheckOptions(options); !status.ok()) return status.error();
   Result<RunRecord> run = store->FindRun(options.run);
   if (!run.ok()) return run.error();
-  Selection selection(options);
+  Result<Json> rubric = ParseJson(run->rubric_json);
+  Selection selection(options, rubric.ok() ? *rubric : Json());
   if (Status status = selection.Read(store, run->id); !status.ok()) return status.error();
   const std::vector<Kept> chosen = selection.Choose();
   DatasetInfo info{options.dataset,      options.strategy, ParamsJson(options),

@@ -23,8 +23,10 @@ struct SelectOptions {
   int64_t max_per_problem =
       0;  // all-correct: at most so many of one problem, drawn by `seed`; 0: all
   bool keep_duplicates = false;  // all-correct: keep samples of one problem with identical text
-  std::optional<double>
-      min_reward;  // best-of-n: the least reward worth keeping; none: anything above 0
+  // best-of-n: the least reward worth keeping; none: anything above 0.
+  std::optional<double> min_reward;
+  bool keep_failed = false;     // best-of-n: also where what decides did not pass (partial credit)
+  bool drop_truncated = false;  // leave out replies that were cut off (finish_reason "length")
   uint64_t seed = 0;
   std::string tool_version;
 };
@@ -44,7 +46,9 @@ struct SelectResult {
 };
 
 // "all-correct": every sample that passes (no verdict but pass and abstain, at least one pass).
-// "best-of-n": for each problem the sample with the highest reward; ties go to the shorter text, then to the earlier one.
+// "best-of-n": of each problem's samples that pass what decides, the one with the highest reward; ties go to the one that was not cut
+// off, then to the shorter text, then to the earlier one. A term for form alone may earn a reward, it does not make an answer right: what
+// decides is PassesWhatDecides.
 // Samples belong to one problem if id, prompt, answer and verification_info are the same, over the whole run.
 const std::vector<std::string>& SelectStrategies();
 
@@ -53,5 +57,10 @@ Result<SelectResult> SelectSamples(Store* store, const SelectOptions& options);
 
 // True if the sample counts as correct.
 bool IsCorrect(const SampleScore& score);
+
+// True if the terms that carry the reward pass: of those that did not abstain the ones of the greatest weight, and every gate; under the
+// rule "product" all of them. `rubric` is a RubricSpec::ToJson(); a term that it does not list weighs 1.
+bool PassesWhatDecides(const Json& rubric, const std::vector<std::string>& labels,
+                       const SampleScore& score);
 
 }  // namespace assay

@@ -220,12 +220,16 @@ Result<int64_t> Store::Impl::ProblemId(const Problem& problem) {
                                 std::string_view(answers), std::string_view(info)}) {
     StrAppend(&key, part.size(), ":", part);
   }
+  // Without an id and a prompt nothing says that two rows are about the same: equal answers do not.
+  const bool nameless = problem.id.empty() && problem.prompt.empty() && problem.messages.empty();
   Hash128 hash = HashBytes128(key);
-  Result<std::optional<int64_t>> known = problems.Find(hash);
-  if (!known.ok()) return known.error();
-  if (*known) return **known;
+  if (!nameless) {
+    Result<std::optional<int64_t>> known = problems.Find(hash);
+    if (!known.ok()) return known.error();
+    if (*known) return **known;
+  }
   int64_t id = next.problem++;
-  problems.Add(hash, id);
+  if (!nameless) problems.Add(hash, id);
   Result<int64_t> prompt = TextId(problem.prompt);
   if (!prompt.ok()) return prompt.error();
   batches->problems.Int(id).Text(problem.id).Text(problem.task).Int(*prompt);

@@ -1,4 +1,6 @@
 // Conversations and instructions for fine-tuning: messages, ShareGPT, Alpaca, preference pairs.
+#include <algorithm>
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,10 +15,62 @@ namespace {
 // A message alone counts as a list of one.
 Json AsCompletion(const Json& value) { return value.IsObject() ? Json().Append(value) : value; }
 
+// How many messages two conversations have in common at their start; each keeps at least one for itself.
+size_t SharedTurns(const Json::Array& a, const Json::Array& b) {
+  const size_t most = std::min(a.size(), b.size());
+  size_t shared = 0;
+  while (shared + 1 < most && a[shared] == b[shared]) ++shared;
+  return shared;
+}
+
+// The end of the prompt in two texts of the form "\n\nHuman: ..\n\nAssistant: ..", 0 if they are of another.
+size_t SharedDialogue(std::string_view a, std::string_view b) {
+  constexpr std::string_view kTurn = "\n\nAssistant:";
+  const size_t most = std::min(a.size(), b.size());
+  size_t shared = 0;
+  while (shared < most && a[shared] == b[shared]) ++shared;
+  const size_t turn = a.substr(0, shared).rfind(kTurn);
+  return turn == std::string_view::npos ? 0 : turn + kTurn.size();
+}
+
+// `shared`: the turns that both replies began with. Beside a prompt that the row names already they are the rest of it, or all of it.
+void SetPrompt(Json::Array shared, Json* row) {
+  const Json* prompt = Present(*row, "prompt");
+  if (const Json::Array* named = prompt != nullptr ? prompt->AsArray() : nullptr) {
+    const bool inside =
+        named->size() <= shared.size() && std::equal(named->begin(), named->end(), shared.begin());
+    if (!inside) shared.insert(shared.begin(), named->begin(), named->end());
+  } else if (prompt != nullptr) {
+    const bool inside = std::any_of(shared.begin(), shared.end(), [&](const Json& message) {
+      const Json* content = message.Find("content");
+      return content != nullptr && *content == *prompt;
+    });
+    if (!inside) row->Set("input_prompt", Json(*prompt));
+  }
+  row->Set("prompt", Json(std::move(shared)));
+}
+
+// Many sets have the prompt inside of both replies: what they begin with alike is the prompt, not a part of an answer.
+void TakePromptOut(Json* chosen, Json* rejected, Json* row) {
+  Json::Array *a = chosen->AsArray(), *b = rejected->AsArray();
+  std::string *text = chosen->AsString(), *other = rejected->AsString();
+  if (a != nullptr && b != nullptr) {
+    const auto count = static_cast<std::ptrdiff_t>(SharedTurns(*a, *b));
+    if (count > 0) SetPrompt(Json::Array(a->begin(), a->begin() + count), row);
+    a->erase(a->begin(), a->begin() + count);
+    b->erase(b->begin(), b->begin() + count);
+  } else if (text != nullptr && other != nullptr && !Has(*row, "prompt")) {
+    const size_t size = SharedDialogue(*text, *other);
+    if (size > 0) row->Set("prompt", text->substr(0, size));
+    text->erase(0, size);
+    other->erase(0, size);
+  }
+}
+
 Status FromPreference(Json* row) {
-  row->Set("completions", Json()
-                              .Append(AsCompletion(*row->Find("chosen")))
-                              .Append(AsCompletion(*row->Find("rejected"))));
+  Json chosen = AsCompletion(*row->Find("chosen")), rejected = AsCompletion(*row->Find("rejected"));
+  TakePromptOut(&chosen, &rejected, row);
+  row->Set("completions", Json().Append(std::move(chosen)).Append(std::move(rejected)));
   row->Erase("chosen");
   row->Erase("rejected");
   FillWith(row, "labels", Json().Append(true).Append(false));

@@ -40,15 +40,39 @@ class GroupGathererTest : public testing::Test {
 };
 
 TEST_F(GroupGathererTest, OnlyFlatRowsWithTheFieldHaveAKey) {
-  std::string key;
+  GroupKey key;
   EXPECT_TRUE(field_.KeyOf(Flat("a"), &key));
-  EXPECT_EQ(key, "\"a\"");
+  EXPECT_EQ(key.value, "\"a\"");
   for (const char* line :
        {"not json", "{\"completion\":\"x\"}", "{\"q\":null,\"completion\":\"x\"}",
         "{\"q\":\"a\",\"completions\":[\"x\"]}"}) {
-    std::string none;
+    GroupKey none;
     EXPECT_FALSE(field_.KeyOf(line, &none)) << line;
   }
+}
+
+// A file may give one id to two problems: joined, one's samples would be judged by the other's answer.
+TEST_F(GroupGathererTest, LinesWithAnotherAnswerPromptTaskTestsOrOptionsHaveAnotherKey) {
+  const std::string line = R"({"q":"a","completion":"x","prompt":"p","answer":"4","note":1})";
+  GroupKey key;
+  ASSERT_TRUE(field_.KeyOf(line, &key));
+  for (
+      const char* other :
+      {R"({"q":"a","completion":"x","prompt":"p","answer":"5"})",
+       R"({"q":"a","completion":"x","prompt":"o","answer":"4"})",
+       R"({"q":"a","completion":"x","prompt":"p"})",
+       R"({"q":"a","completion":"x","prompt":"p","answer":"4","task":"code"})",
+       R"({"q":"a","completion":"x","prompt":"p","answer":"4","test_list":["assert True"]})",
+       R"({"q":"a","completion":"x","prompt":"p","answer":"4","options":{"math":{"mode":"bare"}}})",
+       R"({"q":"b","completion":"x","prompt":"p","answer":"4"})"}) {
+    GroupKey their;
+    ASSERT_TRUE(field_.KeyOf(other, &their)) << other;
+    EXPECT_FALSE(key == their) << other;
+  }
+  GroupKey same;
+  ASSERT_TRUE(
+      field_.KeyOf(R"({"answer":4,"prompt":"p","completion":"y","q":"a","note":2})", &same));
+  EXPECT_TRUE(key == same);
 }
 
 TEST_F(GroupGathererTest, NeighboursAreJoinedAndWhatGoesOnLaterIsCounted) {

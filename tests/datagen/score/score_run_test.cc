@@ -145,6 +145,28 @@ TEST_F(ScoreRunTest, GroupByMakesGroupsOfFlatLines) {
   EXPECT_EQ(rows[1].IntOr("k", 0), 2);
 }
 
+// Each line is judged by its own answer, whoever stands before it, and compared with those of its own problem only.
+TEST_F(ScoreRunTest, LinesOfOneValueWithOtherAnswersAreProblemsOfTheirOwn) {
+  rubric_ = std::move(*Rubric::Make(*RubricFromNames("math"), {}));
+  options_.files = {File("a.jsonl",
+                         "{\"q\":1,\"answer\":\"4\",\"completion\":\"\\\\boxed{4}\"}\n"
+                         "{\"q\":1,\"answer\":\"5\",\"completion\":\"\\\\boxed{4}\"}\n"
+                         "{\"q\":1,\"answer\":\"4\",\"completion\":\"\\\\boxed{5}\"}\n"
+                         "{\"q\":1,\"answer\":[\"a\",{}],\"completion\":\"\\\\boxed{5}\"}\n")};
+  options_.group_by = "q";
+  options_.store = folder_ + "/s.sqlite";
+  const ScoreRunSummary summary = Run();
+  const std::vector<Json> rows = Output();
+  ASSERT_EQ(rows.size(), 4u);
+  EXPECT_EQ(rows[0].DoubleOr("reward", -1), 1);
+  EXPECT_EQ(rows[1].DoubleOr("reward", -1), 0);
+  EXPECT_EQ(rows[2].DoubleOr("reward", -1), 0);
+  EXPECT_GT(rows[0].DoubleOr("advantage", 0), 0);
+  EXPECT_EQ(rows[1].DoubleOr("advantage", -1), 0);  // alone
+  EXPECT_EQ(rows[3].IntOr("line", 0), 4);           // a bad line spoils nobody else's
+  EXPECT_EQ(summary.groups, 2);
+}
+
 // The same lines in any order, in one file or in three, get the same rewards and advantages, in the order of the input.
 TEST_F(ScoreRunTest, GroupsThatStandApartAreGathered) {
   Rng rng(3);

@@ -133,16 +133,70 @@ TEST_F(SelectTest, BestOfNTakesTheHighestThenTheShorterThenTheEarlier) {
         {"p2", {Failed("x"), Failed("y")}},
         {"p3", {Fault("would be best"), Failed("partly right", 0.2)}},
         {"p1", {Pass("best of all", 1)}}});
-  EXPECT_EQ(Kept(Options("best-of-n")), (std::vector<std::string>{"best of all", "partly right"}));
+  EXPECT_EQ(Kept(Options("best-of-n")), (std::vector<std::string>{"best of all"}));
   EXPECT_EQ(Count("not_best"), 4);
-  EXPECT_EQ(Count("reward_too_low"), 2);
+  EXPECT_EQ(Count("failed"), 3);
   EXPECT_EQ(Count("not_scored"), 1);
   EXPECT_EQ(decisions_.at(0), R"({"kept":"best_reward","reward":1.0,"of":5})");
+  SelectOptions options = Options("best-of-n");
+  options.dataset = "partial";
+  options.keep_failed = true;
+  EXPECT_EQ(Kept(options), (std::vector<std::string>{"best of all", "partly right"}));
+  EXPECT_EQ(Count("reward_too_low"), 2);
+}
+
+// Under examples/r1.toml a wrong answer earns 0.2 for its form: where none is right, nothing is kept, whatever --min-reward says.
+TEST_F(SelectTest, AFormBonusDoesNotMakeAWrongAnswerTheBest) {
+  store_ = OpenStore();
+  RunInfo info = Info();
+  info.rubric_json =
+      R"({"rule":"sum","terms":[{"label":"math","weight":1.0},{"label":"format","weight":0.2}]})";
+  RunId run = *store_->BeginRun(info, false);
+  const auto add = [&](int64_t line, const std::string& id,
+                       const std::vector<std::pair<bool, bool>>& verdicts) {
+    std::vector<Spec> specs(verdicts.size());
+    for (size_t i = 0; i < specs.size(); ++i) specs[i].text = StrCat(id, i);
+    GroupScore score = MakeScore(specs);
+    score.labels = {"math", "format"};
+    for (size_t i = 0; i < specs.size(); ++i) {
+      const auto [math, form] = verdicts[i];
+      score.samples[i].verdicts = {math ? Verdict::Pass() : Verdict::Fail("wrong_value"),
+                                   form ? Verdict::Pass() : Verdict::Fail("no_think")};
+      score.samples[i].reward = (math ? 1.0 : 0.0) + (form ? 0.2 : 0.0);
+    }
+    ASSERT_TRUE(store_->AddGroup(run, Key(line), MakeGroup(id, specs), score, true).ok());
+  };
+  add(1, "none", {{false, true}, {false, false}});
+  add(2, "one", {{false, true}, {true, false}});
+  ASSERT_TRUE(store_->FinishRun(run).ok());
+  EXPECT_EQ(Kept(Options("best-of-n")), (std::vector<std::string>{"one1"}));
+  EXPECT_EQ(Count("failed"), 3);
+  SelectOptions options = Options("best-of-n");
+  options.dataset = "low";
+  options.min_reward = 0.1;
+  EXPECT_EQ(Kept(options), (std::vector<std::string>{"one1"}));
+}
+
+// "cut off" is the shorter text and the earlier one.
+TEST_F(SelectTest, RepliesThatWereCutOffLoseTiesAndCanBeLeftOut) {
+  store_ = OpenStore();
+  RunId run = *store_->BeginRun(Info(), false);
+  const std::vector<Spec> specs = {Pass("cut"), Pass("whole reply"), Pass("cut 2")};
+  Group group = MakeGroup("p", specs);
+  group.samples[0].finish_reason = group.samples[2].finish_reason = "length";
+  ASSERT_TRUE(store_->AddGroup(run, Key(1), group, MakeScore(specs), true).ok());
+  ASSERT_TRUE(store_->FinishRun(run).ok());
+  EXPECT_EQ(Kept(Options("best-of-n")), (std::vector<std::string>{"whole reply"}));
+  SelectOptions options = Options("all-correct");
+  options.dataset = "whole";
+  options.drop_truncated = true;
+  EXPECT_EQ(Kept(options), (std::vector<std::string>{"whole reply"}));
+  EXPECT_EQ(Count("truncated"), 2);
 }
 
 TEST_F(SelectTest, BestOfNTiesAndMinReward) {
   Fill({{"p1", {Pass("long one", 0.5), Pass("tie1", 0.5), Pass("tie2", 0.5)}},
-        {"p2", {Failed("minus", -0.5), Failed("zero", 0)}}});
+        {"p2", {Pass("minus", -0.5), Pass("zero", 0)}}});
   EXPECT_EQ(Kept(Options("best-of-n")), (std::vector<std::string>{"tie1"}));
   SelectOptions options = Options("best-of-n");
   options.dataset = "d2";

@@ -183,6 +183,21 @@ TEST_F(StoreTest, TextsAndProblemsAreKeptOnce) {
   EXPECT_EQ(RawInt("SELECT count(*) FROM pragma_foreign_key_check"), 0);
 }
 
+// Rows that say neither id nor prompt have equal answers at most: that does not make them one problem.
+TEST_F(StoreTest, RowsWithoutIdAndPromptAreProblemsOfTheirOwn) {
+  auto store = OpenStore();
+  RunId run = *store->BeginRun(Info(), false);
+  const std::vector<Spec> specs = {Pass("a")};
+  int64_t line = 0;
+  for (const char* prompt : {"", "", "same", "same"}) {
+    Group group = MakeGroup("", specs);
+    group.problem.prompt = prompt;
+    ASSERT_TRUE(store->AddGroup(run, Key(++line), group, MakeScore(specs), true).ok());
+  }
+  ASSERT_TRUE(store->FinishRun(run).ok());
+  EXPECT_EQ(RawInt("SELECT count(*) FROM problems"), 3);
+}
+
 TEST_F(StoreTest, ManyTextsAreAllFoundAgain) {
   auto store = OpenStore();
   RunId run = *store->BeginRun(Info(), false);
