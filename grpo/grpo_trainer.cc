@@ -44,56 +44,79 @@ Rng RowOrder(const TrainSpec& spec, const Rollouts& rollouts, int64_t iteration)
           static_cast<uint64_t>(rollouts.first_draw) * 64 + iteration};
 }
 
+// What the loop works with; all of it outlives the loop.
+struct Parts {
+  TrainingRun* run;
+  RolloutSource* source;
+  GrpoLearner* learner;
+  GrpoReport* report;
+  std::vector<double> weights;  // of the reward functions
+};
+
+// Micro-batches of one iteration over the batch, and a step whenever enough of them have added up. `pending`: micro-batches whose
+// gradient waits for its step.
+Status UseBatch(const GrpoRecipe& recipe, const Parts& parts, const Rollouts& rollouts,
+                const std::vector<MicroBatch>& plan, int64_t* pending) {
+  TrainingRun& run = *parts.run;
+  const double step_tokens = CountTokens(rollouts.batch) / std::max(1.0, StepsPerBatch(recipe));
+  for (const MicroBatch& micro : plan) {
+    if (run.done()) break;
+    if (Status s = parts.learner->Accumulate(rollouts.batch, micro); !s.ok()) return s;
+    if (++*pending < recipe.train.gradient_accumulation_steps) continue;
+    *pending = 0;
+    const double learning_rate = run.LearningRate();
+    Result<StepOutcome> outcome = parts.learner->Step(learning_rate);
+    if (!outcome.ok()) return outcome.error();
+    run.CountStep(*outcome, step_tokens);
+    parts.learner->MaybeSyncReference(run.at.step);
+    if (Status s = parts.report->Step(rollouts, *outcome, learning_rate); !s.ok()) return s;
+  }
+  return {};
+}
+
+Status Train(const GrpoRecipe& recipe, const Parts& parts) {
+  TrainingRun& run = *parts.run;
+  int64_t pending = 0;
+  while (run.GoesOn(pending > 0)) {
+    // Generate and score.
+    Result<Rollouts> rollouts = parts.source->Next();
+    if (!rollouts.ok() && run.interrupted()) continue;
+    if (!rollouts.ok()) return rollouts.error();
+    run.at.drawn = rollouts->drawn;
+    GenerationBatch& batch = rollouts->batch;
+    // Advantages, then log-probs of the policy that sampled and of the reference.
+    if (Status s = parts.learner->AssignAdvantages(&batch, parts.weights); !s.ok()) return s;
+    if (Status s = parts.learner->ScoreOldAndReference(&batch); !s.ok()) return s;
+    if (Status s = parts.report->Batch(*rollouts); !s.ok()) return s;
+    // num_iterations times over the batch.
+    for (int64_t iteration = 0; iteration < recipe.num_iterations && !run.done(); ++iteration) {
+      Rng rng = RowOrder(recipe.train, *rollouts, iteration);
+      const std::vector<MicroBatch> plan = parts.learner->Plan(batch, &rng);
+      if (Status s = UseBatch(recipe, parts, *rollouts, plan, &pending); !s.ok()) return s;
+    }
+    if (pending > 0) continue;
+    if (Status s = run.BetweenSteps(); !s.ok()) return s;
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<TrainSummary> RunGrpo(const GrpoRecipe& recipe, const TrainEnv& env) {
-  const TrainSpec& spec = recipe.train;
-  TrainingRun run(spec, env);
+  TrainingRun run(recipe.train, env);
   if (Status s = run.Open(recipe.json); !s.ok()) return s.error();
   RolloutSource source(recipe, &run);
   if (Status s = source.Load(); !s.ok()) return s.error();
   if (Status s = run.SetUpRewards(); !s.ok()) return s.error();
-  const std::vector<double> weights = RewardWeights(recipe, run.rubric());
   GrpoLearner learner(&run.setup().policy, recipe, run.setup().compute);
   GrpoReport report(recipe, &run, source.count());
   if (Status s = report.Open(); !s.ok()) return s.error();
   const int64_t total = TotalSteps(recipe, source.count());
   if (Status s = run.Begin("grpo", total, learner.optimizer(), learner.reference()); !s.ok())
     return s.error();
-
-  int64_t pending = 0;  // micro-batches whose gradient waits for its step
-  while (run.GoesOn(pending > 0)) {
-    // Generate and score.
-    Result<Rollouts> rollouts = source.Next();
-    if (!rollouts.ok() && run.interrupted()) continue;
-    if (!rollouts.ok()) return rollouts.error();
-    run.at.drawn = rollouts->drawn;
-    GenerationBatch& batch = rollouts->batch;
-    // Advantages, then log-probs of the policy that sampled and of the reference.
-    if (Status s = learner.AssignAdvantages(&batch, weights); !s.ok()) return s.error();
-    if (Status s = learner.ScoreOldAndReference(&batch); !s.ok()) return s.error();
-    if (Status s = report.Batch(*rollouts); !s.ok()) return s.error();
-    const double step_tokens = CountTokens(batch) / std::max(1.0, StepsPerBatch(recipe));
-    // Micro-batches, num_iterations times over the batch, and a step whenever enough of them have added up.
-    for (int64_t iteration = 0; iteration < recipe.num_iterations && !run.done(); ++iteration) {
-      Rng rng = RowOrder(spec, *rollouts, iteration);
-      for (const MicroBatch& micro : learner.Plan(batch, &rng)) {
-        if (run.done()) break;
-        if (Status s = learner.Accumulate(batch, micro); !s.ok()) return s.error();
-        if (++pending < spec.gradient_accumulation_steps) continue;
-        pending = 0;
-        const double learning_rate = run.LearningRate();
-        Result<StepOutcome> outcome = learner.Step(learning_rate);
-        if (!outcome.ok()) return outcome.error();
-        run.CountStep(*outcome, step_tokens);
-        learner.MaybeSyncReference(run.at.step);
-        if (Status s = report.Step(*rollouts, *outcome, learning_rate); !s.ok()) return s.error();
-      }
-    }
-    if (pending > 0) continue;
-    if (Status s = run.BetweenSteps(); !s.ok()) return s.error();
-  }
-  return run.Finish(pending > 0);
+  const Parts parts = {&run, &source, &learner, &report, RewardWeights(recipe, run.rubric())};
+  if (Status s = Train(recipe, parts); !s.ok()) return run.GiveUp(s.error());
+  return run.Finish();
 }
 
 }  // namespace assay

@@ -77,6 +77,25 @@ Status Report(const Window& window, const StepOutcome& outcome, double learning_
                "lower learning_rate, or look at the training rows"};
 }
 
+Status Train(const SftRecipe& recipe, const std::vector<SftRow>& rows, SftLearner* learner,
+             TrainingRun* run) {
+  const auto num_rows = static_cast<int64_t>(rows.size());
+  DrawOrder order(static_cast<uint64_t>(recipe.train.seed), num_rows, recipe.train.shuffle_dataset);
+  while (run->GoesOn()) {
+    const Window window = NextWindow(recipe, rows, &order, &run->at.drawn);
+    for (const std::vector<SftRow>& micro : window.micros) {
+      if (Status s = learner->Accumulate(micro, window.labels); !s.ok()) return s;
+    }
+    const double learning_rate = run->LearningRate();
+    Result<StepOutcome> outcome = learner->Step(learning_rate);
+    if (!outcome.ok()) return outcome.error();
+    run->CountStep(*outcome, window.tokens);
+    if (Status s = Report(window, *outcome, learning_rate, num_rows, run); !s.ok()) return s;
+    if (Status s = run->BetweenSteps(); !s.ok()) return s;
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<TrainSummary> RunSft(const SftRecipe& recipe, const TrainEnv& env) {
@@ -86,28 +105,13 @@ Result<TrainSummary> RunSft(const SftRecipe& recipe, const TrainEnv& env) {
   Result<std::vector<SftRow>> rows =
       LoadSftRows(recipe, *run.setup().tokenizer, run.setup().eos_id);
   if (!rows.ok()) return rows.error();
-  const auto num_rows = static_cast<int64_t>(rows->size());
   if (spec.eval.steps > 0) {
     if (Status s = run.SetUpRewards(); !s.ok()) return s.error();
   }
   SftLearner learner(&run.setup().policy, spec.optim, run.setup().compute);
   const int64_t total = TotalSteps(recipe, *rows);
   if (Status s = run.Begin("sft", total, learner.optimizer(), nullptr); !s.ok()) return s.error();
-  DrawOrder order(static_cast<uint64_t>(spec.seed), num_rows, spec.shuffle_dataset);
-
-  while (run.GoesOn()) {
-    const Window window = NextWindow(recipe, *rows, &order, &run.at.drawn);
-    for (const std::vector<SftRow>& micro : window.micros) {
-      if (Status s = learner.Accumulate(micro, window.labels); !s.ok()) return s.error();
-    }
-    const double learning_rate = run.LearningRate();
-    Result<StepOutcome> outcome = learner.Step(learning_rate);
-    if (!outcome.ok()) return outcome.error();
-    run.CountStep(*outcome, window.tokens);
-    if (Status s = Report(window, *outcome, learning_rate, num_rows, &run); !s.ok())
-      return s.error();
-    if (Status s = run.BetweenSteps(); !s.ok()) return s.error();
-  }
+  if (Status s = Train(recipe, *rows, &learner, &run); !s.ok()) return run.GiveUp(s.error());
   return run.Finish();
 }
 

@@ -413,13 +413,32 @@ Result<GrpoRecipe> GrpoRecipeFromToml(const std::string& text, const std::string
 }
 
 std::string FirstFixedDifference(const Json& saved, const Json& now) {
-  static const std::set<std::string, std::less<>> kFree = {
-      "max_steps",        "num_train_epochs", "save_steps",        "save_total_limit",
-      "logging_steps",    "max_seconds",      "eval.steps",        "eval.limit",
-      "eval.samples",     "eval.at_start",    "eval.stop_at",      "eval.temperature",
-      "data.eval",        "reward.threads",   "log_completions",   "null_rate_stop",
-      "reward.timeout_s", "server.url",       "server.model",      "server.key_env",
-      "server.timeout_s", "server.retries",   "server.concurrency"};
+  static const std::set<std::string, std::less<>> kFree = {"max_steps",
+                                                           "num_train_epochs",
+                                                           "save_steps",
+                                                           "save_total_limit",
+                                                           "logging_steps",
+                                                           "max_seconds",
+                                                           "eval.steps",
+                                                           "eval.limit",
+                                                           "eval.samples",
+                                                           "eval.at_start",
+                                                           "eval.stop_at",
+                                                           "eval.temperature",
+                                                           "data.eval",
+                                                           "reward.threads",
+                                                           "threads",
+                                                           "generation_rows",
+                                                           "gradient_checkpointing",
+                                                           "log_completions",
+                                                           "null_rate_stop",
+                                                           "reward.timeout_s",
+                                                           "server.url",
+                                                           "server.model",
+                                                           "server.key_env",
+                                                           "server.timeout_s",
+                                                           "server.retries",
+                                                           "server.concurrency"};
   if (!saved.IsObject() || !now.IsObject()) return "recipe";
   for (const Json::Member& member : *now.AsObject()) {
     if (kFree.count(member.key) != 0) continue;

@@ -72,8 +72,8 @@ Result<GrpoRecipe> GrpoRecipeFromToml(const std::string& text, const std::string
 std::vector<OptionInfo> SftRecipeOptionInfos();
 std::vector<OptionInfo> GrpoRecipeOptionInfos();
 
-// The first key that differs and that a resumed run may not change ("" if none): run lengths, saving, evaluation, threads
-// and logging may.
+// The first key that differs and that a resumed run may not change ("" if none): run lengths, saving, evaluation, logging, and
+// what decides memory and speed alone (threads, generation_rows, gradient_checkpointing) may.
 std::string FirstFixedDifference(const Json& saved, const Json& now);
 
 }  // namespace assay

@@ -51,18 +51,22 @@ struct RewardPool::State {
     std::thread([state] { Work(state); }).detach();
   }
 
+  // Shaped as Rubric::Score would have it: a verdict for each term.
   GroupScore Late(const Group& group) const {
     GroupScore score;
-    score.labels = {"reward"};
+    for (const RubricTerm& term : rubric->spec().terms) score.labels.push_back(term.label);
+    if (score.labels.empty())
+      score.labels = {group.problem.task.empty() ? "none" : group.problem.task};
+    const size_t terms = score.labels.size();
     for (size_t i = 0; i < group.samples.size(); ++i) {
       SampleScore sample;
       if (options.timeout_fails) {
-        sample.verdicts = {
-            Verdict::Fail("reward_timeout", "scoring took longer than reward.timeout_s")};
+        sample.verdicts.assign(
+            terms, Verdict::Fail("reward_timeout", "scoring took longer than reward.timeout_s"));
         sample.reward = 0.0;
       } else {
-        sample.verdicts = {
-            Verdict::Fault("reward_timeout", "scoring took longer than reward.timeout_s")};
+        sample.verdicts.assign(
+            terms, Verdict::Fault("reward_timeout", "scoring took longer than reward.timeout_s"));
       }
       score.samples.push_back(std::move(sample));
     }

@@ -40,24 +40,27 @@ void AddLengths(const GenerationBatch& batch, NamedValues* values) {
   values->emplace_back("completions/max_terminated_length", ended_most);
 }
 
-// rewards/<term>/{mean,std}: each verifier's own score.
+// rewards/<term>/{mean,std}: each verifier's own score, over the samples that it said something of. Groups may have terms of their
+// own (their tasks decide).
 void AddTermStats(const std::vector<ScoredGroup>& groups, NamedValues* values) {
-  if (groups.empty()) return;
-  const std::vector<std::string>& labels = groups[0].score.labels;
-  for (size_t k = 0; k < labels.size(); ++k) {
-    std::vector<Reward> column;
-    for (const ScoredGroup& group : groups) {
+  std::vector<std::pair<std::string, std::vector<Reward>>> columns;  // in the order of the terms
+  for (const ScoredGroup& group : groups) {
+    const std::vector<std::string>& labels = group.score.labels;
+    for (size_t k = 0; k < labels.size(); ++k) {
+      auto column = std::find_if(columns.begin(), columns.end(),
+                                 [&](const auto& entry) { return entry.first == labels[k]; });
+      if (column == columns.end()) column = columns.insert(columns.end(), {labels[k], {}});
       for (const SampleScore& sample : group.score.samples) {
-        if (k >= sample.verdicts.size()) continue;
-        const Outcome outcome = sample.verdicts[k].outcome;
-        column.push_back(outcome == Outcome::kPass || outcome == Outcome::kFail
-                             ? Reward(sample.verdicts[k].score)
-                             : Reward());
+        const Verdict& verdict = sample.verdicts[k];
+        const bool said = verdict.outcome == Outcome::kPass || verdict.outcome == Outcome::kFail;
+        column->second.push_back(said ? Reward(verdict.score) : Reward());
       }
     }
+  }
+  for (const auto& [label, column] : columns) {
     const RewardStats stats = StatsOf(column);
-    values->emplace_back(StrCat("rewards/", labels[k], "/mean"), stats.mean);
-    values->emplace_back(StrCat("rewards/", labels[k], "/std"), stats.std);
+    values->emplace_back(StrCat("rewards/", label, "/mean"), stats.mean);
+    values->emplace_back(StrCat("rewards/", label, "/std"), stats.std);
   }
 }
 

@@ -152,11 +152,12 @@ GenerateOptions RolloutOptions(const TrainSpec& spec, const TrainEnv& env) {
 Result<std::string> OpenRunFolder(const TrainEnv& env, const Json& recipe) {
   const fs::path folder(env.out);
   const std::string file = (folder / "recipe.json").string();
+  const std::string checkpoint = LatestCheckpoint(env.out);
+  if (!env.resume && (fs::exists(file) || !checkpoint.empty())) {
+    return Error{ErrorCode::kUsage, StrCat("'", env.out, "' already holds a run"),
+                 "--resume goes on with it; or give another --out"};
+  }
   if (fs::exists(file)) {
-    if (!env.resume) {
-      return Error{ErrorCode::kUsage, StrCat("'", env.out, "' already holds a run"),
-                   "--resume goes on with it; or give another --out"};
-    }
     Result<std::string> text = ReadFile(file);
     if (!text.ok()) return text.error();
     Result<Json> saved = ParseJson(*text);
@@ -172,9 +173,18 @@ Result<std::string> OpenRunFolder(const TrainEnv& env, const Json& recipe) {
   if (code)
     return Error{ErrorCode::kIo, StrCat("cannot make '", env.out, "': ", code.message()),
                  "give another --out"};
-  if (Status status = WriteFileAtomic(file, recipe.Dump() + "\n"); !status.ok())
-    return status.error();
-  return LatestCheckpoint(env.out);
+  return checkpoint;
+}
+
+Status ClaimRunFolder(const TrainEnv& env, const Json& recipe) {
+  return WriteFileAtomic((fs::path(env.out) / "recipe.json").string(), recipe.Dump() + "\n");
+}
+
+void UnclaimRunFolder(const TrainEnv& env) {
+  std::error_code code;
+  for (const char* name :
+       {"recipe.json", "samples.sqlite", "samples.sqlite-wal", "samples.sqlite-shm"})
+    fs::remove(fs::path(env.out) / name, code);
 }
 
 Schedule MakeSchedule(const OptimSpec& optim, int64_t total_steps) {

@@ -57,6 +57,11 @@ GenerateOptions RolloutOptions(const TrainSpec& spec, const TrainEnv& env);
 // Makes DIR, or finds the checkpoint to go on from ("" to start). Errors: kUsage when DIR holds a run and `resume` is off, or
 // the recipe differs from DIR/recipe.json in what a resumed run may not change.
 Result<std::string> OpenRunFolder(const TrainEnv& env, const Json& recipe);
+// From then on DIR holds a run: writes DIR/recipe.json. Called when all that the recipe names could be read, so that a start that
+// failed leaves a folder in which the mended recipe starts.
+Status ClaimRunFolder(const TrainEnv& env, const Json& recipe);
+// The run ended before its first step: DIR holds no run again.
+void UnclaimRunFolder(const TrainEnv& env);
 
 Schedule MakeSchedule(const OptimSpec& optim, int64_t total_steps);
 double ValueOf(const NamedValues& values, const std::string& name, double fallback);

@@ -46,6 +46,7 @@ Status TrainingRun::Open(const Json& recipe) {
   Result<std::string> checkpoint = OpenRunFolder(env_, recipe);
   if (!checkpoint.ok()) return checkpoint.error();
   checkpoint_ = std::move(*checkpoint);
+  recipe_ = recipe;
   Result<PolicySetup> setup = SetUpPolicy(spec_);
   if (!setup.ok()) return setup.error();
   setup_ = std::move(*setup);
@@ -88,8 +89,12 @@ Status TrainingRun::Begin(const std::string& label, int64_t total_steps, AdamW* 
       RunLog::Open({env_.out, metrics_bytes, at.step, total_steps, label, env_.progress});
   if (!log.ok()) return log.error();
   log_ = std::move(*log);
+  if (Status status = ClaimRunFolder(env_, recipe_); !status.ok()) return status;
+  settled_ = at;
   if (spec_.eval.steps > 0 && at.step == 0 && spec_.eval.at_start) {
-    if (Status status = EvaluateNow(); !status.ok()) return status;
+    // After an interrupt GoesOn ends the run, and Finish saves.
+    if (Status status = EvaluateNow(); !status.ok() && !interrupted())
+      return GiveUp(status.error());
   }
   saved_at_ = evaluated_at_ = at.step;
   begun_ = step_started_ = Clock::now();
@@ -144,6 +149,7 @@ Status TrainingRun::Log(const NamedValues& values, const std::string& note) {
 }
 
 Status TrainingRun::BetweenSteps() {
+  settled_ = at;
   if (spec_.eval.steps > 0 && (Crossed(spec_.eval.steps, evaluated_at_) || done())) {
     evaluated_at_ = at.step;
     if (Status status = EvaluateNow(); !status.ok()) {
@@ -179,14 +185,26 @@ Status TrainingRun::EvaluateNow() {
 Status TrainingRun::Save() {
   Result<int64_t> bytes = log_->SyncedBytes();
   if (!bytes.ok()) return bytes.error();
-  return SaveCheckpoint(env_.out, at.step, StateJson(at, *bytes), setup_.policy, *optimizer_,
-                        reference_, setup_.tokenizer.get(), spec_.save_total_limit);
+  // In the middle of a batch that was stepped on already, the rest of the batch is given up.
+  const RunCounters& counters = at.step > settled_.step ? at : settled_;
+  return SaveCheckpoint(env_.out, counters.step, StateJson(counters, *bytes), setup_.policy,
+                        *optimizer_, reference_, setup_.tokenizer.get(), spec_.save_total_limit);
 }
 
-Result<TrainSummary> TrainingRun::Finish(bool pending) {
-  if (!pending) {
-    if (Status status = Save(); !status.ok()) return status.error();
+Error TrainingRun::GiveUp(Error error) {
+  if (at.step == 0 && checkpoint_.empty()) {
+    UnclaimRunFolder(env_);
+    return error;
   }
+  const bool saved = Save().ok();
+  if (saved) {
+    error.hint += StrCat(error.hint.empty() ? "" : "; ", "--resume goes on from step ", at.step);
+  }
+  return error;
+}
+
+Result<TrainSummary> TrainingRun::Finish() {
+  if (Status status = Save(); !status.ok()) return status.error();
   if (!summary_.interrupted) {
     const std::string folder = (std::filesystem::path(env_.out) / "model").string();
     if (Status status = SaveModel(setup_.policy, setup_.tokenizer.get(), folder); !status.ok())

@@ -1,6 +1,6 @@
 // TrainingRun: what surrounds a trainer's loop, the same for both trainers: the folder and the checkpoint that a run goes on from, the
 // policy, held-out problems and the threads that score, counters, log, evaluation, saving, time limit and interruption. Order of calls:
-//   Open -> SetUpRewards -> Begin -> (GoesOn -> [LearningRate -> CountStep -> Log] -> BetweenSteps) ... -> Finish
+//   Open -> SetUpRewards -> Begin -> (GoesOn -> [LearningRate -> CountStep -> Log] -> BetweenSteps) ... -> Finish, or GiveUp
 // It knows nothing of losses or of what a step is made of. One thread.
 #pragma once
 
@@ -58,8 +58,12 @@ class TrainingRun {
   Status Log(const NamedValues& values, const std::string& note);
   // With no gradient pending: evaluates and saves when it is time to.
   Status BetweenSteps();
-  // A checkpoint to go on from (none with a gradient `pending`) and, unless interrupted, DIR/model.
-  Result<TrainSummary> Finish(bool pending = false);
+  // A checkpoint to go on from and, unless interrupted, DIR/model. A gradient that waits for its step is dropped: the checkpoint is of
+  // where it was zero, and its draws are made again.
+  Result<TrainSummary> Finish();
+  // The loop ended with an error: saves what was learned, and returns the error with where it is. Before the first step there is
+  // nothing to save, and the folder is free again.
+  Error GiveUp(Error error);
 
   bool done() const { return at.step >= total_; }
   bool interrupted() const { return Interrupted(env_); }
@@ -91,7 +95,10 @@ class TrainingRun {
 
   const TrainSpec& spec_;
   const TrainEnv& env_;
+  Json recipe_;
   std::string checkpoint_;  // to go on from; "" to start
+  RunCounters
+      settled_;  // where last no gradient was pending: what a checkpoint holds unless a step came after
   PolicySetup setup_;
   std::vector<Problem> held_out_;
   std::shared_ptr<const Rubric> rubric_;

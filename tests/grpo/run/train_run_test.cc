@@ -214,6 +214,85 @@ TEST_F(TrainRun, AFolderWithARunIsNotOverwritten) {
   EXPECT_NE(ReadAll(folder_ / "log").find("'learning_rate' differs"), std::string::npos);
 }
 
+// --- runs that end early, and starts that fail ------------------------------------------------------------------------
+
+TEST_F(TrainRun, LateGroupsAreOfEveryTerm) {
+  std::ofstream(folder_ / "reward.toml")
+      << "[[term]]\nverifier = \"math\"\n[[term]]\nverifier = \"format\"\n";
+  for (const char* on_timeout : {"null", "fail"}) {
+    EXPECT_EQ(Run("grpo", on_timeout,
+                  {"--set", "multi_objective_aggregation=normalize_then_sum", "--set",
+                   "reward.timeout_s=0.000001", "--set", "max_steps=12", "--set",
+                   "null_rate_stop=1", "--set", std::string("reward.on_timeout=") + on_timeout}),
+              0)
+        << ReadAll(folder_ / "log");
+  }
+}
+
+TEST_F(TrainRun, SigtermBeforeTheFirstStepSaves) {
+  const std::vector<std::string> more = {"--set", "gradient_accumulation_steps=100000", "--set",
+                                         "steps_per_generation=1"};
+  const pid_t pid = Start("grpo", "early", more);
+  for (int i = 0; i < 2000 && !fs::exists(folder_ / "early" / "recipe.json"); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  kill(pid, SIGTERM);
+  EXPECT_EQ(Wait(pid), 130);
+  EXPECT_TRUE(fs::exists(folder_ / "early" / "checkpoint-000000" / "state.json"));
+}
+
+TEST_F(TrainRun, SigtermWithAGradientPendingLosesNothing) {
+  const std::vector<std::string> more = {"--set", "gradient_accumulation_steps=20",
+                                         "--set", "steps_per_generation=1",
+                                         "--set", "max_steps=3",
+                                         "--set", "num_iterations=1"};
+  ASSERT_EQ(Run("grpo", "whole", more), 0) << ReadAll(folder_ / "log");
+  const pid_t pid = Start("grpo", "stopped", more);
+  for (int i = 0; i < 2000 && ReadAll(folder_ / "stopped" / "metrics.jsonl").empty(); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  kill(pid, SIGTERM);
+  const int code = Wait(pid);
+  ASSERT_TRUE(code == 130 || code == 0) << code;
+  if (code == 130) {
+    EXPECT_TRUE(fs::exists(folder_ / "stopped" / "checkpoint-000001") ||
+                fs::exists(folder_ / "stopped" / "checkpoint-000002"));
+  }
+  std::vector<std::string> resume = more;
+  resume.push_back("--resume");
+  ASSERT_EQ(Run("grpo", "stopped", resume), 0) << ReadAll(folder_ / "log");
+  EXPECT_EQ(Weights("whole"), Weights("stopped"));
+}
+
+TEST_F(TrainRun, AGuardThatEndsTheRunSavesFirst) {
+  EXPECT_EQ(Run("grpo", "nulls",
+                {"--set", "reward.timeout_s=0.0000001", "--set", "reward.on_timeout=null", "--set",
+                 "save_steps=0", "--set", "null_rate_stop=0"}),
+            2);
+  const std::string log = ReadAll(folder_ / "log");
+  EXPECT_NE(log.find("null_rate"), std::string::npos) << log;
+  EXPECT_NE(log.find("--resume goes on from step"), std::string::npos) << log;
+  EXPECT_EQ(Run("grpo", "nulls",
+                {"--resume", "--set", "reward.timeout_s=100", "--set", "null_rate_stop=1"}),
+            0)
+      << ReadAll(folder_ / "log");
+}
+
+TEST_F(TrainRun, AFailedStartLeavesTheFolderFree) {
+  EXPECT_EQ(Run("sft", "typo", {"--set", "model.path=/nonexistent"}), 2);
+  EXPECT_EQ(Run("sft", "typo", {"--set", "data.train=/nonexistent.jsonl"}), 2);
+  EXPECT_EQ(Run("sft", "typo", {"--set", "max_steps=1"}), 0) << ReadAll(folder_ / "log");
+}
+
+TEST_F(TrainRun, AResumedRunMayUseLessMemory) {
+  ASSERT_EQ(Run("grpo", "big", {"--set", "max_steps=2"}), 0) << ReadAll(folder_ / "log");
+  EXPECT_EQ(Run("grpo", "big",
+                {"--resume", "--set", "max_steps=4", "--set", "generation_rows=2", "--set",
+                 "gradient_checkpointing=false", "--set", "threads=2"}),
+            0)
+      << ReadAll(folder_ / "log");
+}
+
 TEST_F(TrainRun, GenerateWritesGroups) {
   ASSERT_EQ(Run("sft", "g", {"--set", "max_steps=1"}), 0);
   const std::string out = (folder_ / "groups.jsonl").string();
