@@ -365,6 +365,7 @@ def prepare_names(spec, text):
     wanted, run_all = frozenset(spec["wanted"]), spec["partial"]
     names = Namespace(__name__=spec["name"], __builtins__=pristine_builtins, __assay_compare__=on_compare,
                       __assay_truth__=on_truth, __assay_method__=on_method, __annotations__={})
+    names.update((name, program[name]) for name in spec["in_classes"] if name in program)
     if spec["name"] == "tests":
         module = types.ModuleType("tests")
         module.__getattr__ = attribute_of_tests

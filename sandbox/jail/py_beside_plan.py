@@ -250,6 +250,19 @@ def certain_in_tests(tree):
                     yield from certain(method.body)
 
 
+def in_class_bodies(node, inside=False):
+    """Names that are read where a class is made: such a reading looks into the globals themselves."""
+    if isinstance(node, ast.Name) and inside:
+        yield node.id
+    for field, value in ast.iter_fields(node):
+        into = inside or isinstance(node, ast.ClassDef)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)) and field == "body":
+            into = False
+        for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, ast.AST):
+                yield from in_class_bodies(child, into)
+
+
 class Plan:
     """One problem's tests, as they run beside any program."""
 
@@ -274,6 +287,7 @@ class Plan:
         self.imports = sorted({name for text in session.texts + [session.setup] for node in ast.walk(ast.parse(text))
                                if isinstance(node, (ast.Import, ast.ImportFrom)) for name in imported(node)
                                if name and name != "solution"})
+        self.in_classes = {name for text in session.texts + [session.setup] for name in in_class_bodies(ast.parse(text))}
         self.asks_name = any("__name__" in line and "__main__" not in line for text in session.texts for line in text.splitlines())
 
     def before(self):
@@ -281,7 +295,7 @@ class Plan:
 
     def spec(self):
         session = self.session
-        return {"wanted": tuple(session.wanted), "entry": session.entry, "partial": session.partial, "steps": tuple(self.steps),
+        return {"wanted": tuple(session.wanted), "entry": session.entry, "in_classes": tuple(sorted(self.in_classes & set(session.wanted))), "partial": session.partial, "steps": tuple(self.steps),
                 "check": session.kind == "check", "name": "solution" if self.asks_name else "tests",
                 "modules": session.modules_to_import(), "trusted": tuple(marshal.dumps(code) for code in session.trusted_code),
                 "setup": tuple(session.setup_statements(for_program=False))}

@@ -70,6 +70,11 @@ PyObject* NewBesideModule() {
   return done ? module.release() : nullptr;
 }
 
+bool HasContains(PyObject* value) {
+  const PySequenceMethods* sequence = Py_TYPE(value)->tp_as_sequence;
+  return sequence != nullptr && sequence->sq_contains != nullptr;
+}
+
 class BoxHooks : public TransferHooks {
  public:
   PyObject* globals = nullptr;
@@ -85,6 +90,7 @@ class BoxHooks : public TransferHooks {
                                   (PyType_Check(value) ? kHandleClass : 0) |
                                   (PyGen_CheckExact(value) ? kHandleGenerator : 0) |
                                   (PyCoro_CheckExact(value) ? kHandleCoroutine : 0) |
+                                  (HasContains(value) ? kHandleContainer : 0) |
                                   (PyExceptionClass_Check(value) ? kHandleException : 0));
     auto found = ids_.find(value);
     if (found == ids_.end()) {

@@ -38,7 +38,7 @@ import _assay_judge as channel
 
 (GLOBALS, CALL, GETATTR, SETATTR, ITER, NEXT, LEN, BOOL, GETITEM, SETITEM, DELITEM, ISINSTANCE, EXIT, ISSUBCLASS, SEND, AWAIT,
  CAPTURE, SETUP, BESIDE) = range(1, 20)
-CALLABLE, ITERATOR, EXCEPTION, GENERATOR, COROUTINE = 1, 2, 8, 16, 32
+CALLABLE, ITERATOR, EXCEPTION, GENERATOR, COROUTINE, CONTAINER = 1, 2, 8, 16, 32, 64
 MAX_TEXT = 400
 MAX_REPORTED = 200
 RETIRE_AFTER = 500
@@ -68,7 +68,7 @@ class Handle:
     """An object of the candidate's. It can be asked for attributes, items, length and truth, and iterated; the classes below add
     what only some objects can. It is equal to itself only; arithmetic, order, hash and text are never the candidate's."""
 
-    __slots__ = ("_assay_id", "_assay_label", "__weakref__")
+    __slots__ = ("_assay_id", "_assay_label", "_assay_contains", "__weakref__")
 
     def __getattr__(self, name):
         if name.startswith("__") and name.endswith("__") and name not in READABLE:
@@ -89,6 +89,12 @@ class Handle:
 
     def __iter__(self):
         return channel.ask(ITER, self._assay_id, "", (), None)
+
+    def __contains__(self, value):
+        # What a class of the program's has to say to `in` is not asked; without its own, `in` iterates.
+        if self._assay_contains:
+            raise TypeError("`in` asks the program's own __contains__")
+        return any(part is value or part == value for part in self)
 
     def __getitem__(self, key):
         return channel.ask(GETITEM, self._assay_id, "", (key,), None)
@@ -219,6 +225,7 @@ def make_handle(number, flags):
     handle = object.__new__(kind)
     object.__setattr__(handle, "_assay_id", number)
     object.__setattr__(handle, "_assay_label", "")
+    object.__setattr__(handle, "_assay_contains", bool(flags & CONTAINER))
     return awaited(handle) if flags & COROUTINE else handle
 
 

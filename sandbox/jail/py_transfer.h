@@ -72,6 +72,7 @@ inline constexpr uint8_t kHandleClass = 4;
 inline constexpr uint8_t kHandleException = 8;  // a class of exceptions
 inline constexpr uint8_t kHandleGenerator = 16;
 inline constexpr uint8_t kHandleCoroutine = 32;
+inline constexpr uint8_t kHandleContainer = 64;  // its class has a `__contains__`
 
 class TransferHooks {
  public:

@@ -46,13 +46,18 @@ void ExpectMore(const Json& expect, const Verdict& verdict) {
   }
 }
 
-TEST_F(CodeTest, Cases) {
+class CodeCasesTest : public CodeTest {
+ protected:
+  static void RunCases(const char* file, int64_t* judged);
+};
+
+void CodeCasesTest::RunCases(const char* file, int64_t* judged_out) {
   const char* root = std::getenv("ASSAY_SOURCE_DIR");
   ASSERT_NE(root, nullptr) << "run this by ctest, or set ASSAY_SOURCE_DIR";
-  auto reader = LineReader::Open(StrCat(root, "/tests/cases/code.jsonl"));
+  auto reader = LineReader::Open(StrCat(root, "/tests/cases/", file));
   ASSERT_TRUE(reader.ok()) << reader.error().message;
   LineReader::Line line;
-  int64_t judged = 0;
+  int64_t& judged = *judged_out;
   while (*(*reader)->Next(&line)) {
     Result<Json> item = ParseJson(line.text);
     ASSERT_TRUE(item.ok()) << "line " << line.number << ": " << item.error().message;
@@ -70,7 +75,19 @@ TEST_F(CodeTest, Cases) {
       ExpectMore(expects[i], verdicts[i]);
     }
   }
+}
+
+TEST_F(CodeCasesTest, Cases) {
+  int64_t judged = 0;
+  RunCases("code.jsonl", &judged);
   EXPECT_GT(judged, 300);
+}
+
+// Tasks about classes, objects, files and the like, each with a right solution and a wrong one.
+TEST_F(CodeCasesTest, Classes) {
+  int64_t judged = 0;
+  RunCases("code_classes.jsonl", &judged);
+  EXPECT_GE(judged, 120);
 }
 
 TEST_F(CodeTest, EqualProgramsAreJudgedOnce) {
