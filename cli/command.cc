@@ -6,8 +6,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <mutex>
-#include <thread>
 
+#include "core/cores.h"
 #include "core/jsonl.h"
 #include "core/text.h"
 #include "sandbox/content_cache.h"
@@ -19,8 +19,7 @@ const char* Version() { return ASSAY_VERSION; }
 
 int GlobalOptions::Jobs() const {
   if (jobs > 0) return jobs;
-  const unsigned cores = std::thread::hardware_concurrency();
-  return cores > 0 ? static_cast<int>(cores) : 1;
+  return UsableCores();
 }
 
 std::string SiblingPath(const std::string& name) {

@@ -68,6 +68,13 @@ void Drain(Stream* stream, int64_t* left) {
   if (kept < n) stream->truncated = true;
 }
 
+// Reads once and keeps nothing. False at the end.
+bool Discard(int fd) {
+  char buffer[65536];
+  ssize_t n = read(fd, buffer, sizeof(buffer));
+  return n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN));
+}
+
 // What is there already, without waiting for more.
 void DrainRest(Stream* stream, int64_t* left) {
   pollfd wait = {stream->fd.get(), POLLIN, 0};
@@ -317,8 +324,10 @@ TalkExchange ExchangeTalk(int program_socket, int interactor_socket, const RunRe
   // The interactor first: the program's clock runs from its start.
   bool started = judge.StartTalking(interactor, to_interactor.read.get(), to_program.write.get()) &&
                  box.StartTalking(program, to_program.read.get(), to_interactor.write.get());
-  to_program = Pipe();
+  to_program.write.Reset();
   to_interactor = Pipe();
+  // What the interactor says last a program need not read: this end stays open, and is drained when nobody else reads it.
+  Fd last_words = std::move(to_program.read);
   exchange.program_lost = box.lost() || !started;
   exchange.interactor_lost = judge.lost() || !started;
   if (!started) return exchange;
@@ -328,6 +337,8 @@ TalkExchange ExchangeTalk(int program_socket, int interactor_socket, const RunRe
     polls.clear();
     box.AddPolls(&polls);
     judge.AddPolls(&polls);
+    const size_t last = polls.size();
+    polls.push_back({box.reported() ? last_words.get() : -1, POLLIN, 0});
     if (Wait(&polls, deadline) <= 0) {
       if (!box.reported()) box.SetLost();
       if (!judge.reported()) judge.SetLost();
@@ -335,6 +346,7 @@ TalkExchange ExchangeTalk(int program_socket, int interactor_socket, const RunRe
     }
     box.Handle(polls);
     judge.Handle(polls);
+    if (polls[last].revents != 0 && !Discard(last_words.get())) last_words.Reset();
   }
   exchange.program_lost = box.lost();
   exchange.interactor_lost = judge.lost();
@@ -447,6 +459,11 @@ JudgeExchange ExchangeJudge(int candidate_socket, int tester_socket, const Judge
   exchange.result.ended_by_us = box.report().ended_by_us;
   exchange.result.tester_cause = static_cast<Cause>(tester.report.cause);
   exchange.result.tester_cpu_ms = tester.report.cpu_ms;
+  // Whoever waits for a tester that others keep from running is kept waiting too, unless it is the box that does so.
+  RunResult& candidate = exchange.result.candidate;
+  const double tester_ms = std::max(tester.report.run_delay_ms - candidate.cpu_ms, 0.0);
+  candidate.run_delay_share =
+      std::min(1.0, candidate.run_delay_share + tester_ms / std::max(candidate.wall_ms, 1.0));
   if (!tester.report.fault.empty()) exchange.result.candidate = FaultResult(tester.report.fault);
   if (tester.result.truncated) exchange.result.tester_cause = Cause::kOutputLimit;
   if (exchange.result.tester_cause == Cause::kOk)

@@ -336,6 +336,7 @@ std::string ServeReport::Encode() const {
   out.Bytes(fault);
   out.U8(cause);
   out.F64(cpu_ms);
+  out.F64(run_delay_ms);
   out.U8(needs_spec ? 1 : 0);
   return out.bytes();
 }
@@ -345,6 +346,7 @@ bool ServeReport::Decode(std::string_view bytes, ServeReport* out) {
   out->fault = in.Bytes();
   out->cause = in.U8();
   out->cpu_ms = in.F64();
+  out->run_delay_ms = in.F64();
   out->needs_spec = in.U8() != 0;
   return in.ok();
 }

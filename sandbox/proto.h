@@ -183,6 +183,7 @@ struct ServeReport {
   std::string fault;
   uint8_t cause = 0;
   double cpu_ms = 0;
+  double run_delay_ms = 0;  // how long the scheduler kept the tester waiting
   bool needs_spec =
       false;  // the zygote does not know this key: send the spec with the next request
 

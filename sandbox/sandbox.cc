@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <thread>
 
 #include "core/hash.h"
 #include "core/text.h"
@@ -55,6 +56,9 @@ Json RunResult::ToJson() const {
 namespace {
 
 constexpr double kRunDelayShareMax = 0.3;
+// How many starved jobs are run again alone: so many, or one in ten.
+constexpr int64_t kRunsAloneMin = 64;
+constexpr int64_t kRunsAlonePart = 10;
 constexpr int64_t kCompiledMemoryBytes = int64_t{256} << 20;
 
 struct Slot {
@@ -110,9 +114,17 @@ struct Sandbox::Impl {
 
   std::atomic<int64_t> jobs_done{0};
   std::atomic<int64_t> wall_reruns{0};
+  // A job that runs alone waits until no slot is busy, and others wait for its end; guarded by mutex.
+  int alone_waiting = 0;
+  std::thread::id alone;
   bool cancelled = false;  // guarded by mutex, as every slot's workers are where they come and go
 
-  bool MayRunAgain(const RunResult& result);
+  bool WasStarved(const RunResult& result) const;
+  bool MayRunAlone();
+  void BeginAlone();
+  void EndAlone();
+  template <typename Result, typename Again, typename Starved>
+  void Settle(Result* result, const Starved& starved, const Again& again);
   Slot* Take(const std::string& tester_key);
   void Give(Slot* slot);
   Result<std::unique_ptr<Worker>> StartWorker(Role role, int64_t index) const;
@@ -140,8 +152,10 @@ Slot* Sandbox::Impl::Take(const std::string& tester_key) {
   std::unique_lock<std::mutex> lock(mutex);
   for (;;) {
     Slot* best = nullptr;
+    const bool must_wait =
+        alone != std::thread::id() ? alone != std::this_thread::get_id() : alone_waiting > 0;
     for (const auto& slot : slots) {
-      if (slot->busy) continue;
+      if (slot->busy || must_wait) continue;
       // A slot whose tester already has this problem's text, else one that is warm, else any.
       bool knows = !tester_key.empty() && slot->tester_key == tester_key;
       if (best == nullptr || knows || (best->candidate == nullptr && slot->candidate != nullptr))
@@ -161,7 +175,7 @@ void Sandbox::Impl::Give(Slot* slot) {
     std::lock_guard<std::mutex> lock(mutex);
     slot->busy = false;
   }
-  freed.notify_one();
+  freed.notify_all();  // one may wait for a slot, another to be alone
 }
 
 Result<std::unique_ptr<Worker>> Sandbox::Impl::StartWorker(Role role, int64_t index) const {
@@ -237,31 +251,70 @@ bool Sandbox::Impl::ControlJobSucceeds(Slot* slot) {
   return !exchange.lost && exchange.result.ok() && exchange.result.stdout_bytes == "42\n";
 }
 
-// The wall clock ran out while the scheduler kept the program waiting: that says something of this machine and nothing of the
-// program. Only a few are run again, so that a batch cannot take twice its time.
-bool Sandbox::Impl::MayRunAgain(const RunResult& result) {
-  int64_t jobs = jobs_done.fetch_add(1) + 1;
-  if (result.cause != Cause::kWallLimit || result.run_delay_share <= kRunDelayShareMax)
-    return false;
-  int64_t allowed = std::max<int64_t>(1, jobs / 100);
+// The wall clock ran out while others kept the program waiting: that says something of this machine and nothing of the program.
+bool Sandbox::Impl::WasStarved(const RunResult& result) const {
+  return result.cause == Cause::kWallLimit && result.run_delay_share > kRunDelayShareMax;
+}
+
+// Each of them holds up all others, so that there must be an end to it; a machine that starves that many is no judge.
+bool Sandbox::Impl::MayRunAlone() {
+  const int64_t allowed = std::max(kRunsAloneMin, jobs_done.load() / kRunsAlonePart);
   return wall_reruns.load() < allowed && wall_reruns.fetch_add(1) < allowed;
+}
+
+void Sandbox::Impl::BeginAlone() {
+  std::unique_lock<std::mutex> lock(mutex);
+  ++alone_waiting;
+  freed.wait(lock, [this] {
+    return alone == std::thread::id() &&
+           std::none_of(slots.begin(), slots.end(), [](const auto& slot) { return slot->busy; });
+  });
+  --alone_waiting;
+  alone = std::this_thread::get_id();
+}
+
+void Sandbox::Impl::EndAlone() {
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    alone = std::thread::id();
+  }
+  freed.notify_all();
+}
+
+// What was starved is run again with nothing of ours beside it. Where it is starved even then, or too many were, the verdict is
+// nobody's: a fault.
+template <typename Result, typename Again, typename Starved>
+void Sandbox::Impl::Settle(Result* result, const Starved& starved, const Again& again) {
+  jobs_done.fetch_add(1);
+  if (starved(*result) == nullptr) return;
+  if (MayRunAlone()) {
+    BeginAlone();
+    *result = again();
+    EndAlone();
+  }
+  if (RunResult* program = starved(*result); program != nullptr)
+    *program = Fault("other work on this machine kept the program from running");
 }
 
 RunExchange Sandbox::Impl::RunWithRetry(const RunRequest& request, std::string_view stdin_bytes) {
   Error error;
   RunExchange exchange;
   for (int attempt = 0; attempt < 2; ++attempt) {
+    error = Error();
     exchange = RunOnce(request, stdin_bytes, &error);
     if (!exchange.lost) return exchange;
+  }
+  if (!error.message.empty()) {  // no worker was there to be lost
+    exchange = RunExchange{};
+    exchange.result = Fault(error.message);
+    return exchange;
   }
   Lease slot(this, Take(""));
   exchange = RunExchange{};
   if (ControlJobSucceeds(slot.get())) {
     exchange.result.cause = Cause::kWorkerLost;
   } else {
-    exchange.result =
-        Fault(error.message.empty() ? "two workers were lost, and a control job failed too"
-                                    : error.message);
+    exchange.result = Fault("two workers were lost, and a control job failed too");
   }
   return exchange;
 }
@@ -466,8 +519,9 @@ RunResult Sandbox::Run(const Job& job) {
   RunResult result;
   if (impl_->MakeRequest(job, &request, &result)) {
     result = std::move(impl_->RunWithRetry(request, job.stdin_bytes).result);
-    if (impl_->MayRunAgain(result))
-      result = std::move(impl_->RunWithRetry(request, job.stdin_bytes).result);
+    impl_->Settle(
+        &result, [&](RunResult& run) { return impl_->WasStarved(run) ? &run : nullptr; },
+        [&] { return std::move(impl_->RunWithRetry(request, job.stdin_bytes).result); });
   }
   result.tier = tier();
   return result;
@@ -506,13 +560,21 @@ InteractResult Sandbox::Interact(const Job& program, const Job& interactor) {
     result.interactor.cause = Cause::kOk;  // nobody has talked with it
     ready = false;
   }
-  for (int round = 0; ready && round < 2; ++round) {
-    for (int attempt = 0; attempt < 2; ++attempt) {
-      bool lost = false;
-      result = impl_->InteractOnce(program_request, interactor_request, attempt == 1, &lost);
-      if (!lost) break;
-    }
-    if (!impl_->MayRunAgain(result.program)) break;
+  auto talk = [&] {
+    bool lost = false;
+    InteractResult once = impl_->InteractOnce(program_request, interactor_request, false, &lost);
+    if (!lost) return once;
+    return impl_->InteractOnce(program_request, interactor_request, true, &lost);
+  };
+  if (ready) {
+    result = talk();
+    impl_->Settle(
+        &result,
+        [&](InteractResult& both) -> RunResult* {
+          if (impl_->WasStarved(both.program)) return &both.program;
+          return impl_->WasStarved(both.interactor) ? &both.interactor : nullptr;
+        },
+        talk);
   }
   result.program.tier = result.interactor.tier = tier();
   return result;
@@ -520,7 +582,15 @@ InteractResult Sandbox::Interact(const Job& program, const Job& interactor) {
 
 JudgeResult Sandbox::Judge(const JudgeJob& job) {
   JudgeResult result = impl_->JudgeWithRetry(job);
-  if (impl_->MayRunAgain(result.candidate)) result = impl_->JudgeWithRetry(job);
+  // A tester's own wall clock is far beyond the program's: only a tester that was kept waiting meets it.
+  impl_->Settle(
+      &result,
+      [&](JudgeResult& judged) {
+        const bool tester = judged.tester_cause == Cause::kWallLimit &&
+                            judged.candidate.run_delay_share > kRunDelayShareMax;
+        return tester || impl_->WasStarved(judged.candidate) ? &judged.candidate : nullptr;
+      },
+      [&] { return impl_->JudgeWithRetry(job); });
   result.candidate.tier = tier();
   return result;
 }

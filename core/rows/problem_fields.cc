@@ -37,7 +37,8 @@ Json StdinTests(const Json& inputs, const Json& outputs, const Json* fn_name) {
   Json cases = Json::MakeArray();
   for (size_t i = 0; i < in->size(); ++i) {
     Json test = Json().Set("type", fn_name != nullptr ? "function_call" : "stdin_stdout");
-    if (fn_name != nullptr) test.Set("fn_name", *fn_name);
+    // Each value may stand in a list of its own.
+    if (fn_name != nullptr) test.Set("fn_name", *fn_name).Set("wrapped", true);
     test.Set("input", (*in)[i]).Set("output", (*out)[i]);
     cases.Append(std::move(test));
   }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -149,11 +150,28 @@ int64_t ResidentKib(pid_t pid) {
   return ReadStat(pid, &stat) ? stat.rss_pages * page_kib : 0;
 }
 
-double RunDelayMs(pid_t pid) {
+RunTimes ReadRunTimes(pid_t pid) {
   char text[128];
-  if (!ReadProc(pid, "schedstat", text)) return 0;
+  if (!ReadProc(pid, "schedstat", text)) return {};
   const char* second = strchr(text, ' ');
-  return second != nullptr ? static_cast<double>(atoll(second)) / 1e6 : 0;
+  if (second == nullptr) return {};
+  return {static_cast<double>(atoll(text)) / 1e6, static_cast<double>(atoll(second)) / 1e6};
+}
+
+double StarvedMs(pid_t first, double cpu_ms) {
+  double worst = 0;
+  auto look = [&](pid_t pid) {
+    // Whoever steps back of its own will is not kept waiting.
+    if (getpriority(PRIO_PROCESS, static_cast<id_t>(pid)) > getpriority(PRIO_PROCESS, 0)) return;
+    const RunTimes times = ReadRunTimes(pid);
+    // What ran meanwhile beside this one and belongs to the same box kept it waiting by itself.
+    worst = std::max(worst, times.delay_ms - std::max(cpu_ms - times.cpu_ms, 0.0));
+  };
+  look(first);
+  for (const Stat& stat : BoxProcesses()) {
+    if (stat.pid != first) look(stat.pid);
+  }
+  return worst;
 }
 
 bool BecomeOomVictim() {

@@ -35,8 +35,15 @@ void KillDescendants();
 bool BecomeOomVictim();
 // Resident memory of one process, KiB; the caller's own with pid 0.
 int64_t ResidentKib(pid_t pid);
-// The time that the scheduler kept the process waiting while it could have run, ms.
-double RunDelayMs(pid_t pid);
+// How long the process's first thread ran, and how long the scheduler kept it waiting while it could have run, ms.
+struct RunTimes {
+  double cpu_ms = 0;
+  double delay_ms = 0;
+};
+RunTimes ReadRunTimes(pid_t pid);
+// How long others than the box's own processes kept one of them waiting, at most: `first` or any that there is, ms. `cpu_ms`: what all
+// of the box has used.
+double StarvedMs(pid_t first, double cpu_ms);
 
 double NowMs();  // monotonic
 

@@ -389,6 +389,7 @@ def keep_trusted(spec):
             names.setdefault(name, __import__(module))
         except ImportError:
             pass
+    names.update((name, getattr(__import__(name), name)) for name in spec["members"])
     for name, value in setup_values.items():
         names[name] = value
         if name != spec["entry"]:
@@ -418,7 +419,8 @@ def run(spec, text):
                 if not run_all or not isinstance(error, Exception):
                     raise
         if spec["check"]:
-            names["check"](program[spec["entry"]] if spec["entry"] in program else names[spec["entry"]])
+            entry = program[spec["entry"]] if spec["entry"] in program else names[spec["entry"]]
+            names["check"](getattr(entry(), spec["method"]) if spec["method"] else entry)
         run_defined({n: v for n, v in names.items() if n not in solution_names or n == "__name__"}, results)
     except BaseException as error:
         if not stopped or stopped[-1] is None or stopped[-1]["detail"] != told(error)["detail"]:

@@ -295,7 +295,8 @@ class Plan:
 
     def spec(self):
         session = self.session
-        return {"wanted": tuple(session.wanted), "entry": session.entry, "in_classes": tuple(sorted(self.in_classes & set(session.wanted))), "partial": session.partial, "steps": tuple(self.steps),
+        return {"wanted": tuple(session.wanted), "entry": session.entry, "method": session.method,
+                "members": tuple(session.members), "in_classes": tuple(sorted(self.in_classes & set(session.wanted))), "partial": session.partial, "steps": tuple(self.steps),
                 "check": session.kind == "check", "name": "solution" if self.asks_name else "tests",
                 "modules": session.modules_to_import(), "trusted": tuple(marshal.dumps(code) for code in session.trusted_code),
                 "setup": tuple(session.setup_statements(for_program=False))}

@@ -1,5 +1,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 // After Python.h, which wants to be first.
 #include "core/text.h"
@@ -63,7 +65,36 @@ Error PythonError(std::string_view what, std::string_view why) {
                StrCat("the built-in Python cannot start: ", what, ": ", why), ""};
 }
 
+// While it lives, the descriptors 0, 1 and 2 are pipes. The interpreter asks once, when it makes sys.stdin and its kin, whether they
+// can seek, and remembers: what a worker is started with may be a file, what a program gets is a pipe.
+class PipesAsStreams {
+ public:
+  PipesAsStreams() {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) return;
+    for (int fd = 0; fd < 3; ++fd) {
+      saved_[fd] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+      dup2(ends[fd == 0 ? 0 : 1], fd);
+    }
+    close(ends[0]);
+    close(ends[1]);
+  }
+  ~PipesAsStreams() {
+    for (int fd = 0; fd < 3; ++fd) {
+      if (saved_[fd] < 0) continue;
+      dup2(saved_[fd], fd);
+      close(saved_[fd]);
+    }
+  }
+  PipesAsStreams(const PipesAsStreams&) = delete;
+  PipesAsStreams& operator=(const PipesAsStreams&) = delete;
+
+ private:
+  int saved_[3] = {-1, -1, -1};
+};
+
 Status Initialize() {
+  const PipesAsStreams pipes;
   PyPreConfig preconfig;
   PyPreConfig_InitIsolatedConfig(&preconfig);
   preconfig.utf8_mode = 1;

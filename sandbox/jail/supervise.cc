@@ -301,7 +301,11 @@ bool Supervisor::CheckLimits(const Limits& limits, State* state) {
     state->cause = Cause::kCpuLimit;
   } else if (wall >= static_cast<double>(limits.wall_ms)) {
     state->cause = Cause::kWallLimit;
-    state->run_delay_share = std::min(1.0, RunDelayMs(state->pid) / std::max(wall, 1.0));
+  }
+  // While it lives: of what ended late by itself nothing can be read any more.
+  if (wall >= static_cast<double>(limits.wall_ms) / 2) {
+    const double starved_ms = StarvedMs(state->pid, sample.cpu_ms);
+    state->run_delay_share = std::min(1.0, starved_ms / std::max(wall, 1.0));
   }
   return state->cause != Cause::kOk;
 }

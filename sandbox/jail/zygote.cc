@@ -587,6 +587,7 @@ bool Testers::Serve(const ServeRequest& request, Frame* frame, ServeReport* repo
 bool Testers::Watch(const ServeRequest& request, ServeReport* report) {
   const double start_cpu = ProcessCpuMs(current_.pid);
   const double start = NowMs();
+  const double delay_before_ms = ReadRunTimes(current_.pid).delay_ms;
   // A tester that waits for its candidate uses no CPU; the candidate's own wall clock ends that long before this.
   const double wall_max =
       static_cast<double>(request.limits.wall_ms + 2 * request.limits.tester_cpu_ms) + 2000;
@@ -621,6 +622,7 @@ bool Testers::Watch(const ServeRequest& request, ServeReport* report) {
       cause = Cause::kMemoryLimit;
     tick = std::min(tick * 1.5, 20.0);
   }
+  report->run_delay_ms = std::max(ReadRunTimes(current_.pid).delay_ms - delay_before_ms, 0.0);
   if (cause == Cause::kSignal && world_.groups->KilledForMemory()) cause = Cause::kMemoryLimit;
   report->cause = static_cast<uint8_t>(cause);
   int64_t rss = cause == Cause::kOk ? ResidentKib(current_.pid) : 0;

@@ -45,6 +45,40 @@ constexpr std::string_view kTreeNode =
     "        self.left = left\n"
     "        self.right = right\n";
 
+std::string CanonicalLanguage(std::string_view name) {
+  std::string language = AsciiLower(name);
+  for (auto [alias, known] :
+       {std::pair{"python3", "python"}, std::pair{"py", "python"}, std::pair{"cpp", "c++"},
+        std::pair{"cc", "c++"}, std::pair{"cxx", "c++"}, std::pair{"js", "javascript"},
+        std::pair{"node", "javascript"}, std::pair{"sh", "bash"}, std::pair{"shell", "bash"}}) {
+    if (language == alias) return known;
+  }
+  return language;
+}
+
+// One letter too many, too few, another, or two in each other's place; case and '-' for '_' count as none.
+bool IsSlip(std::string_view word, std::string_view known) {
+  std::string a = AsciiLower(word);
+  std::replace(a.begin(), a.end(), '-', '_');
+  const std::string b(known);
+  if (a == b) return true;
+  if (std::max(a.size(), b.size()) - std::min(a.size(), b.size()) > 1) return false;
+  const size_t front = static_cast<size_t>(
+      std::mismatch(a.begin(), a.begin() + static_cast<ptrdiff_t>(std::min(a.size(), b.size())),
+                    b.begin())
+          .first -
+      a.begin());
+  const std::string rest_a = a.substr(front), rest_b = b.substr(front);
+  if (a.size() > b.size()) return rest_a.substr(1) == rest_b;
+  if (a.size() < b.size()) return rest_a == rest_b.substr(1);
+  if (rest_a.substr(1) == rest_b.substr(1)) return true;
+  return rest_a.size() > 1 && rest_a[0] == rest_b[1] && rest_a[1] == rest_b[0] &&
+         rest_a.substr(2) == rest_b.substr(2);
+}
+
+// What the interpreter itself may need: no program could run with less.
+constexpr int64_t kPythonMemoryMib = 32;
+
 Error Bad(std::string message) { return {ErrorCode::kInput, std::move(message), ""}; }
 
 // Rows compute some of them, so a fraction is no error.
@@ -127,10 +161,12 @@ Status ReadCase(const Json& test, std::string_view default_name, CodeTask* task,
     }
   }
   if (!args.IsArray()) return Bad("the input of a function_call test is not a list of arguments");
-  calls->Append(Json::MakeObject()
-                    .Set("fn_name", name)
-                    .Set("input", std::move(args))
-                    .Set("output", std::move(want)));
+  // Eurus' rows put each output into a list, others do not: their harness takes either.
+  const bool wrapped =
+      test.BoolOr("wrapped", false) && want.IsArray() && want.AsArray()->size() == 1;
+  Json call = Json::MakeObject();
+  call.Set("fn_name", name).Set("input", std::move(args)).Set("output", std::move(want));
+  calls->Append(wrapped ? std::move(call.Set("wrapped", true)) : std::move(call));
   return {};
 }
 
@@ -144,7 +180,10 @@ Result<Json> ZipCases(const Json& info) {
   }
   Json cases = Json::MakeArray();
   for (size_t i = 0; i < inputs->size(); ++i) {
-    cases.Append(Json::MakeObject().Set("input", (*inputs)[i]).Set("output", (*outputs)[i]));
+    cases.Append(Json::MakeObject()
+                     .Set("input", (*inputs)[i])
+                     .Set("output", (*outputs)[i])
+                     .Set("wrapped", true));
   }
   return cases;
 }
@@ -159,6 +198,71 @@ Status ReadInteractor(const Json& info, CodeTask* task) {
   task->interactor = *source->AsString();
   if (given->IsObject()) task->interactor_language = given->StringOr("language", "python");
   return {};
+}
+
+// A text, or a list of texts as its lines; absent: "".
+Status ReadText(const Json& info, const char* key, std::string* out) {
+  const Json* given = info.Find(key);
+  if (given == nullptr || given->IsNull()) return {};
+  if (given->IsString()) {
+    *out = *given->AsString();
+    return {};
+  }
+  const Json::Array* lines = given->AsArray();
+  if (lines == nullptr) return Bad(StrCat("'", key, "' is neither a text nor a list of lines"));
+  for (const Json& line : *lines) {
+    if (!line.IsString()) return Bad(StrCat("'", key, "' holds something that is no text"));
+    StrAppend(out, *line.AsString(), "\n");
+  }
+  return {};
+}
+
+// `checker`: the source, or {"language", "source"}.
+Status ReadChecker(const Json& info, CodeTask* task) {
+  const Json* given = info.Find("checker");
+  if (given == nullptr || given->IsNull()) return {};
+  const Json* source = given->IsObject() ? given->Find("source") : given;
+  if (source == nullptr || !source->IsString())
+    return Bad("'checker' is no program: give its source, or {\"language\", \"source\"}");
+  if (given->IsObject())
+    task->checker_language = CanonicalLanguage(given->StringOr("language", "python"));
+  task->checker = *source->AsString();
+  return {};
+}
+
+constexpr const char* kInfoKeys[] = {
+    "test_cases", "asserts", "entry_point", "setup",   "checker",   "interactor", "language",
+    "limits",     "allow",   "float_tol",   "partial", "unordered", "reference",  "records"};
+
+// What is spelled almost as a key that would change the verdict would be ignored without a word.
+Status CheckSpelling(const Json& info) {
+  for (const Json::Member& member : *info.AsObject()) {
+    for (const char* known : kInfoKeys) {
+      if (member.key != known && info.Find(known) == nullptr && member.key.size() > 4 &&
+          IsSlip(member.key, known)) {
+        return Bad(StrCat("unknown key '", member.key, "': did you mean '", known, "'?"));
+      }
+    }
+  }
+  return {};
+}
+
+// What would be read as absent if it had another type.
+Status CheckTypes(const Json& info) {
+  for (const char* key : {"language", "entry_point", "fn_name", "func_name"}) {
+    const Json* value = info.Find(key);
+    if (value != nullptr && !value->IsNull() && !value->IsString())
+      return Bad(StrCat("'", key, "' is not a text"));
+  }
+  for (const char* key : {"allow", "records"}) {
+    const Json* value = info.Find(key);
+    if (value != nullptr && !value->IsNull() && !value->IsArray())
+      return Bad(StrCat("'", key, "' is not a list"));
+  }
+  const Json* reference = info.Find("reference");
+  if (reference != nullptr && !reference->IsNull() && !reference->IsString())
+    return Bad("'reference' is not a text");
+  return CheckSpelling(info);
 }
 
 // The tests' part of the tester's specification; null if the row is about standard streams.
@@ -176,7 +280,18 @@ Result<Json> ReadTests(const Json& info, CodeTask* task) {
     }
     return Json::MakeObject().Set("kind", "asserts").Set("texts", std::move(texts));
   }
-  if (const Json* test = info.Find("test"); test != nullptr && test->IsString()) {
+  if (const Json* test = info.Find("test");
+      test != nullptr && !test->IsNull() && !test->IsString() && !test->IsArray() &&
+      info.Find("test_cases") == nullptr && info.Find("inputs") == nullptr) {
+    return Bad("'test' is not a text");
+  }
+  std::string joined;
+  if (const Json* list = info.Find("test"); list != nullptr && list->IsArray()) {
+    if (Status read = ReadText(info, "test", &joined); !read.ok()) return read.error();
+  }
+  const Json as_text(joined);
+  const Json* test = joined.empty() ? info.Find("test") : &as_text;
+  if (test != nullptr && test->IsString()) {
     if (task->entry_point.empty()) {
       return Json::MakeObject()
           .Set("kind", "asserts")
@@ -213,7 +328,7 @@ void FindRecords(const Json& info, const Problem& problem, const std::string& te
     trusted->Append(task->prompt.before);
     task->records = TopLevelClasses(task->prompt.before);
   }
-  std::string setup(info.StringOr("setup", ""));
+  const std::string& setup = task->setup;
   for (auto [name, text] : {std::pair{"ListNode", kListNode}, std::pair{"TreeNode", kTreeNode}}) {
     bool mentioned = MentionsWord(problem.prompt, name) || MentionsWord(tests_text, name) ||
                      MentionsWord(setup, name);
@@ -230,22 +345,53 @@ void FindRecords(const Json& info, const Problem& problem, const std::string& te
   for (const std::string& name : TopLevelClasses(setup)) task->records.push_back(name);
 }
 
+// Names that the tests call: what the program defines.
+std::vector<std::string> CalledNames(const Json& tests, std::string_view entry_point) {
+  std::set<std::string> names = {"Solution"};
+  if (!entry_point.empty()) names.emplace(entry_point.substr(0, entry_point.find('(')));
+  if (const Json* cases = tests.Find("cases")) {
+    for (const Json& test : *cases->AsArray()) names.emplace(test.StringOr("fn_name", ""));
+  }
+  if (const Json* texts = tests.Find("texts")) {
+    for (const Json& text : *texts->AsArray()) {
+      const std::string_view code = *text.AsString();
+      for (size_t at = code.find('('); at != std::string_view::npos; at = code.find('(', at + 1)) {
+        size_t start = at;
+        while (start > 0 && (std::isalnum(static_cast<unsigned char>(code[start - 1])) != 0 ||
+                             code[start - 1] == '_'))
+          --start;
+        if (start < at && (start == 0 || code[start - 1] != '.'))
+          names.emplace(code.substr(start, at - start));
+      }
+    }
+  }
+  names.erase("");
+  return {names.begin(), names.end()};
+}
+
 Status ReadTester(const Json& info, const Problem& problem, Json tests, CodeTask* task) {
   if (task->language != "python") return Bad("tests that call functions are for Python");
+  task->called = CalledNames(tests, task->entry_point);
   std::string tests_text(tests.StringOr("text", ""));
   if (const Json* texts = tests.Find("texts")) {
     for (const Json& text : *texts->AsArray()) StrAppend(&tests_text, text.ScalarText(), "\n");
   }
   task->open_prompt = problem.prompt;
-  task->setup = std::string(info.StringOr("setup", ""));
   bool is_check = tests.StringOr("kind", "") == "check";
-  if (is_check) task->prompt = ReadCodePrompt(problem.prompt, task->entry_point);
+  task->asks_calls = tests.StringOr("kind", "") == "calls";
+  if (is_check) {
+    const std::string name = task->entry_point.substr(0, task->entry_point.find('('));
+    task->prompt = ReadCodePrompt(problem.prompt, name);
+    // "Solution().twoSum": the prompt may be all that stands before the class.
+    if (name != task->entry_point && task->prompt.code.empty() && IsAllCode(problem.prompt))
+      task->prompt.code = task->prompt.before = problem.prompt;
+  }
   Json trusted = Json::MakeArray();
   FindRecords(info, problem, tests_text, task, &trusted);
   Json records = Json::MakeArray();
   for (const std::string& record : task->records) records.Append(record);
   Json spec = Json::MakeObject();
-  spec.Set("trusted", std::move(trusted)).Set("setup", info.StringOr("setup", ""));
+  spec.Set("trusted", std::move(trusted)).Set("setup", task->setup);
   spec.Set("entry_point", task->entry_point).Set("records", std::move(records));
   spec.Set("tests", std::move(tests)).Set("partial", task->options.partial);
   spec.Set("unordered", task->options.unordered);
@@ -415,24 +561,20 @@ Result<CodeOptions> ReadCodeOptions(const Json& json, const CodeOptions& base) {
 Result<CodeTask> ReadCodeTask(const Problem& problem, const CodeOptions& options) {
   const Json& info = problem.verification_info;
   if (!info.IsObject()) return Bad("the row has no tests ('verification_info')");
+  if (Status types = CheckTypes(info); !types.ok()) return types.error();
   CodeTask task;
   // The row's own wishes come after the options: they are what its tests were written for.
   Json wishes = Json::MakeObject();
-  for (const char* name : {"float_tol", "unordered", "partial", "cut"}) {
+  for (const char* name : {"float_tol", "unordered", "partial", "cut", "match"}) {
     if (const Json* value = info.Find(name)) wishes.Set(name, *value);
   }
   Result<CodeOptions> merged = ReadCodeOptions(wishes, options);
   if (!merged.ok()) return merged.error();
   task.options = *merged;
-  task.language = AsciiLower(info.StringOr("language", "python"));
-  for (auto [alias, name] :
-       {std::pair{"python3", "python"}, std::pair{"py", "python"}, std::pair{"cpp", "c++"},
-        std::pair{"cc", "c++"}, std::pair{"cxx", "c++"}, std::pair{"js", "javascript"},
-        std::pair{"node", "javascript"}, std::pair{"sh", "bash"}, std::pair{"shell", "bash"}}) {
-    if (task.language == alias) task.language = name;
-  }
+  task.language = CanonicalLanguage(info.StringOr("language", "python"));
   task.entry_point = std::string(Trim(info.StringOr("entry_point", "")));
-  task.checker = std::string(info.StringOr("checker", ""));
+  if (Status read = ReadChecker(info, &task); !read.ok()) return read.error();
+  if (Status read = ReadText(info, "setup", &task.setup); !read.ok()) return read.error();
   for (const Json* limits : {&options.limits, info.Find("limits")}) {
     if (limits == nullptr) continue;
     Status read = ReadLimits(*limits, &task.limits);
@@ -441,6 +583,8 @@ Result<CodeTask> ReadCodeTask(const Problem& problem, const CodeOptions& options
   if (const Json* allow = info.Find("allow"); allow != nullptr && allow->IsArray()) {
     for (const Json& item : *allow->AsArray()) task.allow.push_back(item.ScalarText());
   }
+  if (task.language == "python")
+    task.limits.memory_mib = std::max(task.limits.memory_mib, kPythonMemoryMib);
   if (Status read = ReadInteractor(info, &task); !read.ok()) return read.error();
   if (const Json* reference = info.Find("reference"); reference != nullptr && reference->IsString())
     task.reference = *reference->AsString();
@@ -460,8 +604,26 @@ Result<CodeTask> ReadCodeTask(const Problem& problem, const CodeOptions& options
   return task;
 }
 
+namespace {
+
+// Whether a bare function needs what LeetCode's judge imports: most do not, and each import costs time.
+bool MentionsImports(std::string_view program) {
+  for (const char* name :
+       {"List",        "Dict",      "Optional",  "Tuple",        "Set",         "Any",
+        "Union",       "Callable",  "Iterable",  "deque",        "Counter",     "defaultdict",
+        "heapq",       "heappush",  "heappop",   "heapify",      "bisect",      "math",
+        "collections", "itertools", "functools", "lru_cache",    "cache",       "inf",
+        "gcd",         "re",        "string",    "OrderedDict",  "accumulate",  "reduce",
+        "sqrt",        "random",    "operator",  "permutations", "combinations"}) {
+    if (MentionsWord(program, name)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 CodeProgram BuildProgram(const CodeTask& task, std::string_view reply) {
-  ProgramText found = ExtractProgram(reply, task.language);
+  ProgramText found = ExtractProgram(reply, task.language, task.called);
   if (task.options.cut_humaneval && !found.fenced)
     found.text = std::string(CutAtStopWords(found.text));
   if (Trim(found.text).empty()) return {};
@@ -473,7 +635,9 @@ CodeProgram BuildProgram(const CodeTask& task, std::string_view reply) {
     prompt.code = task.open_prompt;
   program.text = JoinPromptAndCompletion(prompt, found, task.entry_point, &program.first_line);
   std::string prelude = task.prelude;
-  if (!task.by_stdio() && task.prompt.code.empty() && DefinesAtTopLevel(found.text, "Solution")) {
+  if (!task.by_stdio() && task.prompt.code == task.prompt.before &&
+      (DefinesAtTopLevel(found.text, "Solution") ||
+       (task.asks_calls && MentionsImports(found.text)))) {
     prelude = std::string(kLeetCodeImports) + prelude;
   }
   program.first_line += std::count(prelude.begin(), prelude.end(), '\n');

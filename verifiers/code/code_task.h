@@ -53,6 +53,7 @@ struct CodeTask {
   // Either cases for standard streams, or a tester.
   std::vector<StdioCase> stdio;
   std::string checker;  // source of a special judge for `stdio`; may be empty
+  std::string checker_language = "python";
   std::string
       interactor;  // source of a program that talks with the candidate, for `stdio`; may be empty
   std::string interactor_language = "python";
@@ -65,6 +66,8 @@ struct CodeTask {
   std::string open_prompt;  // the row's prompt, for text that goes on in a body which it opened
   std::string prelude;      // stands before every program
   std::vector<std::string> records;  // classes that cross as records
+  std::vector<std::string> called;   // names that the tests call
+  bool asks_calls = false;           // cases of calls, as LeetCode's judge has them
   std::string setup;  // trusted text; what of it the program mentions is the program's too
 
   bool by_stdio() const { return !stdio.empty(); }

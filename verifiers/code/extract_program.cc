@@ -67,7 +67,11 @@ bool ReadFence(std::string_view line, Fence* fence) {
 struct Block {
   std::string_view tag;
   std::string text;
+  size_t start = 0;  // of the line that opens it
+  bool closed = false;
 };
+
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 // The language of "python title=x", "{.python}", "python3:main.py".
 std::string_view TagOf(std::string_view info) {
@@ -77,28 +81,127 @@ std::string_view TagOf(std::string_view info) {
   return info.substr(0, end);
 }
 
+bool IsKnownTag(std::string_view tag) {
+  for (const LanguageTags& known : KnownTags()) {
+    if (TagIs(tag, known.language)) return true;
+  }
+  return false;
+}
+
+// A fence behind words or a tag on one line: "Here:```python", "<answer>```".
+bool ReadGluedOpening(std::string_view line, Fence* fence) {
+  size_t at = line.find("```");
+  if (at == std::string_view::npos || at == 0 || line.find('`') != at) return false;
+  std::string_view info = Trim(line.substr(at + 3));
+  const bool after_tag = info.empty() && EndsWith(Trim(line.substr(0, at)), ">");
+  if (!after_tag && (info.find('`') != std::string_view::npos || !IsKnownTag(info))) return false;
+  *fence = Fence{'`', 3, 0, info};
+  return true;
+}
+
+// Follows Python's triple-quoted texts from line to line.
+class Quotes {
+ public:
+  bool open() const { return !quote_.empty(); }
+  void Read(std::string_view line) {
+    for (size_t i = 0; i < line.size(); ++i) {
+      const char c = line[i];
+      if (c == '\\') {
+        ++i;
+      } else if (open()) {
+        if (line.substr(i, 3) != quote_) continue;
+        quote_ = std::string_view();
+        i += 2;
+      } else if (c == '#') {
+        return;
+      } else if (c == '"' || c == '\'') {
+        if (line.substr(i, 3) == (c == '"' ? "\"\"\"" : "'''")) {
+          quote_ = c == '"' ? "\"\"\"" : "'''";
+          i += 2;
+          continue;
+        }
+        // A text on one line: to its end, or to the line's.
+        for (++i; i < line.size() && line[i] != c; ++i) {
+          if (line[i] == '\\') ++i;
+        }
+      }
+    }
+  }
+
+ private:
+  std::string_view quote_;
+};
+
+// How a line closes a block: not at all, as a fence of its own (perhaps with a tag glued to it), or at the end of a line of code.
+enum class Closing : uint8_t { kNone, kFence, kGlued };
+
+Closing ReadClosing(std::string_view line, const Fence& open, std::string_view* code) {
+  Fence close;
+  if (ReadFence(line, &close) && close.mark == open.mark && close.length >= open.length &&
+      (close.info.empty() || close.info[0] == '<')) {
+    return Closing::kFence;
+  }
+  if (open.mark != '`' || open.length != 3) return Closing::kNone;
+  size_t at = line.find("```");
+  if (at == std::string_view::npos || line.find('`') != at) return Closing::kNone;
+  std::string_view rest = Trim(line.substr(at + 3)), before = Trim(line.substr(0, at));
+  if (before.empty() || (!rest.empty() && rest[0] != '<')) return Closing::kNone;
+  *code = line.substr(0, at);
+  return Closing::kGlued;
+}
+
+// A block in a list is indented as its fence is.
+void AppendLine(std::string_view line, size_t indent, std::string* text) {
+  size_t strip = 0;
+  while (strip < indent && strip < line.size() && (line[strip] == ' ' || line[strip] == '\t'))
+    ++strip;
+  text->append(line.substr(strip));
+  text->push_back('\n');
+}
+
+// The lines after an opening fence. A fence inside of a triple-quoted text closes nothing, unless that text never ends.
+Block ReadBlock(std::string_view text, const Fence& open, size_t* at) {
+  Block block;
+  block.tag = TagOf(open.info);
+  Quotes quotes;
+  size_t closed_at = 0;  // after the first fence within a quoted text
+  size_t size_then = 0;
+  while (*at < text.size()) {
+    std::string_view line = NextLine(text, at), code;
+    Closing closing = ReadClosing(line, open, &code);
+    if (closing != Closing::kNone && quotes.open() && closed_at == 0) {
+      closed_at = *at;
+      size_then = block.text.size();
+      if (closing == Closing::kGlued) closing = Closing::kNone;
+    }
+    if (closing != Closing::kNone && !quotes.open()) {
+      if (closing == Closing::kGlued) AppendLine(code, open.indent, &block.text);
+      block.closed = true;
+      return block;
+    }
+    AppendLine(line, open.indent, &block.text);
+    quotes.Read(line);
+    if (!quotes.open()) closed_at = 0;
+  }
+  if (quotes.open() && closed_at != 0) {
+    block.text.resize(size_then);
+    block.closed = true;
+    *at = closed_at;
+  }
+  return block;
+}
+
 std::vector<Block> FencedBlocks(std::string_view text) {
   std::vector<Block> blocks;
   size_t at = 0;
   while (at < text.size()) {
     Fence open;
-    if (!ReadFence(NextLine(text, &at), &open)) continue;
-    Block block{TagOf(open.info), ""};
-    while (at < text.size()) {
-      std::string_view line = NextLine(text, &at);
-      Fence close;
-      if (ReadFence(line, &close) && close.mark == open.mark && close.length >= open.length &&
-          close.info.empty()) {
-        break;
-      }
-      // A block in a list is indented as its fence is.
-      size_t strip = 0;
-      while (strip < open.indent && strip < line.size() &&
-             (line[strip] == ' ' || line[strip] == '\t'))
-        ++strip;
-      block.text.append(line.substr(strip));
-      block.text.push_back('\n');
-    }
+    const size_t start = at;
+    std::string_view line = NextLine(text, &at);
+    if (!ReadFence(line, &open) && !ReadGluedOpening(line, &open)) continue;
+    Block block = ReadBlock(text, open, &at);
+    block.start = start;
+    if (StartsWith(block.text, kByteOrderMark)) block.text.erase(0, kByteOrderMark.size());
     blocks.push_back(std::move(block));
   }
   return blocks;
@@ -184,7 +287,77 @@ std::string_view DropDecorators(std::string_view before) {
 
 }  // namespace
 
-ProgramText ExtractProgram(std::string_view reply, std::string_view language) {
+namespace {
+
+// Blocks that show something else than a program, where the program bears no label of its language.
+bool ShowsSomethingElse(std::string_view tag) {
+  static constexpr std::string_view kOther[] = {
+      "text", "txt",  "output", "console", "plaintext", "plain", "json",    "diff",
+      "log",  "yaml", "xml",    "html",    "markdown",  "md",    "example", "stdout"};
+  const std::string lower = AsciiLower(tag);
+  return std::find(std::begin(kOther), std::end(kOther), lower) != std::end(kOther);
+}
+
+bool IsBlank(std::string_view text) { return Trim(text).empty(); }
+
+std::string_view FirstLine(std::string_view text) {
+  size_t at = 0;
+  std::string_view line;
+  while (at < text.size() && IsBlank(line)) line = NextLine(text, &at);
+  return line;
+}
+
+std::string_view LastLine(std::string_view text) {
+  text = text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
+  size_t at = text.rfind('\n');
+  return at == std::string_view::npos ? text : text.substr(at + 1);
+}
+
+bool IsCodeLine(std::string_view line) {
+  return !line.empty() && (line[0] == ' ' || line[0] == '\t' || LooksLikeCode(line));
+}
+
+// From the first line that can stand in a program.
+std::string_view DropProse(std::string_view text) {
+  for (size_t at = 0; at < text.size();) {
+    const size_t start = at;
+    if (IsCodeLine(NextLine(text, &at))) return text.substr(start);
+  }
+  return text;
+}
+
+// The program that stands before a closing fence which nothing opened; empty if the fence opens something.
+std::string_view BeforeStrayFence(std::string_view reply, const Block& block) {
+  if (block.closed || !block.tag.empty() || IsCodeLine(FirstLine(block.text))) return {};
+  std::string_view before = reply.substr(0, block.start);
+  if (!IsCodeLine(LastLine(before))) return {};
+  return DropProse(before);
+}
+
+// The block to run: the last of the language, else the last that may be one, else the last. Where the tests call names and the
+// last does not define any, the last that does.
+Block* ChooseBlock(std::vector<Block>* blocks, std::string_view language,
+                   const std::vector<std::string>& names) {
+  std::vector<Block*> tagged, others;
+  for (Block& block : *blocks) {
+    if (IsBlank(block.text)) continue;
+    if (TagIs(block.tag, language)) tagged.push_back(&block);
+    if (!ShowsSomethingElse(block.tag)) others.push_back(&block);
+  }
+  const std::vector<Block*>& list = tagged.empty() ? others : tagged;
+  if (list.empty()) return &blocks->back();
+  for (auto block = list.rbegin(); block != list.rend(); ++block) {
+    for (const std::string& name : names) {
+      if (DefinesAtTopLevel((*block)->text, name)) return *block;
+    }
+  }
+  return list.back();
+}
+
+}  // namespace
+
+ProgramText ExtractProgram(std::string_view reply, std::string_view language,
+                           const std::vector<std::string>& names) {
   constexpr std::string_view kOpen = "<think>", kClose = "</think>";
   size_t close = reply.rfind(kClose);
   if (close != std::string_view::npos) {
@@ -192,12 +365,14 @@ ProgramText ExtractProgram(std::string_view reply, std::string_view language) {
   } else if (StartsWith(Trim(reply), kOpen)) {
     return {};
   }
+  if (StartsWith(reply, kByteOrderMark)) reply.remove_prefix(kByteOrderMark.size());
   std::vector<Block> blocks = FencedBlocks(reply);
   if (blocks.empty()) return {std::string(reply), false};
-  for (auto block = blocks.rbegin(); block != blocks.rend(); ++block) {
-    if (TagIs(block->tag, language)) return {std::move(block->text), true};
+  if (blocks.size() == 1) {
+    std::string_view before = BeforeStrayFence(reply, blocks[0]);
+    if (!before.empty()) return {std::string(before), false};
   }
-  return {std::move(blocks.back().text), true};
+  return {std::move(ChooseBlock(&blocks, language, names)->text), true};
 }
 
 std::string_view CutAtStopWords(std::string_view text) {
@@ -224,6 +399,16 @@ CodePrompt ReadCodePrompt(std::string_view prompt, std::string_view entry_point)
   result.before = std::string(DropDecorators(std::string_view(code).substr(0, definition)));
   result.code = std::move(code);
   return result;
+}
+
+bool IsAllCode(std::string_view text) {
+  Quotes quotes;
+  for (size_t at = 0; at < text.size();) {
+    std::string_view line = NextLine(text, &at);
+    if (!quotes.open() && !IsBlank(line) && !IsCodeLine(line)) return false;
+    quotes.Read(line);
+  }
+  return true;
 }
 
 bool DefinesAtTopLevel(std::string_view program, std::string_view name) {

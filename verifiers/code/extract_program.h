@@ -13,10 +13,14 @@ struct ProgramText {
   bool fenced = false;  // it stood in a fenced block
 };
 
-// The last fenced block of `language` in the answer part (what follows the last </think>), else the answer part's last fenced
-// block, else the whole answer part if it has no fences. Reasoning that was opened and never closed is no answer. A block
-// whose closing fence is missing (a truncated reply) runs to the end. White space is kept.
-ProgramText ExtractProgram(std::string_view reply, std::string_view language);
+// The last fenced block of `language` in the answer part (what follows the last </think>), else the last that is not labelled as
+// something else, else the whole answer part if it has no fences. Of several, blank ones do not count, and where `names` (what the
+// tests call) are given and the last block defines none of them, the last that does is taken. Reasoning that was opened and never
+// closed is no answer. A block whose closing fence is missing (a truncated reply) runs to the end; a closing fence may have a tag
+// or the last line of code glued to it; one inside of a triple-quoted text closes nothing; one that nothing opened ends the
+// program before it. White space is kept.
+ProgramText ExtractProgram(std::string_view reply, std::string_view language,
+                           const std::vector<std::string>& names = {});
 
 // `text` up to the first of HumanEval's stop words ("\nclass", "\ndef", "\n#", "\nif", "\nprint"), for base models.
 std::string_view CutAtStopWords(std::string_view text);
@@ -30,6 +34,8 @@ struct CodePrompt {
 };
 CodePrompt ReadCodePrompt(std::string_view prompt, std::string_view entry_point);
 
+// True if every line can stand in a program, by how it begins.
+bool IsAllCode(std::string_view text);
 // True if `program` defines `name` at its top level by def or class.
 bool DefinesAtTopLevel(std::string_view program, std::string_view name);
 // Names of classes and named tuples that `code` defines at its top level.

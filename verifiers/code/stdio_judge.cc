@@ -3,6 +3,8 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <optional>
 
 #include "core/hash.h"
 #include "core/text.h"
@@ -175,6 +177,7 @@ class StreamsJudge {
   // The special judge sees the outputs as data, in the tester's process, with nothing of the program's beside it. What it
   // rejects is counted; the verdict returned is a fault or means nothing.
   Verdict RunChecker() {
+    if (task_.checker_language != "python") return RunCompiledChecker();
     Json tests = Json::MakeObject().Set("kind", "checker").Set("text", task_.checker);
     JudgeJob job;
     job.tester_spec = Json::MakeObject()
@@ -206,6 +209,45 @@ class StreamsJudge {
         "wrong_answer", std::string(said->StringOr("detail", "the checker rejects the output")));
     if (const Json* failing = said->Find("failing")) rejected.evidence.Set("failing", *failing);
     Reject(said->IntOr("passed", 0), std::move(rejected));
+    return Verdict::Pass();
+  }
+
+  // The same in another language: a program with three files, in a box of its own, that prints a number above 0 for a right output.
+  Verdict RunCompiledChecker() {
+    int64_t held = 0;
+    std::optional<Verdict> rejected;
+    for (const Json& kept : outputs_.IsNull() ? Json::Array() : *outputs_.AsArray()) {
+      Job job;
+      job.language = task_.checker_language;
+      job.source = task_.checker;
+      job.files = {{"input.txt", std::string(kept.StringOr("input", ""))},
+                   {"correct_output.txt", std::string(kept.StringOr("output", ""))},
+                   {"solution_output.txt", std::string(kept.StringOr("got", ""))}};
+      job.args = {"input.txt", "correct_output.txt", "solution_output.txt"};
+      job.limits.cpu_ms = task_.limits.tester_cpu_ms;
+      job.limits.memory_mib = task_.limits.tester_memory_mib;
+      RunResult run = sandbox_->Run(job);
+      if (run.cause == Cause::kFault) return Verdict::Fault("sandbox_fault", run.fault);
+      if (run.cause == Cause::kCompileError) {
+        return Verdict::Fault("gold_checker", StrCat("the checker does not compile: ",
+                                                     Shown(Trim(run.stderr_bytes))));
+      }
+      if (!IsRepeatable(run.cause)) repeatable_ = false;
+      std::string_view said = Trim(run.stdout_bytes);
+      said = said.substr(said.find_last_of(" \t\r\n") + 1);
+      if (run.ok() && std::strtod(std::string(said).c_str(), nullptr) > 0) {
+        ++held;
+        continue;
+      }
+      if (rejected) continue;
+      rejected = Verdict::Fail(
+          "wrong_answer", StrCat("the checker rejects the output of test ", kept.IntOr("test", 0)));
+      Json failing = Json::MakeObject().Set("test", kept.IntOr("test", 0));
+      failing.Set("input", Shown(kept.StringOr("input", "")));
+      rejected->evidence.Set("failing", failing.Set("got", Shown(kept.StringOr("got", ""))));
+      if (!task_.options.partial) break;
+    }
+    if (rejected) Reject(held, std::move(*rejected));
     return Verdict::Pass();
   }
 
