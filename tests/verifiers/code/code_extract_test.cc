@@ -32,6 +32,38 @@ TEST(ExtractProgram, TruncatedAndOdd) {
   EXPECT_EQ(Python("use `x` and ```y``` here"), "use `x` and ```y``` here");
 }
 
+TEST(ExtractProgram, GluedFences) {
+  EXPECT_EQ(Python("<answer>\n```python\nx = 1\n```</answer>"), "x = 1\n");
+  EXPECT_EQ(Python("<answer>```python\nx = 1\n```</answer>"), "x = 1\n");
+  EXPECT_EQ(Python("Here:```python\nx = 1\n```<|im_end|>\nmore"), "x = 1\n");
+  EXPECT_EQ(Python("```python\nx = 1\ny = 2```\nprose"), "x = 1\ny = 2\n");
+  EXPECT_EQ(Python("```python\nx = '```'\ny = 2\n```\nprose"), "x = '```'\ny = 2\n");
+  EXPECT_EQ(Python("\xEF\xBB\xBFx = 1"), "x = 1");
+  EXPECT_EQ(Python("```python\n\xEF\xBB\xBFx = 1\n```"), "x = 1\n");
+}
+
+TEST(ExtractProgram, FencesThatOpenOrCloseNothing) {
+  EXPECT_EQ(Python("x = 1\n```"), "x = 1\n");
+  EXPECT_EQ(Python("Answer:\ndef f():\n    return 1\n```\n\nThis works"),
+            "def f():\n    return 1\n");
+  EXPECT_EQ(Python("    return 1\n```\n\nIt works because"), "    return 1\n");
+  EXPECT_EQ(Python("```python\nx = 1\n```\n```"), "x = 1\n");
+  EXPECT_EQ(Python("```python\nx = 1\n```\n```python\n```"), "x = 1\n");
+  const char doc[] = "def f():\n    \"\"\"Use:\n    ```\n    f()\n    ```\n    \"\"\"\n";
+  EXPECT_EQ(Python(std::string("```python\n") + doc + "```\nprose"), doc);
+  // A text that never ends hides no fence.
+  EXPECT_EQ(Python("```python\nx = '''\n```\nprose\n"), "x = '''\n");
+}
+
+TEST(ExtractProgram, WhatTheTestsCall) {
+  const std::string reply =
+      "```python\ndef f(): return 1\n```\nUsage:\n```python\nprint(f())\n```\n";
+  EXPECT_EQ(Python(reply), "print(f())\n");
+  EXPECT_EQ(ExtractProgram(reply, "python", {"f"}).text, "def f(): return 1\n");
+  EXPECT_EQ(ExtractProgram(reply, "python", {"g"}).text, "print(f())\n");
+  EXPECT_EQ(Python("```\nx = 1\n```\n```text\n1\n```"), "x = 1\n");
+}
+
 TEST(ExtractProgram, OnlyTheAnswerPart) {
   EXPECT_EQ(Python("<think>```python\nbad\n```</think>\n```python\ngood\n```"), "good\n");
   EXPECT_EQ(Python("<think>```python\nbad\n```</think>\ngood"), "\ngood");
