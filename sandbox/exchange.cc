@@ -296,7 +296,7 @@ RunExchange ExchangeRun(int worker_socket, const RunRequest& request,
     exchange.result = FaultResult(io.fault());
     return exchange;
   }
-  int64_t deadline = NowMs() + request.limits.wall_ms + kSilenceMs;
+  int64_t deadline = NowMs() + kWallStretch * request.limits.wall_ms + kSilenceMs;
   std::vector<pollfd> polls;
   while (!io.finished()) {
     polls.clear();
@@ -331,7 +331,7 @@ TalkExchange ExchangeTalk(int program_socket, int interactor_socket, const RunRe
   exchange.program_lost = box.lost() || !started;
   exchange.interactor_lost = judge.lost() || !started;
   if (!started) return exchange;
-  int64_t deadline = NowMs() + interactor.limits.wall_ms + kSilenceMs;
+  int64_t deadline = NowMs() + kWallStretch * interactor.limits.wall_ms + kSilenceMs;
   std::vector<pollfd> polls;
   while (!(box.finished() && judge.finished()) && !box.lost() && !judge.lost()) {
     polls.clear();
@@ -451,7 +451,8 @@ JudgeExchange ExchangeJudge(int candidate_socket, int tester_socket, const Judge
     exchange.tester_lost = true;  // whatever it is doing, it is not ours any more
     return exchange;
   }
-  PollBoth(&box, &tester, NowMs() + job.limits.wall_ms + 2 * job.limits.tester_cpu_ms + kSilenceMs);
+  PollBoth(&box, &tester,
+           NowMs() + kWallStretch * job.limits.wall_ms + 2 * job.limits.tester_cpu_ms + kSilenceMs);
   exchange.candidate_lost = box.lost();
   exchange.tester_lost = tester.lost;
   if (box.lost() || tester.lost) return exchange;

@@ -864,6 +864,8 @@ class Session:
         self.namespace["__assay_failed__"] = self.count_failed
         try:
             exec(self.setup_code, self.namespace)
+            if self.entry:  # never the setup's own
+                self.namespace[self.entry] = self.fetched[self.entry]
             self.register_records()
             for self.step, code in enumerate(self.steps):
                 try:

@@ -175,6 +175,7 @@ struct Supervisor::State {
   double group_cpu_before_ms = -1;
   int64_t limit_kib =
       0;  // what the processes may have resident, with what they share with the zygote
+  double starved_ms = 0;  // of the time so far
   double run_delay_share = 0;
   int64_t peak_kib = 0;
   int unsteady = 0;  // looks in a row at processes that came and went
@@ -231,7 +232,9 @@ void Supervisor::Watch(const Limits& limits, int control_fd, State* state) {
   double tick = kFirstTickMs;
   for (;;) {
     pollfd waits[2] = {{exit_fd.get(), POLLIN, 0}, {control_fd, POLLIN, 0}};
-    double left = std::max(static_cast<double>(limits.wall_ms) - (NowMs() - state->start_ms), 0.0);
+    double left =
+        static_cast<double>(limits.wall_ms) + state->starved_ms - (NowMs() - state->start_ms);
+    left = std::max(left, 0.0);
     int ready = poll(waits, 2, static_cast<int>(std::min(tick, left) + 0.999));
     if (ready < 0 && errno != EINTR) return;
     if (waits[0].revents != 0) {
@@ -282,6 +285,18 @@ bool Supervisor::FitsMemory(Sample sample, State* state) {
   return total_kib <= state->limit_kib;
 }
 
+// What others keep from running has its time all the same, up to a point.
+void Supervisor::CheckWall(const Limits& limits, double wall, double cpu_ms, State* state) {
+  const double limit = static_cast<double>(limits.wall_ms);
+  state->starved_ms = std::max(state->starved_ms, StarvedMs(state->pid, cpu_ms));
+  if (wall - state->starved_ms >= limit) {
+    state->cause = Cause::kWallLimit;
+  } else if (wall >= limit * kWallStretch) {
+    state->cause = Cause::kWallLimit;
+    state->run_delay_share = std::min(1.0, state->starved_ms / wall);
+  }
+}
+
 // Memory before CPU: a program that has no memory left often spends its last time on looking for some.
 bool Supervisor::CheckLimits(const Limits& limits, State* state) {
   double wall = NowMs() - state->start_ms;
@@ -299,13 +314,8 @@ bool Supervisor::CheckLimits(const Limits& limits, State* state) {
     state->cause = Cause::kProcessLimit;
   } else if (sample.cpu_ms > static_cast<double>(limits.cpu_ms)) {
     state->cause = Cause::kCpuLimit;
-  } else if (wall >= static_cast<double>(limits.wall_ms)) {
-    state->cause = Cause::kWallLimit;
-  }
-  // While it lives: of what ended late by itself nothing can be read any more.
-  if (wall >= static_cast<double>(limits.wall_ms) / 2) {
-    const double starved_ms = StarvedMs(state->pid, sample.cpu_ms);
-    state->run_delay_share = std::min(1.0, starved_ms / std::max(wall, 1.0));
+  } else if (wall >= static_cast<double>(limits.wall_ms) / 2) {
+    CheckWall(limits, wall, sample.cpu_ms, state);
   }
   return state->cause != Cause::kOk;
 }
@@ -354,7 +364,8 @@ void Supervisor::Report(const Limits& limits, const State& state, const Reaped& 
     cause = Cause::kMemoryLimit;
   } else if (own_end && report->cpu_ms > static_cast<double>(limits.cpu_ms)) {
     cause = Cause::kCpuLimit;
-  } else if (own_end && report->wall_ms > static_cast<double>(limits.wall_ms) + kLateMs) {
+  } else if (own_end &&
+             report->wall_ms - state.starved_ms > static_cast<double>(limits.wall_ms) + kLateMs) {
     cause = Cause::kWallLimit;
   }
   const bool failed = cause == Cause::kNonzeroExit || cause == Cause::kSignal;

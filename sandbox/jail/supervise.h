@@ -62,6 +62,7 @@ class Supervisor {
   struct State;
   void Watch(const Limits& limits, int control_fd, State* state);
   bool CheckLimits(const Limits& limits, State* state);
+  static void CheckWall(const Limits& limits, double wall, double cpu_ms, State* state);
   // False if the box uses more memory than `limit_kib`.
   bool FitsMemory(Sample sample, State* state);
   // All CPU time of the box until now that can be seen.

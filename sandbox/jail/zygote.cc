@@ -589,8 +589,9 @@ bool Testers::Watch(const ServeRequest& request, ServeReport* report) {
   const double start = NowMs();
   const double delay_before_ms = ReadRunTimes(current_.pid).delay_ms;
   // A tester that waits for its candidate uses no CPU; the candidate's own wall clock ends that long before this.
-  const double wall_max =
-      static_cast<double>(request.limits.wall_ms + 2 * request.limits.tester_cpu_ms) + 2000;
+  const double wall_max = static_cast<double>(kWallStretch * request.limits.wall_ms +
+                                              2 * request.limits.tester_cpu_ms) +
+                          2000;
   Cause cause = Cause::kOk;
   double tick = 5;
   bool keep = false;
