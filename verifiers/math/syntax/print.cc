@@ -221,10 +221,58 @@ class Printer {
     out_ += close;
   }
 
-  void Rest(NodeId id, const Node& n) {
-    switch (n.op) {
+  // What is printed as name(children); null: nothing that is.
+  static const char* CallName(Op op) {
+    switch (op) {
       case Op::kRoot:
-        Call("root", id);
+        return "root";
+      case Op::kFloor:
+        return "floor";
+      case Op::kCeil:
+        return "ceil";
+      case Op::kBinom:
+        return "binom";
+      case Op::kLog:
+        return "log";
+      case Op::kGcd:
+        return "gcd";
+      case Op::kLcm:
+        return "lcm";
+      case Op::kMax:
+        return "max";
+      case Op::kMin:
+        return "min";
+      case Op::kSum:
+        return "sum";
+      case Op::kProd:
+        return "prod";
+      case Op::kInt:
+        return "integral";
+      case Op::kLim:
+        return "limit";
+      case Op::kDiff:
+        return "d";
+      case Op::kDet:
+        return "det";
+      default:
+        return nullptr;
+    }
+  }
+
+  void Rest(NodeId id, const Node& n) {
+    if (const char* name = CallName(n.op)) {
+      Call(name, id);
+      return;
+    }
+    switch (n.op) {
+      case Op::kFunc:
+        Call(FuncName(static_cast<FuncId>(n.aux)), id);
+        return;
+      case Op::kApply:
+        Call(tree_.Name(id).c_str(), id);
+        return;
+      case Op::kDeriv:
+        Call(("D " + tree_.Name(id)).c_str(), id);
         return;
       case Op::kAbs:
         Wrapped("|", id, "|");
@@ -232,59 +280,34 @@ class Printer {
       case Op::kNorm:
         Wrapped("||", id, "||");
         return;
-      case Op::kFloor:
-        Call("floor", id);
+      case Op::kRel:
+        Relation(id);
         return;
-      case Op::kCeil:
-        Call("ceil", id);
+      case Op::kCongruent:
+        Print(tree_.Kid(id, 0), 2);
+        out_ += " == ";
+        Print(tree_.Kid(id, 1), 2);
+        out_ += " (mod ";
+        Print(tree_.Kid(id, 2), 0);
+        out_ += ')';
         return;
-      case Op::kBinom:
-        Call("binom", id);
+      case Op::kTime:
+        Children(id, ":", 6);
+        if (n.aux != 0) out_ += n.aux == 1 ? " am" : " pm";
         return;
-      case Op::kFunc:
-        Call(FuncName(static_cast<FuncId>(n.aux)), id);
+      case Op::kText:
+        out_ += "text: " + tree_.Name(id);
         return;
-      case Op::kLog:
-        Call("log", id);
+      default:
+        Collection(id, n);
         return;
-      case Op::kGcd:
-        Call("gcd", id);
-        return;
-      case Op::kLcm:
-        Call("lcm", id);
-        return;
-      case Op::kMax:
-        Call("max", id);
-        return;
-      case Op::kMin:
-        Call("min", id);
-        return;
-      case Op::kApply:
-        Call(tree_.Name(id).c_str(), id);
-        return;
-      case Op::kSum:
-        Call("sum", id);
-        return;
-      case Op::kProd:
-        Call("prod", id);
-        return;
-      case Op::kInt:
-        Call("integral", id);
-        return;
-      case Op::kLim:
-        Call("limit", id);
-        return;
-      case Op::kDeriv:
-        Call(("D " + tree_.Name(id)).c_str(), id);
-        return;
-      case Op::kDiff:
-        Call("d", id);
-        return;
+    }
+  }
+
+  void Collection(NodeId id, const Node& n) {
+    switch (n.op) {
       case Op::kMatrix:
         Matrix(id, n);
-        return;
-      case Op::kDet:
-        Call("det", id);
         return;
       case Op::kTuple:
         Wrapped("(", id, ")");
@@ -326,24 +349,6 @@ class Printer {
         out_ += " | ";
         Print(tree_.Kid(id, 1), 0);
         out_ += '}';
-        return;
-      case Op::kRel:
-        Relation(id);
-        return;
-      case Op::kCongruent:
-        Print(tree_.Kid(id, 0), 2);
-        out_ += " == ";
-        Print(tree_.Kid(id, 1), 2);
-        out_ += " (mod ";
-        Print(tree_.Kid(id, 2), 0);
-        out_ += ')';
-        return;
-      case Op::kTime:
-        Children(id, ":", 6);
-        if (n.aux != 0) out_ += n.aux == 1 ? " am" : " pm";
-        return;
-      case Op::kText:
-        out_ += "text: " + tree_.Name(id);
         return;
       default:
         out_ += "undefined";
