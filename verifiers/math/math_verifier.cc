@@ -170,7 +170,9 @@ math::Extraction Extract(std::string_view text, const MathOptions& options, bool
   extract.truncated = truncated;
   math::Extraction found = math::ExtractAnswer(text, extract);
   // A question with choices may be answered by naming one in plain words.
-  if (!found.found() && !extract.choices.empty() && extract.mode == math::Mode::kCompletion) {
+  const std::string_view refusal = found.refusal;
+  if (refusal != "retracted" && refusal != "quoted" && !found.found() && !extract.choices.empty() &&
+      extract.mode == math::Mode::kCompletion) {
     extract.mode = math::Mode::kString;
     math::Extraction choice = math::ExtractAnswer(text, extract);
     if (choice.rule == math::Rule::kChoice) return choice;

@@ -54,7 +54,7 @@ Prose Survey(std::string_view text, size_t at, size_t end) {
     }
     const bool first = ++prose.words == 1;
     i = word_end;
-    if (IsCopula(word)) prose.copula = i;
+    if (IsCopula(word) || word == "leaving" || word == "leaves") prose.copula = i;
     if (prose.values == 0) {
       prose.qualified = prose.qualified || IsQualifier(word) || (word == "to" && up);
       prose.modified = IsModifier(word) || (prose.modified && word == "of");
@@ -78,6 +78,7 @@ bool ReadProse(Reply* reply, size_t at, size_t end, Candidate* out, int depth) {
   if (prose.copula != kNone && depth < kMaxDepth &&
       ReadAnnounced(reply, prose.copula, out, depth + 1))
     return true;
+  if (reply->strict) return false;
   if (prose.qualified || (prose.modified && prose.values > 0)) {
     reply->refusal = "hedged";
     return false;
@@ -148,6 +149,8 @@ bool SkipSilentWords(Reply* reply, size_t* at, size_t end, size_t* instead) {
       return false;
     }
     if (!IsFiller(word)) break;
+    // A rounded value behind an exact one says nothing new.
+    if (reply->strict && OneOf(word, {"approximately", "about", "roughly", "around"})) return false;
     // "A" and "a" may be the answer itself.
     if (word == "a" && ReadDirect(text, *at, end).end != 0) break;
     *at = SkipMarkup(text, word_end, end);
@@ -155,6 +158,41 @@ bool SkipSilentWords(Reply* reply, size_t* at, size_t end, size_t* instead) {
       *at = SkipMarkup(text, *at + 1, end);
   }
   return true;
+}
+
+// " for even n and 6 for odd n", " when n is odd, otherwise 7": what stands before was the value of one case only.
+bool IsOneOfSeveral(std::string_view rest) {
+  size_t word_end = SkipSpace(rest, 0, rest.size());
+  const std::string condition = WordAt(rest, word_end, rest.size(), &word_end);
+  if (!OneOf(condition, {"for", "when", "if", "where", "in", "on", "at", "with"})) return false;
+  bool joined = false;  // behind a comma, "and", "or"
+  bool value = false;   // a value stood there
+  for (size_t i = word_end; i < rest.size();) {
+    const size_t at = i;
+    const std::string word = WordAt(rest, at, rest.size(), &i);
+    if (word == "otherwise" || word == "else") return true;
+    if (!word.empty()) {
+      if (value && word == condition) return true;
+      joined = IsConnector(word);
+      value = false;
+      continue;
+    }
+    i = std::max(i, at + 1);
+    if (IsDigit(rest[at]) || rest[at] == '$') {
+      value = value || joined;
+    } else if (rest[at] == ',' || rest[at] == ';') {
+      joined = true;
+    } else if (!IsSpace(rest[at]) && rest[at] != '-' && rest[at] != '.') {
+      joined = value = false;
+    }
+  }
+  return false;
+}
+
+// True if a colon or a tag stands right before `at`.
+bool Labelled(std::string_view text, size_t at) {
+  while (at > 0 && (text[at - 1] == ' ' || text[at - 1] == '*')) --at;
+  return at > 0 && (text[at - 1] == ':' || text[at - 1] == '>');
 }
 
 }  // namespace
@@ -179,7 +217,10 @@ bool ReadAnnounced(Reply* reply, size_t at, Candidate* out, int depth) {
     return instead != kNone && depth < kMaxDepth && ReadAnnounced(reply, instead, out, depth + 1);
   }
   if (i >= end) return false;
-  const DirectSpan span = ReadDirect(text, i, end);
+  DirectSpan span = ReadDirect(text, i, end);
+  // A sentence ends with an exclamation; behind a label or in a tag stands the value itself.
+  if (span.end == end && HasAt(text, end, "!") && !HasAt(text, end, "!!") && Labelled(text, i))
+    ++span.end;
   if (span.end <= i) return ReadProse(reply, i, end, out, depth);
   if (span.corrected && depth < kMaxDepth) return ReadAnnounced(reply, span.resume, out, depth + 1);
   if (span.doubted) {
@@ -196,6 +237,10 @@ bool ReadAnnounced(Reply* reply, size_t at, Candidate* out, int depth) {
     return false;
   }
   const std::string_view rest = text.substr(span.end, end - span.end);
+  if (IsOneOfSeveral(rest)) {
+    reply->refusal = "hedged";
+    return false;
+  }
   if (HasFinalDenial(rest)) {
     reply->refusal = "negated";
     return false;

@@ -14,6 +14,7 @@ enum class Phrase : uint8_t {
   kAnswer,      // "answer" and its like
   kFinal,       // "final answer" and its like
   kLetterA,     // "A:"
+  kPick,        // "choose", which announces a choice letter and nothing else
   kLabel,       // "result:", which announces an answer only as the last line
   kHash,        // "####"
   kThinkOpen,   // "<think" and its like, without what follows the name

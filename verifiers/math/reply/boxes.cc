@@ -1,5 +1,6 @@
 #include "verifiers/math/reply/boxes.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "verifiers/math/reply/characters.h"
@@ -100,13 +101,36 @@ class BoxScan {
   bool line_begins_ = false;
 };
 
+// True if the box stands in `\verb|..|` or in a code span of its line.
+bool IsShown(const Reply& reply, const Box& box) {
+  const std::string_view text = reply.text;
+  size_t line = box.begin;
+  while (line > reply.lo && text[line - 1] != '\n' && box.begin - line < kMaxClauseBytes) --line;
+  const std::string_view before = text.substr(line, box.begin - line);
+  const size_t verb = before.rfind("\\verb");
+  if (verb != kNone) {
+    size_t mark = verb + 5;
+    if (mark < before.size() && before[mark] == '*') ++mark;
+    if (mark < before.size() && before.find(before[mark], mark + 1) == kNone) return true;
+  }
+  int ticks = 0;
+  for (const char c : before) ticks += c == '`';
+  const size_t stop = std::min(reply.hi, box.end + kMaxClauseBytes);
+  const std::string_view behind = text.substr(box.end, stop - box.end);
+  return ticks % 2 == 1 && behind.find('`') < behind.find('\n');
+}
+
 }  // namespace
 
-std::vector<Box> FindBoxes(const Reply& reply) {
-  std::vector<Box> boxes = BoxScan(reply).Run();
-  std::erase_if(boxes, [&reply](const Box& box) {
-    return box.comment ||
-           IsPlaceholder(reply.text.substr(box.inner_begin, box.inner_end - box.inner_begin));
+std::vector<Box> FindBoxes(Reply* reply) {
+  std::vector<Box> boxes = BoxScan(*reply).Run();
+  std::erase_if(boxes, [reply](const Box& box) {
+    if (box.comment ||
+        IsPlaceholder(reply->text.substr(box.inner_begin, box.inner_end - box.inner_begin)))
+      return true;
+    if (!IsShown(*reply, box)) return false;
+    reply->quoted_boxes.push_back(box);
+    return true;
   });
   return boxes;
 }

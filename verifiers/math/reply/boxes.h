@@ -8,15 +8,8 @@
 
 namespace assay::math {
 
-struct Box {
-  size_t begin = 0;
-  size_t inner_begin = 0;
-  size_t inner_end = 0;
-  size_t end = 0;
-  bool comment = false;  // in a TeX comment
-};
-
-// Outermost boxes, in order, without placeholders and those in comments.
-std::vector<Box> FindBoxes(const Reply& reply);
+// Outermost boxes, in order, without placeholders, those in comments and those that are shown rather than said (in \verb or a
+// code span), which it leaves at reply->quoted_boxes.
+std::vector<Box> FindBoxes(Reply* reply);
 
 }  // namespace assay::math

@@ -9,7 +9,7 @@
 namespace assay::math {
 
 // Of a box at text[at, box_end): "not \boxed{5}", "x \ne \boxed{5}", "we rule out \boxed{5}", "maybe \boxed{5}",
-// "is it \boxed{5}?"
+// "is it \boxed{5}?", "put your answer in a box, for example \boxed{5}", "you say that the answer is \boxed{5}"
 bool BoxDenied(Reply* reply, size_t at, size_t box_end);
 
 // Of an announcement at `at`: a condition, a doubt or somebody else's answer before it.

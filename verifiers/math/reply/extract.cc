@@ -41,14 +41,24 @@ Extraction FindAnswer(std::string_view text, const ExtractOptions& options) {
     return Refused("no_think");
 
   Extraction out;
-  if (ByBox(&reply, &out)) return out;
+  if (ByBox(&reply, &out)) {
+    Extraction later;
+    if (whole_reply && mode != Mode::kBoxedAfterThink &&
+        ByHash(&reply, out.end, &later, /*last_line=*/true))
+      return later;
+    return out;
+  }
   if (mode == Mode::kBoxedAfterThink)
     return Refused(std::string_view(reply.refusal) == "retracted" ? reply.refusal : "no_box");
   const size_t lo_before = reply.lo;
   const bool plain_text = mode != Mode::kLatex;
   if (plain_text && reply.lo == 0 && ByWhole(reply, &out)) return out;
-  if (ByAnchor(&reply, reply.lo, &out, /*final_only=*/false)) return out;
-  if (ByHash(&reply, &out)) return out;
+  if (ByAnchor(&reply, reply.lo, &out, /*final_only=*/false)) {
+    Extraction later;
+    if (whole_reply && ByHash(&reply, out.end, &later, /*last_line=*/true)) return later;
+    return out;
+  }
+  if (ByHash(&reply, reply.lo, &out, /*last_line=*/false)) return out;
   // Behind a think block anchors come first: "Answer: 4" is no answer as a whole.
   if (plain_text && reply.think_closed && reply.lo == lo_before && ByWhole(reply, &out)) return out;
   if (ByTail(&reply, &out)) return out;

@@ -6,10 +6,33 @@
 namespace assay::math {
 
 bool IsCopula(std::string_view word) {
-  return OneOf(word, {"is",     "are",      "was",  "be",  "equals", "becomes", "it's",  "that's",
-                      "es",     "son",      "será", "est", "sont",   "vaut",    "ist",   "sind",
-                      "lautet", "beträgt",  "é",    "è",   "are:",   "равен",   "равно", "равна",
-                      "это",    "является", "是",   "为",  "為",     "は",      "هي",    "هو"});
+  return OneOf(word,
+               {"is",     "are",      "was",     "be",    "equals",   "becomes", "it's",   "that's",
+                "es",     "son",      "será",    "est",   "sont",     "vaut",    "ist",    "sind",
+                "lautet", "beträgt",  "é",       "è",     "are:",     "равен",   "равно",  "равна",
+                "это",    "является", "是",      "为",    "為",       "は",      "هي",     "هو",
+                "jest",   "wynosi",   "brzmi",   "zijn",  "bedraagt", "luidt",   "adalah", "ialah",
+                "yaitu",  "yakni",    "คือ",      "เท่ากับ", "হল",       "হলো",     "হচ্ছে",   "হবে",
+                "হয়",     "है",        "हैं",       "होगा",  "होगी",     "تساوي",   "يساوي",  "은",
+                "는",     "şudur",    "eşittir", "sarà",  "فهو",      "فهي",     "stanowi"});
+}
+
+bool IsCopulaOf(std::string_view word, std::string_view language) {
+  static constexpr std::string_view kWords[][2] = {{"pl", "to"}, {"vi", "là"}, {"vi", "bằng"},
+                                                   {"sw", "ni"}, {"ko", "이"}, {"ko", "가"}};
+  for (const auto& row : kWords) {
+    if (row[0] == language && row[1] == word) return true;
+  }
+  return IsCopula(word);
+}
+
+bool IsTotalWord(std::string_view word) {
+  return OneOf(word, {"共", "모두", "총", "전부", "共有", "都合", "合計", "কুল", "कुल", "মোট",
+                      "toplam", "łącznie"});
+}
+
+bool SetsAnswerBehind(std::string_view language) {
+  return OneOf(language, {"hi", "bn", "te", "tr", "ar", "th", "ru", "id", "sw", "ko"});
 }
 
 bool IsFiller(std::string_view word) {
@@ -34,20 +57,42 @@ bool MayStandBeforeAnswer(std::string_view word) {
 
 bool IsNegation(std::string_view word) {
   return EndsWith(word, "n't") ||
-         OneOf(word, {"not", "isn't", "aren't", "wasn't", "cannot", "can't", "never", "neither",
-                      "nicht", "kein", "keine", "keinen", "pas", "не", "不"});
+         OneOf(word, {"not",     "isn't",  "aren't",   "wasn't", "cannot", "can't",    "never",
+                      "neither", "nicht",  "kein",     "keine",  "keinen", "pas",      "не",
+                      "不",      "nie",    "niet",     "geen",   "değil",  "değildir", "không",
+                      "chẳng",   "bukan",  "bukanlah", "नहीं",    "নয়",     "కాదు",      "ليس",
+                      "ليست",    "아니다", "아닙니다", "아니라", "아닌"}) ||
+         StartsWith(word, "ไม่");
+}
+
+bool IsNegationOf(std::string_view word, std::string_view language) {
+  static constexpr std::string_view kWords[][2] = {
+      {"sw", "si"},       {"sw", "sio"}, {"sw", "siyo"}, {"id", "tidak"},
+      {"id", "tidaklah"}, {"bn", "না"},  {"ar", "لا"},   {"hi", "ना"},
+      {"es", "no"},       {"pt", "não"}, {"it", "non"}};
+  for (const auto& row : kWords) {
+    if (row[0] == language && row[1] == word) return true;
+  }
+  return IsNegation(word);
 }
 
 bool IsNo(std::string_view word) { return OneOf(word, {"no", "non", "não"}); }
 
 bool HasFinalDenial(std::string_view text) {
-  return text.find("ありません") != kNone || text.find("ない") != kNone;
+  for (const std::string_view denial :
+       {"ありません", "ない", "아닙니다", "아니", "않", "नहीं", "নয়", "కాదు", "değil"}) {
+    if (text.find(denial) != kNone) return true;
+  }
+  return false;
 }
 
 size_t LastDenial(std::string_view text) {
   size_t latest = kNone;
   for (const std::string_view denial :
-       {"not", "n't", "n’t", "cannot", "non ", "pas ", "不是", "nicht ", "neither", "не "}) {
+       {"not",      "n't",       "n’t",        "cannot",   "non ",      "pas ",   "不",
+        "非",       "排除",      "可能",       "nicht ",   "neither",   "не ",    "exclud",
+        "eliminat", "rules out", "ruling out", "rule out", "ruled out", "no es ", "niet ",
+        "nie ",     "bukan",     "không",      "değil"}) {
     const size_t found = text.rfind(denial);
     if (found != kNone && (latest == kNone || found > latest)) latest = found;
   }
@@ -59,12 +104,48 @@ bool IsAdversative(std::string_view word) {
 }
 
 bool IsHedge(std::string_view word) {
-  return OneOf(word,
-               {"might",        "maybe",        "may",      "could", "perhaps",        "possibly",
-                "unsure",       "unlikely",     "doubtful", "if",    "whether",        "suppose",
-                "supposing",    "assuming",     "unless",   "peut",  "vielleicht",     "quizás",
-                "quizá",        "возможно",     "talvez",   "forse", "möglicherweise", "eventuell",
-                "posiblemente", "possivelmente"});
+  return OneOf(word, {"might",
+                      "maybe",
+                      "may",
+                      "could",
+                      "perhaps",
+                      "possibly",
+                      "unsure",
+                      "unlikely",
+                      "doubtful",
+                      "if",
+                      "whether",
+                      "suppose",
+                      "supposing",
+                      "assuming",
+                      "unless",
+                      "peut",
+                      "vielleicht",
+                      "quizás",
+                      "quizá",
+                      "возможно",
+                      "talvez",
+                      "forse",
+                      "möglicherweise",
+                      "eventuell",
+                      "posiblemente",
+                      "possivelmente",
+                      "może",
+                      "chyba",
+                      "misschien",
+                      "mogelijk",
+                      "belki",
+                      "lẽ",
+                      "mungkin",
+                      "barangkali",
+                      "labda",
+                      "huenda",
+                      "शायद",
+                      "ربما",
+                      "হয়তো",
+                      "বোধহয়",
+                      "బహుశా",
+                      "어쩌면"});
 }
 
 bool IsSentenceHedge(std::string_view word) {
@@ -73,7 +154,7 @@ bool IsSentenceHedge(std::string_view word) {
 }
 
 bool HasUnspacedHedge(std::string_view text) {
-  for (const std::string_view hedge : {"可能", "也许", "或许", "かもし"}) {
+  for (const std::string_view hedge : {"可能", "也许", "或许", "かもし", "อาจ", "บางที"}) {
     const size_t at = text.find(hedge);
     // 可能的值: the possible values.
     if (at != kNone && !HasAt(text, at + hedge.size(), "的")) return true;
@@ -110,14 +191,16 @@ bool IsModifier(std::string_view word) {
 
 bool IsQualifier(std::string_view word) {
   return OneOf(
-      word, {"less", "greater", "more", "fewer", "least", "most", "under", "over", "above", "below",
-             "but", "except", "unlikely", "no", "never", "anything", "other", "than", "larger",
-             "smaller", "exceeds", "within", "nowhere", "hardly", "barely", "almost", "nearly",
-             "multiple", "divisor", "factor", "close",
-             // French, Spanish, Portuguese, Italian, German, Russian
-             "supérieur", "supérieure", "inférieur", "inférieure", "moins", "mayor", "menor",
-             "menos", "maior", "maggiore", "minore", "almeno", "größer", "kleiner", "mindestens",
-             "höchstens", "weniger", "больше", "меньше", "более", "менее"});
+      word,
+      {"less", "greater", "more", "fewer", "least", "most", "under", "over", "above", "below",
+       "but", "except", "unlikely", "no", "never", "anything", "other", "than", "larger", "smaller",
+       "exceeds", "within", "nowhere", "hardly", "barely", "almost", "nearly", "multiple",
+       "divisor", "factor", "close", "divisible", "congruent", "coprime", "modulo", "mod",
+       "multiplied", "divided", "between", "bounded", "odd", "even", "prime", "parity",
+       // French, Spanish, Portuguese, Italian, German, Russian
+       "supérieur", "supérieure", "inférieur", "inférieure", "moins", "mayor", "menor", "menos",
+       "maior", "maggiore", "minore", "almeno", "größer", "kleiner", "mindestens", "höchstens",
+       "weniger", "больше", "меньше", "более", "менее"});
 }
 
 bool IsQuoting(std::string_view word) {
@@ -131,18 +214,30 @@ bool IsCorrection(std::string_view word) {
 }
 
 bool MeansWhatWasSaid(std::string_view word) {
-  return OneOf(word,
-               {"that",   "that's",   "this",  "it",  "it's", "my",     "i",     "above", "answer",
-                "result", "previous", "which", "das", "dies", "es",     "c'est", "cela",  "ça",
-                "eso",    "esto",     "это",   "я",   "isso", "questo", "我",    "这",    "這"});
+  return OneOf(
+      word, {"that",   "that's",   "this",  "it",   "it's", "my",     "i",     "above",  "answer",
+             "result", "previous", "which", "das",  "dies", "es",     "c'est", "cela",   "ça",
+             "eso",    "esto",     "это",   "я",    "isso", "questo", "jest",  "dat",    "dit",
+             "bu",     "itu",      "ini",   "hiyo", "hii",  "đó",     "này",   "এটা",    "এটি",
+             "यह",     "वह",       "అది",    "ఇది",   "هذا",  "هذه",    "그건",  "그것은", "이건",
+             "이것은", "esta",     "ceci",  "我",   "这",   "這"});
 }
 
 bool IsWrong(std::string_view word) {
   return OneOf(
-      word,
-      {"wrong",       "incorrect", "mistaken",   "mistake",    "error",  "invalid",   "falsch",
-       "faux",        "fausse",    "incorrecto", "incorrecta", "errado", "sbagliato", "неверно",
-       "неправильно", "ошибка",    "ошибся",     "错",         "錯",     "retract",   "kidding"});
+      word, {"wrong",     "incorrect", "mistaken",    "mistake",    "error",      "invalid",
+             "falsch",    "faux",      "fausse",      "incorrecto", "incorrecta", "errado",
+             "sbagliato", "неверно",   "неправильно", "ошибка",     "ошибся",     "错",
+             "錯",        "retract",   "kidding",     "errada",     "sbagliata",  "błąd",
+             "błędne",    "błędna",    "fout",        "onjuist",    "yanlış",     "yanlıştır",
+             "hatalı",    "sai",       "nhầm",        "salah",      "keliru",     "makosa",
+             "kosa",      "ভুল",        "गलत",         "ग़लत",        "తప్పు",       "خطأ",
+             "خاطئ",      "خاطئة",     "틀렸습니다",  "틀렸다",     "틀렸어요",   "잘못되었습니다",
+             "잘못됐다",  "erróneo",   "errónea",     "equivocado", "неверный"});
+}
+
+bool HasUnspacedWrong(std::string_view text) {
+  return text.find("ผิด") != kNone || text.find("ไม่ถูกต้อง") != kNone;
 }
 
 bool IsConnector(std::string_view word) {
@@ -167,7 +262,21 @@ bool IsStopWord(std::string_view word) {
              "だ",      "的"});
 }
 
-bool EndsUnspacedUnit(std::string_view word) { return OneOf(word, {"不", "而", "并"}); }
+bool EndsUnspacedUnit(std::string_view word) {
+  for (const std::string_view thai : {"แต่", "ซึ่ง", "เพราะ", "ดังนั้น", "นั่น"}) {
+    if (StartsWith(word, thai)) return true;
+  }
+  return OneOf(word,
+               {"不", "而", "并", "に", "が", "を", "も", "가", "이", "은", "는", "을", "를"});
+}
+
+size_t GluedVerbBytes(std::string_view word) {
+  for (const std::string_view verb :
+       {"이었습니다", "입니다", "이에요", "이므로", "이다", "예요", "이며", "이고", "임"}) {
+    if (EndsWith(word, verb)) return verb.size();
+  }
+  return 0;
+}
 
 bool IsSignWord(std::string_view word) {
   return OneOf(word, {"minus", "negative", "plus", "times"});

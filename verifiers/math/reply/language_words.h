@@ -13,6 +13,12 @@ namespace assay::math {
 // ---- verbs and what may stand around them
 
 bool IsCopula(std::string_view word);
+// Also words that are a copula in this language and something else in others (the Polish "to").
+bool IsCopulaOf(std::string_view word, std::string_view language);
+// "in all", behind which a sentence's last value is its total, in languages that need no verb there.
+bool IsTotalWord(std::string_view word);
+// Languages that may set an answer right behind the word for it ("Cevap 15.", with the verb, if any, at the end).
+bool SetsAnswerBehind(std::string_view language);
 // Words between a copula and the answer that say nothing.
 bool IsFiller(std::string_view word);
 // "The answer is correct", "the answer is given by ..": no answer follows.
@@ -23,9 +29,11 @@ bool MayStandBeforeAnswer(std::string_view word);
 // ---- denial
 
 bool IsNegation(std::string_view word);
+// Also words that deny in this language and say something else in others (the Swahili "si").
+bool IsNegationOf(std::string_view word, std::string_view language);
 // "no" where "is" might stand: "the answer no longer is".
 bool IsNo(std::string_view word);
-// A denial that stands at the sentence's end, as in Japanese.
+// A denial that stands at the sentence's end, as in Japanese, Korean, Hindi or Turkish.
 bool HasFinalDenial(std::string_view text);
 // Where the last denial of lower-case text begins, in the middle of words, too ("can't be A"); npos if there is none.
 size_t LastDenial(std::string_view text);
@@ -57,6 +65,8 @@ bool IsCorrection(std::string_view word);
 // What a sentence may call wrong that speaks of the answer before it: "that", "it", "my".
 bool MeansWhatWasSaid(std::string_view word);
 bool IsWrong(std::string_view word);
+// The same in scripts without spaces.
+bool HasUnspacedWrong(std::string_view text);
 
 // ---- lists, units, signs
 
@@ -69,6 +79,8 @@ bool IsOr(std::string_view word);
 bool IsStopWord(std::string_view word);
 // The same in scripts without spaces.
 bool EndsUnspacedUnit(std::string_view word);
+// The bytes at a word's end that are a verb glued to it ("개입니다": 9), all of them if it is nothing else.
+size_t GluedVerbBytes(std::string_view word);
 // Signs that are written as words; an answer goes on behind them.
 bool IsSignWord(std::string_view word);
 // A date begins with its month.

@@ -34,7 +34,7 @@ class Automaton {
 
  private:
   // More than the distinct bytes of all phrases; class 0 is every other byte.
-  static constexpr size_t kClasses = 128;
+  static constexpr size_t kClasses = 192;
 
   void MapBytes() {
     class_of_.fill(0);

@@ -23,12 +23,17 @@ enum class Said { kNothing, kRetracts, kConfirms };
 class Remark {
  public:
   // `continued`: the rest of the answer's own sentence, whose subject is the answer.
-  explicit Remark(bool continued) : subject_(continued) {}
+  explicit Remark(bool continued) : subject_(continued), continued_(continued) {}
 
   // Takes the sentence's next word; `rest` is what stands behind it. False: the sentence hopes, checks or supposes, and so
   // says nothing.
   bool Hear(const std::string& word, std::string_view rest) {
     ++words_;
+    // What follows gives a reason, and may call something else wrong.
+    if (OneOf(word, {"because", "since", "as", "why", "while", "whereas"})) {
+      reason_ = true;
+      if (continued_) subject_ = false;
+    }
     HearSubject(word);
     HearTakenBack(word, rest);
     if (OneOf(word, {"hope", "if", "check", "checking", "verify", "believe", "otherwise", "would",
@@ -36,12 +41,16 @@ class Remark {
       return false;
     HearFault(word);
     HearDenial(word);
+    HearGivingUp(word);
     before_ = word;
     return true;
   }
 
   // "15... actually 16": a digit stands where a word might.
   void HearDigit() { taken_back_ = taken_back_ || (words_ == 1 && before_ == "actually"); }
+
+  // The answer itself is named: "But B is wrong".
+  void HearAnswer() { subject_ = subject_ || !reason_; }
 
   // The sentence's very beginning is this word.
   void HearFirst(const std::string& word) {
@@ -51,7 +60,7 @@ class Remark {
   // `size`: the sentence's bytes.
   Said Verdict(size_t size) const {
     if (turn_ && (wrong_ || negated_ || command_ || size < kShortTurnBytes)) return Said::kRetracts;
-    if (refusal_ || taken_back_) return Said::kRetracts;
+    if (refusal_ || taken_back_ || (gave_up_ && !partly_)) return Said::kRetracts;
     if ((subject_ || speaker_) && (wrong_ || forgot_) && !negated_) return Said::kRetracts;
     if (subject_ && (right_ || answer_) && negated_) return Said::kRetracts;
     if (subject_ && right_ && !negated_) return Said::kConfirms;
@@ -63,7 +72,7 @@ class Remark {
  private:
   // Whether it speaks of the answer ("that", "it", "my") or of the speaker ("I made a mistake").
   void HearSubject(const std::string& word) {
-    if (words_ > kMaxSubjectWords) return;
+    if (words_ > kMaxSubjectWords || reason_) return;
     speaker_ = speaker_ || OneOf(word, {"i", "i've", "my"});
     subject_ = subject_ || MeansWhatWasSaid(word);
     if (OneOf(word, {"a", "common", "many", "some"})) subject_ = false;
@@ -98,6 +107,8 @@ class Remark {
   void HearNo(const std::string& word) {
     if (words_ == 1) refusal_ = OneOf(word, {"no", "nope", "wrong", "incorrect", "false"});
     if (words_ != 2) return;
+    if (before_ == "아니" && words_ == 2) refusal_ = true;
+    if (before_ == "不" && OneOf(word, {"对", "對"})) refusal_ = true;
     if (refusal_)
       refusal_ =
           before_ == "no" && OneOf(word, {"it", "it's", "that", "that's", "wait", "i", "sorry"});
@@ -123,9 +134,27 @@ class Remark {
     copula_ = OneOf(word, {"is", "was", "it's", "that's", "be", "are", "indeed", "isn't", "not"});
   }
 
+  // "I cannot solve this", "I give up", "this is beyond me"; not "I could find no other solution".
+  void HearGivingUp(const std::string& word) {
+    unable_ = unable_ || (speaker_ && (since_negation_ <= 3 || word == "unable"));
+    const bool task =
+        OneOf(word, {"know", "solve", "determine", "answer", "compute", "figure", "confirm",
+                     "refute", "decide", "tell", "calculate", "proceed", "finish"});
+    gave_up_ = gave_up_ || (unable_ && task) || (before_ == "beyond" && word == "me") ||
+               (speaker_ && word == "up" && OneOf(before_, {"give", "gave", "giving"})) ||
+               (speaker_ && before_ == "no" && OneOf(word, {"idea", "clue", "opinion"}));
+    partly_ = partly_ || OneOf(word, {"other", "another", "any", "mistake", "error", "mistakes",
+                                      "errors", "further", "more", "else", "why"});
+  }
+
   int words_ = 0;
   std::string before_;  // the word before
   bool subject_;
+  bool continued_;
+  bool reason_ = false;
+  bool unable_ = false;
+  bool gave_up_ = false;
+  bool partly_ = false;
   bool speaker_ = false;
   bool turn_ = false;     // "Wait", "Sorry": a retraction if a reason follows
   bool command_ = false;  // "Scratch that", "Correction: .."
@@ -141,22 +170,34 @@ class Remark {
   bool copula_ = false;
 };
 
+// True if the answer, a letter or a number, stands at `at` as a word of its own.
+bool NamesAt(std::string_view text, size_t at, size_t end, std::string_view answer) {
+  if (answer.empty() || answer.size() > 16 || !HasAt(text, at, answer)) return false;
+  const size_t behind = at + answer.size();
+  const auto word = [](char c) { return IsLetter(c) || IsDigit(c) || c == '.'; };
+  return behind < end && !word(text[behind]) && (at == 0 || !word(text[at - 1]));
+}
+
 // What the sentence at `at` says about what stands before it. *next: the following sentence.
-Said SaidAt(const Reply& reply, size_t at, bool continued, size_t* next) {
+Said SaidAt(const Reply& reply, size_t at, std::string_view answer, bool continued, size_t* next) {
   const std::string_view text = reply.text;
   const size_t end = ClauseEnd(text, at, reply.hi);
   size_t i = end;
-  if (i < reply.hi && static_cast<unsigned char>(text[i]) >= 0xE3) {
-    i += 3;  // no blank follows a full stop of this kind
+  if (i < reply.hi && ForeignStopBytes(text, i) != 0) {
+    i += ForeignStopBytes(text, i);  // no blank need follow one of these
   } else {
     while (i < reply.hi && !IsSpace(text[i])) ++i;
   }
   *next = std::max(SkipSpace(text, i, reply.hi), at + 1);
+  const std::string_view sentence = text.substr(at, end - at);
+  if (HasUnspacedWrong(sentence) && std::none_of(sentence.begin(), sentence.end(), IsLetter))
+    return Said::kRetracts;
   Remark remark(continued);
   for (i = at; i < end && !remark.Full();) {
     size_t word_end = i;
     const std::string word = WordAt(text, i, end, &word_end);
     if (i == at) remark.HearFirst(word);
+    if (NamesAt(text, i, end, answer)) remark.HearAnswer();
     if (word.empty()) {
       if (IsDigit(text[i])) remark.HearDigit();
       i = std::max(i + 1, word_end);
@@ -170,7 +211,7 @@ Said SaidAt(const Reply& reply, size_t at, bool continued, size_t* next) {
 
 }  // namespace
 
-bool Retracted(const Reply& reply, size_t after) {
+bool Retracted(const Reply& reply, size_t after, std::string_view answer) {
   const std::string_view text = reply.text;
   if (reply.options.trusted) return false;
   size_t at = after;
@@ -183,7 +224,7 @@ bool Retracted(const Reply& reply, size_t after) {
   bool retracted = false;
   while (at < reply.hi) {
     size_t next = at;
-    const Said said = SaidAt(reply, at, continued, &next);
+    const Said said = SaidAt(reply, at, answer, continued, &next);
     continued = false;
     if (said != Said::kNothing) retracted = said == Said::kRetracts;
     at = next;

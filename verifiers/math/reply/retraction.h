@@ -3,12 +3,14 @@
 #pragma once
 
 #include <cstddef>
+#include <string_view>
 
 #include "verifiers/math/reply/rules.h"
 
 namespace assay::math {
 
-// True if the last sentence behind `after` that says something about the answer takes it back; never of a trusted text.
-bool Retracted(const Reply& reply, size_t after);
+// True if the last sentence behind `after` that says something about the answer takes it back, or gives up; never of a trusted
+// text. `answer`: what a sentence may call by its name ("But B is wrong").
+bool Retracted(const Reply& reply, size_t after, std::string_view answer);
 
 }  // namespace assay::math

@@ -44,12 +44,20 @@ bool StandsAlone(const Reply& reply, const PhraseHit& hit) {
   return MayStandBeforeAnswer(last);
 }
 
+// A single letter, or a sign, set right behind the word for "answer".
+bool BeginsPlainAnswer(std::string_view word, char c) {
+  return word.size() == 1 || (word.empty() && (c == '-' || c == '(' || c == '|' || c == '{'));
+}
+
 // Where the answer of an anchor begins; npos if it announces none (reply->refusal then says why, if there is more to say).
 size_t ContentBegin(Reply* reply, const PhraseHit& hit) {
   const std::string_view text = reply->text;
   size_t i = size_t{hit.end};
-  if (hit.phrase == Phrase::kLetterA || text[hit.end - 1] == ':' || HasAt(text, hit.end - 3, "："))
+  if (hit.phrase == Phrase::kLetterA || text[hit.end - 1] == ':' || text[hit.end - 1] == ']' ||
+      HasAt(text, hit.end - 3, "：") || HasAt(text, hit.end - 3, "】") ||
+      HasAt(text, hit.end - 3, "〗"))
     return i;
+  const bool behind = SetsAnswerBehind(hit.language);
   const size_t end = std::min(reply->hi, size_t{hit.end} + 160);
   bool hedged = false;
   bool after_article = false;
@@ -67,15 +75,17 @@ size_t ContentBegin(Reply* reply, const PhraseHit& hit) {
     }
     if (c == '.' || c == '?' || c == '!' || c == ';') return kNone;
     if (c == '$' || c == '\\' || IsDigit(c))
-      return words == 0 && StandsAlone(*reply, hit) ? i : kNone;
+      return words == 0 && (behind || StandsAlone(*reply, hit)) ? i : kNone;
     size_t word_end = i;
     const std::string word = WordAt(text, i, end, &word_end);
+    if (behind && words == 0 && i > hit.end && BeginsPlainAnswer(word, c)) return i;
     if (word.empty()) {
       ++i;
       continue;
     }
-    ++words;
-    if (IsNegation(word) || IsNo(word)) {
+    const bool ending = i == hit.end;  // "cevab-ımız": of the anchor's own word
+    if (!ending) ++words;
+    if (IsNegationOf(word, hit.language) || IsNo(word)) {
       reply->refusal = "negated";
       return kNone;
     }
@@ -85,7 +95,7 @@ size_t ContentBegin(Reply* reply, const PhraseHit& hit) {
     i = word_end;
     const bool noun = after_article;  // "after the equals sign"
     after_article = OneOf(word, {"the", "an"});
-    if ((!IsCopula(word) && !leads) || noun) continue;
+    if ((!IsCopulaOf(word, hit.language) && !leads) || noun) continue;
     if (hedged) {
       reply->refusal = "hedged";
       return kNone;
@@ -157,6 +167,36 @@ bool ReadLabel(const Reply& reply, const PhraseHit& hit, Candidate* out) {
   return TakeSpan(reply, Rule::kAnchor, content, span.end, out, span.unit);
 }
 
+// "选B", "选择：(B)", "选 A、C": choice letters and nothing else behind them.
+bool ReadPick(const Reply& reply, const PhraseHit& hit, Candidate* out) {
+  const std::string_view text = reply.text;
+  size_t at = SkipMarkup(text, hit.end, reply.hi);
+  for (const std::string_view word : {"择", "擇", "项", "項", "答案", "是", "为", "：", ":"}) {
+    if (HasAt(text, at, word)) at = SkipMarkup(text, at + word.size(), reply.hi);
+  }
+  size_t end = at;
+  size_t i = at;
+  while (i < reply.hi && i < at + 32) {
+    const bool letter = text[i] >= 'A' && text[i] <= 'J';
+    size_t size = letter || std::string_view("()., $").find(text[i]) != kNone ? 1 : 0;
+    for (const std::string_view mark : {"（", "）", "、", "，"}) {
+      if (HasAt(text, i, mark)) size = mark.size();
+    }
+    if (size == 0) break;
+    i += size;
+    if (letter || text[i - size] == ')' || HasAt(text, i - size, "）")) end = i;
+  }
+  if (end == at) return false;
+  size_t behind = SkipMarkup(text, end, reply.hi);
+  for (const std::string_view word : {"项", "項"}) {
+    if (HasAt(text, behind, word)) behind += word.size();
+  }
+  const bool over = behind >= reply.hi || IsSpace(text[behind]) || text[behind] == '.' ||
+                    text[behind] == ',' || text[behind] == '<' || HasAt(text, behind, "，") ||
+                    HasAt(text, behind, "；") || ForeignStopBytes(text, behind) != 0;
+  return over && TakeSpan(reply, Rule::kAnchor, at, end, out);
+}
+
 bool AnchorAt(Reply* reply, const PhraseHit& hit, Candidate* out) {
   const std::string_view text = reply->text;
   if (hit.phrase == Phrase::kLetterA) {
@@ -165,7 +205,9 @@ bool AnchorAt(Reply* reply, const PhraseHit& hit, Candidate* out) {
   } else if (hit.begin > reply->lo && IsLetter(text[hit.begin]) && IsLetter(text[hit.begin - 1])) {
     return false;  // inside of a word
   }
-  if (hit.end < reply->hi && IsLetter(text[hit.end]) && !WordIs(text, hit.end, reply->hi, "s"))
+  if (hit.end < reply->hi && IsLetter(text[hit.end - 1]) && IsLetter(text[hit.end]) &&
+      !WordIs(text, hit.end, reply->hi, "s") &&
+      !(std::string_view(hit.language) == "id" && WordIs(text, hit.end, reply->hi, "nya")))
     return false;  // "answered"
   size_t word_end = 0;
   const std::string next = WordAt(text, SkipSpace(text, hit.end, reply->hi), reply->hi, &word_end);
@@ -173,6 +215,7 @@ bool AnchorAt(Reply* reply, const PhraseHit& hit, Candidate* out) {
   if (AnnouncementDenied(reply, hit.begin)) return false;
   if (hit.begin > reply->lo && text[hit.begin - 1] == '<' && HasAt(text, hit.end, ">"))
     return ReadTag(reply, size_t{hit.end} + 1, out);
+  if (hit.phrase == Phrase::kPick) return ReadPick(*reply, hit, out);
   if (hit.phrase == Phrase::kLabel) return ReadLabel(*reply, hit, out);
   const size_t content = ContentBegin(reply, hit);
   const std::string_view joint = text.substr(hit.end, content == kNone ? 0 : content - hit.end);
@@ -199,7 +242,10 @@ bool ByAnchor(Reply* reply, size_t from, Extraction* out, bool final_only) {
     const bool anchor =
         hit->phrase == Phrase::kFinal ||
         (!final_only && (hit->phrase == Phrase::kAnswer || hit->phrase == Phrase::kLetterA ||
-                         hit->phrase == Phrase::kLabel));
+                         hit->phrase == Phrase::kPick || hit->phrase == Phrase::kLabel));
+    if (reply->strict && hit->phrase == Phrase::kLetterA &&
+        reply->text.substr(from, hit->begin - from).find("Q:") != kNone)
+      continue;  // another question's
     if (!anchor || hit->end > behind || !LanguageWanted(*reply, *hit)) continue;
     ++looked_at;
     Candidate candidate;
@@ -213,7 +259,7 @@ bool ByAnchor(Reply* reply, size_t from, Extraction* out, bool final_only) {
     if (IsPlaceholder(candidate.text)) continue;
     behind = hit->begin;
     out->language = hit->language;
-    if (!Retracted(*reply, candidate.end)) return Accept(candidate, out);
+    if (!Retracted(*reply, candidate.end, candidate.text)) return Accept(candidate, out);
     reply->refusal = "retracted";
     if (!final_only) reply->lo = std::max(reply->lo, candidate.end);
     if (++retracted >= kMaxRetracted) return false;

@@ -102,8 +102,16 @@ std::string_view Glued(const Reply& reply, const Box& box) {
 bool Negative(const Reply& reply, const Box& box) {
   const std::string_view text = reply.text;
   size_t i = box.begin;
-  if (i <= reply.lo || text[i - 1] != '-') return false;
-  --i;
+  if (EndsWith(text.substr(reply.lo, i - reply.lo), "−")) {
+    i -= 3;
+  } else if (i > reply.lo && text[i - 1] == '-') {
+    --i;
+  } else {
+    return false;
+  }
+  // In prose: "the answer is -\boxed{5}"; a dash has a blank behind it, too.
+  if (i > reply.lo + 1 && text[i - 1] == ' ' && (IsLetter(text[i - 2]) || text[i - 2] == ':'))
+    return true;
   while (i > reply.lo && text[i - 1] == ' ') --i;
   return i == reply.lo || text[i - 1] == '$' || text[i - 1] == '=' || text[i - 1] == '\n' ||
          EndsWith(text.substr(reply.lo, i - reply.lo), "\\[") ||
@@ -168,7 +176,7 @@ void JoinBoxes(const Reply& reply, const std::vector<Box>& boxes, size_t last, C
 }  // namespace
 
 bool ByBox(Reply* reply, Extraction* out) {
-  std::vector<Box> boxes = FindBoxes(*reply);
+  std::vector<Box> boxes = FindBoxes(reply);
   for (int looked_at = 0; !boxes.empty() && looked_at < kMaxAnchors &&
                           BoxDenied(reply, boxes.back().begin, boxes.back().end);
        ++looked_at) {
@@ -179,12 +187,15 @@ bool ByBox(Reply* reply, Extraction* out) {
   Candidate candidate;
   JoinBoxes(*reply, boxes, boxes.size() - 1, &candidate);
   Extraction later;
-  // An explicit final answer behind the last box is the reply's last word.
-  if (ByAnchor(reply, candidate.end, &later, /*final_only=*/true)) {
+  // What is announced behind the last box is the reply's last word.
+  reply->strict = !Lenient(*reply);
+  const bool outdone = ByAnchor(reply, candidate.end, &later, /*final_only=*/!reply->strict);
+  reply->strict = false;
+  if (outdone) {
     *out = later;
     return true;
   }
-  if (!Retracted(*reply, candidate.end)) return Accept(candidate, out);
+  if (!Retracted(*reply, candidate.end, candidate.text)) return Accept(candidate, out);
   reply->refusal = "retracted";
   reply->lo = candidate.end;  // whatever is taken now must stand behind it
   return false;

@@ -57,6 +57,32 @@ bool Denied(std::string_view text, size_t at) {
          before.find("therefore", latest) == kNone;
 }
 
+// "A is wrong", "A, B and C are excluded", "B错误".
+bool DeniedBehind(std::string_view text, size_t at) {
+  const size_t stop = std::min(text.size(), at + 48);
+  bool verb = false;
+  for (size_t i = at; i < stop;) {
+    size_t word_end = i;
+    const std::string word = WordAt(text, i, stop, &word_end);
+    if (word.empty()) {
+      const char c = text[i];
+      if (c != ' ' && c != ',' && c != ')' && c != '(' && c != '*') return false;
+      i = std::max(i + 1, word_end);
+      continue;
+    }
+    i = word_end;
+    if (IsWrong(word) || word == "不" ||
+        (verb && (IsNegation(word) || OneOf(word, {"excluded", "eliminated", "out", "false",
+                                                   "impossible", "ruled", "invalid"}))))
+      return true;
+    const bool letter = word.size() == 1 && IsLetter(word[0]);
+    const bool copula = IsCopula(word) || OneOf(word, {"can", "both", "all"});
+    verb = verb || copula;
+    if (!letter && !copula && !IsConnector(word)) return false;
+  }
+  return false;
+}
+
 // "A" as an article: "A man ..". A choice is followed by punctuation, an end, or a word that is no noun phrase.
 bool IsArticle(std::string_view text, const Named& named, const std::string& choice) {
   if (choice != "A" && choice != "I") return false;
@@ -88,7 +114,8 @@ class ChoiceScan {
   Named FirstAcceptable(size_t at, size_t end) const {
     for (Named named = NextNamed(text_, at, end, choices_); named.begin != kNone;
          named = NextNamed(text_, named.end, end, choices_)) {
-      if (!Denied(text_, named.begin) && !IsArticle(text_, named, choices_[named.choice]))
+      if (!Denied(text_, named.begin) && !DeniedBehind(text_, named.end) &&
+          !IsArticle(text_, named, choices_[named.choice]))
         return named;
     }
     return {};
@@ -120,14 +147,18 @@ class ChoiceScan {
            (text_[at] == '(' || text_[at] == '*' || text_[at] == '[' || text_[at] == '"'))
       ++at;
     const Named named = NextNamed(text_, at, text_.size(), choices_);
-    return named.begin == at && !IsArticle(text_, named, choices_[named.choice]) ? named : Named{};
+    return named.begin == at && !DeniedBehind(text_, named.end) &&
+                   !IsArticle(text_, named, choices_[named.choice])
+               ? named
+               : Named{};
   }
 
   Named LastNotDenied() const {
     Named last;
     for (Named named = NextNamed(text_, 0, text_.size(), choices_); named.begin != kNone;
          named = NextNamed(text_, named.end, text_.size(), choices_)) {
-      if (!Denied(text_, named.begin) && !IsArticle(text_, named, choices_[named.choice]))
+      if (!Denied(text_, named.begin) && !DeniedBehind(text_, named.end) &&
+          !IsArticle(text_, named, choices_[named.choice]))
         last = named;
     }
     return last;

@@ -3,6 +3,7 @@
 #include <iterator>
 
 #include "verifiers/math/reply/characters.h"
+#include "verifiers/math/reply/clean_answer.h"
 #include "verifiers/math/reply/formulas.h"
 #include "verifiers/math/reply/retraction.h"
 #include "verifiers/math/reply/rules.h"
@@ -11,11 +12,11 @@
 
 namespace assay::math {
 
-bool ByHash(Reply* reply, Extraction* out) {
+bool ByHash(Reply* reply, size_t from, Extraction* out, bool last_line) {
   const std::string_view text = reply->text;
   int looked_at = 0;
   for (auto hit = reply->hits.rbegin(); hit != reply->hits.rend(); ++hit) {
-    if (hit->phrase != Phrase::kHash || hit->begin < reply->lo || hit->end > reply->hi) continue;
+    if (hit->phrase != Phrase::kHash || hit->begin < from || hit->end > reply->hi) continue;
     // Of a run of signs only the last hit; of many lines only the last ones.
     if (hit != reply->hits.rbegin() && std::prev(hit)->phrase == Phrase::kHash &&
         std::prev(hit)->begin == hit->begin + 1) {
@@ -27,6 +28,9 @@ bool ByHash(Reply* reply, Extraction* out) {
     size_t begin = size_t{hit->end};
     begin = SkipMarkup(text, begin, line_end);
     const DirectSpan span = ReadDirect(text, begin, line_end);
+    if (last_line && (span.end == 0 || (hit->begin > from && text[hit->begin - 1] != '\n') ||
+                      !CleanAnswer(text.substr(span.end, reply->hi - span.end)).empty()))
+      return false;
     Candidate candidate;
     // A heading ("#### Step 2") is none.
     if (span.end > begin ? !TakeSpan(*reply, Rule::kHash, begin, span.end, &candidate, span.unit)
@@ -37,7 +41,7 @@ bool ByHash(Reply* reply, Extraction* out) {
     if (reply->options.truncated && line_end == text.size() && reply->hi == text.size() &&
         line_end == candidate.end && text.back() != '\n')
       continue;
-    if (Retracted(*reply, line_end)) {
+    if (Retracted(*reply, line_end, candidate.text)) {
       reply->refusal = "retracted";
       return false;
     }

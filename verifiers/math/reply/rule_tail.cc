@@ -102,6 +102,7 @@ bool LastBold(const Reply& reply, size_t from, Candidate* out) {
     const size_t close = tail.rfind(mark);
     if (close == kNone || close <= from) continue;
     const size_t open = tail.rfind(mark, close - 1);
+    if (tail.substr(open == kNone ? close : open, 16).find("\\boxed") != kNone) continue;
     if (open == kNone || open < from || close - open > 200 || open + mark.size() >= close) continue;
     const size_t begin = open + mark.size();
     const DirectSpan span = ReadDirect(text, SkipSpace(text, begin, close), close);
@@ -134,6 +135,7 @@ bool FinalEquals(const Reply& reply, size_t from, Candidate* out) {
                         (text[end - 1] == ']' && end >= from + 2 && text[end - 2] == ' '))) {
     --end;
   }
+  while (end >= from + 3 && ForeignStopBytes(text, end - 3) == 3) end -= 3;
   if (end > from + 1 && text[end - 1] == '!' && IsDigit(text[end - 2])) --end;  // an exclamation
   const size_t begin = std::max(from, ClauseBegin(text, end, from));
   std::vector<size_t> values;  // where one may begin
@@ -149,8 +151,8 @@ bool FinalEquals(const Reply& reply, size_t from, Candidate* out) {
     }
     i = word_end;
     if (IsNegation(word) || IsHedge(word)) values.clear();
-    if (IsCopula(word) && !there) values.push_back(i);
-    if (OneOf(word, {"therefore", "thus", "hence"})) conclusion = i;
+    if ((IsCopula(word) || IsTotalWord(word)) && !there) values.push_back(i);
+    if (OneOf(word, {"therefore", "thus", "hence", "overall", "altogether"})) conclusion = i;
     there = word == "there";
   }
   if (values.empty() && conclusion != kNone) {
@@ -192,12 +194,15 @@ bool ByTail(Reply* reply, Extraction* out) {
     if (number != kNone) return ByNumber(*reply, out);
   }
   if (best.rule == Rule::kNone || IsPlaceholder(best.text)) return false;
+  for (const Box& box : reply->quoted_boxes) {
+    if (box.begin < best.end && best.begin < box.end) return false;
+  }
   const size_t sentence = ClauseBegin(text, best.begin, reply->lo);
   for (const size_t refused : reply->refused_anchors) {
     if (refused >= sentence && refused < best.end) return false;
   }
   if (whole_reply && ValueDenied(reply, sentence, best.begin, best.end)) return false;
-  if (Retracted(*reply, best.end)) {
+  if (Retracted(*reply, best.end, best.text)) {
     reply->refusal = "retracted";
     return false;
   }

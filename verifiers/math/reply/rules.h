@@ -29,6 +29,14 @@ namespace assay::math {
 // How many anchors, boxes or `####`, from the last one backwards, are looked at.
 inline constexpr int kMaxAnchors = 64;
 
+struct Box {
+  size_t begin = 0;
+  size_t inner_begin = 0;
+  size_t inner_end = 0;
+  size_t end = 0;
+  bool comment = false;  // in a TeX comment
+};
+
 // A reply whose answer is looked for. The answer part is text[lo, hi); a rule that finds a retracted answer moves `lo`
 // behind it, so that whatever is taken afterwards is later.
 struct Reply {
@@ -43,7 +51,9 @@ struct Reply {
   bool think_closed = false;
   bool think_open = false;
   std::vector<size_t> refused_anchors;  // where an answer was announced and then refused
-  const char* refusal = "not_found";    // why the last rule that had something to refuse refused it
+  std::vector<Box> quoted_boxes;        // in \verb or a code span: shown, not said
+  bool strict = false;  // an announcement counts only if a value stands right behind it
+  const char* refusal = "not_found";  // why the last rule that had something to refuse refused it
 };
 
 struct Candidate {
@@ -63,7 +73,8 @@ bool ByBox(Reply* reply, Extraction* out);
 bool ByWhole(const Reply& reply, Extraction* out);
 // The last announcement in text[from, hi); with `final_only` only "final answer" and its like.
 bool ByAnchor(Reply* reply, size_t from, Extraction* out, bool final_only);
-bool ByHash(Reply* reply, Extraction* out);
+// The last `#### ..` in text[from, hi); with `last_line` only if it is a value and nothing follows it.
+bool ByHash(Reply* reply, size_t from, Extraction* out, bool last_line);
 // The last of: formula, bold or code span, sentence-final value.
 bool ByTail(Reply* reply, Extraction* out);
 bool ByNumber(const Reply& reply, Extraction* out);

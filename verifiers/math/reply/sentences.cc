@@ -22,6 +22,13 @@ int32_t CodePointAt(std::string_view text, size_t at, size_t* size) {
   return c < 0 ? 0xFFFD : c;
 }
 
+size_t ForeignStopBytes(std::string_view text, size_t at) {
+  for (const std::string_view stop : {"。", "！", "？", "।", "॥", "؟", "۔"}) {
+    if (HasAt(text, at, stop)) return stop.size();
+  }
+  return 0;
+}
+
 size_t SkipSpace(std::string_view text, size_t at, size_t end) {
   while (at < end && IsSpace(text[at])) ++at;
   return at;
@@ -67,8 +74,7 @@ size_t ClauseEnd(std::string_view text, size_t at, size_t end) {
       if ((after >= end || IsSpace(text[after]) || text[after] == '<') &&
           !(factorial && after < end))
         return i;
-    } else if (static_cast<unsigned char>(c) >= 0xE3 &&
-               (HasAt(text, i, "。") || HasAt(text, i, "！") || HasAt(text, i, "？"))) {
+    } else if (static_cast<unsigned char>(c) >= 0xD8 && ForeignStopBytes(text, i) != 0) {
       return i;
     }
   }
@@ -81,7 +87,7 @@ size_t ClauseBegin(std::string_view text, size_t at, size_t begin) {
     const char c = text[i - 1];
     if (c == '\n') return i;
     if ((c == '.' || c == '!' || c == '?') && i < text.size() && IsSpace(text[i])) return i;
-    if (i >= 3 && HasAt(text, i - 3, "。")) return i;
+    if (i >= 3 && ForeignStopBytes(text, i - 3) == 3) return i;
   }
   return stop;
 }
@@ -110,6 +116,8 @@ std::string WordAt(std::string_view text, size_t at, size_t end, size_t* word_en
       const UChar32 point = CodePointAt(text, i, &size);
       const bool mark = !word.empty() && (U_GET_GC_MASK(point) & U_GC_M_MASK) != 0;
       if (!u_isalpha(point) && !mark) break;
+      // Latin letters that another script's word is glued to end there ("B입니다").
+      if (point >= 0x0900 && !word.empty() && static_cast<unsigned char>(word.back()) < 0x80) break;
       uint8_t lower[U8_MAX_LENGTH];
       int32_t length = 0;
       U8_APPEND_UNSAFE(lower, length, u_tolower(point));

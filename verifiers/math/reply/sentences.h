@@ -16,6 +16,9 @@ inline constexpr size_t kMaxClauseBytes = 1024;
 size_t SkipSpace(std::string_view text, size_t at, size_t end);
 size_t SkipMarkup(std::string_view text, size_t at, size_t end);
 
+// The bytes of a full stop, exclamation or question mark of another script at `at`; 0 if none stands there.
+size_t ForeignStopBytes(std::string_view text, size_t at);
+
 // The end of the sentence that `at` is in: at a newline, a full stop that is no decimal point, `!`, `?`, their CJK forms, or
 // a chat token; formulas and brackets are jumped over. At most kMaxClauseBytes away.
 size_t ClauseEnd(std::string_view text, size_t at, size_t end);

@@ -7,6 +7,7 @@
 #include <iterator>
 #include <string>
 
+#include "core/text.h"
 #include "verifiers/math/reply/characters.h"
 #include "verifiers/math/reply/formulas.h"
 #include "verifiers/math/reply/language_words.h"
@@ -24,6 +25,7 @@ class DirectWalk {
   DirectSpan Run() {
     while (at_ < end_ && Step()) {
     }
+    span_.doubted = span_.doubted || (pending_sign_ && good_ != 0);
     span_.end = good_ == 0 ? 0 : Balanced(good_);
     return span_;
   }
@@ -57,11 +59,18 @@ class DirectWalk {
     }
     if (c == '$' || c == '\\') return StepFormulaOrCommand();
     if (c == '(' && IsRemark()) return false;
+    if (c == '-' && DashFollows()) return false;
+    if (c == '(' || c == '[') ++depth_;
+    if (c == ')' || c == ']') {
+      if (depth_ == 0 && good_ != 0 && good_ < at_) return false;  // ":)"
+      depth_ = std::max(0, depth_ - 1);
+    }
     if (IsDigit(c) || Operator(c)) return Take(1, true);
     if (c == ',' || c == ';' || c == ':') return Take(1, false);
     if (c == '.') return Take(1, at_ + 1 < end_ && IsDigit(text_[at_ + 1]));
     if (c == '!' && HasAt(text_, at_, "!!!")) return false;  // no factorial, but emphasis
     if (c == '\'' && begin_ > 0 && text_[begin_ - 1] == '\'') return false;  // the closing quote
+    if (c == '\'' && SuffixFollows()) return false;
     if (c == '%' || c == '!' || c == '\'') return good_ != 0 && Take(1, true);
     if (c == '<' && HasAt(text_, at_, "<<")) return StepNote();
     if (c == '<' || c == '>' || c == '?') return c != '?' && Take(1, true);
@@ -81,6 +90,34 @@ class DirectWalk {
            !OneOf(word, {"mod", "wrong", "incorrect", "maybe", "perhaps", "possibly", "if"});
   }
 
+  // "72 -- done", "72 - as required": a dash that prose follows is no minus sign.
+  bool DashFollows() const {
+    if (good_ == 0 || !IsSpace(text_[at_ - 1])) return false;
+    size_t next = at_;
+    while (next < end_ && (text_[next] == '-' || IsSpace(text_[next]))) ++next;
+    if (next > at_ + 1 && text_[at_ + 1] == '-' && next < end_ && !IsDigit(text_[next]))
+      return true;
+    size_t word_end = next;
+    const std::string word = WordAt(text_, next, end_, &word_end);
+    return word.size() >= 2 && IsSpace(text_[next - 1]) && !IsFunctionWord(word);
+  }
+
+  // Whether anything but blanks and emphasis stands between the value and `at_`.
+  bool Separated() const {
+    for (size_t i = good_; i < at_; ++i) {
+      if (!IsSpace(text_[i]) && text_[i] != '*' && text_[i] != '`' && text_[i] != '~' &&
+          text_[i] != '"')
+        return true;
+    }
+    return false;
+  }
+
+  // "15'tir": letters glued to a value by an apostrophe; a prime is followed by at most one letter.
+  bool SuffixFollows() const {
+    size_t word_end = at_ + 1;
+    return WordAt(text_, at_ + 1, end_, &word_end).size() >= 2;
+  }
+
   bool Take(size_t size, bool good) {
     at_ += size;
     if (good) {
@@ -88,6 +125,7 @@ class DirectWalk {
       good_ = at_;
       unit_words_ = 0;
       pending_connector_ = false;
+      pending_sign_ = false;
     }
     return true;
   }
@@ -137,14 +175,18 @@ class DirectWalk {
       return false;
     }
     const bool glued = at_ > 0 && IsDigit(text_[at_ - 1]);
-    if (IsConnector(word) && good_ != 0 && !glued) {
+    if (IsConnector(word) && good_ != 0 && !glued && !IsVariable(word_end)) {
       at_ = word_end;
       pending_connector_ = true;
+      if (const size_t part = PartEnd(at_)) return Take(part - at_, true);
       return true;
     }
     if (word.size() == 1 && IsLetter(text_[at_])) return StepLetter(word_end);
     if (IsFunctionWord(word)) return Take(word_end - at_, true);
-    if (IsSignWord(word)) return Take(word_end - at_, false);
+    if (IsSignWord(word)) {
+      pending_sign_ = true;
+      return Take(word_end - at_, false);
+    }
     if (IsMonth(word) && word_end < end_ && text_[word_end] == ' ')
       return Take(word_end - at_, true);
     if (good_ != 0 && OneOf(word, {"maybe", "perhaps", "possibly", "if", "unless", "wrong",
@@ -160,31 +202,66 @@ class DirectWalk {
     return StepUnit(word, word_end);
   }
 
+  // Behind "to": "the power", "the 8th", "the fourth power".
+  bool IsPower(const std::string& next, size_t next_end) const {
+    if (next != "the" && next != "a") return false;
+    const size_t at = SkipSpace(text_, next_end, end_);
+    if (at < end_ && IsDigit(text_[at])) return true;
+    size_t ordinal_end = at;
+    const std::string ordinal = WordAt(text_, at, end_, &ordinal_end);
+    return ordinal == "power" || ordinal == "n" || EndsWith(ordinal, "th") ||
+           WordIs(text_, SkipSpace(text_, ordinal_end, end_), end_, "power");
+  }
+
+  // Behind "and", the end of "a half", "a quarter", "one third": the rest of a number in words. 0: none.
+  size_t PartEnd(size_t at) const {
+    size_t one_end = at;
+    size_t part_end = at;
+    const std::string one = WordAt(text_, SkipSpace(text_, at, end_), end_, &one_end);
+    const std::string part = WordAt(text_, SkipSpace(text_, one_end, end_), end_, &part_end);
+    const bool named = OneOf(part, {"half", "third", "quarter", "fourth", "fifth", "sixth",
+                                    "seventh", "eighth", "ninth", "tenth", "twelfth"});
+    return OneOf(one, {"a", "an", "one"}) && named ? part_end : 0;
+  }
+
   // "8 or more", "8 at most", and the Japanese "or", behind which nothing is listed.
   bool IsBound(const std::string& word, size_t word_end) const {
     if (pending_connector_ && OneOf(word, {"more", "less", "fewer", "greater", "higher", "so"}))
       return true;
     if (HasUnspacedOrAt(text_, at_)) return true;
     // "15 squared", "15 more than x"
-    if (word == "squared" || word == "cubed") return true;
+    if (OneOf(word, {"squared", "cubed", "raised", "divided", "multiplied"})) return true;
     const bool compares = OneOf(word, {"more", "less", "fewer", "greater"});
-    if (word != "at" && !compares) return false;
+    if (word != "at" && !compares && !OneOf(word, {"to", "over", "point"})) return false;
+    const size_t behind = SkipSpace(text_, word_end, end_);
     size_t next_end = word_end;
-    const std::string next = WordAt(text_, SkipSpace(text_, word_end, end_), end_, &next_end);
+    const std::string next = WordAt(text_, behind, end_, &next_end);
+    // "3 to the fourth", "3 to the power 8", "3 over 4", "3 point 5"
+    if (word == "to") return IsPower(next, next_end);
+    if (word == "over" || word == "point")
+      return behind < end_ && (IsDigit(text_[behind]) || (word == "point" && next.size() >= 3));
     return compares ? next == "than" : next == "most" || next == "least";
+  }
+
+  // A letter that some language has as a word ("y", "o", "e", "a") is a variable where the text ends or a sign goes on.
+  bool IsVariable(size_t word_end) const {
+    if (word_end != at_ + 1) return false;
+    const size_t next = SkipSpace(text_, word_end, end_);
+    if (next >= end_ || text_[next] == '.') return true;
+    if (next == word_end && static_cast<unsigned char>(text_[next]) >= 0x80) return true;
+    if (text_[next] == '-' || text_[next] == '+')
+      return next + 1 < end_ && (next == word_end || IsSpace(text_[next + 1]));
+    return std::string_view("*/=^_)]}|,;!<>'").find(text_[next]) != kNone;
   }
 
   // A letter is a variable (or a choice), unless it is the article of a phrase.
   bool StepLetter(size_t word_end) {
-    if (good_ != 0 && text_[at_] == 'a' && IsSpace(text_[at_ - 1]) &&
-        (word_end == end_ || text_[word_end] == '.' || text_[word_end] == ' ')) {
-      return false;
-    }
     if (word_end < end_ && text_[word_end] == ' ' &&
         (text_[at_] == 'a' || text_[at_] == 'A' || text_[at_] == 'I')) {
       size_t next_end = 0;
       const std::string next = WordAt(text_, word_end + 1, end_, &next_end);
-      if (next.size() >= 2 && !IsStopWord(next) && !IsConnector(next)) return false;
+      if (next.size() >= 2 && !IsStopWord(next) && !IsConnector(next) && !IsFunctionWord(next))
+        return false;
     }
     // "i.e.", "e.g."
     if (good_ != 0 && word_end + 1 < end_ && text_[word_end] == '.' &&
@@ -220,13 +297,16 @@ class DirectWalk {
 
   // Up to three words right behind a value.
   bool StepUnit(const std::string& word, size_t word_end) {
-    if (good_ == 0 || pending_connector_ || IsStopWord(word) || ++unit_words_ > 3) return false;
+    if (good_ == 0 || pending_connector_ || IsStopWord(word) || Separated() || ++unit_words_ > 3)
+      return false;
     const bool foreign = static_cast<unsigned char>(word[0]) >= 0x80;
-    if (EndsUnspacedUnit(word)) return false;
+    if (EndsUnspacedUnit(word) || IsCopula(word) || IsNegation(word)) return false;
+    const size_t verb = GluedVerbBytes(word);
+    if (verb == word.size()) return false;
     if (foreign && unit_words_ == 1) span_.unit = at_;
     at_ = word_end;
-    good_ = at_;
-    return true;
+    good_ = at_ - verb;
+    return verb == 0;
   }
 
   bool StepSign() {
@@ -256,6 +336,8 @@ class DirectWalk {
   size_t good_ = 0;
   int unit_words_ = 0;
   bool pending_connector_ = false;
+  bool pending_sign_ = false;  // "3 times" and then prose
+  int depth_ = 0;              // of brackets
   DirectSpan span_;
 };
 
