@@ -9,6 +9,7 @@
 
 #include "core/text.h"
 #include "verifiers/math/math.h"
+#include "verifiers/math/reply/choices.h"
 #include "verifiers/math/reply/extract.h"
 
 namespace assay {
@@ -82,8 +83,16 @@ math::ParseOptions ParseOptionsFor(const MathOptions& options, std::string_view 
   const bool comma = DecimalComma(language) || DecimalComma(options.extract.language);
   if (options.extract.mode == math::Mode::kExpr || comma) parse.grammar = math::Grammar::kPlain;
   parse.choices = options.extract.choices;
+  if (!parse.choices.empty()) parse.choices = math::ReadChoices(parse.choices).letters;
   if (options.extract.mode == math::Mode::kString && parse.choices.empty())
     parse.choices = {"A", "B", "C", "D"};
+  return parse;
+}
+
+// Of a choice's text, which may begin with a letter ("A large city") that names no choice.
+math::ParseOptions ParseOptionsWithoutChoices(const MathOptions& options) {
+  math::ParseOptions parse = ParseOptionsFor(options);
+  parse.choices.clear();
   return parse;
 }
 
@@ -118,9 +127,18 @@ Golds ReadGolds(const Problem& problem, const MathOptions& options) {
   Golds golds;
   golds.fault = Verdict::Fault("gold_missing", "the row has no reference answer");
   const math::ParseOptions parse = ParseOptionsFor(options);
+  const math::Choices choices = math::ReadChoices(options.extract.choices);
   for (const std::string& answer : problem.answers) {
-    const std::string text = GoldText(answer, options);
-    if (text.empty()) continue;
+    const std::string named = GoldText(answer, options);
+    if (named.empty()) continue;
+    // A choice by its letter, whichever way the data set names it; its text is met as well.
+    const std::string letter = choices.LetterOfText(named);
+    const std::string& text = letter.empty() ? named : letter;
+    const std::string other = choices.TextOfLetter(text);
+    if (!other.empty()) {
+      math::ParsedAnswer parsed_text = math::Parse(other, ParseOptionsWithoutChoices(options));
+      if (parsed_text.ok()) golds.parsed.push_back(std::move(parsed_text));
+    }
     math::ParsedAnswer parsed = math::Parse(text, parse);
     if (parsed.ok()) {
       golds.parsed.push_back(std::move(parsed));
@@ -201,8 +219,9 @@ Verdict JudgeSample(const Group& group, const Sample& sample, const Golds& golds
   evidence.Set("rule", math::RuleName(found.rule));
   evidence.Set("begin", static_cast<int64_t>(found.begin + skipped));
   evidence.Set("end", static_cast<int64_t>(found.end + skipped));
+  const std::string letter = math::ReadChoices(options.extract.choices).LetterOfText(found.text);
   const math::ParsedAnswer answer =
-      math::Parse(found.text, ParseOptionsFor(options, found.language));
+      math::Parse(letter.empty() ? found.text : letter, ParseOptionsFor(options, found.language));
   Verdict verdict;
   if (std::find(golds.oversized.begin(), golds.oversized.end(), found.text) !=
       golds.oversized.end()) {

@@ -171,6 +171,12 @@ std::string CompareResult::MethodText() const {
 CompareResult Compare(const ParsedAnswer& gold, const ParsedAnswer& answer,
                       const CompareOptions& options) {
   if (!gold.ok() || !answer.ok()) return {};
+  // A letter in lower case is the choice that the gold names; of anything else it is what it reads as, a variable.
+  const char32_t choice = gold.impl()->choice;
+  if (choice != 0 && answer.impl()->choice == 0 && answer.impl()->small_choice == choice) {
+    const Comparison named(*gold.impl(), *answer.impl(), options);
+    return Report(named, Yes(Method::kText));
+  }
   // One order of the two for both questions, so that neither a draw, nor the budget, nor a rule can tell a from b.
   const bool symmetric = options.inequality_for_set;
   const bool swap = symmetric && answer.impl()->source < gold.impl()->source;

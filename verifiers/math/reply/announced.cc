@@ -23,6 +23,7 @@ struct Prose {
   int values = 0;
   int words = 0;
   bool qualified = false;  // "at least", "up to" before the first value
+  bool property = false;   // "divisible by"
   bool modified = false;   // "twice", "half of" right before it
   bool denied = false;
   bool spoken = false;  // "I ..", "we .."
@@ -57,6 +58,7 @@ Prose Survey(std::string_view text, size_t at, size_t end) {
     if (IsCopula(word) || word == "leaving" || word == "leaves") prose.copula = i;
     if (prose.values == 0) {
       prose.qualified = prose.qualified || IsQualifier(word) || (word == "to" && up);
+      prose.property = prose.property || IsProperty(word);
       prose.modified = IsModifier(word) || (prose.modified && word == "of");
     }
     up = first && word == "up";
@@ -79,7 +81,7 @@ bool ReadProse(Reply* reply, size_t at, size_t end, Candidate* out, int depth) {
       ReadAnnounced(reply, prose.copula, out, depth + 1))
     return true;
   if (reply->strict) return false;
-  if (prose.qualified || (prose.modified && prose.values > 0)) {
+  if (prose.qualified || ((prose.modified || prose.property) && prose.values > 0)) {
     reply->refusal = "hedged";
     return false;
   }

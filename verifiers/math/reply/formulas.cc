@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
 #include "verifiers/math/reply/characters.h"
 
@@ -119,6 +120,28 @@ int CountWords(std::string_view text) {
     }
   }
   return words;
+}
+
+std::string WithoutTextCommands(std::string_view text) {
+  std::string out;
+  std::vector<size_t> closing;  // of the braces that go with a command
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (!closing.empty() && i == closing.back()) {
+      closing.pop_back();
+      continue;
+    }
+    const size_t name_end = text[i] == '\\' ? SkipLetters(text, i + 1, text.size()) : i;
+    if (name_end > i + 1 && IsTextCommand(text.substr(i + 1, name_end - i - 1))) {
+      const size_t group_end = SkipGroup(text, name_end, text.size());
+      if (group_end > name_end) {
+        closing.push_back(group_end - 1);
+        i = name_end;
+        continue;
+      }
+    }
+    out.push_back(text[i]);
+  }
+  return out;
 }
 
 }  // namespace assay::math

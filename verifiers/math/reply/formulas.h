@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <string_view>
 
 namespace assay::math {
@@ -43,6 +44,8 @@ int CountWords(std::string_view text);
 bool IsFunctionWord(std::string_view word);
 // The name of a command whose group is words: \text, \mathrm, ..
 bool IsTextCommand(std::string_view name);
+// The text with the contents of \text and its like in place of these.
+std::string WithoutTextCommands(std::string_view text);
 // Behind a balanced {..} group at `at`; `at` itself if none closes before `end`.
 size_t SkipGroup(std::string_view text, size_t at, size_t end);
 size_t SkipLetters(std::string_view text, size_t at, size_t end);

@@ -154,7 +154,8 @@ bool IsSentenceHedge(std::string_view word) {
 }
 
 bool HasUnspacedHedge(std::string_view text) {
-  for (const std::string_view hedge : {"可能", "也许", "或许", "かもし", "อาจ", "บางที"}) {
+  for (const std::string_view hedge :
+       {"可能", "也许", "或许", "かもし", "อาจ", "บางที", "如果", "假如", "假设", "倘若", "もし"}) {
     const size_t at = text.find(hedge);
     // 可能的值: the possible values.
     if (at != kNone && !HasAt(text, at + hedge.size(), "的")) return true;
@@ -191,16 +192,20 @@ bool IsModifier(std::string_view word) {
 
 bool IsQualifier(std::string_view word) {
   return OneOf(
-      word,
-      {"less", "greater", "more", "fewer", "least", "most", "under", "over", "above", "below",
-       "but", "except", "unlikely", "no", "never", "anything", "other", "than", "larger", "smaller",
-       "exceeds", "within", "nowhere", "hardly", "barely", "almost", "nearly", "multiple",
-       "divisor", "factor", "close", "divisible", "congruent", "coprime", "modulo", "mod",
-       "multiplied", "divided", "between", "bounded", "odd", "even", "prime", "parity",
-       // French, Spanish, Portuguese, Italian, German, Russian
-       "supérieur", "supérieure", "inférieur", "inférieure", "moins", "mayor", "menor", "menos",
-       "maior", "maggiore", "minore", "almeno", "größer", "kleiner", "mindestens", "höchstens",
-       "weniger", "больше", "меньше", "более", "менее"});
+      word, {"less", "greater", "more", "fewer", "least", "most", "under", "over", "above", "below",
+             "but", "except", "unlikely", "no", "never", "anything", "other", "than", "larger",
+             "smaller", "exceeds", "within", "nowhere", "hardly", "barely", "almost", "nearly",
+             "multiple", "divisor", "factor", "close",
+             // French, Spanish, Portuguese, Italian, German, Russian
+             "supérieur", "supérieure", "inférieur", "inférieure", "moins", "mayor", "menor",
+             "menos", "maior", "maggiore", "minore", "almeno", "größer", "kleiner", "mindestens",
+             "höchstens", "weniger", "больше", "меньше", "более", "менее"});
+}
+
+bool IsProperty(std::string_view word) {
+  return OneOf(word, {"divisible", "congruent", "coprime", "modulo", "mod", "multiplied", "divided",
+                      "bounded", "odd", "even", "prime", "parity", "positive", "integer", "residue",
+                      "remainder"});
 }
 
 bool IsQuoting(std::string_view word) {

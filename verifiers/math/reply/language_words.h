@@ -55,6 +55,8 @@ bool HasUnspacedOrAt(std::string_view text, size_t at);
 bool IsModifier(std::string_view word);
 // Words that make of a value something else: "at least 4", "unlikely to be 4".
 bool IsQualifier(std::string_view word);
+// Words that say something about a value instead of giving it: "divisible by 5".
+bool IsProperty(std::string_view word);
 // Whose answer is quoted when "answer" follows one of these.
 bool IsQuoting(std::string_view word);
 

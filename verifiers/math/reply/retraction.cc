@@ -107,11 +107,11 @@ class Remark {
   void HearNo(const std::string& word) {
     if (words_ == 1) refusal_ = OneOf(word, {"no", "nope", "wrong", "incorrect", "false"});
     if (words_ != 2) return;
-    if (before_ == "아니" && words_ == 2) refusal_ = true;
-    if (before_ == "不" && OneOf(word, {"对", "對"})) refusal_ = true;
     if (refusal_)
       refusal_ =
           before_ == "no" && OneOf(word, {"it", "it's", "that", "that's", "wait", "i", "sorry"});
+    if (OneOf(before_, {"아니", "아니요"}) || (before_ == "不" && OneOf(word, {"对", "對"})))
+      refusal_ = true;
     if (before_ == "actually" && (word == "no" || word == "not")) refusal_ = true;
   }
 

@@ -173,6 +173,27 @@ void JoinBoxes(const Reply& reply, const std::vector<Box>& boxes, size_t last, C
   }
 }
 
+// "\boxed{\text{The answer is 460}}": what a sentence within the box announces is the answer. False if it announces none
+// ("the answer is not 460").
+bool ReadLabelWithin(Reply* reply, Candidate* candidate) {
+  const std::string plain = WithoutTextCommands(candidate->text);
+  Reply inner(plain, reply->options);
+  inner.hits = FindPhrases(plain);
+  const bool announces =
+      std::any_of(inner.hits.begin(), inner.hits.end(), [](const PhraseHit& hit) {
+        return hit.phrase == Phrase::kAnswer || hit.phrase == Phrase::kFinal;
+      });
+  if (!announces) return true;
+  Extraction found;
+  if (ByAnchor(&inner, 0, &found, /*final_only=*/false)) {
+    candidate->text = found.text;
+  } else if (std::string_view(inner.refusal) != "not_found") {
+    reply->refusal = inner.refusal;
+    return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 bool ByBox(Reply* reply, Extraction* out) {
@@ -186,6 +207,7 @@ bool ByBox(Reply* reply, Extraction* out) {
   reply->refusal = "not_found";
   Candidate candidate;
   JoinBoxes(*reply, boxes, boxes.size() - 1, &candidate);
+  if (!ReadLabelWithin(reply, &candidate)) return false;
   Extraction later;
   // What is announced behind the last box is the reply's last word.
   reply->strict = !Lenient(*reply);

@@ -6,6 +6,7 @@
 
 #include "core/text.h"
 #include "verifiers/math/reply/characters.h"
+#include "verifiers/math/reply/choices.h"
 #include "verifiers/math/reply/clean_answer.h"
 #include "verifiers/math/reply/language_words.h"
 #include "verifiers/math/reply/phrase_search.h"
@@ -172,7 +173,8 @@ class ChoiceScan {
 
 Extraction ExtractChoice(std::string_view reply, const ExtractOptions& options) {
   static const std::vector<std::string> kLetters = {"A", "B", "C", "D"};
-  const std::vector<std::string>& choices = options.choices.empty() ? kLetters : options.choices;
+  const std::vector<std::string> choices =
+      options.choices.empty() ? kLetters : ReadChoices(options.choices).Names();
   Extraction out;
   const std::string_view trimmed = Trim(reply);
   Named named = ChoiceScan(reply, choices).Find();

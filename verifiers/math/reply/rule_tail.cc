@@ -120,11 +120,20 @@ size_t SkipFillers(const Reply& reply, size_t at, size_t end) {
     size_t word_end = i;
     const std::string word = WordAt(text, i, end, &word_end);
     if (!OneOf(word, {"therefore", "thus", "then", "hence", "so", "simply", "exactly", "just",
-                      "equal", "to", "also"}))
+                      "equal", "to", "also", "有", "是", "为", "了"}))
       break;
     i = SkipMarkup(text, word_end, end);
   }
   return i;
+}
+
+// What may stand behind a sentence's last value without changing it: ", altogether", a verb glued to it.
+bool SaysNoMore(std::string_view rest) {
+  if (rest.empty() || GluedVerbBytes(rest) == rest.size()) return true;
+  if (rest.front() == ',') rest = Trim(rest.substr(1));
+  return OneOf(AsciiLower(rest), {"altogether", "all together", "in total", "total", "overall",
+                                  "in all", "all in all", "です", "となる", "となります",
+                                  "になります", "である", "だ", "है", "हैं", "होगा", "होगी"});
 }
 
 // The last sentence that has one: `.. = X.` or ".. is X." with nothing behind X.
@@ -163,7 +172,7 @@ bool FinalEquals(const Reply& reply, size_t from, Candidate* out) {
   for (size_t value : values) {
     value = SkipFillers(reply, value, end);
     const DirectSpan span = ReadDirect(text, value, end);
-    if (span.end == 0 || !Trim(text.substr(span.end, end - span.end)).empty()) continue;
+    if (span.end == 0 || !SaysNoMore(Trim(text.substr(span.end, end - span.end)))) continue;
     return TakeSpan(reply, Rule::kEquals, value, span.end, out, span.unit);
   }
   return false;

@@ -117,7 +117,8 @@ std::string WordAt(std::string_view text, size_t at, size_t end, size_t* word_en
       const bool mark = !word.empty() && (U_GET_GC_MASK(point) & U_GC_M_MASK) != 0;
       if (!u_isalpha(point) && !mark) break;
       // Latin letters that another script's word is glued to end there ("B입니다").
-      if (point >= 0x0900 && !word.empty() && static_cast<unsigned char>(word.back()) < 0x80) break;
+      const bool latin = point < 0x0900 || (point >= 0x1E00 && point < 0x2000);
+      if (!latin && !word.empty() && static_cast<unsigned char>(word.back()) < 0x80) break;
       uint8_t lower[U8_MAX_LENGTH];
       int32_t length = 0;
       U8_APPEND_UNSAFE(lower, length, u_tolower(point));

@@ -86,6 +86,7 @@ class DirectWalk {
     if (good_ == 0 || !IsSpace(text_[at_ - 1])) return false;
     size_t word_end = at_ + 1;
     const std::string word = WordAt(text_, at_ + 1, end_, &word_end);
+    if (OneOf(word, {"qed", "done", "answer", "final", "exact", "exactly", "total"})) return true;
     return word.size() >= 3 && word_end < end_ && text_[word_end] != ')' && !IsFunctionWord(word) &&
            !OneOf(word, {"mod", "wrong", "incorrect", "maybe", "perhaps", "possibly", "if"});
   }
@@ -124,7 +125,7 @@ class DirectWalk {
       span_.unit = 0;
       good_ = at_;
       unit_words_ = 0;
-      pending_connector_ = false;
+      pending_connector_ = pending_or_ = false;
       pending_sign_ = false;
     }
     return true;
@@ -178,6 +179,7 @@ class DirectWalk {
     if (IsConnector(word) && good_ != 0 && !glued && !IsVariable(word_end)) {
       at_ = word_end;
       pending_connector_ = true;
+      pending_or_ = IsOr(word);
       if (const size_t part = PartEnd(at_)) return Take(part - at_, true);
       return true;
     }
@@ -194,7 +196,7 @@ class DirectWalk {
       span_.doubted = true;
       return false;
     }
-    if (good_ != 0 && word == "but") {
+    if (good_ != 0 && IsAdversative(word)) {
       span_.turned = true;
       span_.resume = word_end;
       return false;
@@ -228,6 +230,7 @@ class DirectWalk {
   bool IsBound(const std::string& word, size_t word_end) const {
     if (pending_connector_ && OneOf(word, {"more", "less", "fewer", "greater", "higher", "so"}))
       return true;
+    if (pending_or_ && word == "not") return true;
     if (HasUnspacedOrAt(text_, at_)) return true;
     // "15 squared", "15 more than x"
     if (OneOf(word, {"squared", "cubed", "raised", "divided", "multiplied"})) return true;
@@ -256,6 +259,9 @@ class DirectWalk {
 
   // A letter is a variable (or a choice), unless it is the article of a phrase.
   bool StepLetter(size_t word_end) {
+    if (good_ != 0 && text_[at_] == 'a' && at_ >= 2 && text_[at_ - 1] == ' ' &&
+        text_[at_ - 2] == '$')
+      return false;  // "2,74 $ a .."
     if (word_end < end_ && text_[word_end] == ' ' &&
         (text_[at_] == 'a' || text_[at_] == 'A' || text_[at_] == 'I')) {
       size_t next_end = 0;
@@ -336,6 +342,7 @@ class DirectWalk {
   size_t good_ = 0;
   int unit_words_ = 0;
   bool pending_connector_ = false;
+  bool pending_or_ = false;
   bool pending_sign_ = false;  // "3 times" and then prose
   int depth_ = 0;              // of brackets
   DirectSpan span_;

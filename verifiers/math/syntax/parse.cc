@@ -111,13 +111,38 @@ Choice FindChoice(const std::string& frame, bool listed) {
   return none;
 }
 
+// The bytes of "option", "choice" and their like in front of a choice's letter.
+size_t ChoiceLabelBytes(const std::string& frame) {
+  for (const std::string_view label :
+       {"option", "choice", "answer", "letter", "选项", "選項", "opción", "opção"}) {
+    if (frame.size() <= label.size()) continue;
+    bool same = true;
+    for (size_t i = 0; i < label.size() && same; ++i) {
+      const char c = frame[i];
+      same = (c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c) == label[i];
+    }
+    if (!same) continue;
+    size_t at = label.size();
+    while (at < frame.size() && (frame[at] == ' ' || frame[at] == ':')) ++at;
+    const bool parted =
+        at > label.size() || frame[at] == '(' || static_cast<unsigned char>(label[0]) >= 0x80;
+    if (parted && at < frame.size()) return at;
+  }
+  return 0;
+}
+
 bool NamesAnother(const std::string& rest, char32_t letter, bool listed) {
   const std::string padded = " " + rest;
-  for (const std::string_view joint : {std::string_view(" or "), std::string_view(" and "),
-                                       std::string_view(", "), std::string_view(" / ")}) {
+  for (const std::string_view joint :
+       {" or ", " and ", ", ", ",", "/", ";", "&", "+", "、", "，"}) {
     for (size_t at = padded.find(joint); at != std::string::npos; at = padded.find(joint, at + 1)) {
-      const Choice second = FindChoice(padded.substr(at + joint.size()), listed);
-      if (second.letter != 0 && second.letter != letter && (second.framed || at == 0)) return true;
+      const std::string behind = padded.substr(std::min(padded.size(), at + joint.size()));
+      const size_t first = behind.find_first_not_of(' ');
+      if (first == std::string::npos) continue;
+      const Choice second = FindChoice(behind.substr(first), listed);
+      const bool capital = behind[first] == '(' || (behind[first] >= 'A' && behind[first] <= 'Z');
+      if (second.letter != 0 && second.letter != letter && capital && (second.framed || at <= 1))
+        return true;
     }
   }
   return false;
@@ -344,8 +369,21 @@ class Reader {
 
   void ReadChoice(const std::string& normal) {
     const bool listed = !options_.choices.empty();
-    const std::string frame = ChoiceFrame(normal);
-    const Choice choice = FindChoice(frame, listed);
+    std::string frame = ChoiceFrame(normal);
+    const size_t label = ChoiceLabelBytes(frame);
+    frame.erase(0, label);
+    Choice choice = FindChoice(frame, listed);
+    choice.framed = choice.framed || (label != 0 && choice.letter != 0);
+    if (choice.letter == 0 && !listed && !frame.empty()) {
+      std::string capital = frame;
+      char& letter = capital[capital[0] == '(' && capital.size() > 1 ? 1 : 0];
+      // Euler's number and the imaginary unit are themselves where they stand alone.
+      const bool constant = frame == "e" || frame == "i";
+      if (letter >= 'a' && letter <= 'j' && !constant) letter = static_cast<char>(letter - 32);
+      const Choice small = FindChoice(capital, listed);
+      if (!small.framed || !NamesAnother(ChoiceRest(capital), small.letter, /*listed=*/true))
+        impl_.small_choice = small.letter;
+    }
     if (choice.letter != 0 && listed) {
       const std::string letter(1, static_cast<char>(choice.letter));
       const auto same = [&letter](const std::string& c) {
@@ -433,7 +471,7 @@ class Reader {
           {impl_.tree.Number(number->num, number->den), Reading::When::kAlways});
       return;
     }
-    if (!impl_.choice_framed && IsBroken(normal)) return;
+    if (!impl_.choice_framed && impl_.small_choice == 0 && IsBroken(normal)) return;
     if (!IsPlainWords(normal)) words = "unread: " + impl_.source;
     const NodeId id = impl_.tree.Named(Op::kText, words);
     impl_.readings.push_back({id, Reading::When::kAlways});

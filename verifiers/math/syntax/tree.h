@@ -199,6 +199,8 @@ struct ParsedAnswer::Impl {
   bool choice_framed = false;  // brackets, a full stop or text beside the letter
   bool choice_listed = false;  // the options named the choices
   std::string choice_text;     // "choices" may be words
+  char32_t small_choice =
+      0;  // 'C' for "c", "(c)", "c) 12" where no choices are named: it may be a variable as well
 };
 
 // FuncId's name as ToString writes it.
