@@ -86,6 +86,8 @@ void Warn(const Context& context, const std::string& text);
 
 void AddScoreCommand(CLI::App* app, Context* context);
 void AddCheckCommand(CLI::App* app, Context* context);
+void AddRubricCommand(CLI::App* app, Context* context);
+void AddExplainCommand(CLI::App* app, Context* context);
 void AddAgreeCommand(CLI::App* app, Context* context);
 void AddSelectCommand(CLI::App* app, Context* context);
 void AddExportCommand(CLI::App* app, Context* context);

@@ -80,6 +80,8 @@ int Main(int argc, char** argv) {
   AddGlobalOptions(&app, &context.global);
   AddScoreCommand(&app, &context);
   AddCheckCommand(&app, &context);
+  AddRubricCommand(&app, &context);
+  AddExplainCommand(&app, &context);
   AddAgreeCommand(&app, &context);
   AddSelectCommand(&app, &context);
   AddExportCommand(&app, &context);

@@ -1,131 +1,93 @@
 #include "verifiers/rubric.h"
 
-#include <cmath>
+#include <algorithm>
 #include <map>
 #include <mutex>
-#include <set>
 
 #include "core/advantage.h"
-#include "core/options.h"
 #include "core/text.h"
-#include "core/toml.h"
+#include "verifiers/rubric_fold.h"
+#include "verifiers/rubric_route.h"
 
 namespace assay {
 namespace {
 
-const ChoiceNames<RubricSpec::Rule>& RuleNames() {
-  static const ChoiceNames<RubricSpec::Rule> kNames = {{"sum", RubricSpec::Rule::kSum},
-                                                       {"product", RubricSpec::Rule::kProduct},
-                                                       {"gate", RubricSpec::Rule::kGate}};
-  return kNames;
+std::vector<size_t> FirstThatAsk(const std::vector<RubricTerm>& terms) {
+  const auto same = [](const RubricTerm& a, const RubricTerm& b) {
+    return a.verifier == b.verifier && a.options == b.options && a.when == b.when &&
+           a.unless == b.unless;
+  };
+  std::vector<size_t> out;
+  for (const RubricTerm& term : terms) {
+    size_t at = 0;
+    while (!same(terms[at], term)) ++at;
+    out.push_back(at);
+  }
+  return out;
 }
 
-Options TermTable(RubricTerm* t) {
-  Options table;
-  table.Add("verifier", &t->verifier, "which verifier judges").Required("verifier = \"math\"");
-  table.Add("label", &t->label, "its key in the output; none: the verifier's name");
-  table.Add("weight", &t->weight, "what a full score earns").Finite();
-  table.Add("gate", &t->gate,
-            "if this term does not pass, the reward is what the gates alone earn: 0");
-  table.Add("options", &t->options, "the verifier's own options");
-  return table;
+bool Routed(const RubricTerm& term, const Problem& problem, const Sample& sample) {
+  if (!RouteFits(term.when, problem, sample)) return false;
+  return term.unless.IsNull() || !RouteFits(term.unless, problem, sample);
 }
 
-// `terms` gets the [[term]] tables as they stand.
-Options RubricTable(RubricSpec* s, Json* terms) {
-  RubricTerm term;
-  Options table;
-  table.Add("name", &s->name, "what the rubric is called; none: its file's name");
-  table.Add(
-      "rule", &s->rule, RuleNames(),
-      "sum of weight * score; product of score^weight; gate: 0 unless every gate passes, else "
-      "the sum of the others");
-  table.Add("term", terms, "a verifier each, at least one")
-      .ListOfTables()
-      .Keys(TermTable(&term).Infos());
-  return table;
+// The verdicts of a term on the samples that are routed to it; the others abstain.
+std::vector<Verdict> VerifyRouted(const RubricTerm& term, const Verifier& verifier,
+                                  const Group& group) {
+  const Json* row_options = group.problem.options.Find(term.verifier);
+  const size_t count = group.samples.size();
+  std::vector<size_t> places;
+  for (size_t i = 0; i < count; ++i) {
+    if (Routed(term, group.problem, group.samples[i])) places.push_back(i);
+  }
+  if (places.size() == count) return verifier.Verify(group, row_options);
+  std::vector<Verdict> out(count, Verdict::Abstain("not_routed"));
+  if (places.empty()) return out;
+  Group part;
+  part.problem = group.problem;
+  part.flat = group.flat;
+  for (size_t i : places) part.samples.push_back(group.samples[i]);
+  std::vector<Verdict> verdicts = verifier.Verify(part, row_options);
+  ASSAY_CHECK(verdicts.size() == places.size());
+  for (size_t i = 0; i < places.size(); ++i) out[places[i]] = std::move(verdicts[i]);
+  return out;
 }
 
-Status CheckLabels(const RubricSpec& spec) {
-  std::set<std::string> seen;
-  for (const RubricTerm& term : spec.terms) {
-    if (!seen.insert(term.label).second) {
-      return Error{ErrorCode::kUsage,
-                   StrCat("two terms of the rubric are called '", term.label, "'"),
-                   "give each a 'label' of its own"};
+// Rewards, parts and advantages from the verdicts that `out` holds.
+void FoldGroup(const RubricSpec& spec, const std::vector<RubricTerm>& terms, const Group& group,
+               GroupScore* out) {
+  const size_t count = group.samples.size();
+  std::vector<std::vector<TermValue>> values(count);
+  for (size_t t = 0; t < terms.size(); ++t) {
+    std::vector<Verdict> verdicts;
+    if (terms[t].relative != RubricTerm::Relative::kNone) {
+      for (const SampleScore& sample : out->samples) verdicts.push_back(sample.verdicts[t]);
+      const std::vector<TermValue> column = ValuesOf(terms[t], verdicts, group.samples);
+      for (size_t i = 0; i < count; ++i) values[i].push_back(column[i]);
+    } else {
+      for (size_t i = 0; i < count; ++i)
+        values[i].push_back(ValueOf(terms[t], out->samples[i].verdicts[t]));
     }
   }
-  return {};
+  std::vector<Reward> rewards;
+  for (size_t i = 0; i < count; ++i) {
+    Folded folded = FoldValues(spec, terms, values[i]);
+    rewards.push_back(folded.reward);
+    out->samples[i].reward = folded.reward;
+    out->samples[i].parts = std::move(folded.parts);
+  }
+  const std::vector<Advantage> advantages = GroupAdvantages(rewards);
+  for (size_t i = 0; i < count; ++i) out->samples[i].advantage = advantages[i];
 }
 
 }  // namespace
-
-Json RubricSpec::ToJson() const {
-  Json list = Json::MakeArray();
-  for (RubricTerm term : terms) list.Append(TermTable(&term).ToJson());
-  return Json()
-      .Set("name", name)
-      .Set("rule", NameOf(rule, RuleNames()))
-      .Set("terms", std::move(list));
-}
-
-std::vector<OptionInfo> RubricOptionInfos() {
-  RubricSpec spec;
-  Json terms;
-  return RubricTable(&spec, &terms).Infos();
-}
-
-Result<RubricSpec> RubricFromNames(const std::string& comma_separated) {
-  RubricSpec spec;
-  spec.name = comma_separated;
-  for (std::string_view name : SplitChar(comma_separated, ',')) {
-    name = Trim(name);
-    if (name.empty()) {
-      return Error{ErrorCode::kUsage,
-                   StrCat("empty name in the list of verifiers '", comma_separated, "'"),
-                   "for example --verifier math,format"};
-    }
-    RubricTerm term;
-    term.verifier = term.label = name;
-    spec.terms.push_back(std::move(term));
-  }
-  Status status = CheckLabels(spec);
-  if (!status.ok()) return status.error();
-  return spec;
-}
-
-Result<RubricSpec> RubricFromToml(const std::string& text, const std::string& file_name) {
-  const Result<TomlFile> file = ParseToml(text, file_name);
-  if (!file.ok()) return Error{ErrorCode::kUsage, file.error().message, ""};
-  RubricSpec spec;
-  spec.name = file_name;
-  Json terms;
-  const auto at = [&](std::string_view path) { return file->At(path); };
-  if (Status status = RubricTable(&spec, &terms).Read(file->json, at); !status.ok())
-    return status.error();
-  if (terms.IsNull() || terms.AsArray()->empty()) {
-    return Error{ErrorCode::kUsage, StrCat(file_name, ": the rubric has no [[term]]"),
-                 "add [[term]] with verifier = \"math\""};
-  }
-  for (size_t i = 0; i < terms.AsArray()->size(); ++i) {
-    const Json& written = (*terms.AsArray())[i];
-    const std::string item = StrCat("term[", i, "]");
-    const auto inside = [&](std::string_view path) {
-      return file->At(path.empty() ? item : StrCat(item, ".", path));
-    };
-    RubricTerm term;
-    if (Status status = TermTable(&term).Read(written, inside); !status.ok()) return status.error();
-    if (written.Find("label") == nullptr) term.label = term.verifier;
-    spec.terms.push_back(std::move(term));
-  }
-  if (Status status = CheckLabels(spec); !status.ok()) return status.error();
-  return spec;
-}
 
 struct Rubric::Impl {
   RubricSpec spec;
   VerifierEnv env;
   std::vector<std::unique_ptr<Verifier>> verifiers;  // one for each term
+  // One for each term: the first that asks the same of the same rows, whose verdicts it shares.
+  std::vector<size_t> asks_as;
 
   // With no terms: verifiers by task name, made on first use.
   mutable std::mutex mutex;
@@ -173,35 +135,23 @@ Result<std::unique_ptr<Rubric>> Rubric::Make(const RubricSpec& spec, const Verif
     if (!verifier.ok()) return verifier.error();
     rubric->impl_->verifiers.push_back(std::move(*verifier));
   }
+  rubric->impl_->asks_as = FirstThatAsk(spec.terms);
   return rubric;
 }
 
 Reward Rubric::Fold(const RubricSpec& spec, const std::vector<RubricTerm>& terms,
                     const std::vector<Verdict>& verdicts) {
   ASSAY_CHECK(terms.size() == verdicts.size());
-  bool applied = false, gates_pass = true;
-  double sum = 0, product = 1;
-  for (size_t i = 0; i < terms.size(); ++i) {
-    const Verdict& verdict = verdicts[i];
-    if (verdict.outcome == Outcome::kFault) return std::nullopt;
-    if (verdict.outcome == Outcome::kAbstain) continue;
-    applied = true;
-    if (terms[i].gate) {
-      gates_pass = gates_pass && verdict.outcome == Outcome::kPass;
-      if (spec.rule == RubricSpec::Rule::kGate) continue;  // a pure gate earns nothing of its own
-    }
-    sum += terms[i].weight * verdict.score;
-    product *= std::pow(verdict.score, terms[i].weight);
-  }
-  if (!applied) return std::nullopt;
-  if (!gates_pass) return 0.0;
-  return spec.rule == RubricSpec::Rule::kProduct ? product : sum;
+  std::vector<TermValue> values;
+  for (size_t i = 0; i < terms.size(); ++i) values.push_back(ValueOf(terms[i], verdicts[i]));
+  return FoldValues(spec, terms, values).reward;
 }
 
 GroupScore Rubric::Score(const Group& group) const {
   GroupScore out;
   const size_t count = group.samples.size();
   out.samples.resize(count);
+  out.show_parts = impl_->spec.parts;
   std::vector<RubricTerm> task_term;
   std::vector<const Verifier*> verifiers;
   for (const auto& verifier : impl_->verifiers) verifiers.push_back(verifier.get());
@@ -214,21 +164,22 @@ GroupScore Rubric::Score(const Group& group) const {
   const std::vector<RubricTerm>& terms = task_term.empty() ? impl_->spec.terms : task_term;
   for (size_t t = 0; t < terms.size(); ++t) {
     out.labels.push_back(terms[t].label);
+    const size_t same = task_term.empty() ? impl_->asks_as[t] : t;
+    if (same < t) {
+      for (SampleScore& sample : out.samples)
+        sample.verdicts.push_back(Verdict(sample.verdicts[same]));
+      continue;
+    }
     std::vector<Verdict> verdicts;
     if (verifiers[t] == nullptr) {
       verdicts.assign(count, impl_->NoVerifier(group.problem.task));
     } else {
-      verdicts = verifiers[t]->Verify(group, group.problem.options.Find(terms[t].verifier));
+      verdicts = VerifyRouted(terms[t], *verifiers[t], group);
       ASSAY_CHECK(verdicts.size() == count);
     }
     for (size_t i = 0; i < count; ++i) out.samples[i].verdicts.push_back(std::move(verdicts[i]));
   }
-  std::vector<Reward> rewards(count);
-  for (size_t i = 0; i < count; ++i) {
-    rewards[i] = out.samples[i].reward = Fold(impl_->spec, terms, out.samples[i].verdicts);
-  }
-  const std::vector<Advantage> advantages = GroupAdvantages(rewards);
-  for (size_t i = 0; i < count; ++i) out.samples[i].advantage = advantages[i];
+  FoldGroup(impl_->spec, terms, group, &out);
   return out;
 }
 

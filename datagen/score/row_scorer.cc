@@ -69,8 +69,8 @@ void RowScorer::ScoreGroup(std::vector<Group> groups, ScoreRow* row) const {
   row->score = rubric_.Score(row->group);
   for (size_t i = 0; i < lines; ++i) {
     if (i > 0) row->output.push_back('\n');
-    AppendFlatScoreLine(ids[i], extras[i], row->score.labels, row->score.samples[i],
-                        /*in_group=*/true, options_.with_times, &row->output);
+    AppendFlatScoreLine(ids[i], extras[i], row->score, i, /*in_group=*/true, options_.with_times,
+                        &row->output);
   }
 }
 

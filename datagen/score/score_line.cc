@@ -10,7 +10,7 @@ namespace assay {
 namespace {
 
 constexpr std::string_view kReserved[] = {"rewards",   "advantages", "verdicts", "reward",
-                                          "advantage", "line",       "error"};
+                                          "advantage", "line",       "error",    "reward_parts"};
 
 // Keys of the input that the output uses itself are passed on as input_KEY.
 void AppendExtras(const Json& extra, std::string* out) {
@@ -73,6 +73,23 @@ void AppendVerdicts(const std::vector<std::string>& labels, const SampleScore& s
   out->push_back('}');
 }
 
+// What each term brought to the reward; null where it was left out.
+void AppendParts(const std::vector<std::string>& labels, const SampleScore& score,
+                 std::string* out) {
+  out->push_back('{');
+  for (size_t t = 0; t < labels.size(); ++t) {
+    if (t > 0) out->push_back(',');
+    AppendJsonString(labels[t], out);
+    out->push_back(':');
+    if (t < score.parts.size() && score.parts[t]) {
+      AppendJsonNumber(*score.parts[t], out);
+    } else {
+      out->append("null");
+    }
+  }
+  out->push_back('}');
+}
+
 // `,"name":[` one entry a sample `]`.
 template <typename AppendEntry>
 void AppendColumn(std::string_view name, const std::vector<SampleScore>& samples,
@@ -91,8 +108,7 @@ void AppendScoreLine(const Group& group, const GroupScore& score, bool with_time
                      std::string* out) {
   const Json id = IdToJson(group.problem);
   if (group.flat && score.samples.size() == 1) {
-    AppendFlatScoreLine(id, group.problem.extra, score.labels, score.samples[0],
-                        /*in_group=*/false, with_times, out);
+    AppendFlatScoreLine(id, group.problem.extra, score, 0, /*in_group=*/false, with_times, out);
     return;
   }
   out->append("{\"id\":");
@@ -104,12 +120,18 @@ void AppendScoreLine(const Group& group, const GroupScore& score, bool with_time
     AppendVerdicts(score.labels, sample, with_times, to);
   };
   AppendColumn("verdicts", score.samples, append_verdicts, out);
+  if (score.show_parts) {
+    const auto append_parts = [&](const SampleScore& sample, std::string* to) {
+      AppendParts(score.labels, sample, to);
+    };
+    AppendColumn("reward_parts", score.samples, append_parts, out);
+  }
   out->push_back('}');
 }
 
-void AppendFlatScoreLine(const Json& id, const Json& extra, const std::vector<std::string>& labels,
-                         const SampleScore& score, bool in_group, bool with_times,
-                         std::string* out) {
+void AppendFlatScoreLine(const Json& id, const Json& extra, const GroupScore& group, size_t at,
+                         bool in_group, bool with_times, std::string* out) {
+  const SampleScore& score = group.samples[at];
   out->append("{\"id\":");
   id.AppendTo(out);
   AppendExtras(extra, out);
@@ -120,7 +142,11 @@ void AppendFlatScoreLine(const Json& id, const Json& extra, const std::vector<st
     AppendAdvantage(score, out);
   }
   out->append(",\"verdicts\":");
-  AppendVerdicts(labels, score, with_times, out);
+  AppendVerdicts(group.labels, score, with_times, out);
+  if (group.show_parts) {
+    out->append(",\"reward_parts\":");
+    AppendParts(group.labels, score, out);
+  }
   out->push_back('}');
 }
 

@@ -16,10 +16,10 @@ namespace assay {
 void AppendScoreLine(const Group& group, const GroupScore& score, bool with_times,
                      std::string* out);
 
-// The line of one flat sample. `extra`: keys of its input that are passed on; `in_group`: its advantage is written too.
-void AppendFlatScoreLine(const Json& id, const Json& extra, const std::vector<std::string>& labels,
-                         const SampleScore& score, bool in_group, bool with_times,
-                         std::string* out);
+// The line of one flat sample, the group's sample `at`. `extra`: keys of its input that are passed on; `in_group`: its advantage is
+// written too.
+void AppendFlatScoreLine(const Json& id, const Json& extra, const GroupScore& group, size_t at,
+                         bool in_group, bool with_times, std::string* out);
 
 // In place of a row's line. `file` is named unless it is empty.
 void AppendErrorLine(const std::string& file, int64_t line, const Error& error, std::string* out);
