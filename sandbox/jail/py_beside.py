@@ -334,6 +334,7 @@ def start(spec):
     saved_modules.update(sys.modules)
     pristine_builtins = dict(vars(builtins))
     globals()["__builtins__"] = pristine_builtins
+    hidden.update(spec["hidden"])
 
 
 def restore():
@@ -392,12 +393,12 @@ def keep_trusted(spec):
     names.update((name, getattr(__import__(name), name)) for name in spec["members"])
     for name, value in setup_values.items():
         names[name] = value
-        if name != spec["entry"]:
+        if name not in spec["hidden"]:
             program.setdefault(name, value)
     for code in spec["setup"][setup_done[0]:]:
         exec(marshal.loads(code), names)
         for name, value in list(names.items()):
-            if not name.startswith("__"):
+            if not name.startswith("__") and name not in spec["hidden"]:
                 program.setdefault(name, value)
 
 
@@ -437,9 +438,10 @@ def run_setup(codes, entry):
         except Exception:
             break
         setup_done[0] = number + 1
-    scope.pop(entry, None)
     setup_values.update((k, v) for k, v in scope.items() if not k.startswith("__") and k != entry)
+    for name in hidden:
+        scope.pop(name, None)
 
 
-seen, values, last_failed, last_error, saved_modules, setup_values, setup_done = {}, [], [], {}, {}, {}, [0]
+seen, values, last_failed, last_error, saved_modules, setup_values, setup_done, hidden = {}, [], [], {}, {}, {}, [0], set()
 wanted, named, names, program, solution, run_all = frozenset(), (), {}, {}, None, False

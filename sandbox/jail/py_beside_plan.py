@@ -234,6 +234,18 @@ def certain(body):
             return
 
 
+def guarded(node, inside=False):
+    """Numbers of the asserts whose failure the tests themselves may catch."""
+    inside = inside or isinstance(node, ast.Try) or isinstance(node, (ast.With, ast.AsyncWith)) and any(
+        isinstance(item.context_expr, ast.Call) and getattr(item.context_expr.func, "attr", getattr(
+            item.context_expr.func, "id", "")) in EXPECTED_TO_RAISE for item in node.items) \
+        or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and bool(node.decorator_list)
+    if inside and hasattr(node, "assay_number"):
+        yield node.assay_number
+    for child in ast.iter_child_nodes(node):
+        yield from guarded(child, inside)
+
+
 def is_test(node):
     return isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name.startswith("test")
 
@@ -283,6 +295,7 @@ class Plan:
         self.nodes = observed.nodes
         in_tests = {n.assay_number for tree in kept for test in ast.walk(tree) if is_test(test) for n in ast.walk(test)
                     if hasattr(n, "assay_number")}
+        self.guarded = {n for tree in kept for n in guarded(tree)}
         self.own = set(range(len(self.nodes))) - in_tests  # asserts that no runner counts
         self.imports = sorted({name for text in session.texts + [session.setup] for node in ast.walk(ast.parse(text))
                                if isinstance(node, (ast.Import, ast.ImportFrom)) for name in imported(node)
@@ -291,7 +304,7 @@ class Plan:
         self.asks_name = any("__name__" in line and "__main__" not in line for text in session.texts for line in text.splitlines())
 
     def before(self):
-        return {"imports": tuple(self.imports)}
+        return {"imports": tuple(self.imports), "hidden": tuple(self.session.hidden())}
 
     def spec(self):
         session = self.session
@@ -299,7 +312,7 @@ class Plan:
                 "members": tuple(session.members), "in_classes": tuple(sorted(self.in_classes & set(session.wanted))), "partial": session.partial, "steps": tuple(self.steps),
                 "check": session.kind == "check", "name": "solution" if self.asks_name else "tests",
                 "modules": session.modules_to_import(), "trusted": tuple(marshal.dumps(code) for code in session.trusted_code),
-                "setup": tuple(session.setup_statements(for_program=False))}
+                "setup": tuple(session.setup_statements(for_program=False)), "hidden": tuple(session.hidden())}
 
     # ------------------------------------------------------------------------------------------------------ the report
 
@@ -309,6 +322,10 @@ class Plan:
         for number in self.certain:
             if not seen.get(number, (0, 0))[0]:
                 return f"an assert did not run: {ast.unparse(self.nodes[number])[:300]}"
+        for number, (_, failed) in seen.items():
+            # A test that failed and was not told: somebody has swallowed it, and it was not the tests.
+            if failed and 0 <= number < len(self.nodes) and number not in self.guarded:
+                return f"a failed assert was swallowed: {ast.unparse(self.nodes[number])[:300]}"
         for number, kind, held, left, right in report["values"]:
             if not held or not 0 <= number < len(self.nodes):
                 continue

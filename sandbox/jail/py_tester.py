@@ -673,8 +673,7 @@ class Session:
         its own entry point and what asserts compare with its values (`reference` in `assert f(3) == reference(3)`)."""
         body = ast.parse(self.setup).body
         if for_program:
-            classes = {node.name for node in body if isinstance(node, ast.ClassDef)}
-            hidden = oracles(self.texts, set(self.wanted)) - classes | {self.entry}
+            hidden = self.hidden()
             parts = [(node, *names_of(ast.unparse(node))) for node in body]
             parts = [part for part in parts if not hidden & part[2]]
             needed, before = set(self.request["mentions"]), set()
@@ -683,6 +682,15 @@ class Session:
                 needed |= {name for _, used, bound in parts if bound & needed for name in used}
             body = [node for node, _, bound in parts if bound & needed]
         return tuple(marshal.dumps(compile(ast.Module([node], []), "<setup>", "exec", dont_inherit=True)) for node in body)
+
+    def hidden(self):
+        """Names of the setup that are no business of the program's: its entry point, and what asserts compare with its values, unless
+        the setup itself needs it."""
+        body = ast.parse(self.setup).body
+        classes = {node.name for node in body if isinstance(node, ast.ClassDef)}
+        found = oracles(self.texts, set(self.wanted)) - classes
+        used = {name for node in body for name in names_of(ast.unparse(node))[0]}
+        return found - used | {self.entry}
 
     def judge_beside(self):
         """The tests have run in the box; what they saw is checked here."""

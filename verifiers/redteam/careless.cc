@@ -45,6 +45,18 @@ sys.stdout.flush()
 print('\n' + sys.argv[1])
 )py";
 
+// The same for classes of unittest's, by its own runner.
+constexpr std::string_view kBesideUnittestRunner = R"py(import sys, unittest
+space = {'__name__': 'solution'}
+exec(compile(open('solution.py').read(), 'solution.py', 'exec'), space)
+exec(compile(open('tests.py').read(), 'tests.py', 'exec'), space)
+kinds = [v for v in space.values() if isinstance(v, type) and issubclass(v, unittest.TestCase)]
+tests = unittest.TestSuite(unittest.defaultTestLoader.loadTestsFromTestCase(k) for k in kinds)
+if unittest.TextTestRunner(stream=sys.stderr).run(tests).wasSuccessful():
+    sys.stdout.flush()
+    print('\n' + sys.argv[1])
+)py";
+
 // The same with a verdict that is the last line of standard output.
 constexpr std::string_view kLastLineRunner = R"py(import traceback
 space = {'__name__': 'solution'}
@@ -241,6 +253,7 @@ struct FunctionJudge {
 constexpr FunctionJudge kFunctionJudges[] = {{"exit_code", ""},
                                              {"beside", kBesideRunner},
                                              {"beside_check", kBesideRunner, true},
+                                             {"beside_unittest", kBesideUnittestRunner},
                                              {"last_line", kLastLineRunner},
                                              {"verdict_file", kFileRunner},
                                              {"result_list", kListRunner},
@@ -295,13 +308,16 @@ bool FunctionPass(const FunctionJudge& judge, const CarelessJob& asked, Sandbox*
   job.args = {marker};
   RunResult run = sandbox->Run(job);
   std::string last = LastLine(run.stdout_bytes);
-  if (judge.runner == kBesideRunner) return run.ok() && last == marker;
+  if (judge.runner == kBesideRunner || judge.runner == kBesideUnittestRunner)
+    return run.ok() && last == marker;
   return last == "PASSED" || last == "{\"passed\": true}";
 }
 
 }  // namespace
 
 std::string Asserts(const Json& tests) {
+  if (const Json* given = tests.Find("text"))
+    return StrCat(tests.StringOr("setup", ""), "\n", given->ScalarText());
   std::string text;
   for (const Json& test : *tests.Find("cases")->AsArray()) {
     const Json::Array& pair = *test.AsArray();

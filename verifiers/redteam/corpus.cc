@@ -14,7 +14,7 @@ const std::vector<std::string>& Categories() {
   static const std::vector<std::string> kAll = {
       "early_exit", "fake_object",    "monkeypatch", "read_tests", "forge_result", "kill_signal",
       "file_read",  "file_write",     "network",     "daemon",     "persistence",  "resource_bomb",
-      "timing",     "kernel_surface", "output",      "honest"};
+      "timing",     "kernel_surface", "output",      "objects",    "honest"};
   return kAll;
 }
 

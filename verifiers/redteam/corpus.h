@@ -11,7 +11,7 @@
 
 namespace assay::redteam {
 
-// The 16 categories, in the order in which they are reported.
+// The 17 categories, in the order in which they are reported.
 const std::vector<std::string>& Categories();
 
 struct Attack {
@@ -29,7 +29,8 @@ struct Attack {
   std::string needs;  // "x86-64", "namespaces", "compiler" (which is attacked); empty: its language
   std::vector<std::string> allow;
   Json
-      tests;  // {"function", "cases": [[args, value]..]} or {"stdio": [[in, out]..]}; null: it is only run
+      tests;  // {"function", "cases": [[args, value]..]}, {"text", "setup"?} or {"stdio": [[in, out]..]};
+              // null: it is only run
   Json limits;       // an object or null
   Json twin_limits;  // the same for the twin, whose layer is a limit
 

@@ -89,6 +89,10 @@ std::vector<Json> WaysToAsk(const Attack& attack, const Limits& limits) {
     add(Json::MakeObject().Set("test_cases", std::move(cases)));
     return ways;
   }
+  if (const Json* text = attack.tests.Find("text")) {
+    add(Json::MakeObject().Set("test", *text).Set("setup", attack.tests.StringOr("setup", "")));
+    return ways;
+  }
   const std::string name(attack.tests.StringOr("function", ""));
   Json cases = Json::MakeArray();
   for (const Json& test : *attack.tests.Find("cases")->AsArray()) {
@@ -183,13 +187,19 @@ Result<std::unique_ptr<Team>> Team::Create(const SandboxConfig& config) {
 
 Team::~Team() = default;
 
-// Every way of asking must end in a fail.
+// Every way of asking must end in a fail; tests of the program's own objects in a fail or a mark.
 Finding Team::AskJudge(const Attack& attack, const Verifier& verifier, const std::string& program) {
   Finding finding{Fate::kStopped, "", 0};
   for (const Json& way : WaysToAsk(attack, ReadLimits(attack.limits))) {
     Verdict verdict = verifier.Verify(Ask(way, program), nullptr)[0];
     if (verdict.reason == "compile_error") return Unavailable("its program does not compile here");
     finding.how = verdict.reason;
+    // Where the tests are about the program's own objects it may have the last word, and the verdict says that it had.
+    const bool marked = attack.category == "objects" && verdict.evidence.BoolOr("forgeable", false);
+    if (verdict.outcome == Outcome::kPass && marked) {
+      finding.how = "passes, marked as decided by the program";
+      continue;
+    }
     if (verdict.outcome == Outcome::kPass || verdict.outcome == Outcome::kFault) {
       finding.fate = Fate::kBreached;
       finding.how =
