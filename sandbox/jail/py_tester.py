@@ -670,7 +670,7 @@ class Session:
 
     def setup_statements(self, for_program):
         """The setup's statements, marshalled. `for_program`: those that bind what the program mentions, and what they need; without
-        its own entry point and what asserts compare with its values (`reference` in `assert f(3) == reference(3)`)."""
+        what hidden() names."""
         body = ast.parse(self.setup).body
         if for_program:
             hidden = self.hidden()
@@ -684,13 +684,18 @@ class Session:
         return tuple(marshal.dumps(compile(ast.Module([node], []), "<setup>", "exec", dont_inherit=True)) for node in body)
 
     def hidden(self):
-        """Names of the setup that are no business of the program's: its entry point, and what asserts compare with its values, unless
-        the setup itself needs it."""
+        """Names of the setup that are no business of the program's: its entry point, and functions that asserts call for the value which
+        they compare with (`reference` in `assert f(3) == reference(3)`), unless the setup itself needs them."""
         body = ast.parse(self.setup).body
-        classes = {node.name for node in body if isinstance(node, ast.ClassDef)}
-        found = oracles(self.texts, set(self.wanted)) - classes
+        functions = {node.name for node in body if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))}
         used = {name for node in body for name in names_of(ast.unparse(node))[0]}
-        return found - used | {self.entry}
+        return oracles(self.texts, set(self.wanted)) & functions - used | {self.entry}
+
+    def told_answers(self):
+        """Values of the setup that the program mentions and the asserts compare with: it may have taken its answer from there."""
+        classes = {node.name for node in ast.parse(self.setup).body if isinstance(node, ast.ClassDef)}
+        known = names_of(self.setup)[1] - classes
+        return sorted(oracles(self.texts, set(self.wanted)) & known & set(self.request.get("mentions", ())) - self.hidden())
 
     def judge_beside(self):
         """The tests have run in the box; what they saw is checked here."""
@@ -1009,8 +1014,9 @@ class Session:
             return fault("gold_tests", "the tests ask nothing of the program")
         if not self.failures:
             passed = {"outcome": "pass", "reason": "ok", "passed": total, "total": total}
-            # Nothing but the program's own word says so.
-            return dict(passed, decided_by=self.deciding, forgeable=True) if self.deciding else passed
+            # Nothing but the program's own word says so, or an answer that it was told.
+            deciding = self.deciding + (self.told_answers() if self.request.get("mentions") else [])
+            return dict(passed, decided_by=deciding, forgeable=True) if deciding else passed
         first = self.failures[0]
         result = failure(first.pop("reason"), first.pop("detail"))
         result["failing"] = first
