@@ -42,6 +42,7 @@ SandboxConfig Context::MakeSandboxConfig() const {
   config.isolation = global.isolation;
   config.python = global.python;
   config.preimport = global.preimport;
+  config.languages_file = global.languages;
   config.compile_cache = !global.no_cache;
   std::string folder = global.cache.empty() ? sandbox::UserCacheFolder() : global.cache;
   if (!global.no_cache && !folder.empty()) config.compile_folder = StrCat(folder, "/compiled");

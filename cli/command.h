@@ -39,6 +39,7 @@ struct GlobalOptions {
   std::string isolation;               // of the sandbox; "" = the best there is
   std::string python;                  // interpreter whose packages the sandbox offers
   std::vector<std::string> preimport;  // modules that every box has imported already
+  std::string languages;               // TOML file that declares further languages
   std::string cache;                   // folder for verdicts and compiled programs
   bool no_cache = false;               // keep nothing, not even in memory
 

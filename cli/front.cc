@@ -121,6 +121,10 @@ void AddGlobalOptions(CLI::App* app, GlobalOptions* global) {
                   "Interpreter or venv whose packages the sandbox offers")
       ->envname("ASSAY_PYTHON")
       ->type_name("PATH");
+  app->add_option("--languages", global->languages,
+                  "TOML file that declares further languages for the sandbox (docs/sandbox.md)")
+      ->envname("ASSAY_LANGUAGES")
+      ->type_name("FILE");
   app->add_option("--preimport", global->preimport,
                   "Modules that every box has imported already: numpy,..")
       ->delimiter(',')

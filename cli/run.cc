@@ -26,7 +26,6 @@ struct RunFlags {
   std::vector<std::string> allow;
   std::string input;  // a file whose content is the program's standard input
   std::string report;
-  std::string languages_toml;
   std::string measure = "none";
   bool show_policy = false;
   Limits limits;
@@ -34,14 +33,15 @@ struct RunFlags {
 
 Result<std::string> ReadAll(const std::string& path) {
   if (path == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
+  if (std::error_code error; std::filesystem::is_directory(path, error))
+    return Error{ErrorCode::kIo, StrCat("'", path, "' is a folder"), "give a file"};
   std::ifstream in(path, std::ios::binary);
   if (!in) {
     return Error{ErrorCode::kIo, StrCat("cannot read '", path, "': ", std::strerror(errno)),
                  "check the path and the permissions (ls -l)"};
   }
   std::string text(std::istreambuf_iterator<char>(in), {});
-  if (in.bad() || std::filesystem::is_directory(path))
-    return Error{ErrorCode::kIo, StrCat("cannot read '", path, "'"), "give a file, not a folder"};
+  if (in.bad()) return Error{ErrorCode::kIo, StrCat("cannot read '", path, "'"), "check the disk"};
   return text;
 }
 
@@ -67,8 +67,17 @@ std::string LanguageOf(const RunFlags& flags) {
                                          {".c", "c"},
                                          {".cc", "c++"},
                                          {".cpp", "c++"},
+                                         {".cxx", "c++"},
                                          {".js", "javascript"},
-                                         {".sh", "bash"}}) {
+                                         {".mjs", "javascript"},
+                                         {".sh", "bash"},
+                                         {".bash", "bash"},
+                                         {".java", "java"},
+                                         {".go", "go"},
+                                         {".rs", "rust"},
+                                         {".ts", "typescript"},
+                                         {".cs", "c#"},
+                                         {".php", "php"}}) {
     if (EndsWith(flags.file, suffix)) return language;
   }
   return "python";
@@ -114,11 +123,6 @@ std::string Summary(const RunResult& result) {
 
 int RunRun(Context* context, const RunFlags& flags) {
   SandboxConfig config = context->MakeSandboxConfig();
-  if (!flags.languages_toml.empty()) {
-    Result<std::string> text = ReadAll(flags.languages_toml);
-    if (!text.ok()) return Fail(*context, text.error());
-    config.languages_toml = std::move(text).value();
-  }
   Result<std::unique_ptr<Sandbox>> sandbox = Sandbox::Create(config);
   if (!sandbox.ok()) return Fail(*context, sandbox.error());
   if (flags.show_policy) {
@@ -175,8 +179,6 @@ void AddRunCommand(CLI::App* app, Context* context) {
   command->add_option("--file", flags->files, "A further file to put beside it");
   command->add_option("--allow", flags->allow, "Relax the policy: subprocess");
   command->add_option("--report", flags->report, "Write the RunResult as JSON to this file");
-  command->add_option("--languages", flags->languages_toml,
-                      "TOML file that declares further languages");
   command
       ->add_option("--measure", flags->measure,
                    "bytecode: count what Python executes (slower; the CPU limit holds)")

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "core/hash.h"
+#include "core/jsonl.h"
 #include "core/text.h"
 #include "sandbox/content_cache.h"
 #include "sandbox/exchange.h"
@@ -465,7 +466,11 @@ Result<std::unique_ptr<Sandbox>> Sandbox::Make(const SandboxConfig& config, uint
   Result<std::string> jail = sandbox::FindJail(config.jail_path);
   if (!jail.ok()) return jail.error();
   impl.jail_path = *jail;
-  Result<LanguageTable> languages = LanguageTable::Make(config.languages_toml);
+  Result<std::string> declared = config.languages_file.empty()
+                                     ? Result<std::string>(config.languages_toml)
+                                     : ReadFile(config.languages_file, size_t{1} << 20);
+  if (!declared.ok()) return declared.error();
+  Result<LanguageTable> languages = LanguageTable::Make(*declared);
   if (!languages.ok()) return languages.error();
   impl.languages = std::move(languages).value();
   impl.OpenCompileCache();

@@ -127,6 +127,7 @@ struct SandboxConfig {
       python;  // an interpreter or venv whose packages are offered read-only; "" = the built-in one's
   std::vector<std::string> preimport;  // further modules imported before the fork ("numpy")
   std::string languages_toml;  // text of a TOML file that declares further languages; may be empty
+  std::string languages_file;  // such a file, read instead where it is named
   // What compile steps made is kept in memory, and here (sandbox/content_cache.h) where a folder is named. A folder that
   // cannot be used is left out; Describe() says so.
   bool compile_cache = true;

@@ -569,8 +569,7 @@ class Session:
             import_modules(code)
         self.find_names()
         self.plan = None  # for tests beside the program, made when first wanted
-        self.may_run_beside = self.kind in ("asserts", "check") and beside_plan.Routing(
-            self.trusted, [self.setup] + self.texts, self.wanted, self.entry).wanted()
+        self.routed = None
         self.state = State()
 
     def find_names(self):
@@ -659,6 +658,13 @@ class Session:
         if broken:
             return failure(*broken)
         return result
+
+    def may_run_beside(self):
+        """Whether these tests may run beside the program: asked once, when one has failed."""
+        if self.routed is None:
+            self.routed = self.kind in ("asserts", "check") and beside_plan.Routing(
+                self.trusted, [self.setup] + self.texts, self.wanted, self.entry).wanted()
+        return self.routed
 
     def tell_setup(self, beside):
         """Before the program: what the setup defines is the program's too, as in MBPP's one namespace."""
@@ -794,7 +800,7 @@ class Session:
         elif status == 3:
             result = failure("early_exit", f"the program ended itself before it was tested{where}")
         else:
-            result = failure("memory_limit" if kind == "MemoryError" else "exception", f"{kind}: {message}{where}")
+            result = failure("memory_limit" if kind == "MemoryError" else "exception", f"{kind}: {message}{where}{hint_for(kind)}")
             result["exception"] = kind
         if own_line:
             result["program_line"] = own_line
@@ -1070,7 +1076,7 @@ class Session:
             report["exception"] = kind
             if kind == "ValueTooLarge":
                 report["reason"] = "output_limit"
-            report["detail"] = f"{kind}: {message[:MAX_TEXT]}" + (f" (line {line})" if line else "") + where
+            report["detail"] = f"{kind}: {message[:MAX_TEXT]}" + (f" (line {line})" if line else "") + where + hint_for(kind)
             if line:
                 report["program_line"] = line
             return report
@@ -1084,6 +1090,9 @@ class Session:
         else:
             text = str(error)[:MAX_TEXT] if type(error).__module__ == "builtins" else ""
             report["detail"] = f"the test raised {kind}: {text}{where}"
+            if isinstance(error, TypeError) and re.search(r"'(Callable)?Handle", text):
+                report["detail"] = ("the tests use an operator of one of the program's own objects, which judge = split does not ask "
+                                    f"(auto and inprocess do){where}: {re.sub(r'(Callable)?Handle(Iterator)?', 'object', text)}")
         return report
 
     @staticmethod
@@ -1232,6 +1241,11 @@ class Session:
         return bool(words) and float(words[-1]) > 0
 
 
+def hint_for(kind):
+    """What helps against an exception that is this machine's as much as the program's."""
+    return "; a package is missing here: --python names an environment that has it" if kind == "ModuleNotFoundError" else ""
+
+
 def failure(reason, detail):
     return {"outcome": "fail", "reason": reason, "detail": without_addresses(detail)}
 
@@ -1270,7 +1284,7 @@ def serve(request_text):
     except BaseException as error:
         # Whatever slips through was brought about by a value: never a fault, or it would pay.
         result = failure("wrong_answer", f"the tester gave up: {type(error).__name__}: {str(error)[:MAX_TEXT]}")
-    if session.may_run_beside and not session.request.get("beside") and result["reason"] in MENDED_BESIDE:
+    if not session.request.get("beside") and result["reason"] in MENDED_BESIDE and session.may_run_beside():
         result["beside"] = True
     session.served += 1
     return json.dumps(result), session.served < RETIRE_AFTER

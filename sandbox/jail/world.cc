@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -14,7 +16,10 @@
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
+
+#include <filesystem>
 
 #include "core/text.h"
 #include "sandbox/jail/landlock.h"
@@ -80,6 +85,19 @@ constexpr const char* kSystemFolders[] = {"/usr",    "/lib", "/lib64", "/lib32",
 constexpr const char* kEtc[] = {"/etc/ld.so.cache", "/etc/localtime",  "/etc/alternatives",
                                 "/etc/python3",     "/etc/python3.11", "/etc/python3.12",
                                 "/etc/python3.13",  "/etc/mime.types", "/etc/ssl/openssl.cnf"};
+// Younger ones may be on their way to be held.
+constexpr time_t kLeftoverAgeS = 60;
+
+// Debian's Java reads its settings from there.
+std::vector<std::string> JavaSettings() {
+  std::vector<std::string> found;
+  glob_t matches = {};
+  if (glob("/etc/java-*", GLOB_ONLYDIR, nullptr, &matches) == 0)
+    found.assign(matches.gl_pathv, matches.gl_pathv + matches.gl_pathc);
+  globfree(&matches);
+  return found;
+}
+
 constexpr const char* kDevices[] = {"/dev/null", "/dev/zero", "/dev/random", "/dev/urandom"};
 
 void AddSource(const std::string& path, std::vector<Source>* sources) {
@@ -106,6 +124,7 @@ std::vector<Source> OpenSources(const sandbox::WorkerConfig& config, World* worl
   std::vector<Source> sources;
   for (const char* path : kSystemFolders) AddSource(path, &sources);
   for (const char* path : kEtc) AddSource(path, &sources);
+  for (const std::string& path : JavaSettings()) AddSource(path.c_str(), &sources);
   for (const char* path : kDevices) AddSource(path, &sources);
   for (const std::string& path : config.packages) {
     if (StartsWith(path, "/usr/")) {
@@ -446,6 +465,33 @@ Result<StartedZygote> StartInNamespaces(const sandbox::WorkerConfig& config,
 }
 
 // Landlock, or with `bare` not even that.
+// Locked for as long as one of the worker's processes lives, whatever ends them.
+void HoldFolder(const char* folder) {
+  const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd >= 0) (void)flock(fd, LOCK_SH | LOCK_NB);  // never closed
+}
+
+// Folders of workers that were killed before they could clear them: ours, and held by nobody.
+void ClearLeftovers() {
+  glob_t matches = {};
+  if (glob("/tmp/assay-box-??????", GLOB_ONLYDIR, nullptr, &matches) == 0) {
+    for (size_t i = 0; i < matches.gl_pathc; ++i) {
+      const std::string folder = matches.gl_pathv[i];
+      struct stat info;
+      if (lstat(folder.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) continue;
+      // As root the folder was given to a worker's user.
+      const bool ours = info.st_uid == geteuid() || (geteuid() == 0 && info.st_uid >= kHostUidBase);
+      if (!ours || time(nullptr) - info.st_mtime < kLeftoverAgeS) continue;
+      const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+      if (fd < 0) continue;
+      std::error_code error;
+      if (flock(fd, LOCK_EX | LOCK_NB) == 0) std::filesystem::remove_all(folder, error);
+      close(fd);
+    }
+  }
+  globfree(&matches);
+}
+
 Result<StartedZygote> StartPlain(bool bare, const sandbox::WorkerConfig& config,
                                  const std::function<int(const World&)>& body) {
   StartedZygote started;
@@ -471,12 +517,14 @@ Result<StartedZygote> StartPlain(bool bare, const sandbox::WorkerConfig& config,
                   StrCat("landlock=", bare ? std::string("off") : StrCat("version ", abi)),
                   StrCat("separate users=", as_root ? "on" : "off: not started as root")};
   MakeGroups(&world);
+  ClearLeftovers();
   char folder[] = "/tmp/assay-box-XXXXXX";
   if (mkdtemp(folder) == nullptr || chmod(folder, 0711) != 0 ||
       (as_root && chown(folder, world.box_uid - 1, world.box_uid - 1) != 0)) {
     return Refused("folder for the jobs");
   }
   world.scratch = StrCat(folder, "/box");
+  HoldFolder(folder);
   Result<Sockets> sockets = MakeSockets();
   if (!sockets.ok()) return sockets.error();
   started.pid = fork();
@@ -509,6 +557,7 @@ int64_t TasksBeside(const World& world) {
 std::vector<std::string> ReadOnlyPaths(const World& world) {
   std::vector<std::string> list(std::begin(kSystemFolders), std::end(kSystemFolders));
   list.insert(list.end(), std::begin(kEtc), std::end(kEtc));
+  for (std::string& path : JavaSettings()) list.push_back(std::move(path));
   list.insert(list.end(), world.packages.begin(), world.packages.end());
   return list;
 }

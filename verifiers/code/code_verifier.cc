@@ -160,6 +160,14 @@ class CodeVerifier : public Verifier {
     }
     Result<CodeTask> task = ReadCodeTask(group.problem, options);
     if (!task.ok()) return All(group, Verdict::Fault("gold_bad_tests", task.error().message));
+    for (const std::string& language :
+         {task->language, task->checker_language, task->interactor_language}) {
+      Status known = sandbox_->CheckLanguage(language);
+      if (!known.ok()) {
+        return All(group, Verdict::Fault("gold_bad_tests",
+                                         StrCat(known.error().message, ": ", known.error().hint)));
+      }
+    }
     std::string key;
     if (cache_ != nullptr) key = cache_->TaskKey(*task, sandbox_->Identity(task->language));
     if (!task->reference.empty() && options.check_reference) {
