@@ -7,8 +7,9 @@
 #include "core/text.h"
 #include "grpo/learn/sft_learner.h"
 #include "grpo/run/draw_order.h"
-#include "grpo/run/train_data.h"
+#include "grpo/run/sft_rows.h"
 #include "grpo/run/training_run.h"
+#include "grpo/tokenizer/chat_renderer.h"
 
 namespace assay {
 namespace {
@@ -49,14 +50,16 @@ int64_t TotalSteps(const SftRecipe& recipe, const std::vector<SftRow>& rows) {
   if (recipe.train.max_steps > 0) return recipe.train.max_steps;
   const double window = static_cast<double>(recipe.train.per_device_train_batch_size *
                                             recipe.train.gradient_accumulation_steps);
-  double per_epoch = std::floor(static_cast<double>(rows.size()) / window);
+  // As transformers counts: the last window of an epoch is a step even where it is not full (it is filled from the next epoch).
+  double per_epoch = std::ceil(static_cast<double>(rows.size()) / window);
   if (recipe.packing) {
     double tokens = 0;
     for (const SftRow& row : rows) tokens += static_cast<double>(row.ids.size());
     per_epoch = std::ceil(tokens / (window * static_cast<double>(recipe.max_length)));
   }
   return std::max<int64_t>(
-      1, static_cast<int64_t>(std::max(1.0, per_epoch) * recipe.train.num_train_epochs));
+      1, static_cast<int64_t>(
+             std::ceil(std::max(1.0, per_epoch) * recipe.train.num_train_epochs - 1e-9)));
 }
 
 // What a step tells, and when the run gives up.
@@ -75,6 +78,33 @@ Status Report(const Window& window, const StepOutcome& outcome, double learning_
   return Error{ErrorCode::kLimit,
                StrCat("three steps in a row were not finite (step ", run->at.step, ")"),
                "lower learning_rate, or look at the training rows"};
+}
+
+// What was lost of the rows, and where the model learns to stop: what the chat template puts behind a turn ends the model's samples from
+// now on.
+void TellRows(const SftRecipe& recipe, const SftData& data, TrainingRun* run) {
+  PolicySetup& setup = run->setup();
+  const auto note = [&](const std::string& sentence) {
+    if (run->env().note) run->env().note(sentence);
+  };
+  if (data.cut > 0) {
+    note(StrCat(data.cut, " of ", data.read, " rows have more than max_length = ",
+                recipe.max_length, " tokens and lose their end"));
+  }
+  if (data.dropped > 0)
+    note(StrCat(data.dropped, " of ", data.read, " rows have nothing to learn and are left out"));
+  if (data.chats == 0) return;
+  const Result<std::string> end = setup.tokenizer->chat().TurnEnd();
+  if (!end.ok()) return;
+  for (int64_t id : setup.tokenizer->Encode(*end)) {
+    if (!setup.tokenizer->IsSpecial(id)) continue;
+    std::vector<int64_t>& stops = setup.policy.config.eos_ids;
+    if (std::find(stops.begin(), stops.end(), id) != stops.end()) return;
+    stops.push_back(id);
+    note(StrCat("'", setup.tokenizer->TokenBytes(id),
+                "', the chat template's end of a turn, ends samples from now on"));
+    return;
+  }
 }
 
 Status Train(const SftRecipe& recipe, const std::vector<SftRow>& rows, SftLearner* learner,
@@ -102,16 +132,17 @@ Result<TrainSummary> RunSft(const SftRecipe& recipe, const TrainEnv& env) {
   const TrainSpec& spec = recipe.train;
   TrainingRun run(spec, env);
   if (Status s = run.Open(recipe.json); !s.ok()) return s.error();
-  Result<std::vector<SftRow>> rows =
-      LoadSftRows(recipe, *run.setup().tokenizer, run.setup().eos_id);
-  if (!rows.ok()) return rows.error();
+  Result<SftData> data = LoadSftRows(recipe, *run.setup().tokenizer, run.setup().eos_id);
+  if (!data.ok()) return data.error();
+  TellRows(recipe, *data, &run);
+  const std::vector<SftRow>& rows = data->rows;
   if (spec.eval.steps > 0) {
     if (Status s = run.SetUpRewards(); !s.ok()) return s.error();
   }
   SftLearner learner(&run.setup().policy, spec.optim, run.setup().compute);
-  const int64_t total = TotalSteps(recipe, *rows);
+  const int64_t total = TotalSteps(recipe, rows);
   if (Status s = run.Begin("sft", total, learner.optimizer(), nullptr); !s.ok()) return s.error();
-  if (Status s = Train(recipe, *rows, &learner, &run); !s.ok()) return run.GiveUp(s.error());
+  if (Status s = Train(recipe, rows, &learner, &run); !s.ok()) return run.GiveUp(s.error());
   return run.Finish();
 }
 

@@ -34,7 +34,7 @@ ROOMS = {
     "datagen/report": "core datagen/store datagen/score datagen/select",
     "grpo/config": "core",
     "grpo/files": "core",
-    "grpo/tokenizer": "core grpo/files",
+    "grpo/tokenizer": "core sandbox grpo/files",
     "grpo/model": "core grpo/config grpo/files grpo/tokenizer",
     "grpo/rollout": "core verifiers verifiers/verifier.h grpo/config grpo/tokenizer grpo/model",
     "grpo/learn": "core grpo/config grpo/model",

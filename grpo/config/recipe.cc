@@ -58,6 +58,16 @@ void AddModelAndData(TrainSpec* t, Options* o) {
          "groups sampled elsewhere, with token_ids and logprobs, instead of sampling (grpo)");
   o->Add("data.prompt_prefix", &t->data.prompt_prefix, "stands before each plain prompt");
   o->Add("data.prompt_suffix", &t->data.prompt_suffix, "stands after each plain prompt");
+  o->Add("system_prompt", &t->data.system_prompt,
+         "the first message of chats that have no system message; makes a chat of a plain prompt");
+  o->Add("chat_template_kwargs", &t->data.chat_template_kwargs,
+         "variables of the chat template, such as enable_thinking; a row's own go first");
+  o->Add("max_prompt_length", &t->data.max_prompt_length,
+         "tokens of a prompt; 0: as many as the model's positions leave")
+      .AtLeast(0);
+  o->Add("overlong_prompts", &t->data.overlong_prompts,
+         "longer prompts, before the first step: an error, left out, or cut at their left")
+      .OneOf({"error", "drop", "left"});
 }
 
 void AddRewardAndEval(TrainSpec* t, Options* o) {
@@ -150,6 +160,10 @@ Options SftTable(SftRecipe* r) {
       .AtLeast(2);
   table.Add("completion_only_loss", &r->completion_only_loss,
             "prompts earn no loss (prompt/completion and chat data)");
+  table
+      .Add("assistant_turns", &r->assistant_turns,
+           "of a chat, what is learned: all of the assistant's turns, or the last")
+      .OneOf({"all", "last"});
   table.Add("packing", &r->packing,
             "fills micro-batches up to per_device_train_batch_size * max_length tokens");
   return table;
@@ -291,6 +305,12 @@ Status CheckTrain(const TrainSpec& t) {
     return Error{ErrorCode::kUsage, "the recipe names no model",
                  "set model.path, or [model.config] for random weights"};
   }
+  if (!t.model.path.empty() && !t.model.config.IsNull()) {
+    return Error{
+        ErrorCode::kUsage,
+        StrCat("'model.path' (", t.model.path, ") and [model.config] exclude each other"),
+        "[model.config] is for random weights; a model on disk brings its own config.json"};
+  }
   if (!t.reward.rubric.empty() && !t.reward.verifiers.empty()) {
     return Error{ErrorCode::kUsage, "'reward.rubric' and 'reward.verifiers' exclude each other",
                  ""};
@@ -341,6 +361,13 @@ Status CheckGrpo(const GrpoRecipe& r) {
                         "divided into groups of ",
                         r.num_generations),
                  "num_generations must divide it"};
+  }
+  if (r.num_generations == 1 && r.estimator != AdvantageEstimator::kReinforcePlusPlus) {
+    return Error{
+        ErrorCode::kUsage,
+        "num_generations = 1: a sample compared with itself has no advantage, nothing would be "
+        "learned",
+        "use at least 2, or advantage_estimator = \"reinforce_plus_plus\""};
   }
   if (r.estimator == AdvantageEstimator::kRemax) {
     return Error{ErrorCode::kUsage,

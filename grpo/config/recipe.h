@@ -31,7 +31,8 @@ struct SftRecipe {
   TrainSpec train;
   Json json;                  // every key with its value, as resolved: what DIR/recipe.json holds
   int64_t max_length = 1024;  // longer rows keep their start
-  bool completion_only_loss = true;  // prompt/completion and chat data
+  bool completion_only_loss = true;     // prompt/completion and chat data
+  std::string assistant_turns = "all";  // of a chat: all | last
   bool packing = false;  // fill micro-batches up to per_device_train_batch_size * max_length tokens
 };
 

@@ -31,6 +31,10 @@ struct DataSpec {
   std::string
       rollouts;  // GRPO: groups sampled elsewhere (token ids and log-probs), instead of generating
   std::string prompt_prefix, prompt_suffix;  // put around each plain prompt
+  std::string system_prompt;  // in front of chats that begin with none; makes a plain prompt a chat
+  Json chat_template_kwargs;  // further variables of the chat template; an object or null
+  int64_t max_prompt_length = 0;           // tokens; 0: what the model's positions leave
+  std::string overlong_prompts = "error";  // error | drop | left
 };
 
 // [server]: rollouts from an OpenAI-compatible server instead of our own sampling (GRPO)

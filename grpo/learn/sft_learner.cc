@@ -21,12 +21,15 @@ SftLearner::SftLearner(Model* policy, const OptimSpec& optim, const Compute& com
 Status SftLearner::Accumulate(const std::vector<SftRow>& rows, double num_items) {
   std::vector<TokenGroup> groups;
   double labels = 0;
+  std::vector<float> learn;  // of each scored token
   for (const SftRow& row : rows) {
     ASSAY_CHECK(row.labels_from >= 1);
     if (row.num_labels() <= 0) continue;
     labels += row.num_labels();
     const auto split = row.ids.begin() + row.labels_from;
     groups.push_back({{row.ids.begin(), split}, {{split, row.ids.end()}}});
+    for (size_t i = row.labels_from; i < row.ids.size(); ++i)
+      learn.push_back(row.learn.empty() || row.learn[i] != 0 ? 1.0f : 0.0f);
   }
   if (groups.empty()) return {};
   return CatchTorch("a training step", [&]() -> Status {
@@ -36,11 +39,12 @@ Status SftLearner::Accumulate(const std::vector<SftRow>& rows, double num_items)
     options.top1 = true;
     const Model& model = compute_policy_.Prepare(&forward, &options);
     const TokenLogprobs scores = ScoreTokens(model, scored, forward, options);
-    const at::Tensor loss = -scores.logp_M.sum() / std::max(num_items, 1.0);
+    const at::Tensor mask_M = at::tensor(learn, at::kFloat).to(scores.logp_M.device());
+    const at::Tensor loss = -(scores.logp_M * mask_M).sum() / std::max(num_items, 1.0);
     loss.backward();
     losses_.push_back(loss.detach());
-    entropies_.push_back(scores.entropy_M.detach().sum());
-    hits_.push_back(scores.top1_M.sum());
+    entropies_.push_back((scores.entropy_M.detach() * mask_M).sum());
+    hits_.push_back((scores.top1_M * mask_M).sum());
     labels_ += labels;
     return {};
   });

@@ -16,6 +16,7 @@
 #include "grpo/model/torch_error.h"
 #include "grpo/rollout/decoder.h"
 #include "grpo/rollout/sampler.h"
+#include "grpo/tokenizer/chat_renderer.h"
 
 namespace assay {
 namespace {
@@ -356,8 +357,7 @@ Result<std::vector<int64_t>> PromptIds(const Tokenizer& tokenizer, const Problem
   EncodeOptions options;
   std::string text = problem.prompt;
   if (!problem.messages.empty()) {
-    Result<std::string> chat =
-        tokenizer.ApplyChat(problem.messages, /*add_generation_prompt=*/true);
+    Result<std::string> chat = tokenizer.chat().Render(PromptInput(problem));
     if (!chat.ok()) return chat.error();
     text = std::move(chat).value();
   } else {

@@ -15,6 +15,7 @@ namespace assay {
 namespace {
 
 constexpr size_t kNullRateSteps = 10;
+constexpr int64_t kEqualRewardSteps = 20;
 
 // completions/{mean,min,max}_length, of all rows and of those that ended by themselves.
 void AddLengths(const GenerationBatch& batch, NamedValues* values) {
@@ -133,6 +134,7 @@ Status GrpoReport::Step(const Rollouts& rollouts, const StepOutcome& outcome,
              WithThousands(static_cast<int64_t>(tokens_per_second)), " tokens/s");
   if (Status status = run_->Log(values, note); !status.ok()) return status;
   if (Status status = CheckFinite(rollouts); !status.ok()) return status;
+  RemarkEqualRewards(batch.stats.frac_reward_zero_std);
   return CheckNullRate(batch.null_rate);
 }
 
@@ -144,6 +146,15 @@ Status GrpoReport::CheckFinite(const Rollouts& rollouts) const {
                StrCat("three steps in a row were not finite (step ", run_->at.step,
                       "); the batch is in '", folder, "/nonfinite_batch.jsonl'"),
                "lower learning_rate"};
+}
+
+void GrpoReport::RemarkEqualRewards(double share) {
+  equal_steps_ = share >= 1.0 ? equal_steps_ + 1 : 0;
+  if (equal_steps_ != kEqualRewardSteps || !run_->env().note) return;
+  run_->env().note(StrCat(
+      "step ", run_->at.step, ": for ", kEqualRewardSteps,
+      " steps the samples of every group have earned the same: nothing is learned. Are the "
+      "problems too hard or too easy, is the reward right (log_completions = true shows it)?"));
 }
 
 Status GrpoReport::CheckNullRate(double null_rate) {

@@ -31,10 +31,13 @@ class GrpoReport {
  private:
   Status CheckFinite(const Rollouts& rollouts) const;
   Status CheckNullRate(double null_rate);
+  // Says once when rewards that are all equal (`share` of rows without spread) have taught nothing for many steps.
+  void RemarkEqualRewards(double share);
 
   const GrpoRecipe& recipe_;
   TrainingRun* run_;
   const int64_t epoch_size_;
+  int64_t equal_steps_ = 0;             // in a row
   std::unique_ptr<SampleLog> samples_;  // null: not wanted
 };
 

@@ -64,9 +64,42 @@ Status RolloutSource::Load() {
     Result<std::vector<Problem>> problems = LoadProblems(spec.data.train, spec.data);
     if (!problems.ok()) return problems.error();
     problems_ = std::move(*problems);
+    if (Status s = LoadPrompts(); !s.ok()) return s;
   }
   if (count() == 0) return Error{ErrorCode::kInput, "there is nothing to train on", ""};
   order_.emplace(static_cast<uint64_t>(spec.seed), count(), spec.shuffle_dataset);
+  return {};
+}
+
+Status RolloutSource::LoadPrompts() {
+  const TrainSpec& spec = recipe_.train;
+  const auto read = static_cast<int64_t>(problems_.size());
+  const PolicySetup& setup = run_->setup();
+  const int64_t most = LongestPrompt(spec, setup.policy.config);
+  if (most <= 0) {
+    return Error{ErrorCode::kUsage,
+                 StrCat("max_completion_length = ", spec.max_completion_length,
+                        " leaves no room for a prompt: the model has ",
+                        setup.policy.config.max_position, " positions"),
+                 "lower max_completion_length"};
+  }
+  PromptLengths lengths;
+  Result<std::vector<std::vector<int64_t>>> ids =
+      EncodePrompts(*setup.tokenizer, spec.data, most, &problems_, &lengths);
+  if (!ids.ok()) return ids.error();
+  prompts_ = std::move(*ids);
+  const auto& note = run_->env().note;
+  if (!note) return {};
+  if (lengths.dropped + lengths.cut > 0) {
+    note(StrCat(lengths.dropped + lengths.cut, " of ", read, " prompts have more than ", most,
+                " tokens and are ", lengths.dropped > 0 ? "left out" : "cut at their left",
+                "; the first is '", lengths.first, "'"));
+  }
+  if (const int64_t count = CountWithoutReference(problems_); count > 0) {
+    note(StrCat(
+        count, " of ", problems_.size(),
+        " problems have no reference (answer, solution, ground_truth, verification_info ..)"));
+  }
   return {};
 }
 
@@ -114,32 +147,27 @@ Result<Rollouts> RolloutSource::Next() {
 
 RolloutSource::DrawnGroups RolloutSource::Draw(const Model& policy, int64_t first_draw,
                                                size_t count) {
-  std::vector<Problem> problems;
+  std::vector<int64_t> places;
   std::vector<const Group*> outside;
   for (size_t i = 0; i < count; ++i) {
     const int64_t at = order_->At(first_draw + static_cast<int64_t>(i));
     if (outside_.empty())
-      problems.push_back(problems_[at]);
+      places.push_back(at);
     else
       outside.push_back(&outside_[at]);
   }
   if (!outside_.empty()) return FromFile(outside);
-  if (!recipe_.train.server.url.empty()) return FromServer(problems, first_draw);
-  return FromPolicy(policy, problems, first_draw);
+  if (!recipe_.train.server.url.empty()) return FromServer(places, first_draw);
+  return FromPolicy(policy, places, first_draw);
 }
 
-// Groups of the problems with their prompts as tokens and room for the samples.
-RolloutSource::DrawnGroups RolloutSource::Prompts(const std::vector<Problem>& problems) const {
-  std::vector<Drawn> groups(problems.size());
-  for (size_t i = 0; i < problems.size(); ++i) {
-    Result<std::vector<int64_t>> ids = PromptIds(*run_->setup().tokenizer, problems[i]);
-    if (!ids.ok())
-      return Error{ids.error().code,
-                   StrCat("problem '", problems[i].id, "': ", ids.error().message),
-                   ids.error().hint};
-    groups[i].tokens.prompt = std::move(*ids);
+// Groups of the problems at these places, with their prompts as tokens and room for the samples.
+std::vector<RolloutSource::Drawn> RolloutSource::Prompts(const std::vector<int64_t>& places) const {
+  std::vector<Drawn> groups(places.size());
+  for (size_t i = 0; i < places.size(); ++i) {
+    groups[i].tokens.prompt = prompts_[places[i]];
     groups[i].tokens.rows.resize(recipe_.num_generations);
-    groups[i].text.group.problem = problems[i];
+    groups[i].text.group.problem = problems_[places[i]];
     groups[i].text.group.samples.resize(recipe_.num_generations);
   }
   return groups;
@@ -147,20 +175,18 @@ RolloutSource::DrawnGroups RolloutSource::Prompts(const std::vector<Problem>& pr
 
 // Samples the problems and scores each group as soon as its last sample is done, while the others go on.
 RolloutSource::DrawnGroups RolloutSource::FromPolicy(const Model& policy,
-                                                     const std::vector<Problem>& problems,
+                                                     const std::vector<int64_t>& places,
                                                      int64_t first_draw) {
-  DrawnGroups made = Prompts(problems);
-  if (!made.ok()) return made.error();
-  std::vector<Drawn>& groups = *made;
+  std::vector<Drawn> groups = Prompts(places);
   std::vector<GenerateRequest> requests;
-  for (size_t i = 0; i < problems.size(); ++i) {
+  for (size_t i = 0; i < places.size(); ++i) {
     requests.push_back(
         {groups[i].tokens.prompt,
          SampleSeeds(static_cast<uint64_t>(recipe_.train.seed),
                      static_cast<uint64_t>(first_draw) + i, recipe_.num_generations)});
   }
-  std::vector<int64_t> missing(problems.size(), recipe_.num_generations);
-  std::vector<size_t> tickets(problems.size());
+  std::vector<int64_t> missing(places.size(), recipe_.num_generations);
+  std::vector<size_t> tickets(places.size());
   GenerateOptions options = RolloutOptions(recipe_.train, run_->env());
   options.on_finish = [&](size_t request, size_t index, const Completion& completion) {
     RolloutRow& row = groups[request].tokens.rows[index];
@@ -179,28 +205,27 @@ RolloutSource::DrawnGroups RolloutSource::FromPolicy(const Model& policy,
   std::vector<GroupScore> scores = run_->pool().Collect();
   if (!completions.ok()) return completions.error();
   TakeScores(tickets, std::move(scores), &groups);
-  return made;
+  return groups;
 }
 
 // Has a server sample the problems; each group is scored as soon as it is there, while others are still sampled.
-RolloutSource::DrawnGroups RolloutSource::FromServer(const std::vector<Problem>& problems,
+RolloutSource::DrawnGroups RolloutSource::FromServer(const std::vector<int64_t>& places,
                                                      int64_t first_draw) {
   const PolicySetup& setup = run_->setup();
   std::vector<ServerRequest> requests;
-  for (size_t i = 0; i < problems.size(); ++i) {
-    Result<std::vector<int64_t>> ids = PromptIds(*setup.tokenizer, problems[i]);
-    if (!ids.ok()) return ids.error();
+  for (size_t i = 0; i < places.size(); ++i) {
     const uint64_t seed = SampleSeeds(static_cast<uint64_t>(recipe_.train.seed),
                                       static_cast<uint64_t>(first_draw) + i, 1)[0];
-    requests.push_back({problems[i], std::move(*ids), static_cast<int64_t>(seed >> 33)});
+    requests.push_back(
+        {problems_[places[i]], prompts_[places[i]], static_cast<int64_t>(seed >> 33)});
   }
   ServerSampling sampling;
   sampling.params = SamplingOf(recipe_.train);
   sampling.samples = recipe_.num_generations;
   sampling.vocab_size = setup.policy.config.vocab_size;
   sampling.interrupted = run_->env().interrupted;
-  std::vector<Drawn> groups(problems.size());
-  std::vector<size_t> tickets(problems.size());
+  std::vector<Drawn> groups(places.size());
+  std::vector<size_t> tickets(places.size());
   const Status fetched = FetchGroups(
       recipe_.train.server, sampling, requests, [&](size_t request, Group group) -> Status {
         Result<Drawn> out = FromOutside(std::move(group));

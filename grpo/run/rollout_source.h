@@ -37,7 +37,8 @@ class RolloutSource {
   // Both outlive the source.
   RolloutSource(const GrpoRecipe& recipe, TrainingRun* run) : recipe_(recipe), run_(run) {}
 
-  // Reads the problems, or the groups sampled elsewhere. Errors: LoadProblems', LoadGroups'; kInput when there are none.
+  // Reads the problems, or the groups sampled elsewhere, and looks at all prompts' lengths; tells the user what was left out and what has
+  // no reference. Errors: LoadProblems', LoadGroups', EncodePrompts'; kInput when there are none.
   Status Load();
   // Problems (or groups) of one epoch.
   int64_t count() const {
@@ -54,12 +55,13 @@ class RolloutSource {
     RolloutGroup tokens;
   };
   using DrawnGroups = Result<std::vector<Drawn>>;
+  Status LoadPrompts();
   DrawnGroups Draw(const Model& policy, int64_t first_draw, size_t count);
-  DrawnGroups FromPolicy(const Model& policy, const std::vector<Problem>& problems,
+  DrawnGroups FromPolicy(const Model& policy, const std::vector<int64_t>& places,
                          int64_t first_draw);
-  DrawnGroups FromServer(const std::vector<Problem>& problems, int64_t first_draw);
+  DrawnGroups FromServer(const std::vector<int64_t>& places, int64_t first_draw);
   DrawnGroups FromFile(const std::vector<const Group*>& given);
-  Result<std::vector<Drawn>> Prompts(const std::vector<Problem>& problems) const;
+  std::vector<Drawn> Prompts(const std::vector<int64_t>& places) const;
   Result<Drawn> FromOutside(Group group) const;
   void TakeScores(const std::vector<size_t>& tickets, std::vector<GroupScore> scores,
                   std::vector<Drawn>* groups) const;
@@ -68,6 +70,7 @@ class RolloutSource {
   const GrpoRecipe& recipe_;
   TrainingRun* run_;
   std::vector<Problem> problems_;
+  std::vector<std::vector<int64_t>> prompts_;  // of problems_, as tokens
   std::vector<Group> outside_;
   std::optional<DrawOrder> order_;
 };

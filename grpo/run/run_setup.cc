@@ -96,8 +96,9 @@ Result<PolicySetup> SetUpPolicy(const TrainSpec& spec) {
     if (Status status = CheckMemory(CountParameters(setup.policy), AvailableBytes()); !status.ok())
       return status.error();
   }
-  const ModelConfig& config = setup.policy.config;
-  setup.eos_id = config.eos_ids.empty() ? setup.tokenizer->eos_id() : config.eos_ids[0];
+  const std::vector<int64_t>& stops = setup.policy.config.eos_ids;
+  setup.eos_id =
+      setup.tokenizer->eos_id() >= 0 || stops.empty() ? setup.tokenizer->eos_id() : stops[0];
   return setup;
 }
 
@@ -126,6 +127,11 @@ RewardPool::Options PoolOptions(const RewardConfig& config) {
 
 bool Interrupted(const TrainEnv& env) {
   return env.interrupted != nullptr && env.interrupted->load();
+}
+
+int64_t LongestPrompt(const TrainSpec& spec, const ModelConfig& config) {
+  const int64_t room = config.max_position - spec.max_completion_length;
+  return spec.data.max_prompt_length > 0 ? std::min(room, spec.data.max_prompt_length) : room;
 }
 
 SamplingParams SamplingOf(const TrainSpec& spec) {

@@ -50,6 +50,8 @@ Result<PolicySetup> SetUpPolicy(const TrainSpec& spec);
 Result<std::shared_ptr<const Rubric>> SetUpRubric(const RewardConfig& config,
                                                   const VerifierEnv& env);
 RewardPool::Options PoolOptions(const RewardConfig& config);
+// The most tokens that a prompt may have: max_prompt_length, or what max_completion_length leaves of the model's positions.
+int64_t LongestPrompt(const TrainSpec& spec, const ModelConfig& config);
 // How the recipe draws completions, and the same with rows and interruption for our own sampler.
 SamplingParams SamplingOf(const TrainSpec& spec);
 GenerateOptions RolloutOptions(const TrainSpec& spec, const TrainEnv& env);

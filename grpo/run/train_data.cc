@@ -1,18 +1,74 @@
 #include "grpo/run/train_data.h"
 
 #include <algorithm>
-#include <functional>
 #include <memory>
+#include <utility>
 
 #include "core/jsonl.h"
 #include "core/rows/group_json.h"
+#include "core/rows/problem_fields.h"
 #include "core/text.h"
-#include "datagen/store/store.h"
+#include "grpo/tokenizer/chat_renderer.h"
 
 namespace assay {
 namespace {
 
-// Calls `visit` for every row of the files; false ends the reading.
+// Texts around a plain prompt, the system prompt, and what the template is given beside the messages.
+void Dress(const DataSpec& spec, Problem* problem) {
+  if (problem->messages.empty()) {
+    problem->prompt = StrCat(spec.prompt_prefix, problem->prompt, spec.prompt_suffix);
+    if (!spec.system_prompt.empty()) problem->messages = {{"user", problem->prompt}};
+  }
+  if (problem->messages.empty()) return;
+  if (!spec.system_prompt.empty() && problem->messages[0].role != "system")
+    problem->messages.insert(problem->messages.begin(), {"system", spec.system_prompt});
+  const Json* own = problem->extra.Find("chat_template_kwargs");
+  Json kwargs = MergedKwargs(spec, own == nullptr ? Json() : *own);
+  if (!kwargs.IsNull()) problem->extra.Set("chat_template_kwargs", std::move(kwargs));
+}
+
+// A problem out of any row that holds one; {"messages"} are a prompt, up to an assistant's last turn.
+Result<Problem> ProblemOf(Json row) {
+  const Json* messages = row.Find("messages");
+  if (row.Find("prompt") == nullptr && messages != nullptr && messages->IsArray()) {
+    Json prompt = *messages;
+    Json::Array* list = prompt.AsArray();
+    if (!list->empty() && list->back().StringOr("role", "") == "assistant") list->pop_back();
+    row.Set("prompt", std::move(prompt));
+  }
+  FillProblem(&row);
+  return ProblemFromJson(row);
+}
+
+// Prompts as tokens; the chats among them are rendered together.
+Result<std::vector<std::vector<int64_t>>> PromptIdsOf(const Tokenizer& tokenizer,
+                                                      const std::vector<Problem>& problems) {
+  std::vector<std::vector<int64_t>> ids(problems.size());
+  std::vector<ChatInput> chats;
+  std::vector<size_t> places;
+  for (size_t i = 0; i < problems.size(); ++i) {
+    if (problems[i].messages.empty()) {
+      ids[i] = EncodePlain(tokenizer, problems[i].prompt);
+    } else {
+      chats.push_back(PromptInput(problems[i]));
+      places.push_back(i);
+    }
+  }
+  if (!chats.empty()) {
+    Result<std::vector<std::string>> texts = tokenizer.chat().RenderAll(chats);
+    if (!texts.ok()) return texts.error();
+    for (size_t i = 0; i < chats.size(); ++i) ids[places[i]] = tokenizer.Encode((*texts)[i]);
+  }
+  for (size_t i = 0; i < problems.size(); ++i) {
+    if (ids[i].empty())
+      return Error{ErrorCode::kInput, StrCat("problem '", problems[i].id, "': the prompt is empty"),
+                   "give the row a 'prompt'"};
+  }
+  return ids;
+}
+
+}  // namespace
+
 Status ForEachRow(const std::vector<std::string>& files,
                   const std::function<Result<bool>(const Json& row)>& visit) {
   for (const std::string& file : files) {
@@ -36,102 +92,11 @@ Status ForEachRow(const std::vector<std::string>& files,
   return {};
 }
 
-void Dress(const DataSpec& spec, Problem* problem) {
-  if (problem->messages.empty())
-    problem->prompt = StrCat(spec.prompt_prefix, problem->prompt, spec.prompt_suffix);
-}
-
-// prompt and completion tokenised apart and joined, EOS appended, as TRL's prompt-completion data.
-Result<SftRow> PairRow(const Tokenizer& tokenizer, const Problem& problem,
-                       const std::string& completion, int64_t eos_id, bool completion_only) {
-  SftRow row;
-  EncodeOptions options;
-  if (problem.messages.empty()) {
-    options.add_bos = tokenizer.adds_bos();
-    row.ids = tokenizer.Encode(problem.prompt, options);
-  } else {
-    Result<std::string> text =
-        tokenizer.ApplyChat(problem.messages, /*add_generation_prompt=*/true);
-    if (!text.ok()) return text.error();
-    row.ids = tokenizer.Encode(*text, options);
-  }
-  row.labels_from = completion_only ? std::max<int64_t>(1, row.ids.size()) : 1;
-  options.add_bos = false;
-  const std::vector<int64_t> tail = tokenizer.Encode(completion, options);
-  row.ids.insert(row.ids.end(), tail.begin(), tail.end());
-  if (eos_id >= 0 && (row.ids.empty() || row.ids.back() != eos_id)) row.ids.push_back(eos_id);
-  return row;
-}
-
-// {"messages"}: what comes before the last assistant turn is the prompt.
-Result<Problem> SplitMessages(const Json& messages, std::string* completion) {
-  Result<Problem> problem = ProblemFromJson(Json::MakeObject().Set("prompt", messages));
-  if (!problem.ok()) return problem.error();
-  if (problem->messages.empty() || problem->messages.back().role != "assistant") {
-    return Error{ErrorCode::kInput, "the last message is not the assistant's",
-                 "there is nothing to learn in this row"};
-  }
-  *completion = problem->messages.back().content;
-  problem->messages.pop_back();
-  return problem;
-}
-
-// {"prompt", "completion"}; the completion may be a list with one message.
-Result<Problem> SplitPair(const Json& row, std::string* completion) {
-  const Json* value = row.Find("completion");
-  if (value == nullptr) {
-    return Error{ErrorCode::kInput, "the row has neither 'completion' nor 'messages' nor 'text'",
-                 "SFT rows look like {\"prompt\": \"..\", \"completion\": \"..\"}"};
-  }
-  const Json::Array* list = value->AsArray();
-  *completion = list != nullptr && !list->empty()
-                    ? std::string(list->back().StringOr("content", ""))
-                    : value->ScalarText();
-  Json without = row;
-  without.Erase("completion");
-  return ProblemFromJson(without);
-}
-
-Result<SftRow> RowOf(const Json& json, const SftRecipe& recipe, const Tokenizer& tokenizer,
-                     int64_t eos_id) {
-  const Json* text = json.Find("text");
-  if (text != nullptr && text->IsString() && json.Find("prompt") == nullptr) {
-    return PairRow(tokenizer, Problem{}, *text->AsString(), eos_id, /*completion_only=*/false);
-  }
-  const Json* messages = json.Find("messages");
-  std::string completion;
-  Result<Problem> problem = messages != nullptr && messages->IsArray()
-                                ? SplitMessages(*messages, &completion)
-                                : SplitPair(json, &completion);
-  if (!problem.ok()) return problem.error();
-  Dress(recipe.train.data, &*problem);
-  return PairRow(tokenizer, *problem, completion, eos_id, recipe.completion_only_loss);
-}
-
-Status ReadDataset(const SftRecipe& recipe,
-                   const std::function<Result<bool>(const Problem&, const std::string&)>& visit) {
-  const DataSpec& data = recipe.train.data;
-  Result<std::unique_ptr<Store>> store = Store::Open(data.store, OpenMode::kReadOnly);
-  if (!store.ok()) return store.error();
-  Result<DatasetRecord> dataset = (*store)->FindDataset(data.dataset);
-  if (!dataset.ok()) return dataset.error();
-  return (*store)->ForEachDatasetRow(
-      dataset->id, /*with_texts=*/true, [&](const DatasetRow& row) -> Status {
-        if (row.group.samples.empty()) return {};
-        Problem problem = row.group.problem;
-        Dress(data, &problem);
-        Result<bool> done = visit(problem, row.group.samples[0].sample.text);
-        return done.ok() ? Status() : Status(done.error());
-      });
-}
-
-}  // namespace
-
 Result<std::vector<Problem>> LoadProblems(const std::vector<std::string>& files,
                                           const DataSpec& spec, int64_t limit) {
   std::vector<Problem> problems;
   Status status = ForEachRow(files, [&](const Json& row) -> Result<bool> {
-    Result<Problem> problem = ProblemFromJson(row);
+    Result<Problem> problem = ProblemOf(row);
     if (!problem.ok()) return problem.error();
     if (problem->id.empty()) problem->id = StrCat("row-", static_cast<int64_t>(problems.size()));
     Dress(spec, &*problem);
@@ -158,30 +123,82 @@ Result<std::vector<Group>> LoadGroups(const std::string& file, const DataSpec& s
   return groups;
 }
 
-Result<std::vector<SftRow>> LoadSftRows(const SftRecipe& recipe, const Tokenizer& tokenizer,
-                                        int64_t eos_id) {
-  std::vector<SftRow> rows;
-  const auto keep = [&](Result<SftRow> row) -> Result<bool> {
-    if (!row.ok()) return row.error();
-    if (static_cast<int64_t>(row->ids.size()) > recipe.max_length)
-      row->ids.resize(recipe.max_length);
-    if (row->num_labels() > 0) rows.push_back(std::move(*row));
-    return true;
-  };
-  if (!recipe.train.data.store.empty()) {
-    Status status = ReadDataset(recipe, [&](const Problem& problem, const std::string& completion) {
-      return keep(PairRow(tokenizer, problem, completion, eos_id, recipe.completion_only_loss));
-    });
-    if (!status.ok()) return status.error();
-  }
-  Status status = ForEachRow(recipe.train.data.train, [&](const Json& row) {
-    return keep(RowOf(row, recipe, tokenizer, eos_id));
+int64_t CountWithoutReference(const std::vector<Problem>& problems) {
+  return std::count_if(problems.begin(), problems.end(), [](const Problem& problem) {
+    return problem.answers.empty() && problem.verification_info.IsNull();
   });
-  if (!status.ok()) return status.error();
-  if (rows.empty())
-    return Error{ErrorCode::kInput, "no training row has a token to learn",
-                 "is max_length too small?"};
-  return rows;
+}
+
+std::vector<int64_t> EncodePlain(const Tokenizer& tokenizer, const std::string& text) {
+  EncodeOptions options;
+  const std::string_view bos = tokenizer.TokenBytes(tokenizer.bos_id());
+  options.add_bos = tokenizer.adds_bos() && (bos.empty() || !StartsWith(text, bos));
+  return tokenizer.Encode(text, options);
+}
+
+bool AddSystemPrompt(const DataSpec& spec, Json* messages) {
+  Json::Array* list = messages->AsArray();
+  if (list == nullptr || spec.system_prompt.empty()) return false;
+  if (!list->empty() && list->front().StringOr("role", "") == "system") return false;
+  list->insert(list->begin(),
+               Json::MakeObject().Set("role", "system").Set("content", spec.system_prompt));
+  return true;
+}
+
+Json MergedKwargs(const DataSpec& spec, const Json& of_row) {
+  Json merged = spec.chat_template_kwargs;
+  Json own = of_row;
+  if (own.IsString()) {
+    Result<Json> parsed = ParseJson(*of_row.AsString());
+    own = parsed.ok() ? std::move(*parsed) : Json();
+  }
+  if (const Json::Object* members = own.AsObject()) {
+    for (const Json::Member& member : *members) merged.Set(member.key, member.value);
+  }
+  return merged;
+}
+
+Result<std::vector<std::vector<int64_t>>> EncodePrompts(const Tokenizer& tokenizer,
+                                                        const DataSpec& spec, int64_t most,
+                                                        std::vector<Problem>* problems,
+                                                        PromptLengths* lengths) {
+  constexpr size_t kChats = 256;  // rendered in one box
+  std::vector<std::vector<int64_t>> all;
+  std::vector<Problem> kept;
+  for (size_t begin = 0; begin < problems->size(); begin += kChats) {
+    const size_t end = std::min(problems->size(), begin + kChats);
+    Result<std::vector<std::vector<int64_t>>> some = PromptIdsOf(
+        tokenizer, std::vector<Problem>(problems->begin() + begin, problems->begin() + end));
+    if (!some.ok()) return some.error();
+    for (size_t i = begin; i < end; ++i) {
+      Problem& problem = (*problems)[i];
+      std::vector<int64_t>& ids = (*some)[i - begin];
+      const auto length = static_cast<int64_t>(ids.size());
+      if (most > 0 && length > most) {
+        if (lengths->first.empty()) lengths->first = problem.id;
+        if (spec.overlong_prompts == "error") {
+          return Error{ErrorCode::kInput,
+                       StrCat("the prompt of problem '", problem.id, "' has ", length,
+                              " tokens, more than ", most),
+                       "overlong_prompts = \"drop\" or \"left\" (keeps the end), or raise "
+                       "max_prompt_length as far as the model goes"};
+        }
+        if (spec.overlong_prompts == "drop") {
+          ++lengths->dropped;
+          continue;
+        }
+        ++lengths->cut;
+        ids.erase(ids.begin(), ids.end() - most);
+      }
+      all.push_back(std::move(ids));
+      kept.push_back(std::move(problem));
+    }
+  }
+  *problems = std::move(kept);
+  if (problems->empty())
+    return Error{ErrorCode::kInput, StrCat("every prompt has more than ", most, " tokens"),
+                 "raise max_prompt_length"};
+  return all;
 }
 
 }  // namespace assay

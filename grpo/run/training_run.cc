@@ -59,11 +59,30 @@ Status TrainingRun::SetUpRewards() {
         LoadProblems(spec_.data.eval, spec_.data, spec_.eval.limit);
     if (!problems.ok()) return problems.error();
     held_out_ = std::move(*problems);
+    if (Status status = CheckHeldOut(); !status.ok()) return status;
   }
   Result<std::shared_ptr<const Rubric>> rubric = SetUpRubric(spec_.reward, env_.verifiers);
   if (!rubric.ok()) return rubric.error();
   rubric_ = std::move(*rubric);
   pool_.emplace(rubric_, PoolOptions(spec_.reward));
+  return {};
+}
+
+// Evaluation renders prompts anew, so a long one is left out here rather than cut.
+Status TrainingRun::CheckHeldOut() {
+  DataSpec data = spec_.data;
+  if (data.overlong_prompts == "left") data.overlong_prompts = "drop";
+  const int64_t most = LongestPrompt(spec_, setup_.policy.config);
+  PromptLengths lengths;
+  const auto ids = EncodePrompts(*setup_.tokenizer, data, most, &held_out_, &lengths);
+  if (!ids.ok())
+    return Error{ids.error().code, "held out: " + ids.error().message, ids.error().hint};
+  if (!env_.note) return {};
+  if (lengths.dropped > 0)
+    env_.note(StrCat(lengths.dropped, " held-out prompts have more than ", most,
+                     " tokens and are left out"));
+  if (const int64_t count = CountWithoutReference(held_out_); count > 0)
+    env_.note(StrCat(count, " of ", held_out_.size(), " held-out problems have no reference"));
   return {};
 }
 

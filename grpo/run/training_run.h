@@ -87,6 +87,7 @@ class TrainingRun {
  private:
   using Clock = std::chrono::steady_clock;
   Status TakeUp(AdamW* optimizer, const Model* reference, int64_t* metrics_bytes);
+  Status CheckHeldOut();
   Status EvaluateNow();
   Status Save();
   bool Crossed(int64_t every, int64_t last) const {

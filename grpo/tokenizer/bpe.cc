@@ -12,6 +12,7 @@
 
 #include "core/jsonl.h"
 #include "core/text.h"
+#include "grpo/tokenizer/chat_renderer.h"
 
 namespace assay {
 namespace {
@@ -134,9 +135,24 @@ class MergeList {
   std::priority_queue<Candidate, std::vector<Candidate>, std::greater<>> queue_;
 };
 
+// The special tokens by role, as the tokenizer's own configuration names them.
+Json SpecialTokens(const Json& config) {
+  Json specials = Json::MakeObject();
+  const Json::Object* members = config.AsObject();
+  if (members == nullptr) return specials;
+  for (const Json::Member& member : *members) {
+    if (!EndsWith(member.key, "_token")) continue;
+    const Json* text = member.value.IsObject() ? member.value.Find("content") : &member.value;
+    if (text != nullptr && text->IsString()) specials.Set(member.key, *text);
+  }
+  return specials;
+}
+
 class BpeTokenizer : public Tokenizer {
  public:
-  explicit BpeTokenizer(BpeData data) : data_(std::move(data)) {
+  explicit BpeTokenizer(BpeData data)
+      : data_(std::move(data)),
+        chat_(data_.chat, data_.tool_template, SpecialTokens(data_.config)) {
     special_.assign(data_.pieces.size(), false);
     for (const AddedToken& token : data_.added) {
       if (token.text.empty()) continue;
@@ -208,13 +224,7 @@ class BpeTokenizer : public Tokenizer {
   int64_t eos_id() const override { return data_.eos_id; }
   int64_t pad_id() const override { return data_.pad_id >= 0 ? data_.pad_id : data_.eos_id; }
   bool adds_bos() const override { return data_.adds_bos; }
-  ChatFormat chat_format() const override { return data_.chat.format; }
-
-  Result<std::string> ApplyChat(const std::vector<Message>& messages,
-                                bool add_generation_prompt) const override {
-    return RenderChat(data_.chat, messages, add_generation_prompt, TokenBytes(data_.bos_id),
-                      TokenBytes(data_.eos_id));
-  }
+  const ChatRenderer& chat() const override { return chat_; }
 
   Status Save(const std::string& folder) const override {
     const std::filesystem::path base(folder);
@@ -313,6 +323,7 @@ class BpeTokenizer : public Tokenizer {
   }
 
   BpeData data_;
+  ChatRenderer chat_;
   std::vector<bool> special_;
   std::unordered_map<std::string, const AddedToken*> added_;
   std::set<size_t> lengths_;
@@ -320,6 +331,14 @@ class BpeTokenizer : public Tokenizer {
 };
 
 }  // namespace
+
+Result<std::string> Tokenizer::ApplyChat(const std::vector<Message>& messages,
+                                         bool add_generation_prompt) const {
+  ChatInput input;
+  input.messages = ChatMessages(messages);
+  input.add_generation_prompt = add_generation_prompt;
+  return chat().Render(input);
+}
 
 std::shared_ptr<const Tokenizer> MakeBpeTokenizer(BpeData data) {
   return std::make_shared<BpeTokenizer>(std::move(data));

@@ -54,8 +54,9 @@ struct BpeData {
   int64_t bos_id = -1, eos_id = -1, pad_id = -1;
   bool adds_bos = false;
   ChatTemplate chat;
-  Json json;    // tokenizer.json as it is saved
-  Json config;  // tokenizer_config.json as it is saved
+  std::string tool_template;  // the one named "tool_use", or ""
+  Json json;                  // tokenizer.json as it is saved
+  Json config;                // tokenizer_config.json as it is saved
 };
 
 // Checks the data and builds the look-up of added tokens.

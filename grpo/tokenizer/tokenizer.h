@@ -2,7 +2,7 @@
 // the model families, byte-fallback BPE (Llama 2, TinyLlama, Mistral tokenizer.json), and a small character or word
 // tokenizer for toy models. Decode(Encode(x)) == x for any bytes, except where the tokenizer's own normaliser (Qwen: NFC) or its
 // leading-space rule changes the text. Time grows as n log n whatever the text. Immutable after loading; safe from
-// many threads. Without LibTorch. No Jinja: chat templates are recognised by what they contain.
+// many threads. Without LibTorch. How chat messages become text is grpo/tokenizer/chat_renderer.h's business.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,8 @@
 
 namespace assay {
 
-class GgufFile;  // grpo/gguf.h
+class GgufFile;      // grpo/files/gguf.h
+class ChatRenderer;  // grpo/tokenizer/chat_renderer.h
 
 enum class ChatFormat {
   kNone,      // no template: messages are an error
@@ -64,13 +65,12 @@ class Tokenizer {
   virtual int64_t eos_id() const = 0;
   virtual int64_t pad_id() const = 0;  // the EOS id where the tokenizer names no padding
   virtual bool adds_bos() const = 0;   // whether this family's prompts start with BOS by default
-  virtual ChatFormat chat_format() const = 0;
-
-  // The prompt's text for these messages, as the family's template writes it (default system message included).
-  // Encode it with special = true and add_bos = false: the text has its own BOS where the family wants one.
-  // Errors: kInput if there is no chat template, or a role that the template does not know.
-  virtual Result<std::string> ApplyChat(const std::vector<Message>& messages,
-                                        bool add_generation_prompt) const = 0;
+  // The tokenizer's chat template. Encode its texts with special = true and add_bos = false: they have their own BOS where the family
+  // wants one.
+  virtual const ChatRenderer& chat() const = 0;
+  // The text of these messages, as transformers' apply_chat_template writes it. Errors: ChatRenderer's.
+  Result<std::string> ApplyChat(const std::vector<Message>& messages,
+                                bool add_generation_prompt) const;
 
   // Writes tokenizer.json, tokenizer_config.json and special_tokens_map.json (toy tokenizers: assay's own tokenizer.json,
   // which transformers loads too). Errors: kIo.

@@ -215,13 +215,14 @@ std::string RoleText(const Json& config, const char* role) {
   return std::string(value->StringOr("content", ""));
 }
 
-std::string TemplateText(const Json& config) {
+// The only template, or the one of that name among several.
+std::string TemplateText(const Json& config, std::string_view name) {
   const Json* found = config.Find("chat_template");
   if (found == nullptr) return "";
-  if (const std::string* text = found->AsString()) return *text;
+  if (const std::string* text = found->AsString()) return name == "default" ? *text : "";
   if (!found->IsArray()) return "";
   for (const Json& item : *found->AsArray()) {
-    if (item.StringOr("name", "") == "default") return std::string(item.StringOr("template", ""));
+    if (item.StringOr("name", "") == name) return std::string(item.StringOr("template", ""));
   }
   return "";
 }
@@ -234,7 +235,8 @@ void ReadRoles(const Json& config, BpeData* data) {
   data->bos_id = role("bos_token");
   data->eos_id = role("eos_token");
   data->pad_id = role("pad_token");
-  data->chat = RecognizeChatTemplate(TemplateText(config));
+  data->chat = RecognizeChatTemplate(TemplateText(config, "default"));
+  data->tool_template = TemplateText(config, "tool_use");
 }
 
 }  // namespace

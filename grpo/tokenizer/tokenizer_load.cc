@@ -38,6 +38,17 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::Load(const std::string& path
     }
     config = std::move(parsed).value();
   }
+  // Older files keep the special tokens there alone.
+  if (Result<std::string> extra = ReadFile((base / "special_tokens_map.json").string());
+      extra.ok()) {
+    Result<Json> parsed = ParseJson(*extra);
+    if (parsed.ok() && parsed->IsObject()) {
+      for (const Json::Member& member : *parsed->AsObject()) {
+        if (EndsWith(member.key, "_token") && config.Find(member.key) == nullptr)
+          config.Set(member.key, member.value);
+      }
+    }
+  }
   // Newer files keep the chat template beside.
   if (Result<std::string> chat = ReadFile((base / "chat_template.jinja").string()); chat.ok())
     config.Set("chat_template", *chat);

@@ -38,6 +38,18 @@ TEST(Recipe, WhatTheTrainerCannotDoIsRefusedBeforeTheModelIsLoaded) {
   EXPECT_NE(error.message.find("greedy rollout"), std::string::npos) << error.message;
 }
 
+TEST(Recipe, WhatCannotTeachOrIsIgnoredIsRefused) {
+  EXPECT_NE(ErrorOf(kMinimal, {"num_generations=1"}).message.find("num_generations = 1"),
+            std::string::npos);
+  EXPECT_EQ(Parse(kMinimal, {"num_generations=1", "advantage_estimator=reinforce_plus_plus"})
+                .num_generations,
+            1);
+  EXPECT_NE(ErrorOf(kMinimal, {"model.config.hidden_size=16"}).message.find("[model.config]"),
+            std::string::npos);
+  EXPECT_NE(ErrorOf(kMinimal, {"temperature=0"}).hint.find("0.001"), std::string::npos)
+      << ErrorOf(kMinimal, {"temperature=0"}).hint;
+}
+
 TEST(Recipe, EpsilonHighFollowsEpsilonUnlessSet) {
   EXPECT_DOUBLE_EQ(Parse(kMinimal, {"epsilon=0.1"}).loss.epsilon_high, 0.1);
   EXPECT_DOUBLE_EQ(Parse(kMinimal, {"epsilon=0.1", "epsilon_high=0.3"}).loss.epsilon_high, 0.3);

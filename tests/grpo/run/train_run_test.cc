@@ -293,6 +293,95 @@ TEST_F(TrainRun, AResumedRunMayUseLessMemory) {
       << ReadAll(folder_ / "log");
 }
 
+// --- rows and prompts -------------------------------------------------------------------------------------------------
+
+TEST_F(TrainRun, OverlongPromptsAreFoundBeforeTheFirstStep) {
+  {
+    std::ofstream out(folder_ / "problems.jsonl", std::ios::app);
+    out << "{\"id\": \"long one\", \"prompt\": \"" << std::string(3000, '1')
+        << "\", \"answer\": \"1\"}\n";
+  }
+  const auto log = [&] { return ReadAll(folder_ / "log"); };
+  EXPECT_EQ(Run("grpo", "error", {"--set", "max_steps=1"}), 2);
+  EXPECT_NE(log().find("'long one' has 3000 tokens"), std::string::npos) << log();
+  EXPECT_EQ(Run("grpo", "drop", {"--set", "max_steps=1", "--set", "overlong_prompts=drop"}), 0)
+      << log();
+  EXPECT_NE(log().find("1 of 101 prompts have more than"), std::string::npos) << log();
+  EXPECT_EQ(Run("grpo", "left",
+                {"--set", "max_steps=1", "--set", "overlong_prompts=left", "--set",
+                 "max_prompt_length=3"}),
+            0)
+      << log();
+  EXPECT_NE(log().find("101 of 101 prompts have more than 3 tokens and are cut"), std::string::npos)
+      << log();
+}
+
+TEST_F(TrainRun, RowsMayHaveTheFormsThatScoreReads) {
+  {
+    std::ofstream out(folder_ / "problems.jsonl");
+    for (int i = 0; i < 8; ++i) {
+      out << "{\"question\": \"1+1=\", \"solution\": \"2\"}\n"
+          << "{\"prompt\": \"1+2=\", \"reward_model\": {\"style\": \"rule\", "
+             "\"ground_truth\": \"3\"}}\n"
+          << "{\"question\": \"1+3=\", \"ground_truth\": \"4\"}\n"
+          << "{\"prompt\": \"1+4=\"}\n";
+    }
+  }
+  ASSERT_EQ(Run("grpo", "forms", {"--set", "max_steps=1", "--set", "null_rate_stop=1"}), 0)
+      << ReadAll(folder_ / "log");
+  EXPECT_NE(ReadAll(folder_ / "log").find("8 of 32 problems have no reference"), std::string::npos)
+      << ReadAll(folder_ / "log");
+  const Json line = *ParseJson(Metrics("forms")[0]);
+  EXPECT_LT(line.DoubleOr("null_rate", 1), 0.9);
+}
+
+TEST_F(TrainRun, ATermsMeanIsOverTheRowsItAppliedTo) {
+  {
+    std::ofstream out(folder_ / "problems.jsonl");
+    for (int i = 0; i < 8; ++i) {
+      out << "{\"prompt\": \"1+1=\", \"answer\": \"2\", \"task\": \"math\"}\n"
+          << "{\"prompt\": \"1+2=\", \"task\": \"format\"}\n";
+    }
+  }
+  ASSERT_EQ(Run("grpo", "tasks",
+                {"--set", "max_steps=1", "--set", "reward.rubric=", "--set", "null_rate_stop=1"}),
+            0)
+      << ReadAll(folder_ / "log");
+  const std::string line = Metrics("tasks")[0];
+  EXPECT_NE(line.find("rewards/math/mean"), std::string::npos) << line;
+  EXPECT_NE(line.find("rewards/format/mean"), std::string::npos) << line;
+}
+
+TEST_F(TrainRun, EqualRewardsAreRemarkedOn) {
+  EXPECT_EQ(
+      Run("grpo", "equal",
+          {"--set", "learning_rate=0", "--set", "max_completion_length=1", "--set",
+           "reward.rubric=", "--set", "reward.verifiers=format", "--set", "num_iterations=1"}),
+      0);
+  EXPECT_NE(ReadAll(folder_ / "log").find("nothing is learned"), std::string::npos)
+      << ReadAll(folder_ / "log");
+}
+
+TEST_F(TrainRun, SftCountsWhatItLosesAndRoundsEpochsUp) {
+  {
+    std::ofstream out(folder_ / "sft.jsonl");
+    for (int i = 0; i < 15; ++i) {
+      out << "{\"prompt\": \"" << std::string(i == 0 ? 30 : 2, '1') << "\", \"completion\": \""
+          << std::string(i == 1 ? 40 : 2, '2') << "\"}\n";
+    }
+  }
+  ASSERT_EQ(Run("sft", "epochs",
+                {"--set", "max_steps=-1", "--set", "num_train_epochs=3", "--set",
+                 "per_device_train_batch_size=8", "--set", "max_length=20"}),
+            0)
+      << ReadAll(folder_ / "log");
+  // One of 15 rows is left out: ceil(14 / 8) steps an epoch.
+  EXPECT_EQ(Metrics("epochs").size(), 6u);
+  const std::string log = ReadAll(folder_ / "log");
+  EXPECT_NE(log.find("2 of 15 rows have more than max_length = 20"), std::string::npos) << log;
+  EXPECT_NE(log.find("1 of 15 rows have nothing to learn"), std::string::npos) << log;
+}
+
 TEST_F(TrainRun, GenerateWritesGroups) {
   ASSERT_EQ(Run("sft", "g", {"--set", "max_steps=1"}), 0);
   const std::string out = (folder_ / "groups.jsonl").string();

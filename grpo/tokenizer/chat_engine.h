@@ -1,0 +1,42 @@
+// ChatEngine: chat templates rendered as they are written, by Jinja2 with the settings that transformers gives it, in a box of our own
+// sandbox: a template comes with a model's weights and is trusted as little as what the model says. The box runs the jail's Python, so
+// Jinja2 is the machine's (Debian: python3-jinja2). Thread-safe; a call takes one box, some milliseconds. The clock stands still: a
+// template that asks for the day gets 26 July 2024, Llama 3.1's own default, so that a run can be repeated.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/json.h"
+#include "core/result.h"
+
+namespace assay {
+
+// One rendering: what transformers' apply_chat_template is given.
+struct ChatInput {
+  Json
+      messages;  // an array of objects with "role", "content" and whatever else a row's message has
+  Json tools;    // an array of schemas, or null
+  Json kwargs;   // further variables of the template ({"enable_thinking": false}), or null
+  bool add_generation_prompt = true;
+};
+
+class ChatEngine {
+ public:
+  // The process's engine, started at the first call. Errors: kUnavailable with a hint (no box, no Jinja2 in it); asked again, they stay.
+  static Result<std::shared_ptr<const ChatEngine>> Shared();
+  ~ChatEngine();
+
+  // The texts in order; a template that fails on an input (raise_exception among others) gives an error there. `specials`: the special
+  // tokens by role ("bos_token"). The outer error: kUnavailable, or kInput where the box was ended (a template that loops).
+  Result<std::vector<Result<std::string>>> Render(const std::string& source, const Json& specials,
+                                                  const std::vector<ChatInput>& inputs) const;
+
+ private:
+  ChatEngine();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace assay

@@ -1,0 +1,194 @@
+#include "grpo/tokenizer/chat_renderer.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "core/hash.h"
+#include "core/text.h"
+
+namespace assay {
+namespace {
+
+// Templates whose every probe came out the same when they were compared (tests/grpo/tokenizer/chat_template_test.cc prints the hashes).
+constexpr std::string_view kCompared[] = {""};
+
+Json Turn(const char* role, const char* content) {
+  return Json::MakeObject().Set("role", role).Set("content", content);
+}
+
+// Conversations in which templates differ: default system texts, trimming, thoughts, orders that some refuse.
+std::vector<ChatInput> Probes() {
+  const std::vector<std::vector<Json>> talks = {
+      {Turn("user", "1+1?")},
+      {Turn("user", "  spaces before and behind \n\n")},
+      {Turn("system", " Be \"brief\" {now}. \n"), Turn("user", "a\nb")},
+      {Turn("user", "q"), Turn("assistant", " two \n")},
+      {Turn("user", "q"), Turn("assistant", "<think>\nt1\n</think>\n\n a1"), Turn("user", "r")},
+      {Turn("user", "q"), Turn("assistant", "<think>\nt1\n</think>\n\n a1 ")},
+      {Turn("user", "q"), Turn("assistant", "t</think>a</think>b"), Turn("user", "r"),
+       Turn("assistant", "\n\n x")},
+      {Turn("system", "s"), Turn("user", "q"), Turn("assistant", "a"), Turn("user", "r"),
+       Turn("assistant", "b"), Turn("user", "t")},
+      {Turn("system", ""), Turn("user", "")},
+      {Turn("user", "q"), Turn("system", "late"), Turn("user", "r")},
+      {Turn("user", "q"), Turn("user", "r")},
+      {Turn("assistant", "first"), Turn("user", "r")},
+      {Turn("system", "only")},
+      {Turn("user", "<think> of a number"), Turn("assistant", "<think>open")},
+      {Turn("user", "<tool_response>\nx\n</tool_response>"), Turn("assistant", "y</think>z")},
+  };
+  std::vector<ChatInput> probes;
+  for (const std::vector<Json>& talk : talks) {
+    for (const bool prompt : {true, false}) {
+      ChatInput& input = probes.emplace_back();
+      input.messages = Json(Json::Array(talk));
+      input.add_generation_prompt = prompt;
+    }
+  }
+  return probes;
+}
+
+// Messages of nothing but a role and a text.
+std::optional<std::vector<Message>> PlainMessages(const Json& messages) {
+  const Json::Array* list = messages.AsArray();
+  if (list == nullptr) return std::nullopt;
+  std::vector<Message> plain;
+  for (const Json& item : *list) {
+    const Json* role = item.Find("role");
+    const Json* content = item.Find("content");
+    if (role == nullptr || !role->IsString() || content == nullptr || !content->IsString() ||
+        item.AsObject()->size() != 2) {
+      return std::nullopt;
+    }
+    plain.push_back({*role->AsString(), *content->AsString()});
+  }
+  return plain;
+}
+
+bool IsEmpty(const Json& value) {
+  return value.IsNull() || (value.IsObject() && value.AsObject()->empty()) ||
+         (value.IsArray() && value.AsArray()->empty());
+}
+
+}  // namespace
+
+Json ChatMessages(const std::vector<Message>& messages) {
+  Json list = Json::MakeArray();
+  for (const Message& message : messages)
+    list.Append(Turn(message.role.c_str(), "").Set("content", message.content));
+  return list;
+}
+
+ChatInput PromptInput(const Problem& problem) {
+  const auto value = [&](const char* key) {
+    const Json* found = problem.extra.Find(key);
+    if (found == nullptr) return Json();
+    if (!found->IsString()) return *found;
+    Result<Json> parsed = ParseJson(*found->AsString());
+    return parsed.ok() ? *parsed : Json();
+  };
+  ChatInput input;
+  input.messages = ChatMessages(problem.messages);
+  input.tools = value("tools");
+  if (IsEmpty(input.tools)) input.tools = Json();
+  input.kwargs = value("chat_template_kwargs");
+  return input;
+}
+
+ChatRenderer::ChatRenderer(ChatTemplate chat, std::string tool_source, Json specials)
+    : chat_(std::move(chat)),
+      tool_source_(std::move(tool_source)),
+      specials_(specials.IsObject() ? std::move(specials) : Json::MakeObject()),
+      bos_(specials_.StringOr("bos_token", "")),
+      eos_(specials_.StringOr("eos_token", "")) {}
+
+std::optional<Result<std::string>> ChatRenderer::Ours(const ChatInput& input) const {
+  if (chat_.format == ChatFormat::kNone || !IsEmpty(input.tools) || !IsEmpty(input.kwargs))
+    return std::nullopt;
+  const std::optional<std::vector<Message>> plain = PlainMessages(input.messages);
+  if (!plain) return std::nullopt;
+  return RenderChat(chat_, *plain, input.add_generation_prompt, bos_, eos_);
+}
+
+Result<ChatRenderer::Way> ChatRenderer::Compare() const {
+  const std::string hash = HashBytes128(chat_.source).Hex();
+  if (std::find(std::begin(kCompared), std::end(kCompared), hash) != std::end(kCompared))
+    return Way::kOurs;
+  Result<std::shared_ptr<const ChatEngine>> engine = ChatEngine::Shared();
+  if (!engine.ok()) return engine.error();
+  if (chat_.format == ChatFormat::kNone) return Way::kEngine;
+  const std::vector<ChatInput> probes = Probes();
+  Result<std::vector<Result<std::string>>> texts =
+      (*engine)->Render(chat_.source, specials_, probes);
+  if (!texts.ok()) return texts.error();
+  for (size_t i = 0; i < probes.size(); ++i) {
+    const std::optional<Result<std::string>> ours = Ours(probes[i]);
+    const Result<std::string>& theirs = (*texts)[i];
+    if (ours->ok() != theirs.ok() || (theirs.ok() && **ours != *theirs)) return Way::kEngine;
+  }
+  return Way::kOurs;
+}
+
+Result<ChatRenderer::Way> ChatRenderer::Decide() const {
+  std::call_once(once_, [this] { way_ = Compare(); });
+  return *way_;
+}
+
+Result<std::string> ChatRenderer::Render(const ChatInput& input) const {
+  Result<std::vector<std::string>> texts = RenderAll({input});
+  if (!texts.ok()) return texts.error();
+  return std::move((*texts)[0]);
+}
+
+Result<std::vector<std::string>> ChatRenderer::RenderAll(
+    const std::vector<ChatInput>& inputs) const {
+  if (chat_.source.empty()) {
+    return Error{ErrorCode::kInput, "the tokenizer has no chat template",
+                 "give plain-text prompts, or a tokenizer with a chat_template"};
+  }
+  const Result<Way> way = Decide();
+  if (!way.ok()) return way.error();
+  std::vector<std::string> texts(inputs.size());
+  std::vector<ChatInput> left, left_tools;
+  std::vector<size_t> places, places_tools;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    std::optional<Result<std::string>> ours;
+    if (*way == Way::kOurs) ours = Ours(inputs[i]);
+    if (ours) {
+      if (!ours->ok()) return ours->error();
+      texts[i] = std::move(**ours);
+      continue;
+    }
+    const bool tools = !tool_source_.empty() && !IsEmpty(inputs[i].tools);
+    (tools ? left_tools : left).push_back(inputs[i]);
+    (tools ? places_tools : places).push_back(i);
+  }
+  for (const bool tools : {false, true}) {
+    const std::vector<ChatInput>& mine = tools ? left_tools : left;
+    if (mine.empty()) continue;
+    Result<std::shared_ptr<const ChatEngine>> engine = ChatEngine::Shared();
+    if (!engine.ok()) return engine.error();
+    Result<std::vector<Result<std::string>>> made =
+        (*engine)->Render(tools ? tool_source_ : chat_.source, specials_, mine);
+    if (!made.ok()) return made.error();
+    for (size_t i = 0; i < mine.size(); ++i) {
+      if (!(*made)[i].ok()) return (*made)[i].error();
+      texts[(tools ? places_tools : places)[i]] = std::move(*(*made)[i]);
+    }
+  }
+  return texts;
+}
+
+Result<std::string> ChatRenderer::TurnEnd() const {
+  constexpr std::string_view kMark = "uniquereply";
+  ChatInput input;
+  input.messages = Json(Json::Array{Turn("user", "q"), Turn("assistant", "uniquereply")});
+  input.add_generation_prompt = false;
+  Result<std::string> text = Render(input);
+  if (!text.ok()) return text.error();
+  const size_t at = text->rfind(kMark);
+  return at == std::string::npos ? std::string() : text->substr(at + kMark.size());
+}
+
+}  // namespace assay

@@ -1,0 +1,56 @@
+// ChatRenderer: a tokenizer's chat template at work. A recognised family's template (grpo/tokenizer/chat_template.h) is written by our own
+// code, once it gave the same bytes as the engine (chat_engine.h) for a set of conversations made to tell templates apart; everything
+// else, and every input with tools, tool calls or further variables, is rendered by the engine. Nothing is guessed: where there is no
+// engine and the template is not one that was compared before (known by its hash), messages are an error. Thread-safe.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/json.h"
+#include "core/result.h"
+#include "core/types.h"
+#include "grpo/tokenizer/chat_engine.h"
+#include "grpo/tokenizer/chat_template.h"
+
+namespace assay {
+
+// Messages as templates see them.
+Json ChatMessages(const std::vector<Message>& messages);
+// What the template is given for a problem's prompt: its messages, with the row's `tools` and `chat_template_kwargs` (objects, or JSON in
+// a string).
+ChatInput PromptInput(const Problem& problem);
+
+class ChatRenderer {
+ public:
+  // `tool_source`: the template named "tool_use", used for inputs with tools; "" if there is none. `specials` as in ChatEngine::Render.
+  ChatRenderer(ChatTemplate chat, std::string tool_source, Json specials);
+
+  // Errors: kInput (no template, messages that it refuses), kUnavailable (no engine, with what to install).
+  Result<std::string> Render(const ChatInput& input) const;
+  // Several at one go: one box for all that needs the engine.
+  Result<std::vector<std::string>> RenderAll(const std::vector<ChatInput>& inputs) const;
+  // What the template writes behind an assistant's turn ("<|im_end|>\n"); "" if that cannot be told.
+  Result<std::string> TurnEnd() const;
+
+ private:
+  enum class Way { kOurs, kEngine };
+  // Compares at the first call.
+  Result<Way> Decide() const;
+  Result<Way> Compare() const;
+  // Empty: this input is the engine's.
+  std::optional<Result<std::string>> Ours(const ChatInput& input) const;
+
+  const ChatTemplate chat_;
+  const std::string tool_source_;
+  const Json specials_;
+  std::string bos_, eos_;
+  mutable std::once_flag once_;
+  mutable std::optional<Result<Way>> way_;
+};
+
+}  // namespace assay

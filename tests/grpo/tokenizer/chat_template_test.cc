@@ -1,0 +1,207 @@
+// Chat templates at work: whatever a template does beyond its family's usual form comes out as Jinja2 renders it, or is an error.
+// The templates are made up in the forms that published ones have.
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "grpo/run/sft_rows.h"
+#include "grpo/tokenizer/chat_engine.h"
+#include "grpo/tokenizer/chat_renderer.h"
+
+namespace assay {
+namespace {
+
+class ChatTemplates : public testing::Test {
+ protected:
+  void SetUp() override {
+    Result<std::shared_ptr<const ChatEngine>> engine = ChatEngine::Shared();
+    if (!engine.ok()) GTEST_SKIP() << engine.error().message << ": " << engine.error().hint;
+  }
+  static ChatInput Input(const std::string& messages, bool prompt = true) {
+    ChatInput input;
+    input.messages = *ParseJson(messages);
+    input.add_generation_prompt = prompt;
+    return input;
+  }
+  static std::string Render(const std::string& source, const ChatInput& input) {
+    Json specials = Json::MakeObject();
+    specials.Set("bos_token", "<B>").Set("eos_token", "<E>");
+    const ChatRenderer renderer(RecognizeChatTemplate(source), "", specials);
+    Result<std::string> text = renderer.Render(input);
+    return text.ok() ? *text : "error: " + text.error().message;
+  }
+};
+
+constexpr char kUser[] = R"([{"role": "user", "content": " hi "}])";
+constexpr char kTurns[] =
+    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>' + "
+    "'\n' }}{% endfor %}";
+
+TEST_F(ChatTemplates, ADefaultSystemTextWithBracesIsKept) {
+  const std::string source =
+      std::string(
+          R"({%- if messages[0]['role'] != 'system' %}{{- '<|im_start|>system\nSay \\boxed{}, "please".<|im_end|>\n' }}{%- endif %})") +
+      kTurns + "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
+  EXPECT_EQ(Render(source, Input(kUser)),
+            "<|im_start|>system\nSay \\boxed{}, \"please\".<|im_end|>\n<|im_start|>user\n hi "
+            "<|im_end|>\n<|im_start|>assistant\n");
+}
+
+TEST_F(ChatTemplates, AnOpenedThoughtIsKept) {
+  const std::string source =
+      std::string(kTurns) +
+      "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n<think>\n' }}{% endif %}";
+  EXPECT_EQ(Render(source, Input(kUser)),
+            "<|im_start|>user\n hi <|im_end|>\n<|im_start|>assistant\n<think>\n");
+}
+
+TEST_F(ChatTemplates, BosTrimAndFixedTextAreKept) {
+  const std::string source =
+      "{{ bos_token }}Note: {% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + "
+      "m['content'] | trim + '<|im_end|>' + '\n' }}{% endfor %}{% if add_generation_prompt %}{{ "
+      "'<|im_start|>assistant\n' }}{% endif %}";
+  EXPECT_EQ(Render(source, Input(kUser)),
+            "<B>Note: <|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n");
+}
+
+TEST_F(ChatTemplates, MarksThatAnotherFamilyHasTooAreNoProof) {
+  // Tulu's form: only the assistant's turns end in EOS.
+  const std::string source =
+      "{% for m in messages %}{% if m['role'] == 'assistant' %}{{ '<|assistant|>\n' + m['content'] "
+      "+ (eos_token if loop.last else eos_token + '\n') }}{% else %}{{ '<|' + m['role'] + '|>\n' + "
+      "m['content'] + '\n' }}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ "
+      "'<|assistant|>\n' }}{% endif %}{# <|user|> #}";
+  EXPECT_EQ(RecognizeChatTemplate(source).format, ChatFormat::kZephyr);
+  EXPECT_EQ(Render(source, Input(kUser)), "<|user|>\n hi \n<|assistant|>\n");
+}
+
+TEST_F(ChatTemplates, ToolsCallsAndVariablesReachTheTemplate) {
+  const std::string source =
+      "{% if tools %}{{ tools | tojson }}\n{% endif %}{% for m in messages %}[{{ m.role }}]{% if "
+      "m.tool_calls %}{% for c in m.tool_calls %}{{ c.function.name }}({{ c.function.arguments | "
+      "tojson }}){% endfor %}{% else %}{{ m.content }}{% endif %}{% endfor %}{% if enable_thinking "
+      "is defined and not enable_thinking %}<think></think>{% endif %}";
+  ChatInput input = Input(
+      R"([{"role": "user", "content": "q"}, {"role": "assistant", "tool_calls": [{"type": "function", "function": {"name": "add", "arguments": {"b": 2, "a": "é"}}}]}, {"role": "tool", "name": "add", "content": "3"}])");
+  input.tools = *ParseJson(R"([{"type": "function", "function": {"name": "add"}}])");
+  input.kwargs = *ParseJson(R"({"enable_thinking": false})");
+  EXPECT_EQ(Render(source, input),
+            "[{\"type\": \"function\", \"function\": {\"name\": \"add\"}}]\n"
+            "[user]q[assistant]add({\"b\": 2, \"a\": \"é\"})[tool]3<think></think>");
+}
+
+TEST_F(ChatTemplates, WhatATemplateRefusesOrCannotDoIsAnError) {
+  EXPECT_EQ(Render("{{ raise_exception('no such role') }}", Input(kUser)),
+            "error: the chat template refuses these messages: TemplateError: no such role");
+  EXPECT_NE(Render("{% for m in %}", Input(kUser)).find("error: "), std::string::npos);
+  EXPECT_NE(Render("{{ ''.__class__.__mro__ }}", Input(kUser)).find("SecurityError"),
+            std::string::npos);
+  const std::string endless =
+      "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}";
+  EXPECT_NE(Render(endless, Input(kUser)).find("error: rendering the chat template was ended"),
+            std::string::npos);
+  EXPECT_NE(Render("", Input(kUser)).find("no chat template"), std::string::npos);
+}
+
+TEST_F(ChatTemplates, TheClockStandsStill) {
+  EXPECT_EQ(Render("{{ strftime_now('%d %b %Y') }}", Input(kUser)), "26 Jul 2024");
+}
+
+TEST_F(ChatTemplates, TheEndOfATurnIsTheTemplates) {
+  Json specials = Json::MakeObject();
+  specials.Set("eos_token", "<E>");
+  const ChatRenderer chatml(RecognizeChatTemplate(kTurns), "", specials);
+  EXPECT_EQ(*chatml.TurnEnd(), "<|im_end|>\n");
+  const ChatRenderer own(
+      RecognizeChatTemplate("{% for m in messages %}{{ m.content + eos_token }}{% endfor %}"), "",
+      specials);
+  EXPECT_EQ(*own.TurnEnd(), "<E>");
+}
+
+// --- supervised rows --------------------------------------------------------------------------------------------------
+
+class ChatRows : public ChatTemplates {
+ protected:
+  // Characters and the marks of the template.
+  static std::shared_ptr<const Tokenizer> Make(const std::string& source,
+                                               const std::vector<std::string>& marks) {
+    Json vocab = Json::MakeObject(), added = Json::MakeArray();
+    int64_t id = 0;
+    for (char c = '!'; c <= '~'; ++c) vocab.Set(std::string(1, c), id++);
+    vocab.Set("\xC4\xA0", id++).Set("\xC4\x8A", id++);  // space, newline
+    for (const std::string& mark : marks)
+      added.Append(Json::MakeObject().Set("id", id++).Set("content", mark).Set("special", true));
+    Json model = Json::MakeObject();
+    model.Set("type", "BPE").Set("vocab", vocab).Set("merges", Json::MakeArray());
+    Json json = Json::MakeObject();
+    json.Set("model", model).Set("added_tokens", added);
+    json.Set("pre_tokenizer",
+             Json::MakeObject().Set("type", "ByteLevel").Set("add_prefix_space", false));
+    json.Set("decoder", Json::MakeObject().Set("type", "ByteLevel"));
+    Json config = Json::MakeObject();
+    config.Set("chat_template", source).Set("eos_token", marks.back());
+    Result<std::shared_ptr<const Tokenizer>> made = Tokenizer::FromJson(json, config);
+    EXPECT_TRUE(made.ok()) << (made.ok() ? "" : made.error().message);
+    return made.ok() ? *made : nullptr;
+  }
+  // What is learned of the row, as text.
+  static std::string Learned(const Tokenizer& tokenizer, const SftRow& row) {
+    std::string text;
+    for (size_t i = row.labels_from; i < row.ids.size(); ++i) {
+      if (row.learn.empty() || row.learn[i] != 0) text += tokenizer.TokenBytes(row.ids[i]);
+    }
+    return text;
+  }
+};
+
+constexpr char kTalk[] =
+    R"([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}, {"role": "assistant", "content": "d"}])";
+
+TEST_F(ChatRows, EndInTheTemplatesEndOfTurn) {
+  // Llama 3's form: turns end in <|eot_id|>, the tokenizer's EOS is another token.
+  const auto tokenizer = Make(
+      "{% for m in messages %}{{ '<|start_header_id|>' + m['role'] + '<|end_header_id|>\n\n' + "
+      "m['content'] | trim + '<|eot_id|>' }}{% endfor %}{% if add_generation_prompt %}{{ "
+      "'<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}",
+      {"<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<|end_of_text|>"});
+  ASSERT_NE(tokenizer, nullptr);
+  SftChat chat;
+  chat.messages = *ParseJson(kTalk);
+  chat.learned = {1, 3};
+  EXPECT_EQ(Learned(*tokenizer, *EncodeChat(*tokenizer, chat, tokenizer->eos_id())),
+            "b<|eot_id|>d<|eot_id|>");
+  chat.learned = {3};
+  EXPECT_EQ(Learned(*tokenizer, *EncodeChat(*tokenizer, chat, tokenizer->eos_id())), "d<|eot_id|>");
+}
+
+TEST_F(ChatRows, ThoughtsThatTheTemplateCutsAreLearnedInTheLastTurn) {
+  // R1's form: the generation prompt opens <think>, written turns lose what stands before </think>.
+  const auto tokenizer = Make(
+      "{% for m in messages %}{% if m['role'] == 'user' %}{{ '<U>' + m['content'] }}{% else %}{{ "
+      "'<A>' + m['content'].split('</think>')[-1] + '<E>' }}{% endif %}{% endfor %}{% if "
+      "add_generation_prompt %}{{ '<A><think>\n' }}{% endif %}",
+      {"<U>", "<A>", "<E>"});
+  ASSERT_NE(tokenizer, nullptr);
+  SftChat chat;
+  chat.messages = *ParseJson(
+      R"([{"role": "user", "content": "a"}, {"role": "assistant", "content": "<think>\nx</think>b"}, {"role": "user", "content": "c"}, {"role": "assistant", "content": "<think>\ny</think>d"}])");
+  chat.learned = {1, 3};
+  EXPECT_EQ(Learned(*tokenizer, *EncodeChat(*tokenizer, chat, tokenizer->eos_id())),
+            "b<E>y</think>d<E>");
+}
+
+TEST_F(ChatRows, ATemplateWithoutAnEndGetsTheTokenizers) {
+  const auto tokenizer = Make(
+      "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '\n' }}{% endfor %}{% if "
+      "add_generation_prompt %}{{ 'assistant: ' }}{% endif %}",
+      {"<E>"});
+  ASSERT_NE(tokenizer, nullptr);
+  SftChat chat;
+  chat.messages = *ParseJson(kTalk);
+  chat.learned = {3};
+  EXPECT_EQ(Learned(*tokenizer, *EncodeChat(*tokenizer, chat, tokenizer->eos_id())), "d\n<E>");
+}
+
+}  // namespace
+}  // namespace assay
