@@ -23,6 +23,7 @@ struct Prose {
   int values = 0;
   int words = 0;
   bool qualified = false;  // "at least", "up to" before the first value
+  bool nothing = false;    // "no ..": the first word
   bool property = false;   // "divisible by"
   bool modified = false;   // "twice", "half of" right before it
   bool denied = false;
@@ -55,6 +56,7 @@ Prose Survey(std::string_view text, size_t at, size_t end) {
     }
     const bool first = ++prose.words == 1;
     i = word_end;
+    prose.nothing = prose.nothing || (first && word == "no");
     if (IsCopula(word) || word == "leaving" || word == "leaves") prose.copula = i;
     if (prose.values == 0) {
       prose.qualified = prose.qualified || IsQualifier(word) || (word == "to" && up);
@@ -66,6 +68,15 @@ Prose Survey(std::string_view text, size_t at, size_t end) {
     prose.spoken = prose.spoken || (first && OneOf(word, {"i", "we", "i'm"}));
   }
   return prose;
+}
+
+// Where a verb glued to the end of text[at, end) begins ("oddです"), or `end`.
+size_t WithoutFinalVerb(std::string_view text, size_t at, size_t end) {
+  const std::string_view piece = text.substr(at, end - at);
+  for (const std::string_view verb : {"です", "である", "입니다", "이다", " है", " होगा"}) {
+    if (EndsWith(piece, verb)) return end - verb.size();
+  }
+  return end;
 }
 
 // Prose before the answer: behind the last copula, else the last `=`, else the only (or, in the lenient modes, the first)
@@ -80,8 +91,13 @@ bool ReadProse(Reply* reply, size_t at, size_t end, Candidate* out, int depth) {
   if (prose.copula != kNone && depth < kMaxDepth &&
       ReadAnnounced(reply, prose.copula, out, depth + 1))
     return true;
+  size_t adjective_end = at;
+  if (DescribesValue(WordAt(text, at, end, &adjective_end)) && prose.values == 1 &&
+      ReadDirect(text, SkipSpace(text, adjective_end, end), end).end == end)
+    return TakeSpan(*reply, Rule::kAnchor, at, end, out);
   if (reply->strict) return false;
-  if (prose.qualified || ((prose.modified || prose.property) && prose.values > 0)) {
+  if ((prose.qualified && (prose.values > 0 || !prose.nothing)) ||
+      ((prose.modified || prose.property) && prose.values > 0)) {
     reply->refusal = "hedged";
     return false;
   }
@@ -92,7 +108,7 @@ bool ReadProse(Reply* reply, size_t at, size_t end, Candidate* out, int depth) {
     return span.end > value && TakeSpan(*reply, Rule::kAnchor, value, span.end, out, span.unit);
   }
   if (prose.values == 0 && prose.words > 0 && prose.words <= 6 && !(prose.spoken && prose.denied))
-    return TakeSpan(*reply, Rule::kAnchor, at, end, out);
+    return TakeSpan(*reply, Rule::kAnchor, at, WithoutFinalVerb(text, at, end), out);
   return false;
 }
 
@@ -194,7 +210,11 @@ bool IsOneOfSeveral(std::string_view rest) {
 // True if a colon or a tag stands right before `at`.
 bool Labelled(std::string_view text, size_t at) {
   while (at > 0 && (text[at - 1] == ' ' || text[at - 1] == '*')) --at;
-  return at > 0 && (text[at - 1] == ':' || text[at - 1] == '>');
+  const std::string_view before = text.substr(0, at);
+  for (const std::string_view label : {":", ">", "：", "】", "〗", "คือ"}) {
+    if (EndsWith(before, label)) return true;
+  }
+  return false;
 }
 
 }  // namespace

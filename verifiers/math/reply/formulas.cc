@@ -80,7 +80,7 @@ bool FormulaReader::ReadInlineDollar(size_t at, Formula* formula) {
   // "$5 and $7": the second sign belongs to what follows it. Prose between two signs: both are currency.
   if (i + 1 < end_ && IsDigit(text_[i + 1])) return false;
   const std::string_view inner = text_.substr(at + 1, i - at - 1);
-  if (CountWords(inner) >= 2 && inner.find('\\') == kNone) return false;
+  if (CountWords(inner) >= 2 && inner.find('\\') == kNone && inner.find(' ') != kNone) return false;
   *formula = {at, at + 1, i, i + 1};
   return true;
 }

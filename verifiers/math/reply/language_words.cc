@@ -208,6 +208,10 @@ bool IsProperty(std::string_view word) {
                       "remainder"});
 }
 
+bool DescribesValue(std::string_view word) {
+  return OneOf(word, {"odd", "even", "all", "prime", "positive", "negative", "any", "every"});
+}
+
 bool IsQuoting(std::string_view word) {
   return OneOf(word, {"reference", "gold", "golden", "truth", "expected", "given", "provided",
                       "sample", "example", "wrong", "incorrect", "previous", "student's", "user's",

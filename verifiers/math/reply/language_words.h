@@ -57,6 +57,8 @@ bool IsModifier(std::string_view word);
 bool IsQualifier(std::string_view word);
 // Words that say something about a value instead of giving it: "divisible by 5".
 bool IsProperty(std::string_view word);
+// Adjectives that with a value behind them are an answer: "odd $n$".
+bool DescribesValue(std::string_view word);
 // Whose answer is quoted when "answer" follows one of these.
 bool IsQuoting(std::string_view word);
 

@@ -44,9 +44,17 @@ bool StandsAlone(const Reply& reply, const PhraseHit& hit) {
   return MayStandBeforeAnswer(last);
 }
 
-// A single letter, or a sign, set right behind the word for "answer".
-bool BeginsPlainAnswer(std::string_view word, char c) {
-  return word.size() == 1 || (word.empty() && (c == '-' || c == '(' || c == '|' || c == '{'));
+// What is set right behind the word for "answer" and begins a value: a single letter, a function, a sign; between letters of
+// another script any word in Latin ones.
+bool BeginsPlainAnswer(std::string_view text, size_t at, size_t end, std::string_view language) {
+  size_t word_end = at;
+  const std::string word = WordAt(text, at, end, &word_end);
+  if (word.empty())
+    return std::string_view("-(|{[").find(text[at]) != kNone ||
+           (text[at] == '.' && at + 1 < end && IsDigit(text[at + 1]));
+  if (!IsLetter(word[0])) return false;
+  const bool latin = OneOf(language, {"tr", "id", "sw"});
+  return word.size() == 1 || IsFunctionWord(word) || !latin;
 }
 
 // Where the answer of an anchor begins; npos if it announces none (reply->refusal then says why, if there is more to say).
@@ -66,6 +74,8 @@ size_t ContentBegin(Reply* reply, const PhraseHit& hit) {
     i = SkipMarkup(text, i, end);
     if (i >= end) break;
     const char c = text[i];
+    if (behind && words == 0 && i > hit.end && BeginsPlainAnswer(text, i, end, hit.language))
+      return i;
     if (c == ':' || c == '=') return i + 1;
     if (HasAt(text, i, "：") || HasAt(text, i, "≈") || HasAt(text, i, "—")) return i + 3;
     if (c == '\n') {
@@ -78,7 +88,6 @@ size_t ContentBegin(Reply* reply, const PhraseHit& hit) {
       return words == 0 && (behind || StandsAlone(*reply, hit)) ? i : kNone;
     size_t word_end = i;
     const std::string word = WordAt(text, i, end, &word_end);
-    if (behind && words == 0 && i > hit.end && BeginsPlainAnswer(word, c)) return i;
     if (word.empty()) {
       ++i;
       continue;

@@ -69,6 +69,7 @@ bool LastFormula(const Reply& reply, size_t from, Candidate* out) {
   Formula formula;
   Formula first{};  // of the list that the last formula ends
   Formula last{};
+  bool condition = false;  // "where .." has begun
   for (size_t i = from; i < reply.hi;) {
     if ((text[i] != '$' && text[i] != '\\') || (i > 0 && text[i] == '$' && text[i - 1] == '\\') ||
         !formulas.ReadAt(i, &formula)) {
@@ -78,7 +79,9 @@ bool LastFormula(const Reply& reply, size_t from, Candidate* out) {
     i = formula.end;
     const std::string gap =
         last.end == 0 ? "." : AsciiLower(Trim(text.substr(last.end, formula.begin - last.end)));
-    if (last.end != 0 && BeginsCondition(gap)) continue;
+    const bool same_sentence = gap.find(". ") == kNone && gap.find('\n') == kNone;
+    condition = last.end != 0 && (BeginsCondition(gap) || (condition && same_sentence));
+    if (condition) continue;
     if (Trim(text.substr(formula.inner_begin, formula.inner_end - formula.inner_begin)).empty())
       continue;
     if (!OneOf(gap, {",", "and", "or", ", and", ", or", ";"})) first = formula;
@@ -150,7 +153,14 @@ bool FinalEquals(const Reply& reply, size_t from, Candidate* out) {
   std::vector<size_t> values;  // where one may begin
   bool there = false;          // "there are 12 of them" announces nothing
   size_t conclusion = kNone;   // behind "therefore", for want of a verb
+  FormulaReader formulas(text, end);
+  Formula formula;
   for (size_t i = begin; i < end && values.size() < 16;) {
+    // What stands in a formula is for the rule of formulas.
+    if (formulas.ReadAt(i, &formula)) {
+      i = formula.end;
+      continue;
+    }
     size_t word_end = i;
     const std::string word = WordAt(text, i, end, &word_end);
     if (word.empty()) {

@@ -12,7 +12,15 @@
 namespace assay::math {
 namespace {
 
-constexpr size_t kMaxWholeBytes = 400;
+constexpr size_t kMaxWholeBytes = 2000;
+
+// "odd $n$", "all $x > 2$": a value with an adjective that belongs to it.
+bool IsDescribed(std::string_view text, size_t begin, size_t end) {
+  size_t word_end = begin;
+  if (!DescribesValue(WordAt(text, begin, end, &word_end))) return false;
+  const size_t value = SkipSpace(text, word_end, end);
+  return ReadDirect(text, value, end).end == end;
+}
 
 }  // namespace
 
@@ -29,7 +37,8 @@ bool ByWhole(const Reply& reply, Extraction* out) {
                       CleanAnswer(text.substr(span.end, end - span.end)).empty();
   const bool words =
       span.end == 0 && whole.size() <= 40 && whole.find_first_of("0123456789$") == kNone;
-  if (!direct && !words) return false;
+  const bool described = span.end == 0 && IsDescribed(text, begin, end);
+  if (!direct && !words && !described) return false;
   for (const PhraseHit& hit : reply.hits) {
     if (hit.begin >= begin && hit.phrase != Phrase::kThinkOpen) return false;  // another rule's
   }

@@ -10,7 +10,7 @@
 namespace assay::math {
 
 // A sentence is cut after so many bytes.
-inline constexpr size_t kMaxClauseBytes = 1024;
+inline constexpr size_t kMaxClauseBytes = 2048;
 
 // Behind spaces, and behind markup that opens or closes emphasis or code (`**`, `_`, backticks, quotes).
 size_t SkipSpace(std::string_view text, size_t at, size_t end);

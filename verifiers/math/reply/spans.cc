@@ -116,7 +116,8 @@ class DirectWalk {
   // "15'tir": letters glued to a value by an apostrophe; a prime is followed by at most one letter.
   bool SuffixFollows() const {
     size_t word_end = at_ + 1;
-    return WordAt(text_, at_ + 1, end_, &word_end).size() >= 2;
+    return WordAt(text_, at_ + 1, end_, &word_end).size() >= 2 &&
+           static_cast<unsigned char>(text_[at_ + 1]) < 0xE0;
   }
 
   bool Take(size_t size, bool good) {
@@ -266,7 +267,8 @@ class DirectWalk {
         (text_[at_] == 'a' || text_[at_] == 'A' || text_[at_] == 'I')) {
       size_t next_end = 0;
       const std::string next = WordAt(text_, word_end + 1, end_, &next_end);
-      if (next.size() >= 2 && !IsStopWord(next) && !IsConnector(next) && !IsFunctionWord(next))
+      if (next.size() >= 2 && IsLetter(next[0]) && !IsStopWord(next) && !IsConnector(next) &&
+          !IsFunctionWord(next))
         return false;
     }
     // "i.e.", "e.g."

@@ -23,6 +23,13 @@ std::string Source(const std::string& text) {
   out.reserve(text.size());
   for (size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
+    if (c == '\\' && i + 1 < text.size() && !IsSpace(text[i + 1])) {
+      // Delimiters of formulas say nothing; `\\[` ends a row.
+      if (std::string_view("()[]").find(text[i + 1]) == std::string_view::npos)
+        out.append(text, i, text[i + 1] == '\\' ? 2 : 1);
+      if (std::string_view("()[]\\").find(text[i + 1]) != std::string_view::npos) ++i;
+      continue;
+    }
     if (!IsSpace(c)) {
       if (c != '$') out.push_back(c);
       continue;
