@@ -23,6 +23,8 @@ struct Prose {
   int values = 0;
   int words = 0;
   bool qualified = false;  // "at least", "up to" before the first value
+  bool hedged = false;     // "it could be"
+  bool elsewhere = false;  // "on page 3": the first word
   bool nothing = false;    // "no ..": the first word
   bool property = false;   // "divisible by"
   bool modified = false;   // "twice", "half of" right before it
@@ -47,7 +49,11 @@ Prose Survey(std::string_view text, size_t at, size_t end) {
         ++i;
       continue;
     }
-    if (text[i] == '=') prose.copula = i + 1;
+    if (text[i] == '=' || text[i] == ':') prose.copula = i + 1;
+    // "the sum, 57"
+    if (text[i] == ',' && prose.words > 0 && prose.values == 0 &&
+        ReadDirect(text, SkipSpace(text, i + 1, end), end).end == end)
+      prose.copula = i + 1;
     size_t word_end = i;
     const std::string word = WordAt(text, i, end, &word_end);
     if (word.empty()) {
@@ -57,9 +63,12 @@ Prose Survey(std::string_view text, size_t at, size_t end) {
     const bool first = ++prose.words == 1;
     i = word_end;
     prose.nothing = prose.nothing || (first && word == "no");
-    if (IsCopula(word) || word == "leaving" || word == "leaves") prose.copula = i;
+    if (IsCopula(word) || OneOf(word, {"leaving", "leaves", "namely"})) prose.copula = i;
     if (prose.values == 0) {
       prose.qualified = prose.qualified || IsQualifier(word) || (word == "to" && up);
+      prose.hedged = prose.hedged || IsHedge(word);
+      prose.elsewhere = prose.elsewhere || (first && OneOf(word, {"found", "on", "worth", "located",
+                                                                  "listed", "shown", "explained"}));
       prose.property = prose.property || IsProperty(word);
       prose.modified = IsModifier(word) || (prose.modified && word == "of");
     }
@@ -88,13 +97,19 @@ bool ReadProse(Reply* reply, size_t at, size_t end, Candidate* out, int depth) {
     reply->refusal = "negated";
     return false;
   }
+  if (prose.hedged && prose.values > 0) {
+    reply->refusal = "hedged";
+    return false;
+  }
   if (prose.copula != kNone && depth < kMaxDepth &&
       ReadAnnounced(reply, prose.copula, out, depth + 1))
     return true;
+  if (prose.elsewhere && prose.values > 0) return false;
   size_t adjective_end = at;
   if (DescribesValue(WordAt(text, at, end, &adjective_end)) && prose.values == 1 &&
-      ReadDirect(text, SkipSpace(text, adjective_end, end), end).end == end)
-    return TakeSpan(*reply, Rule::kAnchor, at, end, out);
+      ReadDirect(text, SkipSpace(text, adjective_end, end), end).end >=
+          WithoutFinalVerb(text, at, end))
+    return TakeSpan(*reply, Rule::kAnchor, at, WithoutFinalVerb(text, at, end), out);
   if (reply->strict) return false;
   if ((prose.qualified && (prose.values > 0 || !prose.nothing)) ||
       ((prose.modified || prose.property) && prose.values > 0)) {
@@ -135,19 +150,6 @@ bool ReadBullets(const Reply& reply, size_t at, Candidate* out) {
   return !out->text.empty();
 }
 
-// Behind "not 42, it is", "not 42 but": where the right answer begins.
-size_t Instead(std::string_view text, size_t at, size_t end) {
-  bool it = false;
-  for (size_t i = at; i < end;) {
-    size_t word_end = i;
-    const std::string word = WordAt(text, i, end, &word_end);
-    i = std::max(i + 1, word_end);
-    if (word == "but" || word == "it's" || (it && word == "is")) return word_end;
-    it = word == "it" || (it && word.empty());
-  }
-  return kNone;
-}
-
 // Moves *at behind words that say nothing ("therefore exactly"). False: no answer follows, or it is doubted or denied;
 // *instead is then where the right one begins, if one is given.
 bool SkipSilentWords(Reply* reply, size_t* at, size_t end, size_t* instead) {
@@ -156,10 +158,16 @@ bool SkipSilentWords(Reply* reply, size_t* at, size_t end, size_t* instead) {
     size_t word_end = *at;
     const std::string word = WordAt(text, *at, end, &word_end);
     if (word.empty()) break;
-    if (SaysNothing(word)) return false;
+    if (SaysNothing(word) || OneOf(word, {"as", "follows"})) {
+      // "The answer is correct: 10", "as follows:"
+      const bool leads = (word_end < end && text[word_end] == ':') || word == "as";
+      if (!leads) return false;
+      *at = SkipMarkup(text, word_end + (word == "as" ? 0 : 1), end);
+      continue;
+    }
     if (IsNegation(word)) {
       reply->refusal = "negated";
-      *instead = Instead(text, word_end, end);
+      *instead = InsteadOf(text, word_end, end);
       return false;
     }
     if (IsHedge(word)) {
@@ -207,6 +215,44 @@ bool IsOneOfSeveral(std::string_view rest) {
   return false;
 }
 
+// "30ではなく36": behind the denial of what stands before; 0: there is none.
+size_t InsteadBehind(std::string_view rest) {
+  for (const std::string_view denial :
+       {"ではなく", "じゃなくて", "이 아니라", "가 아니라", " 아니라"}) {
+    if (StartsWith(rest, denial)) return denial.size();
+  }
+  return 0;
+}
+
+// " out of 20", " of 200", ", unless ..", ", give or take 1": the value is part of another one, or not asserted.
+bool IsDoubtedBehind(std::string_view rest) {
+  std::string before;
+  for (size_t i = 0; i < rest.size();) {
+    size_t word_end = i;
+    const std::string word = WordAt(rest, i, rest.size(), &word_end);
+    if (word.empty() && IsDigit(rest[i]) && before == "of") return true;
+    i = std::max(i + 1, word_end);
+    if (word.empty()) continue;
+    if (OneOf(word, {"unless", "alternatively", "tentatively"}) ||
+        (word == "take" && before == "or"))
+      return true;
+    // Only what follows at once is part of the value.
+    before = before.empty() || before == "out" || before == "percent" || before == "per" ||
+                     before == "cent"
+                 ? word
+             : word == "or" ? word
+                            : "-";
+  }
+  return false;
+}
+
+// The next sentence begins with "or": "18... or 19".
+bool OrFollows(std::string_view text, size_t at, size_t end) {
+  size_t i = at;
+  while (i < end && i < at + 16 && (text[i] == '.' || text[i] == '$' || IsSpace(text[i]))) ++i;
+  return WordIs(text, i, end, "or");
+}
+
 // True if a colon or a tag stands right before `at`.
 bool Labelled(std::string_view text, size_t at) {
   while (at > 0 && (text[at - 1] == ' ' || text[at - 1] == '*')) --at;
@@ -218,6 +264,19 @@ bool Labelled(std::string_view text, size_t at) {
 }
 
 }  // namespace
+
+size_t InsteadOf(std::string_view text, size_t at, size_t end) {
+  bool it = false;
+  for (size_t i = at; i < end;) {
+    size_t word_end = i;
+    const std::string word = WordAt(text, i, end, &word_end);
+    i = std::max(i + 1, word_end);
+    if (word == "而" && !WordIs(text, word_end, end, "是")) continue;
+    if (IsInstead(word) || (it && word == "is")) return word_end;
+    it = word == "it" || (it && word.empty());
+  }
+  return kNone;
+}
 
 bool ReadAnnounced(Reply* reply, size_t at, Candidate* out, int depth) {
   const std::string_view text = reply->text;
@@ -259,7 +318,9 @@ bool ReadAnnounced(Reply* reply, size_t at, Candidate* out, int depth) {
     return false;
   }
   const std::string_view rest = text.substr(span.end, end - span.end);
-  if (IsOneOfSeveral(rest)) {
+  if (const size_t instead = InsteadBehind(rest); instead != 0 && depth < kMaxDepth)
+    return ReadAnnounced(reply, span.end + instead, out, depth + 1);
+  if (IsOneOfSeveral(rest) || IsDoubtedBehind(rest) || OrFollows(text, end, reply->hi)) {
     reply->refusal = "hedged";
     return false;
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string_view>
 
 #include "verifiers/math/reply/rules.h"
 
@@ -11,5 +12,8 @@ namespace assay::math {
 // holds one. False: there is none, or it is denied or doubted (reply->refusal says so). `depth` bounds how often "4, no, 5"
 // and "which is" lead on; callers pass 0.
 bool ReadAnnounced(Reply* reply, size_t at, Candidate* out, int depth);
+
+// Behind "not 42, it is", "nicht 42, sondern": where the right answer begins; npos if the sentence names none.
+size_t InsteadOf(std::string_view text, size_t at, size_t end);
 
 }  // namespace assay::math

@@ -23,6 +23,16 @@ void FindAnswerPart(Reply* reply) {
       reply->hi = hit.begin;
     }
   }
+  // What an HTML comment holds is not said.
+  size_t open = text.find("<!--");
+  for (int comments = 0; open != kNone && comments < kMaxAnchors; ++comments) {
+    const size_t close = text.find("-->", open);
+    const size_t stop = close == kNone ? text.size() : close;
+    std::erase_if(reply->hits, [open, stop](const PhraseHit& hit) {
+      return hit.begin > open && hit.begin < stop;
+    });
+    open = close == kNone ? kNone : text.find("<!--", close);
+  }
 }
 
 }  // namespace assay::math

@@ -24,6 +24,9 @@ std::string WithoutEnds(const std::string& out) {
     --end;
     if (end >= 1 && out[end - 1] == '\\') --end;
   }
+  // Emphasis whose opening was skipped: "*36*".
+  while (end >= begin + 2 && (out[end - 1] == '*' || (out[end - 1] == '_' && out[end - 2] == '_')))
+    end -= out[end - 1] == '*' ? 1 : 2;
   while (end > begin && (IsSpace(out[end - 1]) || out[end - 1] == ',' || out[end - 1] == ';' ||
                          out[end - 1] == ':' ||
                          (out[end - 1] == '.' && !(end >= begin + 2 && out[end - 2] == '\\')))) {

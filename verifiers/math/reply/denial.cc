@@ -46,6 +46,91 @@ bool IsInstruction(const Reply& reply, size_t at) {
   return told && answer && !own && (yours || example);
 }
 
+// What stands before "answer" in its sentence, heard word by word.
+class Preface {
+ public:
+  void HearSign(char sign) {
+    // "if n is odd, the answer is 4" depends on it; "..; but n is even, so the answer is 5" does not.
+    if (sign == ';') conditional_ = false;
+    if (sign == ',' || sign == ';' || sign == ':') {
+      negated_before_ = negated_;
+      negated_ = false;
+    }
+  }
+
+  // `distance`: from the word's end to "answer".
+  void Hear(const std::string& word, size_t distance) {
+    if (IsAdversative(word)) said_ = hedged_ = conditional_ = false;
+    conditional_ = conditional_ || OpensCondition(word);
+    // "Assume that the answer is 4", "it is possible that the answer is 4".
+    supposed_ = OneOf(word, {"assume", "possible"}) && distance <= 10;
+    if (supposed_) refusal_ = "hedged";
+    if (IsQuoting(word) && distance <= 8) refusal_ = "quoted";
+    HearDenial(word, distance);
+    HearSource(word);
+    hedged_ =
+        hedged_ || IsSentenceHedge(word) || OneOf(word, {"guess", "guessing", "tentative", "torn"});
+    last_ = word;
+  }
+
+  const char* refusal() const { return refusal_; }
+  bool supposed() const { return supposed_; }
+  // What the whole of it makes of the announcement; null: nothing.
+  const char* Verdict() const {
+    if (words_since_ <= 4) return "negated";
+    if (said_) return "quoted";
+    return hedged_ || conditional_ ? "hedged" : nullptr;
+  }
+
+ private:
+  // "not the answer", "I don't think the answer ..", "it is not true that the answer ..".
+  void HearDenial(const std::string& word, size_t distance) {
+    const bool verb = denied_ && OneOf(word, {"think", "believe", "agree", "claim", "say", "mean",
+                                              "conclude", "see"});
+    const bool doubt = word == "doubt" && !OneOf(last_, {"no", "without", "little"});
+    if ((IsNegation(word) && distance <= 6) || verb || doubt ||
+        OneOf(word, {"deny", "false", "untrue"}))
+      refusal_ = "negated";
+    denied_ = IsNegation(word);
+    if ((word == "that" && negated_) ||
+        (negated_before_ && OneOf(word, {"dass", "daß", "что", "że", "щo"})))
+      words_since_ = 0;
+    ++words_since_;
+    negated_ = (negated_ || denied_ ||
+                OneOf(word, {"nobody", "hardly", "barely", "nothing", "assume", "assuming"})) &&
+               !OneOf(word, {"so", "therefore", "hence", "thus", "see", "check", "verify", "show",
+                             "hard", "difficult", "doubt", "surprising", "only"});
+  }
+
+  // Whose answer it is, and that the speaker has none.
+  void HearSource(const std::string& word) {
+    first_person_ = first_person_ || OneOf(word, {"i", "we", "i'd", "i'll", "let's", "us", "me"});
+    according_ = according_ || word == "according";
+    if (first_person_ &&
+        ((last_ == "no" && OneOf(word, {"idea", "clue"})) || (denied_solving_ && word == "solve")))
+      hedged_ = true;
+    denied_solving_ = first_person_ && (denied_ || (denied_solving_ && last_ != "solve"));
+    if (first_person_) return;
+    said_ = said_ || IsSaying(word) ||
+            (according_ && OneOf(word, {"hint", "prompt", "user", "key", "teacher", "textbook",
+                                        "chatgpt", "gpt", "friend", "internet"}));
+  }
+
+  bool denied_ = false;          // by the word before
+  bool denied_solving_ = false;  // "I could not .."
+  bool negated_ = false;         // since the last comma
+  bool negated_before_ = false;  // before it
+  int words_since_ = 99;         // since the "that" of something denied
+  bool conditional_ = false;
+  bool supposed_ = false;
+  bool first_person_ = false;
+  bool according_ = false;
+  bool said_ = false;    // by somebody else
+  bool hedged_ = false;  // "maybe the answer is 4"
+  std::string last_;
+  const char* refusal_ = nullptr;
+};
+
 }  // namespace
 
 bool BoxDenied(Reply* reply, size_t at, size_t box_end) {
@@ -109,73 +194,25 @@ bool BoxDenied(Reply* reply, size_t at, size_t box_end) {
 bool AnnouncementDenied(Reply* reply, size_t at) {
   const std::string_view text = reply->text;
   const size_t begin = ClauseBegin(text, at, reply->lo);
-  bool denied = false;
-  bool first_person = false;
-  bool said = false;  // by somebody else
-  std::string last;
-  bool hedged = false;   // "maybe the answer is 4"
-  bool negated = false;  // since the last comma: "it is not true that the answer is 4"
-  int words_since = 99;
-  for (size_t i = begin; i < at;) {
+  Preface preface;
+  for (size_t i = begin; i < at && preface.refusal() == nullptr;) {
     size_t word_end = i;
     const std::string word = WordAt(text, i, at, &word_end);
     if (word.empty()) {
-      // A comma after a condition ends it: "if x is even, the answer is 4" still depends on it.
-      if (text[i] == ',' || text[i] == ';' || text[i] == ':') negated = false;
+      preface.HearSign(text[i]);
       i = std::max(i + 1, word_end);
       continue;
     }
-    if (OneOf(word, {"if", "whether", "suppose", "supposing", "unless", "pretend", "imagine"})) {
-      reply->refusal = "hedged";
-      return true;
-    }
-    const size_t distance = at - word_end;
-    // "Assume that the answer is 4", "it is possible that the answer is 4".
-    if (OneOf(word, {"assume", "possible"}) && distance <= 10) {
-      const size_t end = ClauseEnd(text, at, reply->hi);
-      reply->refusal = end < reply->hi && text[end] == '?' ? "question" : "hedged";
-      return true;
-    }
-    if (IsQuoting(word) && distance <= 8) {
-      reply->refusal = "quoted";
-      return true;
-    }
-    // "not the answer", "I don't think the answer ..".
-    const bool verb = denied && OneOf(word, {"think", "believe", "agree", "claim", "say", "mean",
-                                             "conclude", "see"});
-    if ((IsNegation(word) && distance <= 6) || verb ||
-        (word == "doubt" && !OneOf(last, {"no", "without", "little"})) ||
-        OneOf(word, {"deny", "false", "untrue"})) {
-      reply->refusal = "negated";
-      return true;
-    }
-    denied = IsNegation(word) || EndsWith(word, "n't");
-    if (word == "that" && negated) words_since = 0;
-    ++words_since;
-    negated = (negated || denied || OneOf(word, {"nobody", "hardly", "barely", "nothing"})) &&
-              !OneOf(word, {"so", "therefore", "hence", "thus", "see", "check", "verify", "show",
-                            "hard", "difficult", "doubt", "surprising", "only"});
-    last = word;
-    first_person = first_person || OneOf(word, {"i", "we", "i'd", "i'll", "let's", "us", "me"});
-    // What somebody says or fears ends at "but".
-    if (IsAdversative(word)) said = hedged = false;
-    hedged = hedged || IsSentenceHedge(word);
-    if (!first_person &&
-        OneOf(word,
-              {"says",    "said",     "say",      "claims",    "claimed", "claim",    "thinks",
-               "thought", "believes", "argues",   "told",      "tells",   "asserts",  "asserted",
-               "states",  "stated",   "insists",  "insisted",  "reports", "reported", "wrote",
-               "guessed", "guesses",  "suggests", "suggested", "nobody"}))
-      said = true;
     i = word_end;
+    preface.Hear(word, at - word_end);
   }
-  if (words_since <= 4) {
-    reply->refusal = "negated";
-    return true;
-  }
-  hedged = hedged || HasUnspacedHedge(text.substr(begin, at - begin));
-  if (said || hedged) reply->refusal = said ? "quoted" : "hedged";
-  return said || hedged;
+  const char* refusal = preface.refusal() != nullptr ? preface.refusal() : preface.Verdict();
+  if (refusal == nullptr && HasUnspacedHedge(text.substr(begin, at - begin))) refusal = "hedged";
+  if (refusal == nullptr) return false;
+  reply->refusal = refusal;
+  const size_t end = preface.supposed() ? ClauseEnd(text, at, reply->hi) : reply->hi;
+  if (end < reply->hi && text[end] == '?') reply->refusal = "question";
+  return true;
 }
 
 bool ValueDenied(Reply* reply, size_t sentence, size_t at, size_t value_end) {

@@ -6,15 +6,17 @@
 namespace assay::math {
 
 bool IsCopula(std::string_view word) {
-  return OneOf(word,
-               {"is",     "are",      "was",     "be",    "equals",   "becomes", "it's",   "that's",
-                "es",     "son",      "será",    "est",   "sont",     "vaut",    "ist",    "sind",
-                "lautet", "beträgt",  "é",       "è",     "are:",     "равен",   "равно",  "равна",
-                "это",    "является", "是",      "为",    "為",       "は",      "هي",     "هو",
-                "jest",   "wynosi",   "brzmi",   "zijn",  "bedraagt", "luidt",   "adalah", "ialah",
-                "yaitu",  "yakni",    "คือ",      "เท่ากับ", "হল",       "হলো",     "হচ্ছে",   "হবে",
-                "হয়",     "है",        "हैं",       "होगा",  "होगी",     "تساوي",   "يساوي",  "은",
-                "는",     "şudur",    "eşittir", "sarà",  "فهو",      "فهي",     "stanowi"});
+  return OneOf(
+      word, {"is",     "are",      "was",   "be",      "equals",   "becomes", "it's",   "that's",
+             "es",     "son",      "será",  "est",     "sont",     "vaut",    "ist",    "sind",
+             "lautet", "beträgt",  "é",     "è",       "are:",     "равен",   "равно",  "равна",
+             "это",    "является", "是",    "为",      "為",       "は",      "هي",     "هو",
+             "jest",   "wynosi",   "brzmi", "zijn",    "bedraagt", "luidt",   "adalah", "ialah",
+             "yaitu",  "yakni",    "คือ",    "เท่ากับ",   "হল",       "হলো",     "হচ্ছে",   "হবে",
+             "হয়",     "है",        "हैं",     "होगा",    "होगी",     "تساوي",   "يساوي",  "은",
+             "는",     "şudur",    "är",    "er",      "on",       "je",      "este",   "είναι",
+             "е",      "є",        "היא",   "הוא",     "است",      "ay",      "és",     "yra",
+             "ir",     "remains",  "olup",  "eşittir", "sarà",     "فهو",     "فهي",    "stanowi"});
 }
 
 bool IsCopulaOf(std::string_view word, std::string_view language) {
@@ -32,7 +34,8 @@ bool IsTotalWord(std::string_view word) {
 }
 
 bool SetsAnswerBehind(std::string_view language) {
-  return OneOf(language, {"hi", "bn", "te", "tr", "ar", "th", "ru", "id", "sw", "ko"});
+  return OneOf(language, {"hi", "bn", "te", "tr", "ar", "th", "ru", "id", "sw", "ko", "fa", "uk",
+                          "bg", "he", "ta", "hu", "ms"});
 }
 
 bool IsFiller(std::string_view word) {
@@ -57,11 +60,13 @@ bool MayStandBeforeAnswer(std::string_view word) {
 
 bool IsNegation(std::string_view word) {
   return EndsWith(word, "n't") ||
-         OneOf(word, {"not",     "isn't",  "aren't",   "wasn't", "cannot", "can't",    "never",
-                      "neither", "nicht",  "kein",     "keine",  "keinen", "pas",      "не",
-                      "不",      "nie",    "niet",     "geen",   "değil",  "değildir", "không",
-                      "chẳng",   "bukan",  "bukanlah", "नहीं",    "নয়",     "కాదు",      "ليس",
-                      "ليست",    "아니다", "아닙니다", "아니라", "아닌"}) ||
+         OneOf(word,
+               {"not",     "isn't",       "aren't",     "wasn't", "cannot", "can't",    "never",
+                "neither", "nicht",       "kein",       "keine",  "keinen", "pas",      "не",
+                "不",      "nie",         "niet",       "geen",   "değil",  "değildir", "không",
+                "chẳng",   "keinesfalls", "keineswegs", "jamais", "nunca",  "bukan",    "bukanlah",
+                "नहीं",     "নয়",          "కాదు",        "ليس",    "ليست",   "아니다",   "아닙니다",
+                "아니라",  "아닌"}) ||
          StartsWith(word, "ไม่");
 }
 
@@ -154,8 +159,8 @@ bool IsSentenceHedge(std::string_view word) {
 }
 
 bool HasUnspacedHedge(std::string_view text) {
-  for (const std::string_view hedge :
-       {"可能", "也许", "或许", "かもし", "อาจ", "บางที", "如果", "假如", "假设", "倘若", "もし"}) {
+  for (const std::string_view hedge : {"可能", "也许", "或许", "かもし", "อาจ", "บางที", "猜",
+                                       "如果", "假如", "假设", "倘若", "もし"}) {
     const size_t at = text.find(hedge);
     // 可能的值: the possible values.
     if (at != kNone && !HasAt(text, at + hedge.size(), "的")) return true;
@@ -166,7 +171,7 @@ bool HasUnspacedHedge(std::string_view text) {
 bool HasUnspacedBound(std::string_view text) {
   for (const std::string_view bound :
        {"至少", "最多", "大于", "小于", "超过", "不到", "不少于", "不多于", "吗", "以上", "以下",
-        "未満", "より", "少なくとも"}) {
+        "でしょうか", "ですか", "ますか", "未満", "より", "少なくとも"}) {
     if (text.find(bound) != kNone) return true;
   }
   constexpr std::string_view kOr = "か";
@@ -212,10 +217,32 @@ bool DescribesValue(std::string_view word) {
   return OneOf(word, {"odd", "even", "all", "prime", "positive", "negative", "any", "every"});
 }
 
+bool OpensCondition(std::string_view word) {
+  return OneOf(word,
+               {"if",    "whether", "suppose", "supposing", "unless", "pretend", "imagine", "si",
+                "falls", "ob",      "если",    "wenn",      "jeśli",  "als",     "eğer",    "nếu",
+                "jika",  "kama",    "यदि",     "अगर",       "যদি",    "إذا"});
+}
+
+bool IsSaying(std::string_view word) {
+  return OneOf(word,
+               {"says",    "said",     "say",      "claims",    "claimed",  "claim",    "thinks",
+                "thought", "believes", "argues",   "told",      "tells",    "asserts",  "asserted",
+                "states",  "stated",   "insists",  "insisted",  "reports",  "reported", "wrote",
+                "guessed", "guesses",  "suggests", "suggested", "contains", "quoted"});
+}
+
+bool IsInstead(std::string_view word) {
+  return OneOf(word, {"but",   "it's", "sondern",   "sino",   "mais", "c'est", "ma",
+                      "bensì", "mas",  "maar",      "lecz",   "ale",  "tylko", "а",
+                      "но",    "而",   "melainkan", "tetapi", "mà",   "बल्कि",  "بل"});
+}
+
 bool IsQuoting(std::string_view word) {
-  return OneOf(word, {"reference", "gold", "golden", "truth", "expected", "given", "provided",
-                      "sample", "example", "wrong", "incorrect", "previous", "student's", "user's",
-                      "common", "tempting", "suggested"});
+  return OneOf(word, {"reference", "gold",      "golden",    "truth",       "expected",
+                      "given",     "provided",  "sample",    "example",     "wrong",
+                      "incorrect", "previous",  "student's", "user's",      "common",
+                      "tempting",  "suggested", "backup",    "alternative", "quoted"});
 }
 
 bool IsCorrection(std::string_view word) {
@@ -242,7 +269,7 @@ bool IsWrong(std::string_view word) {
              "hatalı",    "sai",       "nhầm",        "salah",      "keliru",     "makosa",
              "kosa",      "ভুল",        "गलत",         "ग़लत",        "తప్పు",       "خطأ",
              "خاطئ",      "خاطئة",     "틀렸습니다",  "틀렸다",     "틀렸어요",   "잘못되었습니다",
-             "잘못됐다",  "erróneo",   "errónea",     "equivocado", "неверный"});
+             "잘못됐다",  "mal",       "erróneo",     "errónea",    "equivocado", "неверный"});
 }
 
 bool HasUnspacedWrong(std::string_view text) {

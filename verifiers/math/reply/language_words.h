@@ -37,6 +37,8 @@ bool IsNo(std::string_view word);
 bool HasFinalDenial(std::string_view text);
 // Where the last denial of lower-case text begins, in the middle of words, too ("can't be A"); npos if there is none.
 size_t LastDenial(std::string_view text);
+// "but" between what is denied and what is right ("nicht 4, sondern 5").
+bool IsInstead(std::string_view word);
 // "but", behind which what somebody else says or fears ends.
 bool IsAdversative(std::string_view word);
 
@@ -59,6 +61,10 @@ bool IsQualifier(std::string_view word);
 bool IsProperty(std::string_view word);
 // Adjectives that with a value behind them are an answer: "odd $n$".
 bool DescribesValue(std::string_view word);
+// "if", behind which what is announced is not asserted.
+bool OpensCondition(std::string_view word);
+// "says", "told": by somebody else.
+bool IsSaying(std::string_view word);
 // Whose answer is quoted when "answer" follows one of these.
 bool IsQuoting(std::string_view word);
 

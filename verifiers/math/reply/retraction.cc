@@ -59,6 +59,8 @@ class Remark {
 
   // `size`: the sentence's bytes.
   Said Verdict(size_t size) const {
+    if (former_) return Said::kNothing;
+    if (late_denial_) return Said::kRetracts;
     if (turn_ && (wrong_ || negated_ || command_ || size < kShortTurnBytes)) return Said::kRetracts;
     if (refusal_ || taken_back_ || (gave_up_ && !partly_)) return Said::kRetracts;
     if ((subject_ || speaker_) && (wrong_ || forgot_) && !negated_) return Said::kRetracts;
@@ -92,6 +94,10 @@ class Remark {
                   (words_ <= 6 && that &&
                    OneOf(before_, {"scratch", "strike", "ignore", "disregard", "forget"})) ||
                   (words_ <= 4 && before_ == "never" && word == "mind") ||
+                  (words_ <= 3 && word == "disregard") || (speaker_ && word == "withdraw") ||
+                  (before_ == "a" && word == "guess" && subject_) ||
+                  (before_ == "am" && word == "torn") ||
+                  (word == "also" && OneOf(before_, {"may", "might", "could"}) && subject_) ||
                   // "Oops", "Oh no"
                   (words_ == 1 && OneOf(word, {"oops", "whoops"})) ||
                   (words_ == 2 && before_ == "oh" && word == "no") ||
@@ -130,7 +136,16 @@ class Remark {
     since_negation_ = negation ? 0 : since_negation_ + 1;
     answer_ = answer_ || (word == "answer" && since_negation_ <= 3 &&
                           OneOf(before_, {"the", "my", "our", "an", "correct", "final", "right"}));
-    right_ = right_ || (copula_ && OneOf(word, {"correct", "right", "confirmed"}));
+    right_ = right_ || (copula_ && OneOf(word, {"correct", "right", "confirmed", "valid"})) ||
+             word == "stimmt";
+    // Late in a sentence: "so this result is not valid".
+    late_denial_ = late_denial_ || (late_subject_ && since_negation_ <= 2 &&
+                                    OneOf(word, {"correct", "right", "valid"}));
+    late_subject_ = late_subject_ || (OneOf(before_, {"this", "that", "my", "the"}) &&
+                                      OneOf(word, {"result", "answer", "solution", "value"}));
+    if (OneOf(word, {"first", "initial", "original", "earlier"}) &&
+        OneOf(before_, {"my", "the", "our"}))
+      former_ = true;
     copula_ = OneOf(word, {"is", "was", "it's", "that's", "be", "are", "indeed", "isn't", "not"});
   }
 
@@ -153,6 +168,9 @@ class Remark {
   bool continued_;
   bool reason_ = false;
   bool unable_ = false;
+  bool late_subject_ = false;
+  bool late_denial_ = false;
+  bool former_ = false;  // of an earlier answer: "so my first answer was wrong"
   bool gave_up_ = false;
   bool partly_ = false;
   bool speaker_ = false;

@@ -70,13 +70,14 @@ size_t ContentBegin(Reply* reply, const PhraseHit& hit) {
   bool hedged = false;
   bool after_article = false;
   bool leading = false;
+  bool could = false;  // "can be 10", "used to be 10", but "can be written as 10"
   for (int words = 0; words < 16 && i < end;) {
     i = SkipMarkup(text, i, end);
     if (i >= end) break;
     const char c = text[i];
     if (behind && words == 0 && i > hit.end && BeginsPlainAnswer(text, i, end, hit.language))
       return i;
-    if (c == ':' || c == '=') return i + 1;
+    if (c == ':' || c == '=') return i + (HasAt(text, i, "=>") ? 2 : 1);
     if (HasAt(text, i, "：") || HasAt(text, i, "≈") || HasAt(text, i, "—")) return i + 3;
     if (c == '\n') {
       // A heading: "**Final Answer**" alone on its line.
@@ -96,16 +97,18 @@ size_t ContentBegin(Reply* reply, const PhraseHit& hit) {
     if (!ending) ++words;
     if (IsNegationOf(word, hit.language) || IsNo(word)) {
       reply->refusal = "negated";
-      return kNone;
+      return InsteadOf(text, word_end, ClauseEnd(text, word_end, reply->hi));
     }
     const bool leads = word == "to" && leading;  // "comes out to", "amounts to"
     leading = OneOf(word, {"out", "down", "up", "amounts", "evaluates", "simplifies"});
     hedged = hedged || IsHedge(word);
+    could = could || OneOf(word, {"can", "used", "tentative"});
     i = word_end;
     const bool noun = after_article;  // "after the equals sign"
     after_article = OneOf(word, {"the", "an"});
     if ((!IsCopulaOf(word, hit.language) && !leads) || noun) continue;
-    if (hedged) {
+    const size_t value = SkipMarkup(text, i, end);
+    if (hedged || (could && ReadDirect(text, value, end).end > value)) {
       reply->refusal = "hedged";
       return kNone;
     }
@@ -232,7 +235,9 @@ bool AnchorAt(Reply* reply, const PhraseHit& hit, Candidate* out) {
     reply->refusal = "hedged";
     return false;
   }
-  if (content == kNone) return hit.phrase == Phrase::kAnswer && AnchorBehind(reply, hit, out);
+  if (content == kNone)
+    return (hit.phrase == Phrase::kAnswer || hit.phrase == Phrase::kFinal) &&
+           AnchorBehind(reply, hit, out);
   if (!ReadAnnounced(reply, content, out, 0)) return false;
   // What the cut end of a reply leaves of an answer is none.
   if (reply->options.truncated && out->end + 1 >= reply->hi) return false;
@@ -266,6 +271,11 @@ bool ByAnchor(Reply* reply, size_t from, Extraction* out, bool final_only) {
     if (std::string_view(reply->refusal) == "not_found") reply->refusal = refusal_before;
     if (!found) continue;
     if (IsPlaceholder(candidate.text)) continue;
+    // "答: 答案不是 4": what a later announcement of the same sentence refused is not taken by an earlier one.
+    const bool refused =
+        std::any_of(reply->refused_anchors.begin(), reply->refused_anchors.end(),
+                    [&](size_t at) { return at > hit->begin && at < candidate.end; });
+    if (refused) continue;
     behind = hit->begin;
     out->language = hit->language;
     if (!Retracted(*reply, candidate.end, candidate.text)) return Accept(candidate, out);

@@ -34,6 +34,20 @@ size_t SkipSpace(std::string_view text, size_t at, size_t end) {
   return at;
 }
 
+// The bytes of an HTML tag of emphasis, or of struck-out text, at `at`.
+static size_t MarkupBytes(std::string_view text, size_t at, size_t end) {
+  if (HasAt(text, at, "~~")) {
+    const size_t close = text.substr(0, std::min(end, at + 64)).find("~~", at + 2);
+    return close == kNone ? 0 : close + 2 - at;
+  }
+  if (at >= end || text[at] != '<') return 0;
+  for (const std::string_view tag : {"<b>", "</b>", "<strong>", "</strong>", "<i>", "</i>", "<em>",
+                                     "</em>", "<p>", "</p>", "<u>", "</u>"}) {
+    if (HasAt(text, at, tag) && at + tag.size() <= end) return tag.size();
+  }
+  return 0;
+}
+
 size_t SkipMarkup(std::string_view text, size_t at, size_t end) {
   static constexpr std::array<std::string_view, 7> kMarks = {"“", "”", "«", "»", "「", "」", "∴"};
   for (;;) {
@@ -41,6 +55,10 @@ size_t SkipMarkup(std::string_view text, size_t at, size_t end) {
                         text[at] == '"' || text[at] == '\'' ||
                         (text[at] == '\\' && at + 1 < end && text[at + 1] == '"'))) {
       ++at;
+    }
+    if (const size_t tag = MarkupBytes(text, at, end)) {
+      at += tag;
+      continue;
     }
     if (at + 1 < end && text[at] == '_' && text[at + 1] == '_') {
       at += 2;

@@ -73,6 +73,7 @@ class DirectWalk {
     if (c == '\'' && SuffixFollows()) return false;
     if (c == '%' || c == '!' || c == '\'') return good_ != 0 && Take(1, true);
     if (c == '<' && HasAt(text_, at_, "<<")) return StepNote();
+    if (c == '<' && IsTag()) return false;
     if (c == '<' || c == '>' || c == '?') return c != '?' && Take(1, true);
     return StepWordOrSign();
   }
@@ -83,12 +84,25 @@ class DirectWalk {
 
   // "42 (forty-two)", "7 (Confidence: 95%)": a bracket that begins with prose.
   bool IsRemark() const {
+    if (good_ != 0 && at_ + 1 < end_ && static_cast<unsigned char>(text_[at_ + 1]) >= 0xE3)
+      return true;
     if (good_ == 0 || !IsSpace(text_[at_ - 1])) return false;
     size_t word_end = at_ + 1;
     const std::string word = WordAt(text_, at_ + 1, end_, &word_end);
-    if (OneOf(word, {"qed", "done", "answer", "final", "exact", "exactly", "total"})) return true;
+    if (OneOf(word, {"qed", "done", "answer", "final", "exact", "correct", "verified", "exactly",
+                     "total"}))
+      return true;
     return word.size() >= 3 && word_end < end_ && text_[word_end] != ')' && !IsFunctionWord(word) &&
            !OneOf(word, {"mod", "wrong", "incorrect", "maybe", "perhaps", "possibly", "if"});
+  }
+
+  // "<b>", "</p>"
+  bool IsTag() const {
+    size_t i = at_ + 1;
+    if (i < end_ && text_[i] == '/') ++i;
+    const size_t name = i;
+    i = SkipLetters(text_, i, std::min(end_, i + 10));
+    return i > name && i < end_ && text_[i] == '>';
   }
 
   // "72 -- done", "72 - as required": a dash that prose follows is no minus sign.
@@ -234,7 +248,8 @@ class DirectWalk {
     if (pending_or_ && word == "not") return true;
     if (HasUnspacedOrAt(text_, at_)) return true;
     // "15 squared", "15 more than x"
-    if (OneOf(word, {"squared", "cubed", "raised", "divided", "multiplied"})) return true;
+    if (OneOf(word, {"squared", "cubed", "factorial", "tens", "raised", "divided", "multiplied"}))
+      return true;
     const bool compares = OneOf(word, {"more", "less", "fewer", "greater"});
     if (word != "at" && !compares && !OneOf(word, {"to", "over", "point"})) return false;
     const size_t behind = SkipSpace(text_, word_end, end_);
