@@ -31,6 +31,11 @@ int RunExport(Context* context, ExportFlags flags) {
                 result->renamed_columns == 1 ? " column has a name" : " columns have names",
                 " that TRL keeps for itself: written as extra_NAME"));
   }
+  if (result->late_parts) {
+    Warn(*context,
+         "some messages have keys that no message of the first megabytes has: "
+         "datasets.load_dataset stops at them unless it is given features=");
+  }
   if (result->rows == 0) Warn(*context, StrCat("data set '", flags.options.dataset, "' is empty"));
   const std::string& output = flags.options.output;
   Note(*context, StrCat(WithThousands(result->lines), " lines",

@@ -16,8 +16,10 @@
 namespace assay {
 
 struct Message {
-  std::string role;  // "system", "user", "assistant", "tool"
-  std::string content;
+  std::string role;     // "system", "user", "assistant", "tool"
+  std::string content;  // its text
+  Json
+      source{};  // the message as it came where it says more (tool calls, reasoning, parts); else null
 };
 
 struct Problem {
@@ -34,7 +36,11 @@ struct Problem {
 };
 
 struct Sample {
-  std::string text;
+  std::string text;  // what verifiers read
+  Json messages{};   // the chat messages that it came as where they say more than `text`; else null
+  // Where several lines make a group: what this one's line says of itself, its `id` and its other keys, if the first line says something
+  // else; else null.
+  Json line{};
   std::string finish_reason;  // "stop", "length", ...; empty if unknown
   std::string model;          // which model made it; empty if unknown
   std::optional<int64_t> seed;

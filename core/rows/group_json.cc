@@ -4,6 +4,8 @@
 #include <array>
 
 #include "core/hash.h"
+#include "core/rows/messages.h"
+#include "core/rows/row_edit.h"
 #include "core/text.h"
 
 namespace assay {
@@ -24,10 +26,6 @@ bool Contains(const Keys& keys, std::string_view key) {
   return std::find(keys.begin(), keys.end(), key) != keys.end();
 }
 
-Error InputError(std::string message, std::string hint = "") {
-  return {ErrorCode::kInput, std::move(message), std::move(hint)};
-}
-
 const char* KindName(const Json& value) {
   if (value.IsNull()) return "null";
   if (value.IsBool()) return "a boolean";
@@ -35,20 +33,6 @@ const char* KindName(const Json& value) {
   if (value.IsArray()) return "an array";
   if (value.IsObject()) return "an object";
   return "a number";
-}
-
-// Content of a chat message: a string, or the text parts of a list of parts.
-std::string MessageText(const Json* content) {
-  if (content == nullptr) return "";
-  if (const std::string* text = content->AsString()) return *text;
-  std::string out;
-  if (const Json::Array* parts = content->AsArray()) {
-    for (const Json& part : *parts) {
-      if (part.IsString()) out += *part.AsString();
-      out += part.StringOr("text", "");
-    }
-  }
-  return out;
 }
 
 Status ReadPrompt(const Json& value, Problem* problem) {
@@ -67,7 +51,7 @@ Status ReadPrompt(const Json& value, Problem* problem) {
       return InputError("a message in 'prompt' is not an object",
                         "messages look like {\"role\": \"user\", \"content\": \"...\"}");
     }
-    Message message{std::string(item.StringOr("role", "user")), MessageText(item.Find("content"))};
+    Message message = MessageFromJson(item);
     StrAppend(&problem->prompt, problem->prompt.empty() ? "" : "\n\n", message.content);
     problem->messages.push_back(std::move(message));
   }
@@ -145,21 +129,6 @@ Status CheckLength(const Json& row, std::string_view key, size_t count, const Js
   return {};
 }
 
-// A completion: text, or chat messages whose assistant contents count (TRL's conversational form).
-Result<std::string> CompletionText(const Json& value, size_t index) {
-  if (const std::string* text = value.AsString()) return *text;
-  if (const Json::Array* messages = value.AsArray()) {
-    std::string out;
-    for (const Json& message : *messages) {
-      if (message.StringOr("role", "assistant") == "assistant")
-        out += MessageText(message.Find("content"));
-    }
-    return out;
-  }
-  return InputError(StrCat("completion ", index, " is ", KindName(value)),
-                    "each completion is a string or a list of messages");
-}
-
 void ReadIds(const Json& value, std::vector<int64_t>* out) {
   if (const Json::Array* ids = value.AsArray()) {
     for (const Json& id : *ids) {
@@ -174,6 +143,13 @@ void ReadDoubles(const Json& value, std::vector<double>* out) {
   }
 }
 
+template <typename Number>
+Json NumberArray(const std::vector<Number>& values) {
+  Json out = Json::MakeArray();
+  for (const Number value : values) out.Append(value);
+  return out;
+}
+
 Status ReadGroupSamples(const Json& row, const Json::Array& completions, Group* group) {
   const Json::Array *reasons, *models, *seeds, *ids, *logprobs;
   for (auto [key, out] : {std::pair{"finish_reasons", &reasons}, std::pair{"models", &models},
@@ -185,9 +161,7 @@ Status ReadGroupSamples(const Json& row, const Json::Array& completions, Group* 
   group->samples.resize(completions.size());
   for (size_t i = 0; i < completions.size(); ++i) {
     Sample& sample = group->samples[i];
-    Result<std::string> text = CompletionText(completions[i], i);
-    if (!text.ok()) return text.error();
-    sample.text = std::move(*text);
+    if (Status status = ReadCompletion(completions[i], i, &sample); !status.ok()) return status;
     if (reasons != nullptr && (*reasons)[i].IsString())
       sample.finish_reason = *(*reasons)[i].AsString();
     if (models != nullptr && (*models)[i].IsString()) sample.model = *(*models)[i].AsString();
@@ -200,9 +174,7 @@ Status ReadGroupSamples(const Json& row, const Json::Array& completions, Group* 
 
 Status ReadFlatSample(const Json& row, const Json& completion, Group* group) {
   Sample sample;
-  Result<std::string> text = CompletionText(completion, 0);
-  if (!text.ok()) return text.error();
-  sample.text = std::move(*text);
+  if (Status status = ReadCompletion(completion, 0, &sample); !status.ok()) return status;
   sample.finish_reason = row.StringOr("finish_reason", "");
   sample.model = row.StringOr("model", "");
   if (const Json* seed = row.Find("seed"); seed != nullptr && seed->IsInt())
@@ -297,7 +269,7 @@ uint64_t JudgementHash(const Problem& problem) {
   const auto add = [&key](std::string_view part) { StrAppend(&key, part.size(), ":", part); };
   add(problem.task);
   add(problem.prompt);
-  for (const Message& message : problem.messages) add(message.role);
+  add(MessagesToJson(problem.messages).Dump());
   StrAppend(&key, problem.answers.size(), ";");
   for (const std::string& answer : problem.answers) add(answer);
   add(problem.verification_info.Dump());
@@ -313,14 +285,10 @@ Json IdToJson(const Problem& problem) {
 Json GroupToJson(const Group& group) {
   const Problem& problem = group.problem;
   Json out = Json::MakeObject();
-  out.Set("id", problem.id.empty() ? Json("") : IdToJson(problem));
+  out.Set("id", IdToJson(problem));
   if (!problem.task.empty()) out.Set("task", problem.task);
   if (!problem.messages.empty()) {
-    Json messages = Json::MakeArray();
-    for (const Message& message : problem.messages) {
-      messages.Append(Json().Set("role", message.role).Set("content", message.content));
-    }
-    out.Set("prompt", std::move(messages));
+    out.Set("prompt", MessagesToJson(problem.messages));
   } else {
     out.Set("prompt", problem.prompt);
   }
@@ -338,24 +306,23 @@ Json GroupToJson(const Group& group) {
   }
   if (group.flat && group.samples.size() == 1) {
     const Sample& sample = group.samples[0];
-    out.Set("completion", sample.text);
+    out.Set("completion", CompletionToJson(sample));
     if (!sample.finish_reason.empty()) out.Set("finish_reason", sample.finish_reason);
     if (!sample.model.empty()) out.Set("model", sample.model);
     if (sample.seed) out.Set("seed", *sample.seed);
+    if (!sample.token_ids.empty()) out.Set("token_ids", NumberArray(sample.token_ids));
+    if (!sample.logprobs.empty()) out.Set("logprobs", NumberArray(sample.logprobs));
     return out;
   }
   Json texts = Json::MakeArray(), reasons = Json::MakeArray(), models = Json::MakeArray(),
        ids = Json::MakeArray(), logprobs = Json::MakeArray();
   bool any_reason = false, any_model = false, any_ids = false, any_logprobs = false;
   for (const Sample& sample : group.samples) {
-    texts.Append(sample.text);
+    texts.Append(CompletionToJson(sample));
     reasons.Append(sample.finish_reason.empty() ? Json() : Json(sample.finish_reason));
     models.Append(sample.model.empty() ? Json() : Json(sample.model));
-    Json row_ids = Json::MakeArray(), row_logprobs = Json::MakeArray();
-    for (int64_t id : sample.token_ids) row_ids.Append(id);
-    for (double value : sample.logprobs) row_logprobs.Append(value);
-    ids.Append(std::move(row_ids));
-    logprobs.Append(std::move(row_logprobs));
+    ids.Append(NumberArray(sample.token_ids));
+    logprobs.Append(NumberArray(sample.logprobs));
     any_reason |= !sample.finish_reason.empty();
     any_model |= !sample.model.empty();
     any_ids |= !sample.token_ids.empty();

@@ -30,6 +30,8 @@ struct ExportResult {
   int64_t lines = 0;  // written
   int64_t bytes = 0;
   int64_t renamed_columns = 0;  // extra columns whose names TRL reserves, written as "extra_NAME"
+  // Chat messages have keys that first appear so late that `datasets` does not expect them (trl-sft).
+  bool late_parts = false;
 };
 
 const std::vector<std::string>& ExportFormats();

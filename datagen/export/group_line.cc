@@ -28,32 +28,6 @@ Json AdvantageOf(const StoredSample& sample) {
   return sample.score.advantage.mask ? Json(sample.score.advantage.value) : Json();
 }
 
-Json SourceOf(const std::string& dataset, const DatasetRow& row) {
-  Result<Json> decision = ParseJson(row.decision);
-  return Json()
-      .Set("dataset", dataset)
-      .Set("position", row.position)
-      .Set("decision", decision.ok() ? *decision : Json(row.decision))
-      .Set("run", row.run)
-      .Set("tool_version", row.run_tool_version)
-      .Set("file", row.group.key.file)
-      .Set("line", row.group.key.line)
-      .Set("line_hash", row.group.key.line_hash.Hex())
-      .Set("sample", row.group.samples[0].index);
-}
-
-Json NumberArray(const std::vector<double>& values) {
-  Json out = Json::MakeArray();
-  for (double value : values) out.Append(value);
-  return out;
-}
-
-Json NumberArray(const std::vector<int64_t>& values) {
-  Json out = Json::MakeArray();
-  for (int64_t value : values) out.Append(value);
-  return out;
-}
-
 Json FlatLine(const std::string& dataset, const DatasetRow& row) {
   const StoredSample& stored = row.group.samples[0];
   Group group;
@@ -62,8 +36,7 @@ Json FlatLine(const std::string& dataset, const DatasetRow& row) {
   group.problem.extra = SampleColumns(row.group);
   group.samples = {stored.sample};
   Json line = GroupToJson(group);
-  if (!stored.sample.token_ids.empty()) line.Set("token_ids", NumberArray(stored.sample.token_ids));
-  if (!stored.sample.logprobs.empty()) line.Set("logprobs", NumberArray(stored.sample.logprobs));
+  line.Set("id", SampleId(row.group));
   line.Set("reward", RewardOf(stored))
       .Set("advantage", AdvantageOf(stored))
       .Set("verdicts", VerdictsOf(row.group, stored));
@@ -76,7 +49,8 @@ Json GroupLine(const std::string& dataset, const std::vector<DatasetRow>& rows) 
   Group group;
   group.problem = rows[0].group.problem;
   Json rewards = Json::MakeArray(), advantages = Json::MakeArray(), verdicts = Json::MakeArray(),
-       sources = Json::MakeArray();
+       sources = Json::MakeArray(), lines = Json::MakeArray();
+  bool any_line = false;
   for (const DatasetRow& row : rows) {
     const StoredSample& sample = row.group.samples[0];
     group.samples.push_back(sample.sample);
@@ -84,6 +58,8 @@ Json GroupLine(const std::string& dataset, const std::vector<DatasetRow>& rows) 
     advantages.Append(AdvantageOf(sample));
     verdicts.Append(VerdictsOf(row.group, sample));
     sources.Append(SourceOf(dataset, row));
+    lines.Append(sample.sample.line);
+    any_line |= !sample.sample.line.IsNull();
   }
   KeepEntries(rows, &group.problem.extra);
   Json line = GroupToJson(group);
@@ -91,6 +67,7 @@ Json GroupLine(const std::string& dataset, const std::vector<DatasetRow>& rows) 
       .Set("advantages", std::move(advantages))
       .Set("verdicts", std::move(verdicts));
   line.Set("provenance", std::move(sources));
+  if (any_line) line.Set("lines", std::move(lines));
   return line;
 }
 

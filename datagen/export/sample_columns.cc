@@ -2,8 +2,12 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <utility>
+
+#include "core/rows/group_json.h"
+#include "core/text.h"
 
 namespace assay {
 namespace {
@@ -23,22 +27,68 @@ const std::pair<std::string_view, std::string_view>* FindParallel(std::string_vi
   return nullptr;
 }
 
+// What a scoring run says of a row.
+constexpr std::array<std::string_view, 6> kResults = {"reward",     "rewards",  "advantage",
+                                                      "advantages", "verdicts", "provenance"};
+
+void RenameResults(Json* columns) {
+  for (const std::string_view name : kResults) {
+    if (columns->Find(name) == nullptr) continue;
+    const std::string input = StrCat("input_", name);
+    columns->Erase(input);  // of the run before that
+    for (Json::Member& member : *columns->AsObject()) {
+      if (member.key == name) member.key = input;
+    }
+  }
+}
+
+// The array's entry for that sample; null if the store was changed so that there is none.
+Json EntryOf(const Json& array, int64_t index) {
+  const Json::Array& entries = *array.AsArray();
+  return index >= 0 && index < static_cast<int64_t>(entries.size())
+             ? entries[static_cast<size_t>(index)]
+             : Json();
+}
+
 }  // namespace
 
 Json SampleColumns(const StoredGroup& group) {
   Json out = Json::MakeObject();
-  const Json::Object* extra = group.problem.extra.AsObject();
-  if (extra == nullptr) return out;
-  for (const Json::Member& member : *extra) {
+  const StoredSample& sample = group.samples[0];
+  const Json& line = sample.sample.line;
+  const Json::Object* columns = line.IsObject() ? line.AsObject() : group.problem.extra.AsObject();
+  if (columns == nullptr) return out;
+  for (const Json::Member& member : *columns) {
+    if (line.IsObject() && member.key == "id") continue;
     const auto* parallel =
         group.flat ? nullptr : FindParallel(member.key, member.value, group.sample_count);
     if (parallel == nullptr) {
       out.Set(member.key, member.value);
     } else {
-      out.Set(parallel->second, (*member.value.AsArray())[group.samples[0].index]);
+      out.Set(parallel->second, EntryOf(member.value, sample.index));
     }
   }
+  RenameResults(&out);
   return out;
+}
+
+Json SampleId(const StoredGroup& group) {
+  const Json* own = group.samples[0].sample.line.Find("id");
+  return own != nullptr ? *own : IdToJson(group.problem);
+}
+
+Json SourceOf(const std::string& dataset, const DatasetRow& row) {
+  Result<Json> decision = ParseJson(row.decision);
+  return Json()
+      .Set("dataset", dataset)
+      .Set("position", row.position)
+      .Set("decision", decision.ok() ? *decision : Json(row.decision))
+      .Set("run", row.run)
+      .Set("tool_version", row.run_tool_version)
+      .Set("file", row.group.key.file)
+      .Set("line", row.group.key.line)
+      .Set("line_hash", row.group.key.line_hash.Hex())
+      .Set("sample", row.group.samples[0].index);
 }
 
 void KeepEntries(const std::vector<DatasetRow>& rows, Json* extra) {
@@ -48,9 +98,10 @@ void KeepEntries(const std::vector<DatasetRow>& rows, Json* extra) {
       continue;
     Json kept = Json::MakeArray();
     for (const DatasetRow& row : rows)
-      kept.Append((*member.value.AsArray())[row.group.samples[0].index]);
+      kept.Append(EntryOf(member.value, row.group.samples[0].index));
     member.value = std::move(kept);
   }
+  RenameResults(extra);
 }
 
 }  // namespace assay

@@ -64,7 +64,12 @@ void RowScorer::ScoreGroup(std::vector<Group> groups, ScoreRow* row) const {
   for (size_t i = 1; i < lines; ++i) {
     ids.push_back(IdToJson(groups[i].problem));
     extras.push_back(std::move(groups[i].problem.extra));
-    row->group.samples.push_back(std::move(groups[i].samples[0]));
+    Sample& sample = row->group.samples.emplace_back(std::move(groups[i].samples[0]));
+    if (keep_samples_ && (ids[i] != ids[0] || extras[i] != extras[0])) {
+      sample.line = Json().Set("id", ids[i]);
+      for (const Json::Member& member : *extras[i].AsObject())
+        sample.line.Set(member.key, member.value);
+    }
   }
   row->score = rubric_.Score(row->group);
   for (size_t i = 0; i < lines; ++i) {

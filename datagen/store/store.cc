@@ -113,12 +113,12 @@ Status Store::Impl::PrepareWriting() {
        "problems(id, name, task, prompt_id, messages, answers, verification_info)", 7},
       {&batches->rows,
        "rows(id, input_id, line, line_hash, problem_id, flat, first_sample, sample_count, options, "
-       "extra, error)",
-       11},
+       "extra, error, id_is_number)",
+       12},
       {&batches->samples,
        "samples(id, row_id, text_id, finish_reason, model, seed, token_ids, logprobs, reward, "
-       "advantage)",
-       10},
+       "advantage, messages, line)",
+       12},
       {&batches->verdicts,
        "verdicts(sample_id, term, label, outcome, score, reason, detail, evidence, ms)", 9},
   };

@@ -1,6 +1,7 @@
 #include <utility>
 
 #include "core/check.h"
+#include "core/rows/messages.h"
 #include "core/text.h"
 #include "datagen/store/sqlite.h"
 #include "datagen/store/store.h"
@@ -42,10 +43,7 @@ Status ReadMessages(const Statement& row, int column, std::vector<Message>* out)
   Json messages;
   if (Status status = ReadJson(row, column, &messages); !status.ok()) return status;
   if (const Json::Array* items = messages.AsArray()) {
-    for (const Json& item : *items) {
-      out->push_back(
-          {std::string(item.StringOr("role", "")), std::string(item.StringOr("content", ""))});
-    }
+    for (const Json& item : *items) out->push_back(MessageFromJson(item));
   }
   return {};
 }
@@ -60,7 +58,8 @@ struct Store::Impl::Reader {
   static constexpr char kProblemBriefSql[] = "SELECT name, task FROM problems WHERE id = ?";
   static constexpr char kSamplesSql[] =
       "SELECT s.id, s.text_id, t.bytes, s.finish_reason, s.model, s.seed, s.reward, s.advantage, "
-      "t.body, s.token_ids, s.logprobs FROM samples s JOIN texts t ON t.id = s.text_id WHERE s.id "
+      "t.body, s.token_ids, s.logprobs, s.messages, s.line FROM samples s JOIN texts t ON t.id = "
+      "s.text_id WHERE s.id "
       "BETWEEN ? AND ? ORDER BY s.id";
   static constexpr char kSamplesBriefSql[] =
       "SELECT s.id, s.text_id, t.bytes, s.finish_reason, s.model, s.seed, s.reward, s.advantage "
@@ -144,6 +143,8 @@ struct Store::Impl::Reader {
     Json ids, logprobs;
     if (Status status = ReadJson(samples, 9, &ids); !status.ok()) return status;
     if (Status status = ReadJson(samples, 10, &logprobs); !status.ok()) return status;
+    if (Status status = ReadJson(samples, 11, &out->messages); !status.ok()) return status;
+    if (Status status = ReadJson(samples, 12, &out->line); !status.ok()) return status;
     if (const Json::Array* items = ids.AsArray()) {
       for (const Json& item : *items) out->token_ids.push_back(item.IsInt() ? *item.AsInt() : 0);
     }
@@ -258,11 +259,11 @@ Result<Record> FindByName(const std::vector<Record>& records, const std::string&
                names.empty() ? StrCat("the store has no ", what, " yet") : DidYouMean(name, names)};
 }
 
-// Columns 0 to 8 of a query over rows and inputs: what both visitors have in common.
+// Columns 0 to 11 of a query over rows and inputs: what both visitors have in common.
 constexpr char kRowColumns[] =
     "i.file, rw.line, rw.line_hash, rw.id, rw.problem_id, rw.flat, rw.first_sample, "
     "rw.sample_count, rw.error, "
-    "rw.options, rw.extra";
+    "rw.options, rw.extra, rw.id_is_number";
 
 Status ReadRowColumns(const Statement& row, bool with_texts, StoredGroup* group) {
   group->key = {row.StringAt(0), row.IntAt(1), HashFrom(row.TextAt(2))};
@@ -272,6 +273,7 @@ Status ReadRowColumns(const Statement& row, bool with_texts, StoredGroup* group)
   group->sample_count = row.IntAt(7);
   group->error = row.StringAt(8);
   group->problem.extra = Json::MakeObject();
+  group->problem.id_is_number = row.IntAt(11) != 0;
   if (!with_texts) return {};
   if (Status status = ReadJson(row, 9, &group->problem.options); !status.ok()) return status;
   if (Status status = ReadJson(row, 10, &group->problem.extra); !status.ok()) return status;
@@ -361,12 +363,12 @@ Status Store::ForEachDatasetRow(DatasetId dataset, bool with_texts,
     DatasetRow out;
     Status status = ReadRowColumns(*row, with_texts, &out.group);
     if (status.ok()) status = reader->ReadProblem(out.group.problem_id, &out.group.problem);
-    int64_t sample = row->IntAt(15);
+    int64_t sample = row->IntAt(16);
     if (status.ok()) status = reader->ReadSamples(sample, sample, row->IntAt(6), &out.group);
-    out.position = row->IntAt(11);
-    out.decision = row->StringAt(12);
-    out.run = row->StringAt(13);
-    out.run_tool_version = row->StringAt(14);
+    out.position = row->IntAt(12);
+    out.decision = row->StringAt(13);
+    out.run = row->StringAt(14);
+    out.run_tool_version = row->StringAt(15);
     if (status.ok()) status = visit(out);
     if (!status.ok()) return status;
   }

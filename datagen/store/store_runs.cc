@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/check.h"
+#include "core/rows/messages.h"
 #include "core/text.h"
 #include "datagen/store/sqlite.h"
 #include "datagen/store/store.h"
@@ -142,17 +143,6 @@ std::string DumpOrEmpty(const Json& value) {
   return value.Dump();
 }
 
-std::string MessagesJson(const std::vector<Message>& messages) {
-  if (messages.empty()) return "";
-  Json out = Json::MakeArray();
-  for (const Message& message : messages) {
-    Json item = Json::MakeObject();
-    item.Set("role", message.role).Set("content", message.content);
-    out.Append(std::move(item));
-  }
-  return out.Dump();
-}
-
 template <typename T>
 std::string ArrayJson(const std::vector<T>& values) {
   if (values.empty()) return "";
@@ -211,7 +201,7 @@ Result<int64_t> Store::Impl::TextId(std::string_view text) {
 }
 
 Result<int64_t> Store::Impl::ProblemId(const Problem& problem) {
-  std::string messages = MessagesJson(problem.messages);
+  std::string messages = problem.messages.empty() ? "" : MessagesToJson(problem.messages).Dump();
   std::string answers = ArrayJson(problem.answers);
   std::string info = DumpOrEmpty(problem.verification_info);
   std::string key;
@@ -260,6 +250,7 @@ Status Store::Impl::AddRow(Input* input, const RowKey& key, const Group* group,
     rows.Null().Int(0).Null().Int(0);
   }
   rows.TextOrNull(options).TextOrNull(extra).TextOrNull(error);
+  rows.Int(group != nullptr && group->problem.id_is_number);
   pending_bytes += static_cast<int64_t>(extra.size());
   ++pending_rows;
   ++input->rows_done;
@@ -287,6 +278,7 @@ Status Store::Impl::AddSamples(int64_t row_id, const Group& group, const GroupSc
         .TextOrNull(ArrayJson(sample.logprobs))
         .RealOrNull(scored.reward);
     scored.advantage.mask ? samples.Real(scored.advantage.value) : samples.Null();
+    samples.TextOrNull(DumpOrEmpty(sample.messages)).TextOrNull(DumpOrEmpty(sample.line));
     for (size_t term = 0; term < scored.verdicts.size(); ++term) {
       const Verdict& verdict = scored.verdicts[term];
       BatchInsert& verdicts = batches->verdicts;

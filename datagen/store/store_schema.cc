@@ -128,6 +128,13 @@ CREATE VIEW provenance AS
     JOIN runs r ON r.id = i.run_id;
 )sql";
 
+// What chat messages and lines of a group say beside their text; ids that are numbers.
+constexpr char kVersion3[] = R"sql(
+ALTER TABLE samples ADD COLUMN messages TEXT;
+ALTER TABLE samples ADD COLUMN line TEXT;
+ALTER TABLE rows ADD COLUMN id_is_number INTEGER NOT NULL DEFAULT 0;
+)sql";
+
 Status Migrate(Database* db, int from) {
   if (Status status = db->Exec("BEGIN IMMEDIATE"); !status.ok()) return status;
   // Another process may have migrated the file while this one waited for the lock.
@@ -148,7 +155,7 @@ Status Migrate(Database* db, int from) {
 }  // namespace
 
 const char* MigrationSql(int version) {
-  static constexpr const char* kSteps[kSchemaVersion] = {kVersion1, kVersion2};
+  static constexpr const char* kSteps[kSchemaVersion] = {kVersion1, kVersion2, kVersion3};
   ASSAY_CHECK(version >= 0 && version < kSchemaVersion);
   return kSteps[version];
 }

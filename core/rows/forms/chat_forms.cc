@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/rows/forms/input_form.h"
+#include "core/rows/messages.h"
 #include "core/rows/row_edit.h"
 #include "core/text.h"
 
@@ -84,8 +85,7 @@ Status FromTurns(Json turns, std::string_view assistant, Json* row) {
     return InputError("the conversation does not end with an answer",
                       "the last message's role must be the assistant's");
   }
-  const Json* content = list->back().Find("content");
-  Json last = content != nullptr ? *content : Json("");
+  Json last = CompletionOfReply(list->back());
   list->pop_back();
   row->Set("completion", std::move(last));
   if (!list->empty()) FillWith(row, "prompt", std::move(turns));
@@ -108,7 +108,13 @@ Status FromShareGpt(Json* row) {
     const std::string_view role = from == "human" || from == "user"      ? "user"
                                   : from == "gpt" || from == "assistant" ? "assistant"
                                                                          : from;
-    turns.Append(Json().Set("role", role).Set("content", std::string(turn.StringOr("value", ""))));
+    Json message = Json().Set("role", role).Set("content", std::string(turn.StringOr("value", "")));
+    if (const Json::Object* members = turn.AsObject()) {
+      for (const Json::Member& member : *members) {
+        if (member.key != "from" && member.key != "value") message.Set(member.key, member.value);
+      }
+    }
+    turns.Append(std::move(message));
   }
   row->Erase("conversations");
   return FromTurns(std::move(turns), "assistant", row);

@@ -4,13 +4,14 @@
 #include <utility>
 
 #include "core/rows/forms/input_form.h"
+#include "core/rows/messages.h"
 #include "core/rows/row_edit.h"
 #include "core/text.h"
 
 namespace assay {
 namespace {
 
-// Texts of an OpenAI-like body's choices. Reasoning that stands apart (`reasoning_content`) stays apart.
+// Completions of an OpenAI-like body's choices; messages that say more than a text (reasoning, tool calls) stay whole.
 Status FillFromChoices(const Json& body, Json* row) {
   const Json* choices = body.Find("choices");
   if (choices == nullptr || !choices->IsArray())
@@ -18,9 +19,8 @@ Status FillFromChoices(const Json& body, Json* row) {
   Json texts = Json::MakeArray(), reasons = Json::MakeArray();
   for (const Json& choice : *choices->AsArray()) {
     const Json* message = choice.Find("message");
-    const Json* content =
-        message != nullptr ? Present(*message, "content") : Present(choice, "text");
-    texts.Append(content != nullptr ? *content : Json(""));
+    texts.Append(message != nullptr ? CompletionOfReply(*message)
+                                    : Json(std::string(choice.StringOr("text", ""))));
     const Json* reason = choice.Find("finish_reason");
     reasons.Append(reason != nullptr ? *reason : Json());
   }
@@ -30,16 +30,37 @@ Status FillFromChoices(const Json& body, Json* row) {
   return {};
 }
 
+// A candidate as a message: thoughts are reasoning, function calls tool calls.
+Json FromGeminiParts(const Json& candidate) {
+  std::string text, thought;
+  Json calls = Json::MakeArray();
+  const Json* content = candidate.Find("content");
+  const Json* parts = content != nullptr ? content->Find("parts") : nullptr;
+  if (parts != nullptr && parts->IsArray()) {
+    for (const Json& part : *parts->AsArray()) {
+      (part.BoolOr("thought", false) ? thought : text) += part.StringOr("text", "");
+      const Json* call = part.Find("functionCall");
+      if (call == nullptr || !call->IsObject()) continue;
+      const Json* arguments = call->Find("args");
+      calls.Append(
+          Json()
+              .Set("type", "function")
+              .Set("function",
+                   Json()
+                       .Set("name", std::string(call->StringOr("name", "")))
+                       .Set("arguments", arguments != nullptr ? *arguments : Json::MakeObject())));
+    }
+  }
+  Json message = Json().Set("role", "assistant").Set("content", std::move(text));
+  if (!thought.empty()) message.Set("reasoning_content", std::move(thought));
+  if (!calls.AsArray()->empty()) message.Set("tool_calls", std::move(calls));
+  return message;
+}
+
 Status FromGemini(const Json& response, Json* row) {
   Json texts = Json::MakeArray(), reasons = Json::MakeArray();
   for (const Json& candidate : *response.Find("candidates")->AsArray()) {
-    std::string text;
-    const Json* content = candidate.Find("content");
-    const Json* parts = content != nullptr ? content->Find("parts") : nullptr;
-    if (parts != nullptr && parts->IsArray()) {
-      for (const Json& part : *parts->AsArray()) text += part.StringOr("text", "");
-    }
-    texts.Append(std::move(text));
+    texts.Append(CompletionOfReply(FromGeminiParts(candidate)));
     const std::string_view reason = candidate.StringOr("finishReason", "");
     reasons.Append(reason == "MAX_TOKENS" ? Json("length") : Json(AsciiLower(reason)));
   }
@@ -49,7 +70,16 @@ Status FromGemini(const Json& response, Json* row) {
 }
 
 Status FromOpenAiBatch(Json* row) {
-  Fill(row, "id", {"custom_id", "key"});
+  // The line's own `id` is the server's name for the request; ours is what the asker called it, by which problems are joined.
+  for (const char* key : {"custom_id", "key"}) {
+    const Json* name = Present(*row, key);
+    if (name == nullptr) continue;
+    const Json asked = *name;
+    if (const Json* request = Present(*row, "id"); request != nullptr && *request != asked)
+      FillWith(row, "request_id", Json(*request));
+    row->Set("id", asked);
+    break;
+  }
   const Json response = Present(*row, "response") != nullptr ? *row->Find("response") : Json();
   const Json* error = Present(*row, "error");
   const int64_t status = response.IntOr("status_code", 200);

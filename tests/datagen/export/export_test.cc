@@ -66,8 +66,8 @@ TEST_F(ExportTest, SftColumnsHaveOneType) {
   const std::vector<Json> lines = Export("trl-sft");
   ASSERT_EQ(lines.size(), 3u);
   const char* wanted[] = {
-      R"({"mixed":"1","real":1.0,"struct":{"a":1},"deep":"[{\"x\":1}]","big":"1","extra_extra_text":"kept","list":[],"extra_text":null})",
-      R"({"mixed":"\"s\"","real":0.5,"struct":{"b":"s"},"deep":"[{\"x\":\"s\"}]","big":"123456789012345678901234567890",)"
+      R"({"mixed":"1","real":1.0,"struct":{"a":1,"b":null},"deep":"[{\"x\":1}]","big":"1","extra_extra_text":"kept","list":[],"extra_text":null})",
+      R"({"mixed":"\"s\"","real":0.5,"struct":{"a":null,"b":"s"},"deep":"[{\"x\":\"s\"}]","big":"123456789012345678901234567890",)"
       R"("extra_extra_text":null,"list":[1.0],"extra_text":null})",
       R"({"mixed":null,"real":null,"struct":null,"deep":null,"big":null,"extra_extra_text":null,"list":[1.0,2.5],"extra_text":"mine"})"};
   for (size_t i = 0; i < lines.size(); ++i) {
@@ -94,18 +94,110 @@ TEST_F(ExportTest, SftPlainPrompts) {
   group.problem.answers = {"4", "four"};
   Add(group, specs);
   Select();
-  const std::vector<Json> lines = Export("trl-sft");
+  std::vector<Json> lines = Export("trl-sft");
   ASSERT_EQ(lines.size(), 2u);
+  for (Json& line : lines) {
+    const Json source = *ParseJson(line.StringOr("provenance", ""));
+    EXPECT_EQ(source.StringOr("run", ""), "r");
+    EXPECT_EQ(source.StringOr("file", ""), "in.jsonl");
+    line.Set("provenance", "");
+  }
   // The same columns, in the same order, of the same types in every line; reserved names changed; white space kept.
   EXPECT_EQ(
       lines[0].Dump(),
-      R"({"prompt":"The sky is","completion":" blue.","id":"p1","task":"math","answer":["42"],"verification_info":"{}",)"
+      R"({"prompt":"The sky is","completion":" blue.","id":"p1","task":"math","answer":["42"],"verification_info":"{}","reward":1.0,"finish_reason":"stop","provenance":"",)"
       R"("source":"made up","extra_prompts":7,"label":true,"level":[1,2,3]})");
   EXPECT_EQ(
       lines[1].Dump(),
-      R"({"prompt":"What is p2?","completion":"four","id":"p2","task":"math","answer":["4","four"],"verification_info":"{\"a\":1}",)"
+      R"({"prompt":"What is p2?","completion":"four","id":"p2","task":"math","answer":["4","four"],"verification_info":"{\"a\":1}","reward":1.0,"finish_reason":"stop","provenance":"",)"
       R"("source":null,"extra_prompts":null,"label":null,"level":null})");
   EXPECT_EQ(result_.renamed_columns, 1);
+}
+
+// A reader that fixes a column's type by the first megabytes must find one there: "" for text, JSON text for everything else.
+TEST_F(ExportTest, SftColumnsThatShowTheirTypeLateHaveAValueFromTheFirstLineOn) {
+  Begin();
+  const std::string padding(400'000, 'x');
+  for (int i = 0; i < 14; ++i) {
+    std::vector<Spec> specs = {Pass(StrCat(padding, i))};
+    Group group = MakeGroup(i == 0 ? "" : StrCat("p", i), specs);
+    group.problem.extra =
+        i == 13 ? *ParseJson(R"({"text_late":"t","list_late":[1],"early":null,"never":null})")
+                : *ParseJson(R"({"text_late":null,"list_late":[],"early":1,"never":null})");
+    Add(group, specs);
+  }
+  Select();
+  const std::vector<Json> lines = Export("trl-sft");
+  ASSERT_EQ(lines.size(), 14u);
+  EXPECT_TRUE(lines[0].Find("id")->IsNull());  // its type shows in the second line
+  for (size_t i = 0; i < lines.size(); ++i) {
+    EXPECT_EQ(lines[i].Find("text_late")->Dump(), i == 13 ? "\"t\"" : "\"\"");
+    EXPECT_EQ(lines[i].Find("list_late")->Dump(), i == 13 ? "\"[1]\"" : "\"[]\"");
+    EXPECT_EQ(lines[i].Find("early")->Dump(), i == 13 ? "null" : "1");
+    EXPECT_TRUE(lines[i].Find("never")->IsNull());
+  }
+}
+
+// What an earlier run said of a row is called so; this run's own is there.
+TEST_F(ExportTest, OldResultsDoNotPoseAsThisRuns) {
+  Begin();
+  std::vector<Spec> specs = {Pass("a", 0.75)};
+  Group group = MakeGroup("p", specs);
+  group.problem.extra = *ParseJson(
+      R"({"reward":9,"rewards":[9],"verdicts":{"old":1},"provenance":{"run":"old"},"input_reward":8})");
+  Add(group, specs);
+  Select();
+  for (const char* format : {"trl-sft", "jsonl"}) {
+    const Json line = Export(format).at(0);
+    EXPECT_EQ(line.DoubleOr("reward", -1), 0.75) << format;
+    EXPECT_EQ(line.DoubleOr("input_reward", -1), 9) << format;
+    EXPECT_EQ(line.Find("rewards"), nullptr) << format;
+    EXPECT_EQ(line.Find("input_verdicts")->Dump(), R"({"old":1})") << format;
+    EXPECT_NE(line.Find("provenance")->Dump().find("in.jsonl"), std::string::npos) << format;
+    EXPECT_NE(line.Find("input_provenance"), nullptr) << format;
+  }
+}
+
+// Tool calls, names and reasoning come out as they came in; for TRL arguments are JSON text, and every message has the same keys.
+TEST_F(ExportTest, MessagesKeepWhatTheySay) {
+  Begin();
+  const Json row = *ParseJson(
+      R"({"id":7,"task":"math","answer":"4","prompt":[{"role":"user","content":[{"type":"text","text":"2+2?"}],"name":"ann"}],)"
+      R"("completions":[[{"role":"assistant","content":null,"tool_calls":[{"type":"function","function":{"name":"f","arguments":{"a":1}}}]},)"
+      R"({"role":"tool","name":"f","content":"4"},{"role":"assistant","content":"4","reasoning_content":"so"}]]})");
+  Group group = *GroupFromJson(row);
+  EXPECT_EQ(group.samples[0].text, "<think>\nso\n</think>\n4");
+  Add(group, {Pass("")});
+  Select();
+  const Json line = Export("jsonl").at(0);
+  EXPECT_EQ(line.Find("id")->Dump(), "7");
+  EXPECT_EQ(line.Find("prompt")->Dump(), row.Find("prompt")->Dump());
+  EXPECT_EQ(line.Find("completion")->Dump(), (*row.Find("completions")->AsArray())[0].Dump());
+  const Json trl = Export("trl-sft").at(0);
+  EXPECT_EQ(trl.Find("prompt")->Dump(), R"([{"role":"user","content":"2+2?","name":"ann"}])");
+  EXPECT_EQ(
+      trl.Find("completion")->Dump(),
+      R"([{"role":"assistant","content":null,"tool_calls":[{"type":"function","function":{"name":"f","arguments":"{\"a\":1}"}}],"name":null,"reasoning_content":null},)"
+      R"({"role":"tool","content":"4","tool_calls":null,"name":"f","reasoning_content":null},)"
+      R"({"role":"assistant","content":"4","tool_calls":null,"name":null,"reasoning_content":"so"}])");
+}
+
+// Lines of a --group-by group have ids and keys of their own.
+TEST_F(ExportTest, EachSampleOfAGroupOfLinesHasItsOwnKeys) {
+  Begin();
+  std::vector<Spec> specs = {Pass("a"), Pass("b")};
+  Group group = MakeGroup("first", specs);
+  group.flat = true;
+  group.problem.extra = *ParseJson(R"({"note":1})");
+  group.samples[1].line = *ParseJson(R"({"id":"second","note":2})");
+  Add(group, specs);
+  Select();
+  const std::vector<Json> lines = Export("jsonl");
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_EQ(lines[0].StringOr("id", ""), "first");
+  EXPECT_EQ(lines[0].IntOr("note", 0), 1);
+  EXPECT_EQ(lines[1].StringOr("id", ""), "second");
+  EXPECT_EQ(lines[1].IntOr("note", 0), 2);
 }
 
 TEST_F(ExportTest, SftConversational) {
