@@ -4,6 +4,7 @@
 #include "verifiers/code/code_verifier.h"
 #include "verifiers/format.h"
 #include "verifiers/math/math_verifier.h"
+#include "verifiers/text_verifiers.h"
 #include "verifiers/verifier.h"
 
 namespace assay {
@@ -13,10 +14,20 @@ const std::vector<VerifierInfo>& BuiltinVerifiers() {
   static const std::vector<VerifierInfo> kTable = {
       {"code", "runs the program against the row's tests in the sandbox", CodeOptionInfos, true,
        MakeCodeVerifier},
-      {"format", "one <think>..</think> pair first, then a non-empty answer", FormatOptionInfos,
-       false, MakeFormatVerifier},
+      {"countdown", "arithmetic over the row's numbers that makes the row's target",
+       CountdownOptionInfos, false, MakeCountdownVerifier},
+      {"exact", "the answer is one of the row's answers, to the letter", ExactOptionInfos, false,
+       MakeExactVerifier},
+      {"format", "one <think>..</think> pair first, then a non-empty answer; or another template",
+       FormatOptionInfos, false, MakeFormatVerifier},
+      {"length", "a score by length: soft punishment of what is too long, cosine, a target",
+       LengthOptionInfos, false, MakeLengthVerifier},
       {"math", "finds the final answer in a reply and compares it with the gold, exactly",
        MathOptionInfos, false, MakeMathVerifier},
+      {"qa", "a short answer in words: normalised match, or F1 over words", QaOptionInfos, false,
+       MakeQaVerifier},
+      {"repetition", "the share of a reply's word n-grams that are new", RepetitionOptionInfos,
+       false, MakeRepetitionVerifier},
   };
   return kTable;
 }

@@ -10,7 +10,7 @@
 namespace assay {
 namespace {
 
-// tests/cases/format.jsonl: {"text", "options"?, "reason"}; reason "ok" passes.
+// tests/cases/format.jsonl: {"text", "finish_reason"?, "options"?, "reason", "score"?}; reason "ok" passes.
 TEST(Format, Cases) {
   const std::string path = StrCat(std::getenv("ASSAY_SOURCE_DIR"), "/tests/cases/format.jsonl");
   Result<std::unique_ptr<LineReader>> reader = LineReader::Open(path);
@@ -25,7 +25,11 @@ TEST(Format, Cases) {
     Group group;
     group.samples.resize(1);
     group.samples[0].text = item->StringOr("text", "");
+    group.samples[0].finish_reason = item->StringOr("finish_reason", "");
     const Verdict verdict = (*verifier)->Verify(group, item->Find("options"))[0];
+    if (item->Find("score") != nullptr) {
+      EXPECT_NEAR(verdict.score, item->DoubleOr("score", -1), 1e-12) << line.number;
+    }
     EXPECT_EQ(verdict.reason, item->StringOr("reason", "")) << line.number << ": " << line.text;
     EXPECT_EQ(verdict.outcome == Outcome::kPass, verdict.reason == "ok");
     ++count;
