@@ -12,6 +12,7 @@ A Session holds one problem's trusted text and judges its completions one after 
                {"kind": "checker", "text"}: a special judge, no candidate: check(input, output, expected), or a program for
                three files; the request holds the outputs, {"cases": [{"test", "input", "output", "got"}]}
   partial      run every test and count
+  beside       tests about the program's own objects may run beside it, where they fail apart from it
   float_tol, unordered   for calls
 Nothing here trusts a value: what a candidate returns is plain data or a Handle (see Handle).
 """
@@ -570,6 +571,8 @@ class Session:
         self.find_names()
         self.plan = None  # for tests beside the program, made when first wanted
         self.routed = None
+        # Apart from its tests the program would really wait, until its time is up.
+        self.puts_off_sleep = any(re.search(r"(patch|setattr)\b.*\bsleep\b", text) for text in self.texts)
         self.state = State()
 
     def find_names(self):
@@ -642,6 +645,8 @@ class Session:
         if self.kind == "checker":
             return self.run_checker()
         beside = bool(self.request.get("beside"))
+        if not beside and self.puts_off_sleep and self.may_run_beside():
+            return failure("wrong_answer", "the tests patch what the program waits for")
         try:
             if beside or self.request.get("mentions"):
                 self.tell_setup(beside)
@@ -662,7 +667,7 @@ class Session:
     def may_run_beside(self):
         """Whether these tests may run beside the program: asked once, when one has failed."""
         if self.routed is None:
-            self.routed = self.kind in ("asserts", "check") and beside_plan.Routing(
+            self.routed = self.spec.get("beside", False) and self.kind in ("asserts", "check") and beside_plan.Routing(
                 self.trusted, [self.setup] + self.texts, self.wanted, self.entry).wanted()
         return self.routed
 

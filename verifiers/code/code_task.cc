@@ -394,7 +394,7 @@ Status ReadTester(const Json& info, const Problem& problem, Json tests, CodeTask
   spec.Set("trusted", std::move(trusted)).Set("setup", task->setup);
   spec.Set("entry_point", task->entry_point).Set("records", std::move(records));
   spec.Set("tests", std::move(tests)).Set("partial", task->options.partial);
-  spec.Set("unordered", task->options.unordered);
+  spec.Set("unordered", task->options.unordered).Set("beside", task->options.beside);
   if (task->options.float_tol) spec.Set("float_tol", *task->options.float_tol);
   task->tester_spec = spec.Dump();
   task->tester_key = HashBytes128(task->tester_spec).Hex();
