@@ -104,6 +104,7 @@ bool ReadProse(Reply* reply, size_t at, size_t end, Candidate* out, int depth) {
   if (prose.copula != kNone && depth < kMaxDepth &&
       ReadAnnounced(reply, prose.copula, out, depth + 1))
     return true;
+  if (prose.copula != kNone && std::string_view(reply->refusal) == "negated") return false;
   if (prose.elsewhere && prose.values > 0) return false;
   size_t adjective_end = at;
   if (DescribesValue(WordAt(text, at, end, &adjective_end)) && prose.values == 1 &&

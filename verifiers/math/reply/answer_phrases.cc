@@ -160,6 +160,7 @@ constexpr PhraseEntry kPhrases[] = {
     {"atsakymas", Phrase::kAnswer, "lt"},
     {"atbilde", Phrase::kAnswer, "lv"},
     {"vastus", Phrase::kAnswer, "et"},
+    {"correct one", Phrase::kAnswer, "en"},
     {"conclusion:", Phrase::kLabel, "en"},
     {"correction:", Phrase::kLabel, "en"},
     {"edit:", Phrase::kLabel, "en"},

@@ -77,7 +77,7 @@ class Preface {
   bool supposed() const { return supposed_; }
   // What the whole of it makes of the announcement; null: nothing.
   const char* Verdict() const {
-    if (words_since_ <= 4) return "negated";
+    if (words_since_ <= 4 || false_) return "negated";
     if (said_) return "quoted";
     return hedged_ || conditional_ ? "hedged" : nullptr;
   }
@@ -88,9 +88,10 @@ class Preface {
     const bool verb = denied_ && OneOf(word, {"think", "believe", "agree", "claim", "say", "mean",
                                               "conclude", "see"});
     const bool doubt = word == "doubt" && !OneOf(last_, {"no", "without", "little"});
-    if ((IsNegation(word) && distance <= 6) || verb || doubt ||
-        OneOf(word, {"deny", "false", "untrue"}))
-      refusal_ = "negated";
+    if ((IsNegation(word) && distance <= 6) || verb || doubt) refusal_ = "negated";
+    // "It is false that the answer ..", but not "C is false, hence the answer .."
+    false_ = (false_ || OneOf(word, {"deny", "false", "untrue"})) &&
+             !OneOf(word, {"so", "hence", "therefore", "thus"});
     denied_ = IsNegation(word);
     if ((word == "that" && negated_) ||
         (negated_before_ && OneOf(word, {"dass", "daß", "что", "że", "щo"})))
@@ -112,10 +113,13 @@ class Preface {
     denied_solving_ = first_person_ && (denied_ || (denied_solving_ && last_ != "solve"));
     if (first_person_) return;
     said_ = said_ || IsSaying(word) ||
+            (OneOf(last_, {"might", "may", "could", "would"}) &&
+             OneOf(word, {"think", "say", "guess", "expect", "believe"})) ||
             (according_ && OneOf(word, {"hint", "prompt", "user", "key", "teacher", "textbook",
                                         "chatgpt", "gpt", "friend", "internet"}));
   }
 
+  bool false_ = false;
   bool denied_ = false;          // by the word before
   bool denied_solving_ = false;  // "I could not .."
   bool negated_ = false;         // since the last comma
@@ -207,7 +211,12 @@ bool AnnouncementDenied(Reply* reply, size_t at) {
     preface.Hear(word, at - word_end);
   }
   const char* refusal = preface.refusal() != nullptr ? preface.refusal() : preface.Verdict();
-  if (refusal == nullptr && HasUnspacedHedge(text.substr(begin, at - begin))) refusal = "hedged";
+  const std::string_view before = text.substr(begin, at - begin);
+  if (refusal == nullptr && HasUnspacedHedge(before)) refusal = "hedged";
+  for (const std::string_view wrong :
+       {"错误", "错误的", "錯誤", "間違った", "間違いの", "오", "틀린 "}) {
+    if (EndsWith(before, wrong)) refusal = "quoted";
+  }
   if (refusal == nullptr) return false;
   reply->refusal = refusal;
   const size_t end = preface.supposed() ? ClauseEnd(text, at, reply->hi) : reply->hi;

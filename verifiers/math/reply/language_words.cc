@@ -61,20 +61,23 @@ bool MayStandBeforeAnswer(std::string_view word) {
 bool IsNegation(std::string_view word) {
   return EndsWith(word, "n't") ||
          OneOf(word,
-               {"not",     "isn't",       "aren't",     "wasn't", "cannot", "can't",    "never",
-                "neither", "nicht",       "kein",       "keine",  "keinen", "pas",      "не",
-                "不",      "nie",         "niet",       "geen",   "değil",  "değildir", "không",
-                "chẳng",   "keinesfalls", "keineswegs", "jamais", "nunca",  "bukan",    "bukanlah",
-                "नहीं",     "নয়",          "కాదు",        "ليس",    "ليست",   "아니다",   "아닙니다",
-                "아니라",  "아닌"}) ||
+               {"inte",     "ikke",    "icke",        "není",       "nije",   "δεν",    "לא",
+                "אינה",     "אינו",    "نیست",        "அல்ல",        "இல்லை",   "nėra",   "nav",
+                "nem",      "not",     "isn't",       "aren't",     "wasn't", "cannot", "can't",
+                "never",    "neither", "nicht",       "kein",       "keine",  "keinen", "pas",
+                "не",       "不",      "nie",         "niet",       "geen",   "değil",  "değildir",
+                "không",    "chẳng",   "keinesfalls", "keineswegs", "jamais", "nunca",  "bukan",
+                "bukanlah", "नहीं",     "নয়",          "కాదు",        "ليس",    "ليست",   "아니다",
+                "아닙니다", "아니라",  "아닌"}) ||
          StartsWith(word, "ไม่");
 }
 
 bool IsNegationOf(std::string_view word, std::string_view language) {
   static constexpr std::string_view kWords[][2] = {
-      {"sw", "si"},       {"sw", "sio"}, {"sw", "siyo"}, {"id", "tidak"},
-      {"id", "tidaklah"}, {"bn", "না"},  {"ar", "لا"},   {"hi", "ना"},
-      {"es", "no"},       {"pt", "não"}, {"it", "non"}};
+      {"fi", "ei"},    {"et", "ei"},       {"ro", "nu"},  {"tl", "hindi"},
+      {"sk", "nie"},   {"sw", "si"},       {"sw", "sio"}, {"sw", "siyo"},
+      {"id", "tidak"}, {"id", "tidaklah"}, {"bn", "না"},  {"ar", "لا"},
+      {"hi", "ना"},    {"es", "no"},       {"pt", "não"}, {"it", "non"}};
   for (const auto& row : kWords) {
     if (row[0] == language && row[1] == word) return true;
   }
@@ -84,8 +87,8 @@ bool IsNegationOf(std::string_view word, std::string_view language) {
 bool IsNo(std::string_view word) { return OneOf(word, {"no", "non", "não"}); }
 
 bool HasFinalDenial(std::string_view text) {
-  for (const std::string_view denial :
-       {"ありません", "ない", "아닙니다", "아니", "않", "नहीं", "নয়", "కాదు", "değil"}) {
+  for (const std::string_view denial : {"نیست", "அல்ல", "இல்லை", "ありません", "ない", "아닙니다",
+                                        "아니", "않", "नहीं", "নয়", "కాదు", "değil"}) {
     if (text.find(denial) != kNone) return true;
   }
   return false;
@@ -109,7 +112,28 @@ bool IsAdversative(std::string_view word) {
 }
 
 bool IsHedge(std::string_view word) {
-  return OneOf(word, {"might",
+  return OneOf(word, {"tentative",
+                      "tentatively",
+                      "kanske",
+                      "måske",
+                      "kanskje",
+                      "ehkä",
+                      "možná",
+                      "snáď",
+                      "talán",
+                      "poate",
+                      "ίσως",
+                      "אולי",
+                      "شاید",
+                      "možda",
+                      "galbūt",
+                      "varbūt",
+                      "võibolla",
+                      "baka",
+                      "marahil",
+                      "можливо",
+                      "mogelijks",
+                      "might",
                       "maybe",
                       "may",
                       "could",
@@ -159,8 +183,9 @@ bool IsSentenceHedge(std::string_view word) {
 }
 
 bool HasUnspacedHedge(std::string_view text) {
-  for (const std::string_view hedge : {"可能", "也许", "或许", "かもし", "อาจ", "บางที", "猜",
-                                       "如果", "假如", "假设", "倘若", "もし"}) {
+  for (const std::string_view hedge :
+       {"未必", "不一定", "还是", "可能", "也许", "或许", "かもし", "อาจ", "บางที", "猜", "如果",
+        "假如", "假设", "倘若", "もし"}) {
     const size_t at = text.find(hedge);
     // 可能的值: the possible values.
     if (at != kNone && !HasAt(text, at + hedge.size(), "的")) return true;
@@ -170,8 +195,11 @@ bool HasUnspacedHedge(std::string_view text) {
 
 bool HasUnspacedBound(std::string_view text) {
   for (const std::string_view bound :
-       {"至少", "最多", "大于", "小于", "超过", "不到", "不少于", "不多于", "吗", "以上", "以下",
-        "でしょうか", "ですか", "ますか", "未満", "より", "少なくとも"}) {
+       {"이상",   "이하",   "초과",     "미만",   "มากกว่า",    "น้อยกว่า", "อย่างน้อย", "ไม่เกิน",
+        "से अधिक", "से कम",   "büyük",    "küçük",  "fazla",     "的两倍", "的三倍",  "的倍数",
+        "的一半", "的倒数", "的相反数", "的平方", "至少",      "最多",   "大于",    "小于",
+        "超过",   "不到",   "不少于",   "不多于", "吗",        "以上",   "以下",    "でしょうか",
+        "ですか", "ますか", "未満",     "より",   "少なくとも"}) {
     if (text.find(bound) != kNone) return true;
   }
   constexpr std::string_view kOr = "か";
@@ -197,10 +225,12 @@ bool IsModifier(std::string_view word) {
 
 bool IsQualifier(std::string_view word) {
   return OneOf(
-      word, {"less", "greater", "more", "fewer", "least", "most", "under", "over", "above", "below",
-             "but", "except", "unlikely", "no", "never", "anything", "other", "than", "larger",
-             "smaller", "exceeds", "within", "nowhere", "hardly", "barely", "almost", "nearly",
-             "multiple", "divisor", "factor", "close",
+      word, {"doppelte", "hälfte", "moitié", "doble", "mitad", "dobro", "metade", "doppio", "metà",
+             "meer", "minder", "minst", "najmniej", "najwyżej", "więcej", "mniej", "au", "más",
+             "più", "mehr", "maximal", "minimal", "less", "greater", "more", "fewer", "least",
+             "most", "under", "over", "above", "below", "but", "except", "unlikely", "no", "never",
+             "anything", "other", "than", "larger", "smaller", "exceeds", "within", "nowhere",
+             "hardly", "barely", "almost", "nearly", "multiple", "divisor", "factor", "close",
              // French, Spanish, Portuguese, Italian, German, Russian
              "supérieur", "supérieure", "inférieur", "inférieure", "moins", "mayor", "menor",
              "menos", "maior", "maggiore", "minore", "almeno", "größer", "kleiner", "mindestens",
@@ -239,10 +269,13 @@ bool IsInstead(std::string_view word) {
 }
 
 bool IsQuoting(std::string_view word) {
-  return OneOf(word, {"reference", "gold",      "golden",    "truth",       "expected",
-                      "given",     "provided",  "sample",    "example",     "wrong",
-                      "incorrect", "previous",  "student's", "user's",      "common",
-                      "tempting",  "suggested", "backup",    "alternative", "quoted"});
+  return OneOf(
+      word,
+      {"falsche",  "falscher",  "falschen",  "mauvaise",    "fausse",    "неверный", "неправильный",
+       "errada",   "błędna",    "foute",     "yanlış",      "felaktigt", "forkert",  "reference",
+       "gold",     "golden",    "truth",     "expected",    "given",     "provided", "sample",
+       "example",  "wrong",     "incorrect", "previous",    "student's", "user's",   "common",
+       "tempting", "suggested", "backup",    "alternative", "quoted"});
 }
 
 bool IsCorrection(std::string_view word) {
@@ -281,10 +314,13 @@ bool IsConnector(std::string_view word) {
 }
 
 bool JoinsBoxes(std::string_view word) {
-  return OneOf(word, {"and", "or", "y", "o", "et", "ou", "und", "oder", "и", "или", "和", "或"});
+  return OneOf(word, {"vs", "versus", "and", "or", "y", "o", "et", "ou", "und", "oder", "и", "или",
+                      "和", "或"});
 }
 
-bool IsOr(std::string_view word) { return OneOf(word, {"or", "o", "ou", "oder", "или", "或"}); }
+bool IsOr(std::string_view word) {
+  return OneOf(word, {"vs", "versus", "or", "o", "ou", "oder", "или", "或"});
+}
 
 bool IsStopWord(std::string_view word) {
   return OneOf(

@@ -36,6 +36,9 @@ class Remark {
     }
     HearSubject(word);
     HearTakenBack(word, rest);
+    former_ = former_ || OneOf(word, {"corrected", "fixed", "already", "account"}) ||
+              (speaker_ && word == "earlier");
+    if (word == "would" && named_) return true;  // "97 would be wrong"
     if (OneOf(word, {"hope", "if", "check", "checking", "verify", "believe", "otherwise", "would",
                      "unless"}))
       return false;
@@ -47,10 +50,13 @@ class Remark {
   }
 
   // "15... actually 16": a digit stands where a word might.
-  void HearDigit() { taken_back_ = taken_back_ || (words_ == 1 && before_ == "actually"); }
+  void HearDigit() {
+    digit_ = true;
+    taken_back_ = taken_back_ || (words_ == 1 && before_ == "actually");
+  }
 
   // The answer itself is named: "But B is wrong".
-  void HearAnswer() { subject_ = subject_ || !reason_; }
+  void HearAnswer() { named_ = subject_ = subject_ || !reason_; }
 
   // The sentence's very beginning is this word.
   void HearFirst(const std::string& word) {
@@ -60,6 +66,10 @@ class Remark {
   // `size`: the sentence's bytes.
   Said Verdict(size_t size) const {
     if (former_) return Said::kNothing;
+    // "It is not."
+    if (subject_ && !continued_ && !digit_ && words_ <= 4 &&
+        OneOf(before_, {"not", "isn't", "wasn't"}))
+      return Said::kRetracts;
     if (late_denial_) return Said::kRetracts;
     if (turn_ && (wrong_ || negated_ || command_ || size < kShortTurnBytes)) return Said::kRetracts;
     if (refusal_ || taken_back_ || (gave_up_ && !partly_)) return Said::kRetracts;
@@ -168,6 +178,8 @@ class Remark {
   bool continued_;
   bool reason_ = false;
   bool unable_ = false;
+  bool named_ = false;
+  bool digit_ = false;
   bool late_subject_ = false;
   bool late_denial_ = false;
   bool former_ = false;  // of an earlier answer: "so my first answer was wrong"

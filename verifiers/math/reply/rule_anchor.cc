@@ -77,6 +77,10 @@ size_t ContentBegin(Reply* reply, const PhraseHit& hit) {
     const char c = text[i];
     if (behind && words == 0 && i > hit.end && BeginsPlainAnswer(text, i, end, hit.language))
       return i;
+    if (hedged && c == ':') {
+      reply->refusal = "hedged";
+      return kNone;
+    }
     if (c == ':' || c == '=') return i + (HasAt(text, i, "=>") ? 2 : 1);
     if (HasAt(text, i, "：") || HasAt(text, i, "≈") || HasAt(text, i, "—")) return i + 3;
     if (c == '\n') {
@@ -98,6 +102,10 @@ size_t ContentBegin(Reply* reply, const PhraseHit& hit) {
     if (IsNegationOf(word, hit.language) || IsNo(word)) {
       reply->refusal = "negated";
       return InsteadOf(text, word_end, ClauseEnd(text, word_end, reply->hi));
+    }
+    if (IsWrong(word)) {  // "la respuesta incorrecta es"
+      reply->refusal = "quoted";
+      return kNone;
     }
     const bool leads = word == "to" && leading;  // "comes out to", "amounts to"
     leading = OneOf(word, {"out", "down", "up", "amounts", "evaluates", "simplifies"});
@@ -148,6 +156,10 @@ bool AnchorBehind(Reply* reply, const PhraseHit& hit, Candidate* out) {
   }
   if (last.end != 0 && stop - last.end <= 2)
     return TakeSpan(*reply, Rule::kAnchor, last.begin, last.end, out);
+  // "C is the correct choice"
+  if (stop > begin && text[stop - 1] >= 'A' && text[stop - 1] <= 'J' &&
+      (stop - 1 == begin || text[stop - 2] == ' ' || text[stop - 2] == '*'))
+    return TakeSpan(*reply, Rule::kAnchor, stop - 1, stop, out);
   const size_t number = LastNumberBegin(text, begin, stop);
   if (number == kNone) return false;
   const DirectSpan span = ReadDirect(text, number, stop);

@@ -72,6 +72,10 @@ bool Listed(const Reply& reply, const Box& left, const Box& right, std::string* 
       i += 3;
       continue;
     }
+    if (gap[i] == '.' && i >= 2 && HasAt(gap, i - 2, "vs")) {
+      ++i;
+      continue;
+    }
     if (gap[i] == '.' || gap[i] == '?' || gap[i] == ':') return false;
     if (gap[i] == '=' && name_size == 0) return false;
     if (IsDigit(gap[i]) && name_size == 0) return false;

@@ -63,6 +63,7 @@ class DirectWalk {
     if (c == '(' || c == '[') ++depth_;
     if (c == ')' || c == ']') {
       if (depth_ == 0 && good_ != 0 && good_ < at_) return false;  // ":)"
+      if (depth_ == 0 && c == ')' && begin_ > 0 && text_[begin_ - 1] == '(') return false;
       depth_ = std::max(0, depth_ - 1);
     }
     if (IsDigit(c) || Operator(c)) return Take(1, true);
@@ -195,6 +196,8 @@ class DirectWalk {
       at_ = word_end;
       pending_connector_ = true;
       pending_or_ = IsOr(word);
+      if (pending_or_ && at_ < end_ && text_[at_] == ',')
+        span_.doubted = true;  // "41 or, failing that, 40"
       if (const size_t part = PartEnd(at_)) return Take(part - at_, true);
       return true;
     }
