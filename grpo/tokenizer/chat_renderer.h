@@ -1,7 +1,7 @@
 // ChatRenderer: a tokenizer's chat template at work. A recognised family's template (grpo/tokenizer/chat_template.h) is written by our own
 // code, once it gave the same bytes as the engine (chat_engine.h) for a set of conversations made to tell templates apart; everything
 // else, and every input with tools, tool calls or further variables, is rendered by the engine. Nothing is guessed: where there is no
-// engine and the template is not one that was compared before (known by its hash), messages are an error. Thread-safe.
+// engine, messages are an error. Thread-safe.
 #pragma once
 
 #include <memory>
