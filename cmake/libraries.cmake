@@ -70,7 +70,8 @@ if(NOT ASSAY_TRAIN STREQUAL "OFF")
     if(TORCH_CUDA_LIB)
       # Nothing refers to libtorch_cuda by symbol: without --no-as-needed the linker drops it and CUDA is "not there".
       target_link_libraries(assay_torch INTERFACE -Wl,--no-as-needed ${TORCH_CUDA_LIB} ${C10_CUDA_LIB} -Wl,--as-needed)
-      target_compile_definitions(assay_torch INTERFACE ASSAY_TORCH_CUDA=1)
+      # CUDA's own libraries are found by libtorch_cuda at run time, also where they are not at build time.
+      target_link_options(assay_torch INTERFACE -Wl,--unresolved-symbols=ignore-in-shared-libs)
     endif()
     target_link_options(assay_torch INTERFACE -Wl,-rpath,${torch_prefix}/lib)
     add_library(lib::torch ALIAS assay_torch)

@@ -369,6 +369,23 @@ at::Tensor Linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
   return LinearFunction::apply(x, weight, Maybe(bias));
 }
 
+at::Tensor JoinRows(const std::vector<at::Tensor>& parts) {
+  if (!parts[0].defined()) return {};
+  int64_t rows = 0;
+  bool adjacent = true;
+  for (const at::Tensor& part : parts) {
+    const auto* expected = static_cast<const char*>(parts[0].data_ptr()) +
+                           rows * parts[0].stride(0) * parts[0].element_size();
+    adjacent = adjacent && part.is_contiguous() && part.data_ptr() == expected &&
+               part.is_alias_of(parts[0]);
+    rows += part.size(0);
+  }
+  if (!adjacent) return at::cat(parts, 0);
+  std::vector<int64_t> sizes = parts[0].sizes().vec();
+  sizes[0] = rows;
+  return parts[0].as_strided(sizes, parts[0].strides());
+}
+
 at::Tensor SiluMul(const at::Tensor& gate, const at::Tensor& up) {
   if (!HasKernel(gate)) return at::silu(gate) * up;
   // Decoding has both as parts of one product: what counts is a dense inner dimension.

@@ -33,6 +33,10 @@ void AddInto(const at::Tensor& sum, const at::Tensor& part);
 // x W^T + b for x [N, in].
 at::Tensor Linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
 
+// Matrices (or biases) one below the other, undefined if the first is: a view where they already lie so in memory, as
+// CastModel and PackModel place them, else a copy. No gradient.
+at::Tensor JoinRows(const std::vector<at::Tensor>& parts);
+
 // silu(gate) * up without a gradient (decoding).
 at::Tensor SiluMul(const at::Tensor& gate, const at::Tensor& up);
 

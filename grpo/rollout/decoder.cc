@@ -15,24 +15,6 @@ namespace {
 // The cache grows by this many places at a time, so that shapes change seldom.
 constexpr int64_t kPlaces = 64;
 
-// The matrices one below the other: a view where they already lie so in memory, else a copy.
-at::Tensor Joined(const std::vector<at::Tensor>& parts) {
-  if (!parts[0].defined()) return {};
-  int64_t rows = 0;
-  bool adjacent = true;
-  for (const at::Tensor& part : parts) {
-    const auto* expected = static_cast<const char*>(parts[0].data_ptr()) +
-                           rows * parts[0].stride(0) * parts[0].element_size();
-    adjacent = adjacent && part.is_contiguous() && part.data_ptr() == expected &&
-               part.is_alias_of(parts[0]);
-    rows += part.size(0);
-  }
-  if (!adjacent) return at::cat(parts, 0);
-  std::vector<int64_t> sizes = parts[0].sizes().vec();
-  sizes[0] = rows;
-  return parts[0].as_strided(sizes, parts[0].strides());
-}
-
 at::Tensor HeadNorm(const at::Tensor& x, const at::Tensor& weight, const ModelConfig& config) {
   const at::Tensor flat = x.reshape({-1, config.head_dim});
   const at::ScalarType stream = flat.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
@@ -48,10 +30,10 @@ Decoder::Decoder(const Model& model, int64_t rows, int64_t capacity)
   const auto options = model.embed.options().requires_grad(false);
   for (const LayerWeights& w : model.layers) {
     Layer layer;
-    layer.qkv = Joined({w.q_proj, w.k_proj, w.v_proj});
-    layer.qkv_bias = Joined({w.q_bias, w.k_bias, w.v_bias});
-    layer.gate_up = Joined({w.gate_proj, w.up_proj});
-    layer.gate_up_bias = Joined({w.gate_bias, w.up_bias});
+    layer.qkv = JoinRows({w.q_proj, w.k_proj, w.v_proj});
+    layer.qkv_bias = JoinRows({w.q_bias, w.k_bias, w.v_bias});
+    layer.gate_up = JoinRows({w.gate_proj, w.up_proj});
+    layer.gate_up_bias = JoinRows({w.gate_bias, w.up_bias});
     layer.keys = at::empty({rows, c.num_kv_heads, capacity, c.head_dim}, options);
     layer.values = at::empty_like(layer.keys);
     layers_.push_back(std::move(layer));

@@ -14,6 +14,7 @@
 #include "core/rng.h"
 #include "core/text.h"
 #include "grpo/model/torch_error.h"
+#include "grpo/rollout/cuda_decoder.h"
 #include "grpo/rollout/decoder.h"
 #include "grpo/rollout/sampler.h"
 #include "grpo/tokenizer/chat_renderer.h"
@@ -81,6 +82,10 @@ size_t PartialStop(std::string_view text, const std::vector<std::string>& stops)
   return longest;
 }
 
+// On the device: steps between two looks, and prompt tokens computed at one time.
+constexpr int64_t kStepsAtOnce = 16;
+constexpr int64_t kDevicePrefill = 32768;
+
 // One sample on its way.
 struct Row {
   size_t request = 0;
@@ -92,6 +97,10 @@ struct Row {
   std::vector<bool> seen_bits;
   std::vector<float> scratch;
   Draw draw;            // of the step at hand
+  // On the device:
+  int64_t slot = 0;
+  int64_t first_look = 0;  // the first look that tells of this row
+  int64_t promised = 0;    // tokens that it has once everything launched is done
   std::string text;     // decoded so far
   size_t sent = 0;      // bytes of it that on_text got
   std::string pending;  // an unfinished character
@@ -120,6 +129,21 @@ class Generation {
 
   Result<std::vector<std::vector<Completion>>> Run(GenerateStats* stats) {
     if (waiting_.empty()) return std::move(results_);
+    Status done = CudaDecoder::Supports(model_) ? DecodeOnDevice() : DecodeStepByStep();
+    if (!done.ok()) return done.error();
+    if (stats != nullptr) *stats = stats_;
+    return std::move(results_);
+  }
+
+ private:
+  struct Waiting {
+    size_t request;
+    size_t sample;
+  };
+
+  // --- a step at a time, tokens drawn by this program: the CPU's way
+
+  Status DecodeStepByStep() {
     const auto slots = std::min<int64_t>(options_.max_rows, static_cast<int64_t>(waiting_.size()));
     int64_t longest = 0;
     for (const GenerateRequest& r : requests_)
@@ -136,15 +160,8 @@ class Generation {
       Step(&decoder);
       stats_.decode_s += Seconds() - admitted;
     }
-    if (stats != nullptr) *stats = stats_;
-    return std::move(results_);
+    return {};
   }
-
- private:
-  struct Waiting {
-    size_t request;
-    size_t sample;
-  };
 
   // Free slots are filled; prompts are computed as their first sample enters and dropped after their last.
   void Admit(Decoder* decoder, int64_t slots) {
@@ -180,6 +197,132 @@ class Generation {
     for (size_t i = 0; i < which.size(); ++i) prompts_.emplace(which[i], std::move(made[i]));
     stats_.prompt_tokens += tokens;
   }
+
+  // --- many steps at a time, tokens drawn on the device; this program looks at them one launch behind
+
+  // A prompt on the device.
+  struct Placed {
+    int64_t place = 0;
+    size_t unfinished = 0;  // samples
+  };
+
+  Status DecodeOnDevice() {
+    const auto slots = std::min<int64_t>(options_.max_rows, static_cast<int64_t>(waiting_.size()));
+    CudaDecoder decoder(model_, DeviceShape(slots), draw_params_, stop_ids_);
+    int64_t launched = 0, read = 0;
+    while (!waiting_.empty() || !rows_.empty()) {
+      if (options_.cancelled && options_.cancelled())
+        return Error{ErrorCode::kLimit, "cancelled", ""};
+      const double start = Seconds();
+      AdmitToDevice(&decoder, launched);
+      const double admitted = Seconds();
+      stats_.prefill_s += admitted - start;
+      std::vector<int64_t> active;
+      int64_t steps = 0;
+      for (const Row& row : rows_) {
+        if (row.promised >= sampling_.max_new_tokens) continue;
+        active.push_back(row.slot);
+        steps = std::max(steps, std::min(kStepsAtOnce, sampling_.max_new_tokens - row.promised));
+      }
+      for (Row& row : rows_) row.promised += steps;
+      if (steps > 0 || launched == read) decoder.Launch(active, steps), ++launched;
+      stats_.steps += steps;
+      if (launched - read == 2 || steps == 0) TakeLook(decoder.Read(), read++);
+      stats_.decode_s += Seconds() - admitted;
+    }
+    return {};
+  }
+
+  CudaDecoder::Shape DeviceShape(int64_t slots) {
+    CudaDecoder::Shape shape;
+    shape.slots = slots;
+    size_t fewest = requests_[0].seeds.size();
+    for (const GenerateRequest& r : requests_) {
+      shape.prompt_capacity =
+          std::max(shape.prompt_capacity, static_cast<int64_t>(r.prompt_ids.size()));
+      if (!r.seeds.empty()) fewest = fewest == 0 ? r.seeds.size() : std::min(fewest, r.seeds.size());
+    }
+    // Twice what full slots need: a group's last rows hold its prompt while the next groups enter.
+    const auto group = static_cast<int64_t>(std::max<size_t>(1, fewest));
+    shape.places = std::min<int64_t>(static_cast<int64_t>(requests_.size()),
+                                     2 * ((slots + group - 1) / group) + 1);
+    shape.max_new = sampling_.max_new_tokens;
+    shape.min_new = sampling_.min_new_tokens;
+    shape.steps_at_once = kStepsAtOnce;
+    for (int64_t i = slots; i-- > 0;) free_slots_.push_back(i);
+    for (int64_t i = shape.places; i-- > 0;) free_places_.push_back(i);
+    return shape;
+  }
+
+  // Free slots are filled, as far as there are places for their prompts.
+  void AdmitToDevice(CudaDecoder* decoder, int64_t launched) {
+    std::vector<CudaDecoder::Entry> entries;
+    while (!free_slots_.empty() && !waiting_.empty()) {
+      const size_t request = waiting_.front().request;
+      if (placed_.count(request) == 0 && !PlacePrompts(decoder)) break;
+      Row row = StartRow(waiting_.front());
+      waiting_.pop_front();
+      row.slot = free_slots_.back();
+      free_slots_.pop_back();
+      row.first_look = launched;
+      row.promised = 1;
+      entries.push_back({row.slot, placed_.at(request).place, &requests_[request].prompt_ids,
+                         row.rng.Save()});
+      rows_.push_back(std::move(row));
+    }
+    decoder->Enter(entries);
+  }
+
+  // The prompts of the next rows for the free slots, as many as fit into one pass and into the free places; false: none.
+  bool PlacePrompts(CudaDecoder* decoder) {
+    std::vector<std::vector<int64_t>> prompts;
+    std::vector<int64_t> places;
+    int64_t tokens = 0;
+    for (size_t i = 0; i < waiting_.size() && i < free_slots_.size(); ++i) {
+      const size_t request = waiting_[i].request;
+      if (placed_.count(request) > 0) continue;
+      const auto length = static_cast<int64_t>(requests_[request].prompt_ids.size());
+      if (free_places_.empty()) break;
+      if (!prompts.empty() && tokens + length > kDevicePrefill) break;
+      tokens += length;
+      prompts.push_back(requests_[request].prompt_ids);
+      places.push_back(free_places_.back());
+      free_places_.pop_back();
+      placed_[request] = {places.back(), requests_[request].seeds.size()};
+    }
+    if (prompts.empty()) return false;
+    decoder->Prefill(prompts, places);
+    stats_.prompt_tokens += tokens;
+    return true;
+  }
+
+  void TakeLook(const CudaDecoder::Look& look, int64_t number) {
+    for (size_t i = rows_.size(); i-- > 0;) {
+      Row& row = rows_[i];
+      if (row.first_look > number || !TakeTokens(look, &row)) continue;
+      Finish(&row);
+      free_slots_.push_back(row.slot);
+      Placed& prompt = placed_.at(row.request);
+      if (--prompt.unfinished == 0) {
+        free_places_.push_back(prompt.place);
+        placed_.erase(row.request);
+      }
+      if (i + 1 < rows_.size()) rows_[i] = std::move(rows_.back());
+      rows_.pop_back();
+    }
+  }
+
+  // What was drawn for the row since the last look; true if it is finished.
+  bool TakeTokens(const CudaDecoder::Look& look, Row* row) {
+    for (auto t = static_cast<int64_t>(row->completion.ids.size()); t < look.counts[row->slot]; ++t) {
+      const int64_t at = row->slot * look.ring + t % look.ring;
+      row->draw = {look.tokens[at], look.logprobs[at]};
+      if (Accept(row)) return true;
+    }
+    return false;
+  }
+
+  // --- what both have in common
 
   Row StartRow(const Waiting& next) const {
     Row row;
@@ -315,6 +458,9 @@ class Generation {
   std::vector<Row> rows_;  // row i is row i of the decoder's cache
   std::vector<std::vector<Completion>> results_;
   GenerateStats stats_;
+  // On the device: rows of rows_ stand in slots of their own.
+  std::vector<int64_t> free_slots_, free_places_;
+  std::map<size_t, Placed> placed_;  // by request
 };
 
 Sample ToSample(Completion completion, const std::string& model_name) {

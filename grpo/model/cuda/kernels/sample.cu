@@ -1,0 +1,328 @@
+// Drawing a token for each row, as grpo/rollout/sampler.h does it: repetition penalty, temperature, top-k, top-p, min-p, then the
+// token at which the running sum of weights in the vocabulary's order passes u times the whole. A block a row; sums are taken in
+// one fixed order and masses for top-p in whole numbers, so that a row's token depends on nothing but the row. Macro: VOCAB.
+#define SAMPLE_THREADS 512
+#define TILE (SAMPLE_THREADS * 8)
+#define TILES ((VOCAB + TILE - 1) / TILE)
+#define MINUS_INFINITY __int_as_float(0xff800000)
+
+struct Drawing {
+  float temperature;  // 0: greedy
+  float top_p;
+  int top_k;
+  float min_p, penalty;
+  int min_new, max_new;
+  int stops;  // how many stop_ids
+};
+
+struct RowView {
+  const T* logits;
+  const uint32* seen;  // bits by token, or null
+  const int* stop_ids;
+  float inverse, penalty;
+  int bans;  // stop_ids that cannot be drawn
+};
+
+__device__ __forceinline__ int IndexOf(int tile) { return tile * TILE + threadIdx.x * 8; }
+
+// This thread's eight logits of a tile, -infinity beyond the vocabulary.
+__device__ __forceinline__ void LoadRaw(const RowView& row, int tile, float* z) {
+  const int first = IndexOf(tile);
+#if VOCAB % 8 == 0
+  if (first < VOCAB) {
+    Load8(row.logits + first, z);
+    return;
+  }
+#endif
+  for (int i = 0; i < 8; ++i)
+    z[i] = first + i < VOCAB ? ToFloat(row.logits[first + i]) : MINUS_INFINITY;
+}
+
+__device__ __forceinline__ void LoadAdjusted(const RowView& row, int tile, float* z) {
+  LoadRaw(row, tile, z);
+  const int first = IndexOf(tile);
+  if (row.seen != nullptr && first < VOCAB) {
+    const uint32 bits = row.seen[first / 32] >> (first % 32);
+    for (int i = 0; i < 8; ++i)
+      if (bits >> i & 1) z[i] = z[i] < 0 ? z[i] * row.penalty : z[i] / row.penalty;
+  }
+  for (int b = 0; b < row.bans; ++b) {
+    const int at = row.stop_ids[b] - first;
+    for (int i = 0; i < 8; ++i)
+      if (at == i) z[i] = MINUS_INFINITY;
+  }
+}
+
+// Larger floats have larger keys.
+__device__ __forceinline__ uint32 KeyOf(float z) {
+  const uint32 bits = __float_as_uint(z);
+  return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
+}
+__device__ __forceinline__ float FromKey(uint32 key) {
+  return __uint_as_float(key & 0x80000000u ? key & 0x7fffffffu : ~key);
+}
+
+// Weight of a logit relative to the best, and the same in whole numbers.
+__device__ __forceinline__ float Weight(float z, float best, float inverse) {
+  return z == MINUS_INFINITY ? 0.0f : __expf((z - best) * inverse);
+}
+__device__ __forceinline__ uint64 Mass(float weight) {
+  return (uint64)((double)weight * 1099511627776.0);  // 2^40
+}
+
+// What is kept: logits whose key is above `key`, and the first `ties` of those equal to it.
+struct Cut {
+  uint32 key;
+  int ties;
+};
+
+// The cut below which what is above adds up to `target` (counts, or masses with by_mass), looking only at what `outer` keeps.
+__device__ Cut FindCut(const RowView& row, float best, uint64 target, bool by_mass, Cut outer,
+                       uint64* histogram, uint64* shared) {
+  uint32 prefix = 0;
+  for (int shift = 24; shift >= 0; shift -= 8) {
+    for (int i = threadIdx.x; i < 256; i += SAMPLE_THREADS) histogram[i] = 0;
+    __syncthreads();
+    for (int tile = 0; tile < TILES; ++tile) {
+      float z[8];
+      LoadAdjusted(row, tile, z);
+      for (int i = 0; i < 8; ++i) {
+        const uint32 key = KeyOf(z[i]);
+        if (IndexOf(tile) + i >= VOCAB || z[i] == MINUS_INFINITY || key < outer.key) continue;
+        if (shift < 24 && (key >> (shift + 8)) != prefix) continue;
+        const uint64 add = by_mass ? Mass(Weight(z[i], best, row.inverse)) : 1;
+        atomicAdd(&histogram[(key >> shift) & 255], add);
+      }
+    }
+    __syncthreads();
+    if (threadIdx.x == 0) {
+      int bin = 255;
+      while (bin > 0 && histogram[bin] < target) target -= histogram[bin--];
+      shared[0] = bin, shared[1] = target;
+    }
+    __syncthreads();
+    prefix = prefix << 8 | (uint32)shared[0];
+    target = shared[1];
+    __syncthreads();
+  }
+  Cut cut;
+  cut.key = prefix;
+  if (by_mass) {
+    const uint64 each = Mass(Weight(FromKey(prefix), best, row.inverse));
+    const uint64 ties = each == 0 ? 0x7fffffff : (target + each - 1) / each;
+    cut.ties = ties > 0x7fffffff ? 0x7fffffff : (int)ties;
+  } else {
+    cut.ties = target > 0x7fffffff ? 0x7fffffff : (int)target;
+  }
+  if (cut.key == outer.key && outer.ties < cut.ties) cut.ties = outer.ties;
+  return cut;
+}
+
+// Exclusive sum over the block's threads; `total` gets the sum of all.
+template <typename Number>
+__device__ __forceinline__ Number BlockScan(Number x, Number* scratch, Number* total) {
+  Number inclusive = x;
+  for (int i = 1; i < 32; i <<= 1) {
+    const Number before = __shfl_up_sync(0xffffffffu, inclusive, i);
+    if (threadIdx.x % 32 >= i) inclusive += before;
+  }
+  if (threadIdx.x % 32 == 31) scratch[threadIdx.x / 32] = inclusive;
+  __syncthreads();
+  Number start = 0, sum = 0;
+  for (int w = 0; w < SAMPLE_THREADS / 32; ++w) {
+    if (w == threadIdx.x / 32) start = sum;
+    sum += scratch[w];
+  }
+  __syncthreads();
+  *total = sum;
+  return start + inclusive - x;
+}
+
+// The weights of this thread's part of a tile after all cuts. `ties` counts equals of the cut's key in the tiles before.
+__device__ __forceinline__ void KeptWeights(const RowView& row, int tile, float best, Cut cut,
+                                            float min_p, int* ties, int* scratch, float* weights) {
+  LoadAdjusted(row, tile, weights);
+  int rank = 0;
+  if (cut.ties != 0x7fffffff) {
+    int mine = 0, all = 0;
+    for (int i = 0; i < 8; ++i) mine += KeyOf(weights[i]) == cut.key;
+    rank = *ties + BlockScan<int>(mine, scratch, &all);
+    *ties += all;
+  }
+  for (int i = 0; i < 8; ++i) {
+    const uint32 key = KeyOf(weights[i]);
+    const bool kept = key > cut.key || (key == cut.key && rank < cut.ties);
+    rank += key == cut.key;
+    const float weight = Weight(weights[i], best, row.inverse);
+    weights[i] = kept && weight >= min_p ? weight : 0.0f;
+  }
+}
+
+// The token at which the running sum passes u * total.
+__device__ int PickToken(const RowView& row, float best, Cut cut, float min_p, double u) {
+  __shared__ double sums[TILES];
+  __shared__ double scan[SAMPLE_THREADS / 32];
+  __shared__ int tie_scan[SAMPLE_THREADS / 32];
+  __shared__ int ties_before[TILES];
+  __shared__ int found, last;
+  int ties = 0;
+  for (int tile = 0; tile < TILES; ++tile) {
+    if (threadIdx.x == 0) ties_before[tile] = ties;
+    float w[8];
+    KeptWeights(row, tile, best, cut, min_p, &ties, tie_scan, w);
+    double sum = 0, all = 0;
+    for (int i = 0; i < 8; ++i) sum += w[i];
+    BlockScan<double>(sum, scan, &all);
+    if (threadIdx.x == 0) sums[tile] = all;
+  }
+  if (threadIdx.x == 0) found = VOCAB, last = -1;
+  __syncthreads();
+  double total = 0;
+  for (int tile = 0; tile < TILES; ++tile) total += sums[tile];
+  const double target = u * total;
+  double before = 0;
+  int tile = 0, filled = 0;
+  for (int t = 0; t < TILES; ++t) {
+    if (sums[t] > 0) filled = t;
+  }
+  while (tile < filled && before + sums[tile] <= target) before += sums[tile++];
+  ties = ties_before[tile];
+  float w[8];
+  KeptWeights(row, tile, best, cut, min_p, &ties, tie_scan, w);
+  double sum = 0, all = 0;
+  for (int i = 0; i < 8; ++i) sum += w[i];
+  double running = before + BlockScan<double>(sum, scan, &all);
+  for (int i = 0; i < 8; ++i) {
+    if (w[i] <= 0) continue;
+    running += w[i];
+    atomicMax(&last, IndexOf(tile) + i);  // where rounding carries the target past the end
+    if (running > target) {
+      atomicMin(&found, IndexOf(tile) + i);
+      break;
+    }
+  }
+  __syncthreads();
+  return found < VOCAB ? found : (last < 0 ? 0 : last);
+}
+
+// The first of the best logits.
+__device__ int PickBest(const RowView& row, float best) {
+  __shared__ int first;
+  if (threadIdx.x == 0) first = VOCAB;
+  __syncthreads();
+  for (int tile = 0; tile < TILES; ++tile) {
+    float z[8];
+    LoadAdjusted(row, tile, z);
+    for (int i = 0; i < 8; ++i)
+      if (z[i] == best && IndexOf(tile) + i < VOCAB) atomicMin(&first, IndexOf(tile) + i);
+  }
+  __syncthreads();
+  return first < VOCAB ? first : 0;
+}
+
+// xoshiro256** 1.0 (Blackman, Vigna 2018), as core/rng.h: uniform over [0, 1) with 53 bits.
+__device__ double NextUniform(uint64* s) {
+  const uint64 five = s[1] * 5;
+  const uint64 result = (five << 7 | five >> 57) * 9;
+  const uint64 t = s[1] << 17;
+  s[2] ^= s[0];
+  s[3] ^= s[1];
+  s[1] ^= s[2];
+  s[0] ^= s[3];
+  s[2] ^= t;
+  s[3] = s[3] << 45 | s[3] >> 19;
+  return (double)(result >> 11) * (1.0 / 9007199254740992.0);
+}
+
+// Best adjusted logit, and best raw logit with its log-sum-exp of the tempered whole.
+__device__ void RowStats(const RowView& row, bool adjusted, float* best, float* raw_best,
+                         float* log_sum) {
+  __shared__ float scratch[32];
+  float top = MINUS_INFINITY, raw_top = MINUS_INFINITY;
+  for (int tile = 0; tile < TILES; ++tile) {
+    float z[8];
+    LoadRaw(row, tile, z);
+    for (int i = 0; i < 8; ++i) raw_top = fmaxf(raw_top, z[i]);
+    if (!adjusted) continue;
+    LoadAdjusted(row, tile, z);
+    for (int i = 0; i < 8; ++i) top = fmaxf(top, z[i]);
+  }
+  *raw_best = BlockMax(raw_top, scratch);
+  *best = adjusted ? BlockMax(top, scratch) : *raw_best;
+  float sum = 0;
+  for (int tile = 0; tile < TILES; ++tile) {
+    float z[8];
+    LoadRaw(row, tile, z);
+    for (int i = 0; i < 8; ++i) sum += Weight(z[i], *raw_best, row.inverse);
+  }
+  *log_sum = logf(BlockSum(sum, scratch)) + *raw_best * row.inverse;
+}
+
+__device__ Cut FindCuts(const RowView& row, const Drawing& how, float best) {
+  __shared__ uint64 histogram[256];
+  __shared__ uint64 shared[2];
+  __shared__ uint64 whole;
+  Cut cut = {0, 0x7fffffff};
+  if (how.top_k > 0 && how.top_k < VOCAB)
+    cut = FindCut(row, best, (uint64)how.top_k, false, cut, histogram, shared);
+  if (how.top_p >= 1) return cut;
+  if (threadIdx.x == 0) whole = 0;
+  __syncthreads();
+  uint64 mass = 0;
+  for (int tile = 0; tile < TILES; ++tile) {
+    float z[8];
+    LoadAdjusted(row, tile, z);
+    for (int i = 0; i < 8; ++i) {
+      if (IndexOf(tile) + i < VOCAB && KeyOf(z[i]) > cut.key)
+        mass += Mass(Weight(z[i], best, row.inverse));
+    }
+  }
+  atomicAdd(&whole, mass);
+  __syncthreads();
+  uint64 all = whole;
+  if (cut.ties != 0x7fffffff)
+    all += (uint64)cut.ties * Mass(Weight(FromKey(cut.key), best, row.inverse));
+  uint64 target = (uint64)((double)all * how.top_p);
+  if (target == 0) target = 1;
+  return FindCut(row, best, target, true, cut, histogram, shared);
+}
+
+// Row i of the launch is slot slots[i], with the logits of row logit_rows[i] (or i). State and results stand by slot: rings of
+// `ring` tokens and log-probs, entry count % ring.
+extern "C" __global__ void __launch_bounds__(SAMPLE_THREADS)
+Sample(const int* slots, const int* logit_rows, const T* logits, Drawing how, const int* stop_ids,
+       int* tokens, int* counts, int* done, uint64* streams, uint32* seen, int seen_words,
+       int* ring_tokens, float* ring_logprobs, int ring) {
+  __shared__ double u;
+  const int slot = slots[blockIdx.x];
+  if (slot < 0 || done[slot]) return;
+  const int count = counts[slot];
+  RowView row;
+  const int at = logit_rows == nullptr ? blockIdx.x : logit_rows[blockIdx.x];
+  row.logits = logits + (int64)at * VOCAB;
+  row.seen = seen == nullptr ? nullptr : seen + (int64)slot * seen_words;
+  row.stop_ids = stop_ids;
+  row.inverse = how.temperature > 0 ? 1 / how.temperature : 1;
+  row.penalty = how.penalty;
+  row.bans = count < how.min_new ? how.stops : 0;
+  float best, raw_best, log_sum;
+  RowStats(row, row.seen != nullptr || row.bans > 0, &best, &raw_best, &log_sum);
+  int token;
+  if (how.temperature > 0) {
+    if (threadIdx.x == 0) u = NextUniform(streams + slot * 4);
+    const Cut cut = FindCuts(row, how, best);
+    __syncthreads();
+    token = PickToken(row, best, cut, how.min_p, u);
+  } else {
+    token = PickBest(row, best);
+  }
+  if (threadIdx.x != 0) return;
+  tokens[slot] = token;
+  ring_tokens[slot * ring + count % ring] = token;
+  ring_logprobs[slot * ring + count % ring] = ToFloat(row.logits[token]) * row.inverse - log_sum;
+  counts[slot] = count + 1;
+  bool stop = count + 1 >= how.max_new;
+  for (int i = 0; i < how.stops; ++i) stop |= stop_ids[i] == token;
+  if (stop) done[slot] = 1;
+  if (seen != nullptr) seen[(int64)slot * seen_words + token / 32] |= 1u << (token % 32);
+}
