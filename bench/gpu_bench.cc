@@ -271,7 +271,7 @@ Status RunDecodeWork(const Arguments& a, const Model& policy, Json* line) {
     best = std::min(best, seconds);
   }
   line->Set("first_s", first).Set("seconds", best).Set("new_tokens", stats.new_tokens);
-  line->Set("token_steps", stats.steps)
+  line->Set("admit_s", stats.prefill_s).Set("token_steps", stats.steps)
       .Set("ms_per_step", 1e3 * best / static_cast<double>(stats.steps))
       .Set("sample_tok_s", static_cast<double>(stats.new_tokens) / best);
   return {};

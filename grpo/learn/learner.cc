@@ -9,6 +9,7 @@
 
 #include "core/check.h"
 #include "core/text.h"
+#include "grpo/model/cuda/runtime.h"
 #include "grpo/model/torch_error.h"
 
 namespace assay {
@@ -56,7 +57,7 @@ at::Tensor Dense(const MicroBatch& micro, int64_t width, float fill, const at::D
     for (size_t t = 0; t < row.size(); ++t) values[b * width + t] = static_cast<float>(row[t]);
   }
   const auto rows = static_cast<int64_t>(micro.size());
-  return at::from_blob(values.data(), {rows, width}, at::kFloat).clone().to(device);
+  return cuda::ToDevice(values, device).view({rows, width});
 }
 
 void SortByGroup(MicroBatch* micro) { std::sort(micro->begin(), micro->end()); }
@@ -84,7 +85,11 @@ GrpoLearner::GrpoLearner(Model* policy, const GrpoRecipe& recipe, const Compute&
                   recipe.train.optim.adam_epsilon, recipe.train.optim.weight_decay}),
       compute_policy_(policy, compute) {
   if (recipe.loss.beta != 0) {
-    reference_ = CloneModel(reference != nullptr ? *reference : *policy);
+    const Model& start = reference != nullptr ? *reference : *policy;
+    // It is only ever computed with in the compute dtype; a GPU's memory is dearer than the mixing of a moving reference is frequent.
+    const bool fixed = policy->device().is_cuda() && !recipe.sync_ref_model;
+    reference_ = fixed && compute.dtype != start.dtype() ? CastModel(start, compute.dtype)
+                                                         : CloneModel(start);
     SetTrainable(&*reference_, false);
   }
   SetTrainable(policy_, true);
@@ -161,6 +166,27 @@ Result<GrpoLearner::RowScores> GrpoLearner::ScoreRows(const Model& model,
   });
 }
 
+// Whole groups: about as many rows at a time as a micro-batch has, on a GPU as many tokens as keep it busy (nothing is kept for a
+// backward pass).
+std::vector<MicroBatch> GrpoLearner::ScoringParts(const GenerationBatch& batch) const {
+  constexpr size_t kGpuTokens = 65536;
+  const bool gpu = policy_->device().is_cuda();
+  std::vector<MicroBatch> parts(1);
+  size_t tokens = 0;
+  for (size_t g = 0; g < batch.groups.size(); ++g) {
+    const bool full = gpu ? tokens >= kGpuTokens
+                          : static_cast<int64_t>(parts.back().size()) >=
+                                recipe_.train.per_device_train_batch_size;
+    if (full) parts.emplace_back(), tokens = 0;
+    tokens += batch.groups[g].prompt.size();
+    for (size_t r = 0; r < batch.groups[g].rows.size(); ++r) {
+      tokens += batch.groups[g].rows[r].completion.size();
+      parts.back().emplace_back(g, r);
+    }
+  }
+  return parts;
+}
+
 Status GrpoLearner::ScoreOldAndReference(GenerationBatch* batch) const {
   const bool outside =
       std::any_of(batch->groups.begin(), batch->groups.end(), [](const RolloutGroup& group) {
@@ -169,13 +195,7 @@ Status GrpoLearner::ScoreOldAndReference(GenerationBatch* batch) const {
       });
   const bool old = NeedsOld() || outside;
   if (!old && !reference_) return {};
-  // Whole groups, about as many rows at a time as a micro-batch has.
-  std::vector<MicroBatch> parts(1);
-  for (size_t g = 0; g < batch->groups.size(); ++g) {
-    if (static_cast<int64_t>(parts.back().size()) >= recipe_.train.per_device_train_batch_size)
-      parts.emplace_back();
-    for (size_t r = 0; r < batch->groups[g].rows.size(); ++r) parts.back().emplace_back(g, r);
-  }
+  const std::vector<MicroBatch> parts = ScoringParts(*batch);
   const auto score = [&](const Model& master, auto store) -> Status {
     c10::NoGradGuard no_grad;
     const Model model = CastModel(master, compute_.dtype);

@@ -94,6 +94,7 @@ class GrpoLearner {
 
  private:
   bool NeedsOld() const;
+  std::vector<MicroBatch> ScoringParts(const GenerationBatch& batch) const;
   LossInputs MakeInputs(const GenerationBatch& batch, const MicroBatch& micro,
                         const ScoredBatch& scored) const;
 

@@ -14,6 +14,8 @@
 
 #include "core/check.h"
 #include "grpo/model/cpu_kernels.h"
+#include "grpo/model/cuda/layer.h"
+#include "grpo/model/cuda/runtime.h"
 #include "grpo/model/model.h"
 #include "grpo/model/ops.h"
 
@@ -25,6 +27,7 @@ using torch::autograd::Variable;
 using torch::autograd::variable_list;
 
 constexpr int64_t kMinSlice = 1024;
+constexpr int64_t kGpuLogits = int64_t{1} << 27;
 
 // What one token's softmax needs, joined over slices.
 struct Softmax {
@@ -34,6 +37,10 @@ struct Softmax {
 
 bool HasKernel(const at::Tensor& x) {
   return x.is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
+}
+
+bool HasCudaKernel(const at::Tensor& x) {
+  return cuda::Usable(x) && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
 }
 
 // Calls fn(row, pointer to its first logit) for every row, on several threads.
@@ -78,6 +85,9 @@ void JoinSlice(const at::Tensor& x, int64_t first, const at::Tensor& targets, do
     return x.scalar_type() == at::kFloat ? JoinSliceCpu<float>(x, first, targets, scale, s)
                                          : JoinSliceCpu<cpu::bf16_t>(x, first, targets, scale, s);
   }
+  if (HasCudaKernel(x)) {
+    return cuda::JoinSlice(x, first, targets, scale, s->max, s->sum, s->weighted, s->chosen);
+  }
   const int64_t width = x.size(1);
   const at::Tensor z = x.to(s->max.scalar_type()) * scale;
   const at::Tensor top = at::maximum(s->max, z.amax(1));
@@ -112,6 +122,10 @@ void SliceGradCpu(const at::Tensor& x, double scale, const GradInputs& in) {
 
 at::Tensor SliceGrad(at::Tensor x, int64_t first, const at::Tensor& targets, double scale,
                      const GradInputs& in) {
+  if (HasCudaKernel(x)) {
+    cuda::SliceGrad(x, first, targets, scale, in.lse, in.dlogp, in.dentropy, in.entropy);
+    return x;
+  }
   const int64_t width = x.size(1);
   if (HasKernel(x)) {
     x.scalar_type() == at::kFloat ? SliceGradCpu<float>(x, scale, in)
@@ -200,8 +214,11 @@ TokenLogprobs ComputeTokenLogprobs(const at::Tensor& hidden_MH, const at::Tensor
   ASSAY_CHECK(!options.entropy_grad || options.entropy);
   const int64_t vocab = head_VH.size(0);
   const int64_t tokens = std::max<int64_t>(1, hidden_MH.size(0));
-  const int64_t slice =
-      std::clamp(options.chunk * vocab / tokens, std::min(kMinSlice, vocab), vocab);
+  // A GPU wants large products of aligned widths; that many logits are little of its memory.
+  const int64_t wanted = hidden_MH.is_cuda()
+                             ? std::max(options.chunk * vocab, kGpuLogits) / tokens / 64 * 64
+                             : options.chunk * vocab / tokens;
+  const int64_t slice = std::clamp(wanted, std::min(kMinSlice, vocab), vocab);
   const at::Tensor top1 =
       options.top1 ? at::empty({targets_M.size(0)}, targets_M.options().dtype(at::kFloat))
                    : at::Tensor();

@@ -11,6 +11,8 @@
 #include "core/check.h"
 #include "core/text.h"
 #include "grpo/model/attention.h"
+#include "grpo/model/cuda/layer.h"
+#include "grpo/model/cuda/runtime.h"
 #include "grpo/model/ops.h"
 
 namespace assay {
@@ -78,7 +80,7 @@ at::ScalarType StreamDtype(at::ScalarType dtype) {
 }
 
 at::Tensor ToInt64Tensor(const std::vector<int64_t>& values, at::Device device) {
-  return at::tensor(values, at::kLong).to(device);
+  return device.is_cuda() ? cuda::ToDevice(values, device) : at::tensor(values, at::kLong);
 }
 
 }  // namespace
@@ -368,8 +370,9 @@ RotaryTables MakeRotaryTables(const ModelConfig& config, const at::Tensor& posit
                               int64_t longest, at::ScalarType dtype) {
   const RopeTable table = MakeRopeTable(config.rope, config.head_dim, longest);
   // Rounded like transformers' tables: float32 frequencies, positions, cosines and sines, whatever the model's dtype.
-  const at::Tensor frequencies =
-      at::tensor(table.inverse_frequencies, at::kDouble).to(at::kFloat).to(positions.device());
+  const at::Tensor frequencies = cuda::ToDevice(
+      std::vector<float>(table.inverse_frequencies.begin(), table.inverse_frequencies.end()),
+      positions.device());
   const at::Tensor angles = positions.to(at::kFloat).unsqueeze(1) * frequencies.unsqueeze(0);
   return {(angles.cos() * table.scale).to(dtype).contiguous(),
           (angles.sin() * table.scale).to(dtype).contiguous()};
@@ -378,11 +381,8 @@ RotaryTables MakeRotaryTables(const ModelConfig& config, const at::Tensor& posit
 at::Tensor Forward(const Model& model, const PackedBatch& batch, const ForwardOptions& options) {
   const at::ScalarType compute = options.compute_dtype.value_or(model.dtype());
   const at::ScalarType stream = StreamDtype(compute);
-  const auto plan =
-      std::make_shared<const AttentionPlan>(MakeAttentionPlan(batch.segments, model.device()));
   const RotaryTables rotary = MakeRotaryTables(
       model.config, batch.positions_N, std::max(options.longest, LongestContext(batch)), stream);
-  Pass pass{&model.config, plan.get(), rotary.cosine, rotary.sine, compute, options.kv};
   at::Tensor x = at::embedding(model.embed, batch.ids_N).to(compute).to(stream);
   if (options.embed_grad.defined() && at::GradMode::is_enabled()) {
     x.requires_grad_(true);
@@ -392,6 +392,17 @@ at::Tensor Forward(const Model& model, const PackedBatch& batch, const ForwardOp
     });
   }
   const bool checkpoint = options.checkpoint && at::GradMode::is_enabled();
+  if (options.hidden_states == nullptr && cuda::HasFusedLayers(model, batch, compute)) {
+    const cuda::Plan plan =
+        cuda::MakeLayerPlan(model, batch, rotary.cosine, rotary.sine, checkpoint);
+    cuda::Stream stream_xy{x, {}};
+    for (const LayerWeights& layer : model.layers)
+      stream_xy = cuda::FusedLayer(plan, layer, stream_xy, options.kv);
+    return cuda::FusedFinalNorm(plan, model.norm, stream_xy);
+  }
+  const auto plan =
+      std::make_shared<const AttentionPlan>(MakeAttentionPlan(batch.segments, model.device()));
+  Pass pass{&model.config, plan.get(), rotary.cosine, rotary.sine, compute, options.kv};
   for (const LayerWeights& layer : model.layers) {
     if (options.hidden_states != nullptr) options.hidden_states->push_back(x.detach());
     if (!checkpoint) {

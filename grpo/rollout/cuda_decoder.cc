@@ -129,7 +129,7 @@ CudaDecoder::~CudaDecoder() {
 }
 
 cuda::Kernel CudaDecoder::Get(const char* name) const {
-  return cuda::GetKernel(cuda::kDecodeSource, definitions_, name);
+  return cuda::GetKernel(cuda::kDecodeSource, definitions_, name).Overlapping();
 }
 
 void CudaDecoder::Prefill(const std::vector<std::vector<int64_t>>& prompts,

@@ -55,7 +55,7 @@ int64_t PickInOrder(const float* weights, int64_t vocab, double target) {
   return last;
 }
 
-// What top-k, top-p and min-p leave, best first.
+// What top-k, top-p and min-p leave, in any order.
 std::vector<Candidate> Filter(const float* weights, int64_t vocab, const DrawParams& params) {
   std::vector<Candidate> kept;
   for (int64_t i = 0; i < vocab; ++i) {
@@ -131,7 +131,10 @@ Draw DrawToken(const float* logits, int64_t vocab, const DrawParams& params,
       total = cpu::ExpSum(adjusted, vocab, cpu::Max(adjusted, vocab), inverse, weights);
     const double u = rng->Uniform();
     if (params.top_k > 0 || params.top_p < 1.0 || params.min_p > 0) {
-      const std::vector<Candidate> kept = Filter(weights, vocab, params);
+      std::vector<Candidate> kept = Filter(weights, vocab, params);
+      // In the vocabulary's order, as without filters: what a seed draws does not depend on how the best were found.
+      std::sort(kept.begin(), kept.end(),
+                [](const Candidate& a, const Candidate& b) { return a.id < b.id; });
       total = 0;
       for (const Candidate& c : kept) total += c.weight;
       double running = 0;

@@ -33,6 +33,7 @@ struct Libraries {
   int (*launch)(void* function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by,
                 unsigned bz, unsigned shared, void* stream, void** arguments,
                 void** extra) = nullptr;
+  int (*launch_with)(const void* config, void* function, void** arguments, void** extra) = nullptr;
   int (*error_string)(int code, const char** text) = nullptr;
   int (*begin_capture)(void* stream, int mode) = nullptr;
   int (*end_capture)(void* stream, void** graph) = nullptr;
@@ -82,6 +83,7 @@ Libraries LoadLibraries() {
       Find(driver, "cuModuleGetFunction", &l.module_function) &&
       Find(driver, "cuFuncSetAttribute", &l.function_attribute) &&
       Find(driver, "cuLaunchKernel", &l.launch) &&
+      Find(driver, "cuLaunchKernelEx", &l.launch_with) &&
       Find(driver, "cuGetErrorString", &l.error_string) &&
       Find(driver, "cuStreamBeginCapture_v2", &l.begin_capture) &&
       Find(driver, "cuStreamEndCapture", &l.end_capture) &&
@@ -205,6 +207,19 @@ int Attribute(int number) {
 }
 constexpr int kMultiprocessors = 16, kMajor = 75, kMinor = 76;
 
+// CUlaunchAttribute with CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION, and CUlaunchConfig.
+struct LaunchAttribute {
+  int id = 6;
+  int padding = 0;
+  int allowed[16] = {1};
+};
+struct LaunchConfig {
+  unsigned grid_x, grid_y, grid_z, block_x, block_y, block_z, shared;
+  void* stream;
+  LaunchAttribute* attributes;
+  unsigned count;
+};
+
 std::vector<std::string> Options(const Definitions& definitions) {
   std::vector<std::string> options = {
       "--std=c++17", StrCat("--gpu-architecture=sm_", Attribute(kMajor), Attribute(kMinor))};
@@ -217,7 +232,7 @@ at::Tensor Upload(const std::vector<T>& values, at::ScalarType dtype, at::Device
   const auto count = static_cast<int64_t>(values.size());
   const at::Tensor host =
       at::from_blob(const_cast<T*>(values.data()), {count}, at::TensorOptions().dtype(dtype));
-  if (!device.is_cuda()) return host.clone().to(device);
+  if (!device.is_cuda()) return host.clone();
   const at::Tensor pinned = at::empty({count}, at::TensorOptions().dtype(dtype).pinned_memory(true));
   pinned.copy_(host);
   return pinned.to(device, /*non_blocking=*/true);
@@ -261,6 +276,20 @@ void Kernel::Launch(Grid grid, int threads, int shared, void** arguments) const 
   constexpr int kMaxDynamicShared = 8;  // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
   if (shared > 48 * 1024)
     Check(Libs().function_attribute(function_, kMaxDynamicShared, shared), "shared memory");
+  if (overlapping_ && Attribute(kMajor) >= 9) {
+    LaunchAttribute attribute;
+    const LaunchConfig config{static_cast<unsigned>(grid.x),
+                              static_cast<unsigned>(grid.y),
+                              static_cast<unsigned>(grid.z),
+                              static_cast<unsigned>(threads),
+                              1,
+                              1,
+                              static_cast<unsigned>(shared),
+                              CurrentStream(),
+                              &attribute,
+                              1};
+    return Check(Libs().launch_with(&config, function_, arguments, nullptr), "launching a kernel");
+  }
   Check(Libs().launch(function_, static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y),
                       static_cast<unsigned>(grid.z), static_cast<unsigned>(threads), 1, 1,
                       static_cast<unsigned>(shared), CurrentStream(), arguments, nullptr),

@@ -37,6 +37,12 @@ struct Grid {
 class Kernel {
  public:
   explicit Kernel(void* function) : function_(function) {}
+  // May be set up while the kernel before it on the stream still ends; it waits for that one itself (WaitForLast in common.cu).
+  Kernel Overlapping() const {
+    Kernel kernel = *this;
+    kernel.overlapping_ = true;
+    return kernel;
+  }
   // Arguments have exactly the types of the kernel's parameters: pointers, int, float, double, int64_t. `shared`: bytes of dynamic
   // shared memory. An empty grid launches nothing.
   template <typename... Args>
@@ -48,6 +54,7 @@ class Kernel {
  private:
   void Launch(Grid grid, int threads, int shared, void** arguments) const;
   void* function_;
+  bool overlapping_ = false;
 };
 
 using Definitions = std::vector<std::pair<std::string, std::string>>;

@@ -105,8 +105,11 @@ TEST_F(Gpu, SeedsDrawWhatTheyDrawOnTheCpu) {
   const Model model = *RandomModel(Wide(), 3, 0.2);
   const Model device = ToDevice(model, at::kCUDA);
   const auto requests = Requests(9000, 8, 4);
-  std::vector<SamplingParams> kinds(6);
-  kinds[1].temperature = 0.7;
+  // Far from flat: among 9,000 tokens of one probability every rounding of the running sum would tip some draw.
+  SamplingParams base;
+  base.temperature = 0.4;
+  std::vector<SamplingParams> kinds(6, base);
+  kinds[1].temperature = 0.3;
   kinds[2].top_k = 20;
   kinds[3].top_p = 0.8;
   kinds[4].min_p = 0.1, kinds[4].top_k = 50, kinds[4].top_p = 0.95;
@@ -121,7 +124,7 @@ TEST_F(Gpu, SeedsDrawWhatTheyDrawOnTheCpu) {
         Compare(Must(model, requests, options), Must(device, requests, options));
     // A draw on the edge between two tokens may tip by rounding.
     EXPECT_GE(found.same, found.rows - 2) << i;
-    EXPECT_LT(found.largest, 2e-3) << i;
+    EXPECT_LT(found.largest, 5e-3) << i;
   }
 }
 
@@ -129,6 +132,7 @@ TEST_F(Gpu, RowsDoNotDependOnTheBatch) {
   const Model device = ToDevice(*RandomModel(Wide(), 3, 0.2), at::kCUDA);
   const auto requests = Requests(9000, 6, 4);
   GenerateOptions options;
+  options.sampling.temperature = 0.4;
   options.sampling.max_new_tokens = 50;
   options.sampling.stop_ids = {2, 3, 4, 5, 6, 7, 8};
   options.max_rows = 24;

@@ -83,3 +83,10 @@ __device__ __forceinline__ float BlockMax(float x, float* scratch) {
   __syncthreads();
   return best;
 }
+
+// A kernel that is launched while the one before it still ends (Kernel::Overlapping) may touch memory only after this.
+__device__ __forceinline__ void WaitForLast() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}

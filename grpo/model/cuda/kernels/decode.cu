@@ -31,6 +31,7 @@ __device__ __forceinline__ void NormRow(float (*values)[8], const float* weight,
 
 extern "C" __global__ void __launch_bounds__(NORM_THREADS)
 EmbedNorm(const int* slots, const int* tokens, const T* embed, const float* weight, float* x, T* h) {
+  WaitForLast();
   const int row = blockIdx.x;
   const int slot = slots[row];
   const T* from = embed + (int64)(slot < 0 ? 0 : tokens[slot]) * HIDDEN;
@@ -47,6 +48,7 @@ EmbedNorm(const int* slots, const int* tokens, const T* embed, const float* weig
 
 extern "C" __global__ void __launch_bounds__(NORM_THREADS)
 AddNorm(float* x, const T* y, const float* weight, T* h) {
+  WaitForLast();
   const int64 start = (int64)blockIdx.x * HIDDEN;
   float values[NORM_PACKS][8];
 #pragma unroll
@@ -166,6 +168,7 @@ Attend(const int* slots, const int* counts, const int* done, const int* prompt_f
        const T* prompt_values, T* own_keys, T* own_values, int own_capacity, float scale, T* out) {
   __shared__ float heads[GROUP + 1][HEAD_DIM];
   __shared__ float part[ATTEND_THREADS / 32][GROUP][HEAD_DIM + 2];
+  WaitForLast();
   const int row = blockIdx.x;
   const int slot = slots[row];
   if (slot < 0 || done[slot]) return;
@@ -239,6 +242,7 @@ Attend(const int* slots, const int* counts, const int* done, const int* prompt_f
 
 // out = silu(gate) * up for gate_up [rows, 2, inner].
 extern "C" __global__ void GateUp(const T* gate_up, int64 rows, int inner, T* out) {
+  WaitForLast();
   const int packs = inner / 8;
   const int64 i = (int64)blockIdx.x * blockDim.x + threadIdx.x;
   if (i >= rows * packs) return;

@@ -161,21 +161,29 @@ __device__ __forceinline__ void KeptWeights(const RowView& row, int tile, float 
 // The token at which the running sum passes u * total.
 __device__ int PickToken(const RowView& row, float best, Cut cut, float min_p, double u) {
   __shared__ double sums[TILES];
+  __shared__ float warp_sums[TILES][SAMPLE_THREADS / 32];
   __shared__ double scan[SAMPLE_THREADS / 32];
   __shared__ int tie_scan[SAMPLE_THREADS / 32];
   __shared__ int ties_before[TILES];
   __shared__ int found, last;
   int ties = 0;
+#pragma unroll 4
   for (int tile = 0; tile < TILES; ++tile) {
     if (threadIdx.x == 0) ties_before[tile] = ties;
     float w[8];
     KeptWeights(row, tile, best, cut, min_p, &ties, tie_scan, w);
-    double sum = 0, all = 0;
+    float sum = 0;
     for (int i = 0; i < 8; ++i) sum += w[i];
-    BlockScan<double>(sum, scan, &all);
-    if (threadIdx.x == 0) sums[tile] = all;
+    sum = WarpSum(sum);
+    if (threadIdx.x % 32 == 0) warp_sums[tile][threadIdx.x / 32] = sum;
   }
   if (threadIdx.x == 0) found = VOCAB, last = -1;
+  __syncthreads();
+  for (int tile = threadIdx.x; tile < TILES; tile += SAMPLE_THREADS) {
+    double sum = 0;
+    for (int w = 0; w < SAMPLE_THREADS / 32; ++w) sum += warp_sums[tile][w];
+    sums[tile] = sum;
+  }
   __syncthreads();
   double total = 0;
   for (int tile = 0; tile < TILES; ++tile) total += sums[tile];
@@ -239,6 +247,7 @@ __device__ void RowStats(const RowView& row, bool adjusted, float* best, float* 
                          float* log_sum) {
   __shared__ float scratch[32];
   float top = MINUS_INFINITY, raw_top = MINUS_INFINITY;
+#pragma unroll 4
   for (int tile = 0; tile < TILES; ++tile) {
     float z[8];
     LoadRaw(row, tile, z);
@@ -250,6 +259,7 @@ __device__ void RowStats(const RowView& row, bool adjusted, float* best, float* 
   *raw_best = BlockMax(raw_top, scratch);
   *best = adjusted ? BlockMax(top, scratch) : *raw_best;
   float sum = 0;
+#pragma unroll 4
   for (int tile = 0; tile < TILES; ++tile) {
     float z[8];
     LoadRaw(row, tile, z);
@@ -294,6 +304,7 @@ Sample(const int* slots, const int* logit_rows, const T* logits, Drawing how, co
        int* tokens, int* counts, int* done, uint64* streams, uint32* seen, int seen_words,
        int* ring_tokens, float* ring_logprobs, int ring) {
   __shared__ double u;
+  WaitForLast();
   const int slot = slots[blockIdx.x];
   if (slot < 0 || done[slot]) return;
   const int count = counts[slot];
