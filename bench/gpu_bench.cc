@@ -42,8 +42,8 @@ struct Arguments {
 Result<Arguments> Parse(int argc, char** argv) {
   Arguments a;
   const std::vector<std::pair<std::string, int64_t*>> numbers = {
-      {"--prompts", &a.prompts}, {"--group", &a.group},   {"--prompt", &a.prompt},
-      {"--new", &a.new_tokens},  {"--micro", &a.micro},   {"--rows", &a.rows},
+      {"--prompts", &a.prompts}, {"--group", &a.group}, {"--prompt", &a.prompt},
+      {"--new", &a.new_tokens},  {"--micro", &a.micro}, {"--rows", &a.rows},
       {"--steps", &a.steps}};
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
@@ -119,9 +119,7 @@ Result<Model> MakeModel(const Arguments& a) {
   return PackModel(std::move(model));
 }
 
-void Synchronize() {
-  c10::impl::getDeviceGuardImpl(c10::DeviceType::CUDA)->synchronizeDevice(0);
-}
+void Synchronize() { c10::impl::getDeviceGuardImpl(c10::DeviceType::CUDA)->synchronizeDevice(0); }
 
 // Seconds of what `body` does, the device's part included.
 template <typename Body>
@@ -232,9 +230,11 @@ Status RunGrpoWork(const Arguments& a, Model* policy, Json* line) {
     Result<StepParts> parts = GrpoStep(a, step, policy, &learner);
     if (!parts.ok()) return parts.error();
     steps.push_back(*parts);
-    std::fprintf(stderr, "step %lld: %.3f s (sample %.3f, reference %.3f, backward %.3f, update %.3f) loss %g\n",
-                 static_cast<long long>(step), parts->total, parts->sample, parts->reference,
-                 parts->backward, parts->update, parts->loss);
+    std::fprintf(
+        stderr,
+        "step %lld: %.3f s (sample %.3f, reference %.3f, backward %.3f, update %.3f) loss %g\n",
+        static_cast<long long>(step), parts->total, parts->sample, parts->reference,
+        parts->backward, parts->update, parts->loss);
   }
   line->Set("first_step_s", steps[0].total);
   std::sort(steps.begin(), steps.end(),
@@ -263,7 +263,8 @@ Status RunDecodeWork(const Arguments& a, const Model& policy, Json* line) {
     Status status;
     const double seconds = Timed([&] {
       stats = {};
-      auto sampled = Generate(model, nullptr, Requests(a, model.config, step), ExactlyNew(a), &stats);
+      auto sampled =
+          Generate(model, nullptr, Requests(a, model.config, step), ExactlyNew(a), &stats);
       if (!sampled.ok()) status = sampled.error();
     });
     if (!status.ok()) return status;
@@ -271,7 +272,8 @@ Status RunDecodeWork(const Arguments& a, const Model& policy, Json* line) {
     best = std::min(best, seconds);
   }
   line->Set("first_s", first).Set("seconds", best).Set("new_tokens", stats.new_tokens);
-  line->Set("admit_s", stats.prefill_s).Set("token_steps", stats.steps)
+  line->Set("admit_s", stats.prefill_s)
+      .Set("token_steps", stats.steps)
       .Set("ms_per_step", 1e3 * best / static_cast<double>(stats.steps))
       .Set("sample_tok_s", static_cast<double>(stats.new_tokens) / best);
   return {};

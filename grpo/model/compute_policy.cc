@@ -72,8 +72,8 @@ void ComputePolicy::MakeWeights() {
   // With checkpointing a layer's weights are cast when the layer is computed: that takes a few per cent of the time and saves the
   // copy, which would live beside gradients and moments.
   // A GPU computes with joined matrices of one dtype, and the copy is little beside the moments.
-  const bool same = compute_.dtype == master_->dtype() ||
-                    (compute_.checkpoint && !master_->device().is_cuda());
+  const bool same =
+      compute_.dtype == master_->dtype() || (compute_.checkpoint && !master_->device().is_cuda());
   model_ = same ? *master_ : CastModel(*master_, compute_.dtype);
   if (!same) {
     const std::vector<NamedTensor> masters = NamedWeights(*master_);

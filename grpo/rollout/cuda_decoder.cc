@@ -17,8 +17,8 @@ namespace assay {
 namespace {
 
 // Rows of a graph; a batch takes the next larger.
-constexpr int64_t kBuckets[] = {1,   2,   4,   8,   16,  32,  48,  64,   96,   128,  192,
-                                256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096};
+constexpr int64_t kBuckets[] = {1,   2,   4,   8,   16,  32,   48,   64,   96,   128,
+                                192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096};
 constexpr int kAttendThreads = 128, kNormThreads = 128, kSampleThreads = 512;
 
 const c10::impl::DeviceGuardImplInterface* Guard() {
@@ -53,10 +53,12 @@ bool PowerOfTwo(int64_t x) { return x > 0 && (x & (x - 1)) == 0; }
 bool CudaDecoder::Supports(const Model& model) {
   const ModelConfig& c = model.config;
   const int64_t lanes = c.head_dim / 8;
-  return cuda::Usable(model.embed) && (model.dtype() == at::kFloat || model.dtype() == at::kBFloat16) &&
-         model.norm.scalar_type() == at::kFloat && c.hidden_size % 8 == 0 && c.hidden_size <= 16384 && c.intermediate_size % 8 == 0 &&
-         c.head_dim % 8 == 0 && PowerOfTwo(lanes) && lanes <= 32 &&
-         c.num_heads / c.num_kv_heads <= 8 && !c.o_bias && !c.mlp_bias;
+  return cuda::Usable(model.embed) &&
+         (model.dtype() == at::kFloat || model.dtype() == at::kBFloat16) &&
+         model.norm.scalar_type() == at::kFloat && c.hidden_size % 8 == 0 &&
+         c.hidden_size <= 16384 && c.intermediate_size % 8 == 0 && c.head_dim % 8 == 0 &&
+         PowerOfTwo(lanes) && lanes <= 32 && c.num_heads / c.num_kv_heads <= 8 && !c.o_bias &&
+         !c.mlp_bias;
 }
 
 CudaDecoder::CudaDecoder(const Model& model, const Shape& shape, const DrawParams& draw,
@@ -89,14 +91,13 @@ CudaDecoder::CudaDecoder(const Model& model, const Shape& shape, const DrawParam
     layer.prompt_keys =
         at::empty({shape.places * shape.prompt_capacity, c.num_kv_heads, c.head_dim}, options);
     layer.prompt_values = at::empty_like(layer.prompt_keys);
-    layer.own_keys =
-        at::empty({shape.slots, shape.max_new, c.num_kv_heads, c.head_dim}, options);
+    layer.own_keys = at::empty({shape.slots, shape.max_new, c.num_kv_heads, c.head_dim}, options);
     layer.own_values = at::empty_like(layer.own_keys);
     layers_.push_back(std::move(layer));
   }
   const int64_t longest = shape.prompt_capacity + shape.max_new;
-  const RotaryTables tables = MakeRotaryTables(
-      c, at::arange(longest, options.dtype(at::kLong)), longest, at::kFloat);
+  const RotaryTables tables =
+      MakeRotaryTables(c, at::arange(longest, options.dtype(at::kLong)), longest, at::kFloat);
   cosines_ = tables.cosine;
   sines_ = tables.sine;
   prompt_logits_ = at::empty({shape.places, c.vocab_size}, options);
@@ -155,8 +156,8 @@ void CudaDecoder::Prefill(const std::vector<std::vector<int64_t>>& prompts,
     layers_[i].prompt_keys.index_copy_(0, index, kv[i].key);
     layers_[i].prompt_values.index_copy_(0, index, kv[i].value);
   }
-  const at::Tensor logits = at::mm(
-      hidden.index_select(0, cuda::ToDevice(last, model_.device())), model_.head.t());
+  const at::Tensor logits =
+      at::mm(hidden.index_select(0, cuda::ToDevice(last, model_.device())), model_.head.t());
   prompt_logits_.index_copy_(0, cuda::ToDevice(places, model_.device()), logits);
   Order(main_, own_);
 }
@@ -198,10 +199,13 @@ void CudaDecoder::Enter(const std::vector<Entry>& entries) {
 
 void CudaDecoder::DrawTokens(const at::Tensor& slots, const at::Tensor& logit_rows,
                              const at::Tensor& logits) const {
-  const Drawing how{static_cast<float>(draw_.temperature), static_cast<float>(draw_.top_p),
+  const Drawing how{static_cast<float>(draw_.temperature),
+                    static_cast<float>(draw_.top_p),
                     static_cast<int32_t>(std::min<int64_t>(draw_.top_k, INT32_MAX)),
-                    static_cast<float>(draw_.min_p), static_cast<float>(draw_.repetition_penalty),
-                    static_cast<int32_t>(shape_.min_new), static_cast<int32_t>(shape_.max_new),
+                    static_cast<float>(draw_.min_p),
+                    static_cast<float>(draw_.repetition_penalty),
+                    static_cast<int32_t>(shape_.min_new),
+                    static_cast<int32_t>(shape_.max_new),
                     static_cast<int32_t>(stops_)};
   Get("Sample")({slots.size(0)}, kSampleThreads, 0, Raw(slots), Raw(logit_rows), Raw(logits), how,
                 Raw(stop_ids_), Raw(tokens_), Raw(counts_), Raw(done_), Raw(streams_), Raw(seen_),
@@ -257,8 +261,7 @@ void CudaDecoder::LayerStep(size_t index, Bucket* b) const {
                 Raw(done_), Raw(prompt_first_), Raw(prompt_length_), Raw(b->qkv),
                 Raw(layer.qkv_bias), Raw(w.q_norm), Raw(w.k_norm), Raw(cosines_), Raw(sines_),
                 Raw(layer.prompt_keys), Raw(layer.prompt_values), Raw(layer.own_keys),
-                Raw(layer.own_values), static_cast<int>(shape_.max_new), scale,
-                Raw(b->attended));
+                Raw(layer.own_values), static_cast<int>(shape_.max_new), scale, Raw(b->attended));
   at::mm_out(b->y, b->attended, w.o_proj.t());
   Get("AddNorm")({b->rows}, kNormThreads, 0, Raw(b->x), Raw(b->y), Raw(w.post_norm), Raw(b->h));
   at::mm_out(b->gate_up, b->h, layer.gate_up.t());

@@ -96,12 +96,12 @@ class CudaDecoder {
   c10::Stream own_;   // of the graphs
   cuda::Definitions definitions_;
   std::vector<Layer> layers_;
-  at::Tensor cosines_, sines_;      // [prompt_capacity + max_new, D/2]
-  at::Tensor prompt_logits_;        // [places, V]
-  std::vector<int64_t> lengths_;    // of the prompt in each place
+  at::Tensor cosines_, sines_;    // [prompt_capacity + max_new, D/2]
+  at::Tensor prompt_logits_;      // [places, V]
+  std::vector<int64_t> lengths_;  // of the prompt in each place
   at::Tensor tokens_, counts_, done_, prompt_first_, prompt_length_;  // [slots] int32
-  at::Tensor streams_;              // [slots, 4] int64
-  at::Tensor seen_;                 // [slots, words] int32; undefined without a repetition penalty
+  at::Tensor streams_;                                                // [slots, 4] int64
+  at::Tensor seen_;  // [slots, words] int32; undefined without a repetition penalty
   at::Tensor ring_tokens_, ring_logprobs_;
   at::Tensor stop_ids_;
   int64_t stops_ = 0;

@@ -96,14 +96,14 @@ struct Row {
   std::vector<int64_t> seen;  // distinct ids so far, for the penalty
   std::vector<bool> seen_bits;
   std::vector<float> scratch;
-  Draw draw;            // of the step at hand
+  Draw draw;  // of the step at hand
   // On the device:
   int64_t slot = 0;
   int64_t first_look = 0;  // the first look that tells of this row
   int64_t promised = 0;    // tokens that it has once everything launched is done
-  std::string text;     // decoded so far
-  size_t sent = 0;      // bytes of it that on_text got
-  std::string pending;  // an unfinished character
+  std::string text;        // decoded so far
+  size_t sent = 0;         // bytes of it that on_text got
+  std::string pending;     // an unfinished character
 };
 
 class Generation {
@@ -240,7 +240,8 @@ class Generation {
     for (const GenerateRequest& r : requests_) {
       shape.prompt_capacity =
           std::max(shape.prompt_capacity, static_cast<int64_t>(r.prompt_ids.size()));
-      if (!r.seeds.empty()) fewest = fewest == 0 ? r.seeds.size() : std::min(fewest, r.seeds.size());
+      if (!r.seeds.empty())
+        fewest = fewest == 0 ? r.seeds.size() : std::min(fewest, r.seeds.size());
     }
     // Twice what full slots need: a group's last rows hold its prompt while the next groups enter.
     const auto group = static_cast<int64_t>(std::max<size_t>(1, fewest));
@@ -266,8 +267,8 @@ class Generation {
       free_slots_.pop_back();
       row.first_look = launched;
       row.promised = 1;
-      entries.push_back({row.slot, placed_.at(request).place, &requests_[request].prompt_ids,
-                         row.rng.Save()});
+      entries.push_back(
+          {row.slot, placed_.at(request).place, &requests_[request].prompt_ids, row.rng.Save()});
       rows_.push_back(std::move(row));
     }
     decoder->Enter(entries);
@@ -314,7 +315,8 @@ class Generation {
 
   // What was drawn for the row since the last look; true if it is finished.
   bool TakeTokens(const CudaDecoder::Look& look, Row* row) {
-    for (auto t = static_cast<int64_t>(row->completion.ids.size()); t < look.counts[row->slot]; ++t) {
+    for (auto t = static_cast<int64_t>(row->completion.ids.size()); t < look.counts[row->slot];
+         ++t) {
       const int64_t at = row->slot * look.ring + t % look.ring;
       row->draw = {look.tokens[at], look.logprobs[at]};
       if (Accept(row)) return true;

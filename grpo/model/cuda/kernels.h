@@ -3,7 +3,9 @@
 
 namespace assay::cuda {
 
-extern const char kDecodeSource[];  // kernels/decode.cu and kernels/sample.cu: decoding steps and drawing tokens
-extern const char kTrainSource[];   // kernels/train.cu: a layer and the head's log-softmax, there and back
+extern const char
+    kDecodeSource[];  // kernels/decode.cu and kernels/sample.cu: decoding steps and drawing tokens
+extern const char
+    kTrainSource[];  // kernels/train.cu: a layer and the head's log-softmax, there and back
 
 }  // namespace assay::cuda

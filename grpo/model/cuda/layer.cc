@@ -49,7 +49,8 @@ struct Kernels {
   };
   Normed AddNorm(const at::Tensor& x, const at::Tensor& y, const at::Tensor& weight) const {
     const int64_t rows = x.size(0);
-    Normed out{y.defined() ? at::empty_like(x) : x, at::empty(x.sizes(), x.options().dtype(at::kBFloat16)),
+    Normed out{y.defined() ? at::empty_like(x) : x,
+               at::empty(x.sizes(), x.options().dtype(at::kBFloat16)),
                at::empty({rows}, x.options())};
     Get("AddNorm")({rows}, norm_threads, 0, Raw(x), Raw(y), Raw(weight), Raw(out.sum), Raw(out.h),
                    Raw(out.rstd));
@@ -87,9 +88,13 @@ struct Weights {
   at::Tensor input_norm, qkv, qkv_bias, o, post_norm, gate_up, down;
 };
 Weights Join(const LayerWeights& w) {
-  return {w.input_norm, JoinRows({w.q_proj, w.k_proj, w.v_proj}),
-          JoinRows({w.q_bias, w.k_bias, w.v_bias}), w.o_proj, w.post_norm,
-          JoinRows({w.gate_proj, w.up_proj}), w.down_proj};
+  return {w.input_norm,
+          JoinRows({w.q_proj, w.k_proj, w.v_proj}),
+          JoinRows({w.q_bias, w.k_bias, w.v_bias}),
+          w.o_proj,
+          w.post_norm,
+          JoinRows({w.gate_proj, w.up_proj}),
+          w.down_proj};
 }
 
 // What the backward pass needs.
@@ -148,9 +153,8 @@ Gradients BackwardLayer(const LayerPlan& plan, const Kernels& kernels, const Wei
   at::Tensor dproduct = at::mm(dy, w.down);
   at::Tensor dgate_up = at::empty_like(s.gate_up);
   at::Tensor product = at::empty_like(dproduct);
-  kernels.Get("GateUpBackward")(Blocks(product.numel() / 8), 256, 0, Raw(dproduct),
-                                Raw(s.gate_up), plan.tokens,
-                                static_cast<int>(c.intermediate_size), Raw(dgate_up),
+  kernels.Get("GateUpBackward")(Blocks(product.numel() / 8), 256, 0, Raw(dproduct), Raw(s.gate_up),
+                                plan.tokens, static_cast<int>(c.intermediate_size), Raw(dgate_up),
                                 Raw(product));
   g.down = at::mm(dy.t(), product);
   dproduct = product = at::Tensor();
@@ -193,9 +197,13 @@ struct LayerFunction : torch::autograd::Function<LayerFunction> {
                                const at::Tensor& o, const at::Tensor& post_norm,
                                const at::Tensor& gate, const at::Tensor& up, const at::Tensor& down,
                                const Plan* plan) {
-    const Weights w{input_norm, JoinRows({q, k, v}),
-                    q_bias ? JoinRows({*q_bias, *k_bias, *v_bias}) : at::Tensor(), o, post_norm,
-                    JoinRows({gate, up}), down};
+    const Weights w{input_norm,
+                    JoinRows({q, k, v}),
+                    q_bias ? JoinRows({*q_bias, *k_bias, *v_bias}) : at::Tensor(),
+                    o,
+                    post_norm,
+                    JoinRows({gate, up}),
+                    down};
     const Kernels kernels((*plan)->config);
     at::Tensor out;
     const Saved s = ForwardLayer(**plan, kernels, w, x, y.value_or(at::Tensor()), &out);
@@ -222,8 +230,8 @@ struct LayerFunction : torch::autograd::Function<LayerFunction> {
     const Kernels kernels(c);
     const variable_list kept = ctx->get_saved_variables();
     const bool bias = ctx->saved_data["bias"].toBool();
-    const Weights w{kept[0], kept[1], bias ? kept.back() : at::Tensor(), kept[2], kept[3], kept[4],
-                    kept[5]};
+    const Weights w{kept[0], kept[1], bias ? kept.back() : at::Tensor(), kept[2], kept[3],
+                    kept[4], kept[5]};
     Saved s;
     if (plan->recompute) {
       s = ForwardLayer(*plan, kernels, w, kept[6], {}, nullptr);
@@ -270,8 +278,7 @@ struct FinalNormFunction : torch::autograd::Function<FinalNormFunction> {
         c10::static_intrusive_pointer_cast<LayerPlan>(ctx->saved_data["plan"].toCapsule());
     const Kernels kernels(plan->config);
     const variable_list kept = ctx->get_saved_variables();
-    const auto g =
-        kernels.NormBackward(grads[0].contiguous(), kept[0], kept[1], kept[2], {}, true);
+    const auto g = kernels.NormBackward(grads[0].contiguous(), kept[0], kept[1], kept[2], {}, true);
     return {g.dx, g.dy, g.dweight, Variable()};
   }
 };
@@ -295,8 +302,8 @@ bool HasFusedLayers(const Model& model, const PackedBatch& batch, at::ScalarType
   return end > 0 && end == batch.ids_N.size(0) && end < (int64_t{1} << 30);
 }
 
-Plan MakeLayerPlan(const Model& model, const PackedBatch& batch, at::Tensor cosine,
-                   at::Tensor sine, bool recompute) {
+Plan MakeLayerPlan(const Model& model, const PackedBatch& batch, at::Tensor cosine, at::Tensor sine,
+                   bool recompute) {
   auto plan = c10::make_intrusive<LayerPlan>();
   plan->config = model.config;
   plan->cosine = std::move(cosine);
@@ -350,10 +357,10 @@ Stream FusedLayer(const Plan& plan, const LayerWeights& w, const Stream& in,
     if (kv != nullptr) kv->push_back({s.k, s.v});
     return out;
   }
-  const variable_list out = LayerFunction::apply(
-      in.x, Maybe(in.y), w.input_norm, w.q_proj, w.k_proj, w.v_proj, Maybe(w.q_bias),
-      Maybe(w.k_bias), Maybe(w.v_bias), w.o_proj, w.post_norm, w.gate_proj, w.up_proj, w.down_proj,
-      &plan);
+  const variable_list out =
+      LayerFunction::apply(in.x, Maybe(in.y), w.input_norm, w.q_proj, w.k_proj, w.v_proj,
+                           Maybe(w.q_bias), Maybe(w.k_bias), Maybe(w.v_bias), w.o_proj, w.post_norm,
+                           w.gate_proj, w.up_proj, w.down_proj, &plan);
   return {out[0], out[1]};
 }
 

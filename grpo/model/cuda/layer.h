@@ -18,8 +18,9 @@ namespace assay::cuda {
 // What all layers of one forward pass share.
 struct LayerPlan : torch::CustomClassHolder {
   ModelConfig config;
-  at::Tensor cosine, sine;         // [N, D/2] float32
-  at::Tensor query_ends, key_ends;  // int32 [segments + 1]: where each segment's queries and keys end, from 0
+  at::Tensor cosine, sine;  // [N, D/2] float32
+  at::Tensor query_ends,
+      key_ends;  // int32 [segments + 1]: where each segment's queries and keys end, from 0
   int64_t longest_query = 0, longest_key = 0;
   int64_t tokens = 0, places = 0;  // packed tokens; keys with each shared prefix repeated
   // Undefined without shared prefixes: the token of each place, and each token's places (rows of a sparse matrix).
@@ -30,8 +31,8 @@ using Plan = c10::intrusive_ptr<LayerPlan>;
 
 // True if the layers of this model have such a form for these packed rows.
 bool HasFusedLayers(const Model& model, const PackedBatch& batch, at::ScalarType compute);
-Plan MakeLayerPlan(const Model& model, const PackedBatch& batch, at::Tensor cosine,
-                   at::Tensor sine, bool recompute);
+Plan MakeLayerPlan(const Model& model, const PackedBatch& batch, at::Tensor cosine, at::Tensor sine,
+                   bool recompute);
 
 // The residual stream stands as x + y until the next norm adds it up: x float32 [N,H], y bfloat16 [N,H] (undefined: nothing yet).
 struct Stream {

@@ -76,29 +76,28 @@ Libraries LoadLibraries() {
     l.missing = "NVRTC (libnvrtc.so) is not beside LibTorch";
     return l;
   }
-  const bool all =
-      Find(driver, "cuDeviceGet", &l.device_get) &&
-      Find(driver, "cuDeviceGetAttribute", &l.device_attribute) &&
-      Find(driver, "cuModuleLoadData", &l.module_load) &&
-      Find(driver, "cuModuleGetFunction", &l.module_function) &&
-      Find(driver, "cuFuncSetAttribute", &l.function_attribute) &&
-      Find(driver, "cuLaunchKernel", &l.launch) &&
-      Find(driver, "cuLaunchKernelEx", &l.launch_with) &&
-      Find(driver, "cuGetErrorString", &l.error_string) &&
-      Find(driver, "cuStreamBeginCapture_v2", &l.begin_capture) &&
-      Find(driver, "cuStreamEndCapture", &l.end_capture) &&
-      Find(driver, "cuGraphInstantiateWithFlags", &l.graph_instantiate) &&
-      Find(driver, "cuGraphLaunch", &l.graph_launch) &&
-      Find(driver, "cuGraphDestroy", &l.graph_destroy) &&
-      Find(driver, "cuGraphExecDestroy", &l.graph_exec_destroy) &&
-      Find(nvrtc, "nvrtcVersion", &l.nvrtc_version) &&
-      Find(nvrtc, "nvrtcCreateProgram", &l.nvrtc_create) &&
-      Find(nvrtc, "nvrtcCompileProgram", &l.nvrtc_compile) &&
-      Find(nvrtc, "nvrtcGetProgramLogSize", &l.nvrtc_log_size) &&
-      Find(nvrtc, "nvrtcGetProgramLog", &l.nvrtc_log) &&
-      Find(nvrtc, "nvrtcGetCUBINSize", &l.nvrtc_cubin_size) &&
-      Find(nvrtc, "nvrtcGetCUBIN", &l.nvrtc_cubin) &&
-      Find(nvrtc, "nvrtcDestroyProgram", &l.nvrtc_destroy);
+  const bool all = Find(driver, "cuDeviceGet", &l.device_get) &&
+                   Find(driver, "cuDeviceGetAttribute", &l.device_attribute) &&
+                   Find(driver, "cuModuleLoadData", &l.module_load) &&
+                   Find(driver, "cuModuleGetFunction", &l.module_function) &&
+                   Find(driver, "cuFuncSetAttribute", &l.function_attribute) &&
+                   Find(driver, "cuLaunchKernel", &l.launch) &&
+                   Find(driver, "cuLaunchKernelEx", &l.launch_with) &&
+                   Find(driver, "cuGetErrorString", &l.error_string) &&
+                   Find(driver, "cuStreamBeginCapture_v2", &l.begin_capture) &&
+                   Find(driver, "cuStreamEndCapture", &l.end_capture) &&
+                   Find(driver, "cuGraphInstantiateWithFlags", &l.graph_instantiate) &&
+                   Find(driver, "cuGraphLaunch", &l.graph_launch) &&
+                   Find(driver, "cuGraphDestroy", &l.graph_destroy) &&
+                   Find(driver, "cuGraphExecDestroy", &l.graph_exec_destroy) &&
+                   Find(nvrtc, "nvrtcVersion", &l.nvrtc_version) &&
+                   Find(nvrtc, "nvrtcCreateProgram", &l.nvrtc_create) &&
+                   Find(nvrtc, "nvrtcCompileProgram", &l.nvrtc_compile) &&
+                   Find(nvrtc, "nvrtcGetProgramLogSize", &l.nvrtc_log_size) &&
+                   Find(nvrtc, "nvrtcGetProgramLog", &l.nvrtc_log) &&
+                   Find(nvrtc, "nvrtcGetCUBINSize", &l.nvrtc_cubin_size) &&
+                   Find(nvrtc, "nvrtcGetCUBIN", &l.nvrtc_cubin) &&
+                   Find(nvrtc, "nvrtcDestroyProgram", &l.nvrtc_destroy);
   if (!all) l.missing = "the NVIDIA driver or NVRTC is too old";
   return l;
 }
@@ -233,7 +232,8 @@ at::Tensor Upload(const std::vector<T>& values, at::ScalarType dtype, at::Device
   const at::Tensor host =
       at::from_blob(const_cast<T*>(values.data()), {count}, at::TensorOptions().dtype(dtype));
   if (!device.is_cuda()) return host.clone();
-  const at::Tensor pinned = at::empty({count}, at::TensorOptions().dtype(dtype).pinned_memory(true));
+  const at::Tensor pinned =
+      at::empty({count}, at::TensorOptions().dtype(dtype).pinned_memory(true));
   pinned.copy_(host);
   return pinned.to(device, /*non_blocking=*/true);
 }

@@ -184,8 +184,8 @@ Learned Learn(const Model& start, at::ScalarType dtype, bool checkpoint, bool sh
     const auto ids = [&](int64_t count) {
       std::vector<int64_t> made;
       for (int64_t t = 0; t < count; ++t)
-        made.push_back(static_cast<int64_t>(
-            rng.Below(static_cast<uint64_t>(policy.config.vocab_size))));
+        made.push_back(
+            static_cast<int64_t>(rng.Below(static_cast<uint64_t>(policy.config.vocab_size))));
       return made;
     };
     group.prompt = ids(length / 2 + 1);
@@ -199,8 +199,8 @@ Learned Learn(const Model& start, at::ScalarType dtype, bool checkpoint, bool sh
   logprobs.temperature = 0.9;
   const Model& model = compute.Prepare(&forward, &logprobs);
   const TokenLogprobs scores = ScoreTokens(model, batch, forward, logprobs);
-  const at::Tensor loss = (scores.logp_M * scores.logp_M.detach().sin()).mean() +
-                          0.1 * scores.entropy_M.mean();
+  const at::Tensor loss =
+      (scores.logp_M * scores.logp_M.detach().sin()).mean() + 0.1 * scores.entropy_M.mean();
   loss.backward();
   Learned learned;
   learned.loss = loss.item<double>();
