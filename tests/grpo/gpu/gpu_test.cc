@@ -165,7 +165,8 @@ TEST_F(Gpu, Bfloat16LogprobsAreNearTheForwardPasss) {
       }
     }
   }
-  EXPECT_LT(sum / count, 0.03);
+  std::printf("mean difference of log-probs %.4f\n", sum / count);
+  EXPECT_LT(sum / count, 0.02);
 }
 
 // Loss and gradients of a whole micro-batch, ours against LibTorch's operators.

@@ -84,9 +84,11 @@ __device__ __forceinline__ float BlockMax(float x, float* scratch) {
   return best;
 }
 
-// A kernel that is launched while the one before it still ends (Kernel::Overlapping) may touch memory only after this.
+// A kernel that is launched while the one before it still runs (Kernel::Overlapping) may touch what others write only after this;
+// the one behind it may be set up from here on.
 __device__ __forceinline__ void WaitForLast() {
 #if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
   asm volatile("griddepcontrol.wait;" ::: "memory");
 #endif
 }

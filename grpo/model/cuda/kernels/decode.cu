@@ -55,8 +55,9 @@ AddNorm(float* x, const T* y, const float* weight, T* h) {
   for (int k = 0; k < NORM_PACKS; ++k) {
     const int pack = threadIdx.x + k * NORM_THREADS;
     if (pack >= PACKS) continue;
-    float add[8];
     Load8(x + start + pack * 8, values[k]);
+    if (y == nullptr) continue;
+    float add[8];
     Load8(y + start + pack * 8, add);
     for (int i = 0; i < 8; ++i) values[k][i] += add[i];
     Store8(x + start + pack * 8, values[k]);

@@ -38,8 +38,7 @@ __device__ __forceinline__ void LoadRaw(const RowView& row, int tile, float* z) 
     z[i] = first + i < VOCAB ? ToFloat(row.logits[first + i]) : MINUS_INFINITY;
 }
 
-__device__ __forceinline__ void LoadAdjusted(const RowView& row, int tile, float* z) {
-  LoadRaw(row, tile, z);
+__device__ __forceinline__ void Adjust(const RowView& row, int tile, float* z) {
   const int first = IndexOf(tile);
   if (row.seen != nullptr && first < VOCAB) {
     const uint32 bits = row.seen[first / 32] >> (first % 32);
@@ -51,6 +50,11 @@ __device__ __forceinline__ void LoadAdjusted(const RowView& row, int tile, float
     for (int i = 0; i < 8; ++i)
       if (at == i) z[i] = MINUS_INFINITY;
   }
+}
+
+__device__ __forceinline__ void LoadAdjusted(const RowView& row, int tile, float* z) {
+  LoadRaw(row, tile, z);
+  Adjust(row, tile, z);
 }
 
 // Larger floats have larger keys.
@@ -158,16 +162,12 @@ __device__ __forceinline__ void KeptWeights(const RowView& row, int tile, float 
   }
 }
 
-// The token at which the running sum passes u * total.
-__device__ int PickToken(const RowView& row, float best, Cut cut, float min_p, double u) {
-  __shared__ double sums[TILES];
+// The weights' sum of each tile after all cuts, and how many equals of the cut's key stand in the tiles before.
+__device__ void SumTiles(const RowView& row, float best, Cut cut, float min_p, double* sums,
+                         int* ties_before) {
   __shared__ float warp_sums[TILES][SAMPLE_THREADS / 32];
-  __shared__ double scan[SAMPLE_THREADS / 32];
   __shared__ int tie_scan[SAMPLE_THREADS / 32];
-  __shared__ int ties_before[TILES];
-  __shared__ int found, last;
   int ties = 0;
-#pragma unroll 4
   for (int tile = 0; tile < TILES; ++tile) {
     if (threadIdx.x == 0) ties_before[tile] = ties;
     float w[8];
@@ -177,13 +177,22 @@ __device__ int PickToken(const RowView& row, float best, Cut cut, float min_p, d
     sum = WarpSum(sum);
     if (threadIdx.x % 32 == 0) warp_sums[tile][threadIdx.x / 32] = sum;
   }
-  if (threadIdx.x == 0) found = VOCAB, last = -1;
   __syncthreads();
   for (int tile = threadIdx.x; tile < TILES; tile += SAMPLE_THREADS) {
     double sum = 0;
     for (int w = 0; w < SAMPLE_THREADS / 32; ++w) sum += warp_sums[tile][w];
     sums[tile] = sum;
   }
+  __syncthreads();
+}
+
+// The token at which the running sum passes u * total.
+__device__ int PickToken(const RowView& row, float best, Cut cut, float min_p, double u,
+                         const double* sums, const int* ties_before) {
+  __shared__ double scan[SAMPLE_THREADS / 32];
+  __shared__ int tie_scan[SAMPLE_THREADS / 32];
+  __shared__ int found, last;
+  if (threadIdx.x == 0) found = VOCAB, last = -1;
   __syncthreads();
   double total = 0;
   for (int tile = 0; tile < TILES; ++tile) total += sums[tile];
@@ -194,7 +203,7 @@ __device__ int PickToken(const RowView& row, float best, Cut cut, float min_p, d
     if (sums[t] > 0) filled = t;
   }
   while (tile < filled && before + sums[tile] <= target) before += sums[tile++];
-  ties = ties_before[tile];
+  int ties = cut.ties == 0x7fffffff ? 0 : ties_before[tile];
   float w[8];
   KeptWeights(row, tile, best, cut, min_p, &ties, tie_scan, w);
   double sum = 0, all = 0;
@@ -242,30 +251,59 @@ __device__ double NextUniform(uint64* s) {
   return (double)(result >> 11) * (1.0 / 9007199254740992.0);
 }
 
-// Best adjusted logit, and best raw logit with its log-sum-exp of the tempered whole.
-__device__ void RowStats(const RowView& row, bool adjusted, float* best, float* raw_best,
-                         float* log_sum) {
+struct RowStats {
+  float best;     // adjusted logit
+  float log_sum;  // log-sum-exp of the tempered raw logits
+};
+
+// One look at the row: both, and `sums`, each tile's sum of adjusted weights.
+__device__ RowStats LookAt(const RowView& row, bool adjusted, double* sums) {
+  __shared__ float tops[TILES][SAMPLE_THREADS / 32], parts[TILES][SAMPLE_THREADS / 32];
   __shared__ float scratch[32];
-  float top = MINUS_INFINITY, raw_top = MINUS_INFINITY;
-#pragma unroll 4
+  float raw_top = MINUS_INFINITY, raw_sum = 0;  // of this thread
+  float top = MINUS_INFINITY;
+#pragma unroll 2
   for (int tile = 0; tile < TILES; ++tile) {
     float z[8];
     LoadRaw(row, tile, z);
-    for (int i = 0; i < 8; ++i) raw_top = fmaxf(raw_top, z[i]);
-    if (!adjusted) continue;
-    LoadAdjusted(row, tile, z);
-    for (int i = 0; i < 8; ++i) top = fmaxf(top, z[i]);
+    if (adjusted) {
+      float high = z[0], sum = 0;
+      for (int i = 1; i < 8; ++i) high = fmaxf(high, z[i]);
+      const float both = fmaxf(high, raw_top);
+      for (int i = 0; i < 8; ++i) sum += Weight(z[i], both, row.inverse);
+      raw_sum = raw_sum * Weight(raw_top, both, row.inverse) + sum;
+      raw_top = both;
+      Adjust(row, tile, z);
+    }
+    float high = z[0], sum = 0;
+    for (int i = 1; i < 8; ++i) high = fmaxf(high, z[i]);
+    high = WarpMax(high);
+    for (int i = 0; i < 8; ++i) sum += Weight(z[i], high, row.inverse);
+    sum = WarpSum(sum);
+    top = fmaxf(top, high);
+    if (threadIdx.x % 32 == 0)
+      tops[tile][threadIdx.x / 32] = high, parts[tile][threadIdx.x / 32] = sum;
   }
-  *raw_best = BlockMax(raw_top, scratch);
-  *best = adjusted ? BlockMax(top, scratch) : *raw_best;
-  float sum = 0;
-#pragma unroll 4
-  for (int tile = 0; tile < TILES; ++tile) {
-    float z[8];
-    LoadRaw(row, tile, z);
-    for (int i = 0; i < 8; ++i) sum += Weight(z[i], *raw_best, row.inverse);
+  RowStats stats;
+  stats.best = BlockMax(top, scratch);
+  __syncthreads();
+  for (int tile = threadIdx.x; tile < TILES; tile += SAMPLE_THREADS) {
+    double sum = 0;
+    for (int w = 0; w < SAMPLE_THREADS / 32; ++w)
+      sum += (double)(parts[tile][w] * Weight(tops[tile][w], stats.best, row.inverse));
+    sums[tile] = sum;
   }
-  *log_sum = logf(BlockSum(sum, scratch)) + *raw_best * row.inverse;
+  __syncthreads();
+  if (adjusted) {
+    const float raw_best = BlockMax(raw_top, scratch);
+    const float all = BlockSum(raw_sum * Weight(raw_top, raw_best, row.inverse), scratch);
+    stats.log_sum = logf(all) + raw_best * row.inverse;
+  } else {
+    double all = 0;
+    for (int tile = 0; tile < TILES; ++tile) all += sums[tile];
+    stats.log_sum = logf((float)all) + stats.best * row.inverse;
+  }
+  return stats;
 }
 
 __device__ Cut FindCuts(const RowView& row, const Drawing& how, float best) {
@@ -304,6 +342,8 @@ Sample(const int* slots, const int* logit_rows, const T* logits, Drawing how, co
        int* tokens, int* counts, int* done, uint64* streams, uint32* seen, int seen_words,
        int* ring_tokens, float* ring_logprobs, int ring) {
   __shared__ double u;
+  __shared__ double sums[TILES];
+  __shared__ int ties_before[TILES];
   WaitForLast();
   const int slot = slots[blockIdx.x];
   if (slot < 0 || done[slot]) return;
@@ -316,21 +356,24 @@ Sample(const int* slots, const int* logit_rows, const T* logits, Drawing how, co
   row.inverse = how.temperature > 0 ? 1 / how.temperature : 1;
   row.penalty = how.penalty;
   row.bans = count < how.min_new ? how.stops : 0;
-  float best, raw_best, log_sum;
-  RowStats(row, row.seen != nullptr || row.bans > 0, &best, &raw_best, &log_sum);
+  const RowStats stats = LookAt(row, row.seen != nullptr || row.bans > 0, sums);
   int token;
   if (how.temperature > 0) {
     if (threadIdx.x == 0) u = NextUniform(streams + slot * 4);
-    const Cut cut = FindCuts(row, how, best);
+    Cut cut = {0, 0x7fffffff};
+    if (how.top_k > 0 || how.top_p < 1 || how.min_p > 0) {
+      cut = FindCuts(row, how, stats.best);
+      SumTiles(row, stats.best, cut, how.min_p, sums, ties_before);
+    }
     __syncthreads();
-    token = PickToken(row, best, cut, how.min_p, u);
+    token = PickToken(row, stats.best, cut, how.min_p, u, sums, ties_before);
   } else {
-    token = PickBest(row, best);
+    token = PickBest(row, stats.best);
   }
   if (threadIdx.x != 0) return;
   tokens[slot] = token;
   ring_tokens[slot * ring + count % ring] = token;
-  ring_logprobs[slot * ring + count % ring] = ToFloat(row.logits[token]) * row.inverse - log_sum;
+  ring_logprobs[slot * ring + count % ring] = ToFloat(row.logits[token]) * row.inverse - stats.log_sum;
   counts[slot] = count + 1;
   bool stop = count + 1 >= how.max_new;
   for (int i = 0; i < how.stops; ++i) stop |= stop_ids[i] == token;
