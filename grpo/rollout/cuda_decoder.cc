@@ -303,8 +303,8 @@ void CudaDecoder::FusedLayerStep(size_t index, Bucket* b) const {
                       Raw(w.o_proj), rows, Raw(b->x));
   Get("GateUpProduct")({c.intermediate_size / 32, blocks(64)}, 256, gate_shared, Raw(b->x),
                        Raw(w.post_norm), Raw(layer.gate_up), rows, Raw(b->inner));
-  Get("MlpOut")({c.hidden_size / 32, blocks(32)}, 128, kOutShared, Raw(b->inner),
-                Raw(w.down_proj), rows, Raw(b->x));
+  Get("MlpOut")({c.hidden_size / 32, blocks(32)}, 128, kOutShared, Raw(b->inner), Raw(w.down_proj),
+                rows, Raw(b->x));
 }
 
 void CudaDecoder::Step(Bucket* b) const {

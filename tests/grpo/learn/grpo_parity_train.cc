@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <functional>
 #include <limits>
 #include <map>
@@ -96,6 +97,12 @@ at::Tensor WeightOf(const Json& entry, at::ScalarType dtype) {
   return TensorOf(Need(entry, "data"), at::kDouble).view(Integers(Need(entry, "shape"))).to(dtype);
 }
 
+// Where the models live: ASSAY_PARITY_DEVICE=cuda compares the GPU's path.
+at::Device TestDevice() {
+  const char* name = std::getenv("ASSAY_PARITY_DEVICE");
+  return at::Device(name == nullptr ? "cpu" : name);
+}
+
 Model MakeModel(const Json& config, const Json& weights, at::ScalarType dtype) {
   Result<Model> model = RandomModel(ConfigOf(config), 0, 0.02, dtype);
   if (!model.ok()) BadFile(model.error().message);
@@ -106,7 +113,7 @@ Model MakeModel(const Json& config, const Json& weights, at::ScalarType dtype) {
     if (given.sizes() != weight.tensor.sizes()) BadFile(StrCat("the shape of ", weight.name));
     weight.tensor.copy_(given);
   }
-  return std::move(model).value();
+  return ToDevice(*model, TestDevice());
 }
 
 // Every weight one unit in the last place up or down.
@@ -117,14 +124,14 @@ void Nudge(Model* model, int probe) {
     std::vector<float> factors(static_cast<size_t>(weight.tensor.numel()));
     for (float& factor : factors)
       factor = 1.0f + (rng.Below(2) == 0 ? -1.0f : 1.0f) * std::numeric_limits<float>::epsilon();
-    weight.tensor.mul_(at::tensor(factors).view(weight.tensor.sizes()));
+    weight.tensor.mul_(at::tensor(factors).view(weight.tensor.sizes()).to(weight.tensor.device()));
   }
 }
 
 void AddWeights(const Model& model, const Json& expected, double tolerance, Values* values) {
   for (const NamedTensor& weight : NamedWeights(model)) {
     const std::vector<double> theirs = Numbers(Need(Need(expected, weight.name), "data"));
-    const at::Tensor ours = weight.tensor.detach().to(at::kDouble).flatten().contiguous();
+    const at::Tensor ours = weight.tensor.detach().to(at::kCPU, at::kDouble).flatten().contiguous();
     if (static_cast<int64_t>(theirs.size()) != ours.numel())
       BadFile(StrCat("the shape of ", weight.name));
     for (size_t i = 0; i < theirs.size(); ++i) {
@@ -449,7 +456,7 @@ bool TinyForward(const Json& golden) {
       MakeModel(FirstConfig(golden), Need((*Need(golden, "e2e").AsArray())[0], "initial_weights"),
                 at::kDouble);
   c10::NoGradGuard no_grad;
-  const PackedBatch batch = PackRows({Integers(Need(item, "ids"))}, at::kCPU);
+  const PackedBatch batch = PackRows({Integers(Need(item, "ids"))}, TestDevice());
   section.Compare("logits", Logits(model, Forward(model, batch)), Need(item, "logits_f64"), 1e-9);
   return section.Finish();
 }
