@@ -19,8 +19,6 @@ namespace {
 // Rows of a graph; a batch takes the next larger.
 constexpr int64_t kBuckets[] = {1,   2,   4,   8,   16,  32,   48,   64,   96,   128,
                                 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096};
-// Up to here the fused products win over cuBLAS with kernels of their own between.
-constexpr int64_t kFewRows = 512;
 constexpr int kAttendThreads = 128, kNormThreads = 128, kSampleThreads = 512;
 
 const c10::impl::DeviceGuardImplInterface* Guard() {
@@ -74,9 +72,6 @@ CudaDecoder::CudaDecoder(const Model& model, const Shape& shape, const DrawParam
       lengths_(static_cast<size_t>(shape.places)) {
   at::NoGradGuard no_grad;
   const ModelConfig& c = model.config;
-  fused_ = model.dtype() == at::kBFloat16 && c.hidden_size % 64 == 0 && c.hidden_size <= 1024 &&
-           c.intermediate_size % 64 == 0 && c.num_heads * c.head_dim % 64 == 0 &&
-           c.num_kv_heads * c.head_dim * 2 % 64 == 0;
   definitions_ = {{"BF16", model.dtype() == at::kBFloat16 ? "1" : "0"},
                   {"HIDDEN", StrCat(c.hidden_size)},
                   {"HEAD_DIM", StrCat(c.head_dim)},
@@ -84,9 +79,7 @@ CudaDecoder::CudaDecoder(const Model& model, const Shape& shape, const DrawParam
                   {"KV_HEADS", StrCat(c.num_kv_heads)},
                   {"QK_NORM", c.qk_norm ? "1" : "0"},
                   {"EPS", StrCat(c.rms_eps)},
-                  {"VOCAB", StrCat(c.vocab_size)},
-                  {"INNER", StrCat(c.intermediate_size)},
-                  {"FUSED", fused_ ? "1" : "0"}};
+                  {"VOCAB", StrCat(c.vocab_size)}};
   // All memory belongs to the caller's stream, so that it serves the next phase once this is gone.
   const auto options = model.embed.options().requires_grad(false);
   const auto ints = options.dtype(at::kInt);
@@ -285,36 +278,10 @@ void CudaDecoder::LayerStep(size_t index, Bucket* b) const {
   Get("AddNorm")({b->rows}, kNormThreads, 0, Raw(b->x), Raw(b->y), Raw(next), Raw(b->h));
 }
 
-void CudaDecoder::FusedLayerStep(size_t index, Bucket* b) const {
-  const ModelConfig& c = model_.config;
-  const LayerWeights& w = model_.layers[index];
-  const Layer& layer = layers_[index];
-  const auto rows = static_cast<int>(b->rows);
-  const auto blocks = [&](int64_t size) { return (b->rows + size - 1) / size; };
-  // As kernels/products.cu lays out shared memory: rows of 128 bytes, four stages.
-  const int64_t chunks = c.hidden_size / 64;
-  const auto heads_shared = static_cast<int>((chunks * 32 + 4 * 64) * 128);
-  const auto gate_shared = static_cast<int>((chunks * 64 + 4 * 64) * 128);
-  constexpr int kOutShared = 4 * (32 + 32) * 128;
-  Get("HeadsProduct")({b->qkv.size(1) / 64, blocks(32)}, 256, heads_shared, Raw(b->x),
-                      Raw(w.input_norm), Raw(layer.qkv), rows, Raw(b->qkv));
-  Attend(w, layer, b);
-  Get("AttentionOut")({c.hidden_size / 32, blocks(32)}, 128, kOutShared, Raw(b->attended),
-                      Raw(w.o_proj), rows, Raw(b->x));
-  Get("GateUpProduct")({c.intermediate_size / 32, blocks(64)}, 256, gate_shared, Raw(b->x),
-                       Raw(w.post_norm), Raw(layer.gate_up), rows, Raw(b->inner));
-  Get("MlpOut")({c.hidden_size / 32, blocks(32)}, 128, kOutShared, Raw(b->inner), Raw(w.down_proj),
-                rows, Raw(b->x));
-}
-
 void CudaDecoder::Step(Bucket* b) const {
   Get("EmbedNorm")({b->rows}, kNormThreads, 0, Raw(b->slots), Raw(tokens_), Raw(model_.embed),
                    Raw(model_.layers[0].input_norm), Raw(b->x), Raw(b->h));
-  const bool fused = fused_ && b->rows <= kFewRows;
-  for (size_t i = 0; i < layers_.size(); ++i) fused ? FusedLayerStep(i, b) : LayerStep(i, b);
-  if (fused)
-    Get("AddNorm")({b->rows}, kNormThreads, 0, Raw(b->x), static_cast<void*>(nullptr),
-                   Raw(model_.norm), Raw(b->h));
+  for (size_t i = 0; i < layers_.size(); ++i) LayerStep(i, b);
   at::mm_out(b->logits, b->h, model_.head.t());
   DrawTokens(b->slots, {}, b->logits);
 }

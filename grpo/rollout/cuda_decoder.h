@@ -84,8 +84,6 @@ class CudaDecoder {
   Bucket* BucketFor(int64_t rows);
   void Step(Bucket* bucket) const;
   void LayerStep(size_t index, Bucket* bucket) const;
-  // The same for few rows of a small model: five kernels instead of nine.
-  void FusedLayerStep(size_t index, Bucket* bucket) const;
   void Attend(const LayerWeights& weights, const Layer& layer, Bucket* bucket) const;
   void DrawTokens(const at::Tensor& slots, const at::Tensor& logit_rows,
                   const at::Tensor& logits) const;
@@ -98,7 +96,6 @@ class CudaDecoder {
   c10::Stream main_;  // of the caller
   c10::Stream own_;   // of the graphs
   cuda::Definitions definitions_;
-  bool fused_ = false;  // the shapes have fused products
   std::vector<Layer> layers_;
   at::Tensor cosines_, sines_;    // [prompt_capacity + max_new, D/2]
   at::Tensor prompt_logits_;      // [places, V]

@@ -3,8 +3,8 @@
 
 namespace assay::cuda {
 
-extern const char kDecodeSource
-    [];  // kernels/decode.cu, products.cu and sample.cu: decoding steps and drawing tokens
+extern const char
+    kDecodeSource[];  // kernels/decode.cu and sample.cu: decoding steps and drawing tokens
 extern const char
     kTrainSource[];  // kernels/train.cu: a layer and the head's log-softmax, there and back
 

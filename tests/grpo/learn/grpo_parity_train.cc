@@ -457,7 +457,10 @@ bool TinyForward(const Json& golden) {
                 at::kDouble);
   c10::NoGradGuard no_grad;
   const PackedBatch batch = PackRows({Integers(Need(item, "ids"))}, TestDevice());
-  section.Compare("logits", Logits(model, Forward(model, batch)), Need(item, "logits_f64"), 1e-9);
+  // Rotary tables are float32, as the reference's are: a GPU's cosines differ in the last place.
+  const double tolerance = TestDevice().is_cuda() ? 2e-6 : 1e-9;
+  section.Compare("logits", Logits(model, Forward(model, batch)), Need(item, "logits_f64"),
+                  tolerance);
   return section.Finish();
 }
 

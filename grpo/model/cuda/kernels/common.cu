@@ -21,6 +21,11 @@ __device__ __forceinline__ T FromFloat(float x) { return x; }
 // As the value would be after it was stored.
 __device__ __forceinline__ float Round(float x) { return ToFloat(FromFloat(x)); }
 
+// Eight neighbours as they lie in memory, for loads that are under way while others are computed with.
+struct Pack8 {
+  T v[8] __attribute__((aligned(16)));
+};
+
 // Eight neighbours at an address that is a multiple of their size.
 __device__ __forceinline__ void Load8(const float* p, float* out) {
   const float4 a = *(const float4*)p;
@@ -48,6 +53,14 @@ __device__ __forceinline__ void Load8(const unsigned short* p, float* out) {
 __device__ __forceinline__ void Store8(unsigned short* p, const float* in) {
   *(uint4*)p = make_uint4(Pack2(in[0], in[1]), Pack2(in[2], in[3]), Pack2(in[4], in[5]),
                           Pack2(in[6], in[7]));
+}
+
+// A copy of memory in registers.
+__device__ __forceinline__ Pack8 Fetch8(const T* p) {
+  Pack8 pack;
+#pragma unroll
+  for (int i = 0; i < (int)sizeof(Pack8) / 16; ++i) ((uint4*)pack.v)[i] = ((const uint4*)p)[i];
+  return pack;
 }
 
 __device__ __forceinline__ float WarpSum(float x) {

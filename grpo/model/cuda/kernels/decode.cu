@@ -110,7 +110,8 @@ __device__ __forceinline__ void Join(Running* a, int g, float max, float sum, co
 
 #define NOTHING -1e30f
 #define ATTEND_THREADS 128
-#define AT_ONCE 4  // keys that a group of lanes has in flight
+#define AT_ONCE 2  // keys and values that a group of lanes has in flight
+#define ATTEND_BLOCKS (GROUP > 4 ? 2 : BF16 ? 6 : 3)  // on a multiprocessor: rows times key heads should fit at one time
 
 // Keys and values [count] of KV_HEADS * HEAD_DIM each. Lanes in groups of LANES take a key each.
 __device__ __forceinline__ void AttendRange(const T* keys, const T* values, int count,
@@ -118,22 +119,28 @@ __device__ __forceinline__ void AttendRange(const T* keys, const T* values, int 
   const int groups = ATTEND_THREADS / LANES;
   const int mine = threadIdx.x / LANES;
   for (int base = 0; base < count; base += groups * AT_ONCE) {
+    Pack8 key[AT_ONCE], value[AT_ONCE];
+#pragma unroll
+    for (int u = 0; u < AT_ONCE; ++u) {
+      // Beyond the end the last one is read again and counts nothing.
+      const int t = min(base + u * groups + mine, count - 1);
+      key[u] = Fetch8(keys + (int64)t * KV_HEADS * HEAD_DIM);
+      value[u] = Fetch8(values + (int64)t * KV_HEADS * HEAD_DIM);
+    }
     float score[AT_ONCE][GROUP];
 #pragma unroll
     for (int u = 0; u < AT_ONCE; ++u) {
-      const int t = base + u * groups + mine;
-      float key[8] = {0, 0, 0, 0, 0, 0, 0, 0};
-      if (t < count) Load8(keys + (int64)t * KV_HEADS * HEAD_DIM, key);
+      float k8[8];
+      Load8(key[u].v, k8);
 #pragma unroll
       for (int g = 0; g < GROUP; ++g) {
         float dot = 0;
-        for (int i = 0; i < 8; ++i) dot += query[g][i] * key[i];
+        for (int i = 0; i < 8; ++i) dot += query[g][i] * k8[i];
 #pragma unroll
         for (int k = 1; k < LANES; k <<= 1) dot += __shfl_xor_sync(0xffffffffu, dot, k);
-        score[u][g] = t < count ? dot : NOTHING;
+        score[u][g] = base + u * groups + mine < count ? dot : NOTHING;
       }
     }
-    float factor[AT_ONCE][GROUP];
 #pragma unroll
     for (int g = 0; g < GROUP; ++g) {
       float top = state->max[g];
@@ -143,26 +150,24 @@ __device__ __forceinline__ void AttendRange(const T* keys, const T* values, int 
       state->sum[g] *= keep;
       for (int i = 0; i < 8; ++i) state->value[g][i] *= keep;
       for (int u = 0; u < AT_ONCE; ++u) {
-        factor[u][g] = score[u][g] == NOTHING ? 0.0f : exp2f(score[u][g] - top);
-        state->sum[g] += factor[u][g];
+        score[u][g] = score[u][g] == NOTHING ? 0.0f : exp2f(score[u][g] - top);
+        state->sum[g] += score[u][g];
       }
     }
 #pragma unroll
     for (int u = 0; u < AT_ONCE; ++u) {
-      const int t = base + u * groups + mine;
-      if (t >= count) continue;
-      float value[8];
-      Load8(values + (int64)t * KV_HEADS * HEAD_DIM, value);
+      float v8[8];
+      Load8(value[u].v, v8);
 #pragma unroll
       for (int g = 0; g < GROUP; ++g)
-        for (int i = 0; i < 8; ++i) state->value[g][i] += factor[u][g] * value[i];
+        for (int i = 0; i < 8; ++i) state->value[g][i] += score[u][g] * v8[i];
     }
   }
 }
 
 // Attention of one row and key head over its prompt and its own tokens, of which the newest is written to the cache first.
 // prompt_keys: this layer's, [.., KV_HEADS, HEAD_DIM] by token; own_keys: [slots, own_capacity, KV_HEADS, HEAD_DIM].
-extern "C" __global__ void __launch_bounds__(ATTEND_THREADS)
+extern "C" __global__ void __launch_bounds__(ATTEND_THREADS, ATTEND_BLOCKS)
 Attend(const int* slots, const int* counts, const int* done, const int* prompt_first,
        const int* prompt_length, const T* qkv, const T* bias, const float* q_norm,
        const float* k_norm, const float* cosines, const float* sines, const T* prompt_keys,
