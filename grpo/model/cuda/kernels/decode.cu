@@ -65,23 +65,33 @@ AddNorm(float* x, const T* y, const float* weight, T* h) {
   NormRow(values, weight, h + start);
 }
 
-// The query heads of this block's key head and the key itself into `heads`, normalised and rotated as training does.
-__device__ __forceinline__ void RotateHeads(const T* qkv, const T* bias, const float* q_norm,
-                                            const float* k_norm, const float* cosine,
-                                            const float* sine, float (*heads)[HEAD_DIM]) {
+// The query heads of this block's key head, the key itself and its value, with their biases. A warp a head, here and in RotateHeads.
+__device__ __forceinline__ void FetchHeads(const T* qkv, const T* bias, float (*heads)[HEAD_DIM]) {
+  for (int head = threadIdx.x / 32; head < GROUP + 2; head += blockDim.x / 32) {
+    const int which = head < GROUP ? blockIdx.y * GROUP + head
+                                   : HEADS + (head - GROUP) * KV_HEADS + blockIdx.y;
+    for (int i = threadIdx.x % 32; i < HEAD_DIM; i += 32) {
+      const float value = ToFloat(qkv[which * HEAD_DIM + i]);
+      heads[head][i] =
+          bias == nullptr ? value : Round(value + ToFloat(bias[which * HEAD_DIM + i]));
+    }
+  }
+  __syncwarp();
+}
+
+// Queries and key normalised and rotated as training does.
+__device__ __forceinline__ void RotateHeads(const float* q_norm, const float* k_norm,
+                                            const float* cosine, const float* sine,
+                                            float (*heads)[HEAD_DIM]) {
   const int lane = threadIdx.x % 32;
   for (int head = threadIdx.x / 32; head <= GROUP; head += blockDim.x / 32) {
-    const int first = (head < GROUP ? blockIdx.y * GROUP + head : HEADS + blockIdx.y) * HEAD_DIM;
-    float squares = 0;
-    for (int i = lane; i < HEAD_DIM; i += 32) {
-      float value = ToFloat(qkv[first + i]);
-      if (bias != nullptr) value = Round(value + ToFloat(bias[first + i]));
-      heads[head][i] = value;
-      squares += value * value;
-    }
     float scale = 1;
     const float* weight = head < GROUP ? q_norm : k_norm;
-    if (QK_NORM) scale = rsqrtf(WarpSum(squares) / HEAD_DIM + (float)EPS);
+    if (QK_NORM) {
+      float squares = 0;
+      for (int i = lane; i < HEAD_DIM; i += 32) squares += heads[head][i] * heads[head][i];
+      scale = rsqrtf(WarpSum(squares) / HEAD_DIM + (float)EPS);
+    }
     __syncwarp();
     for (int i = lane; i < HEAD_DIM / 2; i += 32) {
       float a = heads[head][i], b = heads[head][i + HEAD_DIM / 2];
@@ -113,9 +123,11 @@ __device__ __forceinline__ void Join(Running* a, int g, float max, float sum, co
 #define AT_ONCE 2  // keys and values that a group of lanes has in flight
 #define ATTEND_BLOCKS (GROUP > 4 ? 2 : BF16 ? 6 : 3)  // on a multiprocessor: rows times key heads should fit at one time
 
-// Keys and values [count] of KV_HEADS * HEAD_DIM each. Lanes in groups of LANES take a key each.
-__device__ __forceinline__ void AttendRange(const T* keys, const T* values, int count,
-                                            const float (*query)[8], Running* state) {
+// Keys and values, KV_HEADS * HEAD_DIM apart: `shared` of the prompt, then those of the row, `count` in all. Lanes in groups of LANES
+// take a key each.
+__device__ __forceinline__ void AttendRange(const T* prompt_keys, const T* prompt_values,
+                                            int shared, const T* own_keys, const T* own_values,
+                                            int count, const float (*query)[8], Running* state) {
   const int groups = ATTEND_THREADS / LANES;
   const int mine = threadIdx.x / LANES;
   for (int base = 0; base < count; base += groups * AT_ONCE) {
@@ -124,8 +136,9 @@ __device__ __forceinline__ void AttendRange(const T* keys, const T* values, int 
     for (int u = 0; u < AT_ONCE; ++u) {
       // Beyond the end the last one is read again and counts nothing.
       const int t = min(base + u * groups + mine, count - 1);
-      key[u] = Fetch8(keys + (int64)t * KV_HEADS * HEAD_DIM);
-      value[u] = Fetch8(values + (int64)t * KV_HEADS * HEAD_DIM);
+      const int64 at = (int64)(t < shared ? t : t - shared) * KV_HEADS * HEAD_DIM;
+      key[u] = Fetch8((t < shared ? prompt_keys : own_keys) + at);
+      value[u] = Fetch8((t < shared ? prompt_values : own_values) + at);
     }
     float score[AT_ONCE][GROUP];
 #pragma unroll
@@ -172,28 +185,25 @@ Attend(const int* slots, const int* counts, const int* done, const int* prompt_f
        const int* prompt_length, const T* qkv, const T* bias, const float* q_norm,
        const float* k_norm, const float* cosines, const float* sines, const T* prompt_keys,
        const T* prompt_values, T* own_keys, T* own_values, int own_capacity, float scale, T* out) {
-  __shared__ float heads[GROUP + 1][HEAD_DIM];
+  __shared__ __align__(16) float heads[GROUP + 2][HEAD_DIM];
   __shared__ float part[ATTEND_THREADS / 32][GROUP][HEAD_DIM + 2];
   WaitForLast();
   const int row = blockIdx.x;
+  FetchHeads(qkv + (int64)row * WIDTH, bias, heads);
   const int slot = slots[row];
   if (slot < 0 || done[slot]) return;
   const int own = counts[slot] - 1;  // where the newest token goes
   const int length = prompt_length[slot];
   const int64 table = (int64)(length + own) * (HEAD_DIM / 2);
-  qkv += (int64)row * WIDTH;
-  RotateHeads(qkv, bias, q_norm, k_norm, cosines + table, sines + table, heads);
+  RotateHeads(q_norm, k_norm, cosines + table, sines + table, heads);
   __syncthreads();
   const int64 head = blockIdx.y * HEAD_DIM;
   const int64 first = (int64)slot * own_capacity * KV_HEADS * HEAD_DIM + head;
   const int64 newest = first + (int64)own * KV_HEADS * HEAD_DIM;
   for (int i = threadIdx.x; i < HEAD_DIM; i += ATTEND_THREADS) {
-    const int from = (HEADS + KV_HEADS + blockIdx.y) * HEAD_DIM + i;
     own_keys[newest + i] = FromFloat(heads[GROUP][i]);
-    own_values[newest + i] =
-        bias == nullptr ? qkv[from] : FromFloat(ToFloat(qkv[from]) + ToFloat(bias[from]));
+    own_values[newest + i] = FromFloat(heads[GROUP + 1][i]);
   }
-  __syncthreads();
 
   const int offset = threadIdx.x % LANES * 8;
   float query[GROUP][8];
@@ -207,8 +217,17 @@ Attend(const int* slots, const int* counts, const int* done, const int* prompt_f
     }
   }
   const int64 prompt = (int64)prompt_first[slot] * KV_HEADS * HEAD_DIM + head + offset;
-  AttendRange(prompt_keys + prompt, prompt_values + prompt, length, query, &state);
-  AttendRange(own_keys + first + offset, own_values + first + offset, own + 1, query, &state);
+  AttendRange(prompt_keys + prompt, prompt_values + prompt, length, own_keys + first + offset,
+              own_values + first + offset, length + own, query, &state);
+  // The newest key is still at hand; the first group of lanes counts it.
+#pragma unroll
+  for (int g = 0; g < GROUP; ++g) {
+    float dot = 0;
+    for (int i = 0; i < 8; ++i) dot += query[g][i] * heads[GROUP][offset + i];
+#pragma unroll
+    for (int k = 1; k < LANES; k <<= 1) dot += __shfl_xor_sync(0xffffffffu, dot, k);
+    if (threadIdx.x < LANES) Join(&state, g, dot, 1, heads[GROUP + 1] + offset);
+  }
 
 #pragma unroll
   for (int k = LANES; k < 32; k <<= 1) {
