@@ -26,6 +26,8 @@ const std::vector<VerifierInfo>& BuiltinVerifiers() {
        MathOptionInfos, false, MakeMathVerifier},
       {"qa", "a short answer in words: normalised match, or F1 over words", QaOptionInfos, false,
        MakeQaVerifier},
+      {"regex", "the whole answer matches a regular expression", RegexOptionInfos, false,
+       MakeRegexVerifier},
       {"repetition", "the share of a reply's word n-grams that are new", RepetitionOptionInfos,
        false, MakeRepetitionVerifier},
   };

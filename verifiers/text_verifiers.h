@@ -18,6 +18,8 @@ std::vector<OptionInfo> LengthOptionInfos();
 Result<std::unique_ptr<Verifier>> MakeLengthVerifier(const Json& options, const VerifierEnv& env);
 std::vector<OptionInfo> QaOptionInfos();
 Result<std::unique_ptr<Verifier>> MakeQaVerifier(const Json& options, const VerifierEnv& env);
+std::vector<OptionInfo> RegexOptionInfos();
+Result<std::unique_ptr<Verifier>> MakeRegexVerifier(const Json& options, const VerifierEnv& env);
 std::vector<OptionInfo> RepetitionOptionInfos();
 Result<std::unique_ptr<Verifier>> MakeRepetitionVerifier(const Json& options,
                                                          const VerifierEnv& env);

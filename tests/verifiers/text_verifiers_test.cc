@@ -46,6 +46,7 @@ TEST(TextVerifiers, Countdown) { EXPECT_GE(RunCases("countdown"), 30); }
 TEST(TextVerifiers, Exact) { EXPECT_GE(RunCases("exact"), 20); }
 TEST(TextVerifiers, Length) { EXPECT_GE(RunCases("length"), 15); }
 TEST(TextVerifiers, Qa) { EXPECT_GE(RunCases("qa"), 20); }
+TEST(TextVerifiers, Regex) { EXPECT_GE(RunCases("regex"), 20); }
 TEST(TextVerifiers, Repetition) { EXPECT_GE(RunCases("repetition"), 12); }
 
 // Megabytes of what each is weakest at end in a verdict, and soon.
@@ -55,7 +56,7 @@ TEST(TextVerifiers, LongHostileText) {
       "<answer>" + std::string(3000000, '9') + "</answer>", std::string(3000000, '\xff')};
   std::string tags;
   for (int i = 0; i < 300000; ++i) tags += "<answer>\\boxed{</think>";
-  for (const char* name : {"countdown", "exact", "length", "qa", "repetition"}) {
+  for (const char* name : {"countdown", "exact", "length", "qa", "regex", "repetition"}) {
     Result<std::unique_ptr<Verifier>> verifier = MakeVerifier(name, Json(), {});
     ASSERT_TRUE(verifier.ok());
     Group group;
