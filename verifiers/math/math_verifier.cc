@@ -46,6 +46,23 @@ Options Table(MathOptions* o) {
            "numbers that agree when rounded to so many decimal places are equal")
       .Range(0, 1000)
       .NullUnsets();
+  table
+      .Add("rounded_digits", &o->compare.rounded_digits,
+           "an answer's decimal with at least so many significant digits passes if it is the gold "
+           "correctly rounded; 0: exact only")
+      .Range(0, 1000);
+  table
+      .Add("rel_tol", &o->compare.rel_tol,
+           "numbers whose difference is at most so much of the larger one are equal")
+      .Range(0, 1);
+  table.Add("abs_tol", &o->compare.abs_tol, "numbers whose difference is at most this are equal")
+      .AtLeast(0)
+      .Finite();
+  table.Add("round_to_gold", &o->compare.round_to_gold,
+            "a decimal gold is met by what rounds to it at its last place");
+  table.Add("percent_by_100", &o->compare.percent_by_100, "0.09 meets 9, and 9 meets 0.09");
+  table.Add("base_value", &o->compare.base_value,
+            "a numeral with a base is its value: 1010_2 is 10, and not 1010");
   table.Add("choices", &o->extract.choices, "the choices of a multiple-choice question")
       .AtMostItems(64);
   table.Add(
@@ -158,10 +175,10 @@ Verdict Judge(const Golds& golds, const math::ParsedAnswer& answer, const MathOp
               Json* evidence) {
   math::CompareResult result;
   const math::ParsedAnswer* met = &golds.parsed.front();
-  bool limit = false;
+  bool undecided = false;
   for (const math::ParsedAnswer& gold : golds.parsed) {
     result = math::Compare(gold, answer, options.compare);
-    limit = limit || result.outcome == math::Outcome::kLimit;
+    undecided = undecided || result.outcome == math::Outcome::kUndecided;
     if (result.equal()) {
       met = &gold;
       break;
@@ -174,9 +191,9 @@ Verdict Judge(const Golds& golds, const math::ParsedAnswer& answer, const MathOp
     if (!result.detail.empty()) evidence->Set("note", result.detail);
     return Verdict::Pass();
   }
-  if (limit)
-    return Verdict::Fail("limit_reached",
-                         "the comparison was not decided within its budget of work");
+  if (undecided)
+    return Verdict::Fail("undecided", StrCat("whether ", Shorten(answer.ToString(), 120), " is ",
+                                             Shorten(met->ToString(), 120), " was not decided"));
   if (result.method != math::Method::kNone) evidence->Set("method", result.MethodText());
   if (!result.detail.empty()) evidence->Set("note", result.detail);
   return Verdict::Fail("wrong_value", StrCat("the answer is ", Shorten(answer.ToString(), 120),

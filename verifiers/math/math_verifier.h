@@ -13,7 +13,7 @@ namespace assay {
 
 std::vector<OptionInfo> MathOptionInfos();
 
-// Reasons: ok; wrong_value, no_answer, unparseable, limit_reached (fail); gold_missing, gold_unparseable, gold_limit,
+// Reasons: ok; wrong_value, undecided, no_answer, unparseable, limit_reached (fail); gold_missing, gold_unparseable, gold_limit,
 // gold_bad_options (fault: the data set's error). Evidence: "extracted", "rule", "begin", "end" (bytes of the sample), "gold",
 // "answer" (both as understood), "method" (exact | field | ball(P) | text), "note" where there is one.
 Result<std::unique_ptr<Verifier>> MakeMathVerifier(const Json& options, const VerifierEnv& env);

@@ -65,13 +65,16 @@ NodeId MakeRelation(Comparison* cmp, NodeId left, NodeId right, char op) {
 NodeId ReduceEqualities(Comparison* cmp, const Ids& parts) {
   Tree& tree = cmp->tree;
   const NodeId last = parts.back();
+  const auto value = [&tree](NodeId id) {  // 1010_2 = 10
+    return tree[id].op == Op::kBased ? tree.Kid(id, 0) : id;
+  };
   bool constants = true;
   for (const NodeId p : parts) constants = constants && cmp->scalars.TraitsOf(p).constant();
   if (constants) {
     for (size_t k = 0; k + 1 < parts.size(); ++k) {
       // 4 = 5 is false; 1 ft = 12 in, and other sides of which one has a unit that the other lacks, convert.
       const bool units = Peel(cmp, parts[k]).unit.Empty() == Peel(cmp, last).unit.Empty();
-      if (units && !SameQuantity(cmp, parts[k], last).yes())
+      if (units && !SameQuantity(cmp, value(parts[k]), value(last)).yes())
         return MakeRelation(cmp, parts[k], last, kEq);
     }
     cmp->detail = nullptr;
@@ -81,6 +84,16 @@ NodeId ReduceEqualities(Comparison* cmp, const Ids& parts) {
     return MakeRelation(cmp, last, parts[0], kEq);
   for (const NodeId p : parts) {
     if (p != last && IsName(tree, p)) return MakeRelation(cmp, p, last, kEq);
+  }
+  // m + n = 2 + 4 = 5 is no chain to cut short.
+  if (parts.size() > 2 && cmp->scalars.TraitsOf(last).constant()) {
+    for (size_t k = 1; k + 1 < parts.size(); ++k) {
+      if (!cmp->scalars.TraitsOf(parts[k]).constant() || SameQuantity(cmp, parts[k], last).yes())
+        continue;
+      const NodeId chain = tree.Add(Op::kRel, parts.data(), static_cast<uint32_t>(parts.size()));
+      tree.nodes[chain].num = tree.Intern(std::string(parts.size() - 1, kEq));
+      return chain;
+    }
   }
   return MakeRelation(cmp, parts[0], last, kEq);
 }

@@ -8,6 +8,7 @@
 #include "core/hash.h"
 #include "verifiers/math/equal/comparison.h"
 #include "verifiers/math/equal/region.h"
+#include "verifiers/math/equal/tolerance.h"
 #include "verifiers/math/syntax/rewrite.h"
 #include "verifiers/math/value/matrix.h"
 #include "verifiers/math/value/polynomial.h"
@@ -18,23 +19,43 @@ namespace {
 constexpr int64_t kBudget = 60000;
 constexpr int kMaxCompareDepth = 24;
 
+std::string LeniencyText(Leniency leniency, const CompareOptions& options) {
+  switch (leniency) {
+    case Leniency::kNone:
+      return "";
+    case Leniency::kShownDigits:
+      return "rounded to the digits shown";
+    case Leniency::kFloatDigits:
+      return "rounded to " + std::to_string(*options.float_digits) + " decimal places";
+    case Leniency::kGoldDigits:
+      return "rounded to the digits of the gold";
+    case Leniency::kTolerance:
+      return "within the tolerance";
+    case Leniency::kHundred:
+      return "a hundred times the other";
+  }
+  return "";
+}
+
 CompareResult Report(const Comparison& cmp, const Decision& d) {
   CompareResult r;
   r.outcome = d.outcome;
   r.method = d.method;
   r.ball_bits = d.method == Method::kBall ? d.bits : 0;
-  if (d.yes() && d.rounded)
-    r.detail = "rounded to " + std::to_string(*cmp.options.float_digits) + " decimal places";
+  if (d.yes()) r.detail = LeniencyText(d.leniency, cmp.options);
   if (!d.yes() && cmp.detail != nullptr) r.detail = cmp.detail;
   return r;
 }
 
+// 1,234 may be two items, but it is no point: that has brackets.
+bool IsBareList(Op op) { return op == Op::kList || op == Op::kSet; }
+
 bool Admitted(const Comparison& cmp, const Reading& g, const Reading& a) {
   if (g.when == Reading::When::kVersusList &&
-      !(IsCollection(cmp.answer.tree[a.root].op) && a.when == Reading::When::kAlways))
+      !(IsBareList(cmp.answer.tree[a.root].op) && a.when == Reading::When::kAlways))
     return false;
   if (a.when == Reading::When::kVersusList &&
-      !(IsCollection(cmp.gold.tree[g.root].op) && g.when == Reading::When::kAlways))
+      !(IsBareList(cmp.gold.tree[g.root].op) && g.when == Reading::When::kAlways))
     return false;
   if (g.when == Reading::When::kVersusUnit && cmp.answer.tree[a.root].op != Op::kQuantity)
     return false;
@@ -43,21 +64,32 @@ bool Admitted(const Comparison& cmp, const Reading& g, const Reading& a) {
   return true;
 }
 
+NodeId ImportSide(Comparison* cmp, const Tree& side, NodeId root, bool of_answer) {
+  Tree& tree = cmp->tree;
+  const size_t before = tree.nodes.size();
+  const NodeId id = tree.Import(side, root);
+  for (size_t k = before; k < tree.nodes.size(); ++k) {
+    if (of_answer && (tree.nodes[k].flags & kDecimal) != 0) tree.nodes[k].flags |= kOfAnswer;
+  }
+  return id;
+}
+
 Decision SameReadings(Comparison* cmp, const Reading& g, const Reading& a) {
   Tree& tree = cmp->tree;
   const Node& x = cmp->gold.tree[g.root];
   const Node& y = cmp->answer.tree[a.root];
-  if (x.op == Op::kNum && y.op == Op::kNum && !cmp->options.float_digits) {
+  const uint16_t decimals = (x.flags | y.flags) & kDecimal;
+  if (x.op == Op::kNum && y.op == Op::kNum && decimals == 0 && !Tolerates(cmp->options)) {
     return x.num == y.num && x.den == y.den ? Yes() : No();
   }
-  const NodeId left = tree.Import(cmp->gold.tree, g.root);
-  const NodeId right = tree.Import(cmp->answer.tree, a.root);
+  const NodeId left = ImportSide(cmp, cmp->gold.tree, g.root, cmp->answer_first);
+  const NodeId right = ImportSide(cmp, cmp->answer.tree, a.root, !cmp->answer_first);
   Decision d = Same(cmp, left, right, 0);
   if (!d.yes() && cmp->options.rename_variables) {
     const NodeId renamed = RenameLike(&tree, right, left);
     if (renamed != kNoNode) d = Same(cmp, left, renamed, 0);
   }
-  return cmp->budget.Exhausted() && !d.yes() ? Limit() : d;
+  return cmp->budget.Exhausted() && !d.yes() ? Undecided() : d;
 }
 
 CompareResult Decide(Comparison* cmp) {
@@ -71,7 +103,7 @@ CompareResult Decide(Comparison* cmp) {
       if (!Admitted(*cmp, g, a)) continue;
       const Decision d = SameReadings(cmp, g, a);
       if (d.yes()) return Report(*cmp, d);
-      if (first || d.outcome == Outcome::kLimit) best = d;
+      if (first || d.outcome == Outcome::kUndecided) best = d;
       first = false;
     }
   }
@@ -81,21 +113,22 @@ CompareResult Decide(Comparison* cmp) {
 }  // namespace
 
 Comparison::Comparison(const ParsedAnswer::Impl& gold_answer,
-                       const ParsedAnswer::Impl& other_answer,
+                       const ParsedAnswer::Impl& other_answer, bool swapped,
                        const CompareOptions& compare_options)
     : gold(gold_answer),
       answer(other_answer),
+      answer_first(swapped),
       options(compare_options),
       budget(kBudget),
       scalars(&tree, &budget,
               MixHash(HashBytes64(gold.source) + HashBytes64(answer.source) + options.salt),
-              options.float_digits) {}
+              options) {}
 
 Decision Both(const Decision& a, const Decision& b) {
   if (!a.yes()) return a;
   if (!b.yes()) return b;
   Decision d = a;
-  d.rounded = a.rounded || b.rounded;
+  if (d.leniency == Leniency::kNone) d.leniency = b.leniency;
   d.bits = std::max(a.bits, b.bits);
   if (b.method == Method::kBall || (b.method == Method::kField && a.method == Method::kExact))
     d.method = b.method;
@@ -104,13 +137,15 @@ Decision Both(const Decision& a, const Decision& b) {
 
 Decision Same(Comparison* cmp, NodeId g, NodeId a, int depth) {
   Tree& tree = cmp->tree;
-  if (depth > kMaxCompareDepth || !cmp->budget.Spend(2)) return Limit();
+  if (depth > kMaxCompareDepth || !cmp->budget.Spend(2)) return Undecided();
   g = Shell(cmp, g);
   a = Shell(cmp, a);
-  if (g == kNoNode || a == kNoNode) return Limit();
+  if (g == kNoNode || a == kNoNode) return Undecided();
   const Op x = tree[g].op;
   const Op y = tree[a].op;
   if (x == Op::kText || y == Op::kText) return SameText(cmp, g, a);
+  if (const auto pieces = SamePieces(cmp, g, a, depth)) return *pieces;
+  if (const auto classes = SameClasses(cmp, g, a)) return *classes;
   if (IsRelation(x) && IsRelation(y)) return SameRelation(cmp, g, a, depth);
   if (IsRelation(x) || IsRelation(y)) return RelationAndValue(cmp, g, a, depth);
   if ((x == Op::kMatrix) != (y == Op::kMatrix)) {
@@ -174,7 +209,7 @@ CompareResult Compare(const ParsedAnswer& gold, const ParsedAnswer& answer,
   // A letter in lower case is the choice that the gold names; of anything else it is what it reads as, a variable.
   const char32_t choice = gold.impl()->choice;
   if (choice != 0 && answer.impl()->choice == 0 && answer.impl()->small_choice == choice) {
-    const Comparison named(*gold.impl(), *answer.impl(), options);
+    const Comparison named(*gold.impl(), *answer.impl(), false, options);
     return Report(named, Yes(Method::kText));
   }
   // One order of the two for both questions, so that neither a draw, nor the budget, nor a rule can tell a from b.
@@ -182,7 +217,7 @@ CompareResult Compare(const ParsedAnswer& gold, const ParsedAnswer& answer,
   const bool swap = symmetric && answer.impl()->source < gold.impl()->source;
   const ParsedAnswer& first = swap ? answer : gold;
   const ParsedAnswer& second = swap ? gold : answer;
-  Comparison cmp(*first.impl(), *second.impl(), options);
+  Comparison cmp(*first.impl(), *second.impl(), swap, options);
   return Decide(&cmp);
 }
 

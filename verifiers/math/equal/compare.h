@@ -15,6 +15,18 @@ struct CompareOptions {
   // Empty: exact. N: constants also count as equal if they agree when rounded to N decimal places (half away
   // from zero); recorded in CompareResult::detail.
   std::optional<int> float_digits;
+  // A decimal of the answer that shows at least so many significant digits counts as equal to a constant of the gold that is
+  // correctly rounded to the digits shown (0.666667 for 2/3; neither 0.666666 nor 0.6667). 0: exact only.
+  int64_t rounded_digits = 6;
+  // Constants also count as equal if |a - b| <= max(rel_tol * max(|a|, |b|), abs_tol), as Python's math.isclose has it.
+  double rel_tol = 0;
+  double abs_tol = 0;
+  // A gold that is a decimal is met by any constant that rounds to it at the gold's last place.
+  bool round_to_gold = false;
+  // Rational numbers of which one is a hundred times the other count as equal: 9 and 0.09.
+  bool percent_by_100 = false;
+  // A numeral with a base stands for its value: 1010_2 is 10, and not 1010.
+  bool base_value = false;
   // A consistent renaming of variables counts as equal: f(x) and f(y).
   bool rename_variables = false;
   // A gold that names a set (`x \in [-2,7]`, `[-2,7]`) is met by an inequality that says the same. The other
@@ -32,7 +44,7 @@ struct CompareOptions {
 enum class Outcome {
   kEqual,
   kUnequal,
-  kLimit,  // undecided within the budget: never a pass
+  kUndecided,  // given up: out of budget, or a form that is not evaluated; never a pass
 };
 
 enum class Method {
@@ -55,8 +67,8 @@ struct CompareResult {
   std::string MethodText() const;  // "exact", "field", "ball(320)", "text"
 };
 
-// Decides. The result does not depend on the order of the two, unless `inequality_for_set` is false, the one option that tells
-// gold from answer. An argument that is not ok() equals nothing.
+// Decides. The result does not depend on the order of the two, but for what tells gold from answer: decimals that are rounded,
+// and `inequality_for_set`. An argument that is not ok() equals nothing.
 CompareResult Compare(const ParsedAnswer& gold, const ParsedAnswer& answer,
                       const CompareOptions& options = {});
 

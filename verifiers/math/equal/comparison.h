@@ -3,11 +3,15 @@
 //
 //   choices, words               same_text.cc       before anything is read as mathematics
 //   relations                    same_relation.cc   x = 4 and 4, equations, inequalities, congruences
+//   classes of numbers           same_classes.cc    7k + 3 for all whole k
+//   functions in pieces          same_pieces.cc
 //   names and chains of `=`      assignment.cc      what a relation assigns to what
 //   matrices                     same_matrix.cc
 //   ratios, times of day         same_ratio.cc
 //   sets of real numbers         same_region.cc     (decided in region.cc)
 //   tuples, lists, sets          same_collection.cc
+//   numerals with a base         same_numeral.cc
+//   constants of integration     same_constants.cc
 //   numbers, units, percent      same_quantity.cc   (decided in scalar.cc)
 //
 // All of them spend from one budget and are symmetric in their two sides, unless the options say otherwise. A comparison is
@@ -28,13 +32,15 @@ namespace assay::math {
 using Ids = std::vector<NodeId>;
 
 struct Comparison {
+  // `swapped`: what is called the gold here is the answer.
   Comparison(const ParsedAnswer::Impl& gold_answer, const ParsedAnswer::Impl& other_answer,
-             const CompareOptions& compare_options);
+             bool swapped, const CompareOptions& compare_options);
   Comparison(const Comparison&) = delete;
   Comparison& operator=(const Comparison&) = delete;
 
   const ParsedAnswer::Impl& gold;
   const ParsedAnswer::Impl& answer;
+  const bool answer_first;
   const CompareOptions& options;
   Tree tree;  // both sides, and what is made of them
   Budget budget;
@@ -44,9 +50,11 @@ struct Comparison {
 
 // ---- decisions
 
-inline Decision Yes(Method method = Method::kExact) { return {Outcome::kEqual, method, 0, false}; }
-inline Decision No(Method method = Method::kExact) { return {Outcome::kUnequal, method, 0, false}; }
-inline Decision Limit() { return {Outcome::kLimit, Method::kNone, 0, false}; }
+inline Decision Yes(Method method = Method::kExact) {
+  return Decision::Of(Outcome::kEqual, method);
+}
+inline Decision No(Method method = Method::kExact) { return Decision::Unequal(method); }
+inline Decision Undecided() { return Decision::Undecided(); }
 // Both have to hold: the weaker method speaks for both.
 Decision Both(const Decision& a, const Decision& b);
 
@@ -84,6 +92,21 @@ bool IsInequality(const Tree& tree, NodeId id);
 // A list of nothing but inequalities.
 bool AllInequalities(const Tree& tree, NodeId id);
 
+// ---- progressions over all whole numbers (same_classes.cc)
+
+// Empty: not both are such classes.
+std::optional<Decision> SameClasses(Comparison* cmp, NodeId g, NodeId a);
+
+// ---- functions in pieces (same_pieces.cc)
+
+// Empty: neither is one, or its conditions are not understood.
+std::optional<Decision> SamePieces(Comparison* cmp, NodeId g, NodeId a, int depth);
+
+// ---- constants of integration (same_constants.cc)
+
+// Empty: the gold has none, or no choice of constants makes them equal.
+std::optional<Decision> SameUpToConstants(Comparison* cmp, NodeId g, NodeId a);
+
 // ---- names (assignment.cc)
 
 struct Assignment {
@@ -117,6 +140,12 @@ Decision SameCollection(Comparison* cmp, NodeId g, NodeId a, int depth);
 // Item by item; in any order, each item once.
 Decision Ordered(Comparison* cmp, const Ids& x, const Ids& y, int depth);
 Decision Unordered(Comparison* cmp, const Ids& x, const Ids& y, int depth);
+
+// ---- numerals with a base (same_numeral.cc)
+
+bool IsNumeral(const Tree& tree, NodeId id);
+// One of the two is a numeral with a base: digit by digit, as the form is what was asked for.
+Decision SameNumeral(Comparison* cmp, NodeId g, NodeId a);
 
 // ---- scalars, with units, percent signs and degrees (same_quantity.cc)
 

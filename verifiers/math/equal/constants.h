@@ -2,15 +2,14 @@
 // balls of as many bits as their subterms ask for. Private to verifiers/math.
 #pragma once
 
-#include <optional>
-
+#include "verifiers/math/equal/compare.h"
 #include "verifiers/math/equal/decision.h"
 #include "verifiers/math/equal/residues.h"
 
 namespace assay::math {
 
-// With `float_digits`, numbers that agree when rounded to so many decimal places are equal, too.
+// Numbers that differ may be close enough for the options (tolerance.h).
 Decision ConstantsEqual(const Tree& tree, Budget* budget, Residues* residues,
-                        std::optional<int> float_digits, NodeId a, NodeId b);
+                        const CompareOptions& options, NodeId a, NodeId b);
 
 }  // namespace assay::math

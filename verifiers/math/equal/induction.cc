@@ -204,7 +204,7 @@ Decision EqualByInduction(Tree* tree, Budget* budget, Residues* residues, int de
                           const std::function<Decision(NodeId, NodeId)>& equal, NodeId a,
                           NodeId b) {
   Induction induction(tree, budget, residues, depth);
-  if (depth >= kMostNested || !induction.Prepare(a, b)) return Decision::Unequal(Method::kNone);
+  if (depth >= kMostNested || !induction.Prepare(a, b)) return Decision::Undecided();
   bool zero = true;
   for (int64_t k = 0; k < kBaseCases; ++k) {
     const NodeId left = induction.BaseCase(a, k);
@@ -217,8 +217,10 @@ Decision EqualByInduction(Tree* tree, Budget* budget, Residues* residues, int de
   const NodeId b0 = induction.Opened(b, false);
   const NodeId b1 = induction.Opened(b, true);
   const Decision step = equal(tree->Sub(a1, a0), tree->Sub(b1, b0));
-  if (step.yes() || step.outcome == Outcome::kLimit || zero) return step;
-  return equal(tree->Add(Op::kMul, {a1, b0}), tree->Add(Op::kMul, {b1, a0}));
+  if (step.yes()) return step;
+  if (step.outcome == Outcome::kUndecided || zero) return Decision::Undecided();
+  const Decision ratio = equal(tree->Add(Op::kMul, {a1, b0}), tree->Add(Op::kMul, {b1, a0}));
+  return ratio.yes() ? ratio : Decision::Undecided();
 }
 
 }  // namespace assay::math

@@ -31,7 +31,7 @@ class Limits {
     if (first.Eval(value, &v) != Value::kOk) return Decision::Unequal(Method::kNone);
     const double largest = std::max(first.largest_log2, LimitSize(limit));
     const slong bits = static_cast<slong>(std::min(2 * largest + 256, 1e6));
-    if (bits > 4096) return Decision::Of(Outcome::kLimit, Method::kNone);
+    if (bits > 4096) return Decision::Undecided();
     const int infinity = InfinitySign(tree_, target);
     for (int side = 0; side < 2; ++side) {
       if ((direction == 1 && side == 1) || (direction == 2 && side == 0) ||

@@ -388,15 +388,15 @@ std::optional<Decision> RegionsEqual(Tree* tree, Scalars* scalars, Budget* budge
   if (!regions.Prepare(a, &unknown_a) || !regions.Prepare(b, &unknown_b)) return std::nullopt;
   const bool named =
       !unknown_a.empty() && !unknown_b.empty() && unknown_a != "_" && unknown_b != "_";
-  if (named && unknown_a != unknown_b) return Decision{Outcome::kUnequal, Method::kExact, 0, false};
+  if (named && unknown_a != unknown_b) return Decision::Unequal();
   if (!regions.SortPoints()) return std::nullopt;
   for (const NodeId cell : regions.Cells()) {
     const auto in_a = regions.Contains(a, cell, unknown_a);
     const auto in_b = regions.Contains(b, cell, unknown_b);
     if (!in_a || !in_b) return std::nullopt;
-    if (*in_a != *in_b) return Decision{Outcome::kUnequal, Method::kExact, 0, false};
+    if (*in_a != *in_b) return Decision::Unequal();
   }
-  return Decision{Outcome::kEqual, Method::kExact, 0, false};
+  return Decision::Of(Outcome::kEqual, Method::kExact);
 }
 
 }  // namespace assay::math

@@ -19,8 +19,7 @@ Decision Residues::Equal(NodeId a, NodeId b, bool* decided) {
     uint64_t y = 0;
     const Value va = ea.Eval(a, &x);
     const Value vb = eb.Eval(b, &y);
-    if (va == Value::kLimit || vb == Value::kLimit)
-      return Decision::Of(Outcome::kLimit, Method::kNone);
+    if (va == Value::kLimit || vb == Value::kLimit) return Decision::Undecided();
     if (va == Value::kNo || vb == Value::kNo) return Decision::Unequal(Method::kNone);
     // A denominator that vanishes at a random point vanishes everywhere.
     if (va == Value::kUndefined || vb == Value::kUndefined || x != y) {

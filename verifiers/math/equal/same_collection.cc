@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "verifiers/math/equal/comparison.h"
+#include "verifiers/math/equal/tolerance.h"
 #include "verifiers/math/equal/unit_vector.h"
 #include "verifiers/math/syntax/rewrite.h"
 
@@ -136,10 +137,21 @@ Decision VectorAndSum(Comparison* cmp, const Shape& x, const Shape& y, int depth
                         : Ordered(cmp, vector.items, Kids(cmp->tree, sum), depth);
 }
 
+// Plain fractions are told apart without spending anything: lists of hundreds of numbers come in any order.
+std::optional<bool> SameLiterals(const Comparison& cmp, NodeId x, NodeId y) {
+  const Node& a = cmp.tree[x];
+  const Node& b = cmp.tree[y];
+  if (a.op != Op::kNum || b.op != Op::kNum || ((a.flags | b.flags) & kDecimal) != 0 ||
+      Tolerates(cmp.options))
+    return std::nullopt;
+  return a.num == b.num && a.den == b.den;
+}
+
 void Distinct(Comparison* cmp, Ids* items, int depth) {
   Ids kept;
   for (const NodeId id : *items) {
     const auto same = [cmp, id, depth](NodeId other) {
+      if (const auto known = SameLiterals(*cmp, id, other)) return *known;
       return Same(cmp, id, other, depth + 1).yes();
     };
     if (std::none_of(kept.begin(), kept.end(), same)) kept.push_back(id);
@@ -157,7 +169,7 @@ Decision SameCollection(Comparison* cmp, NodeId g, NodeId a, int depth) {
             tree[*side].op == Op::kMatrix) &&
            tree[*side].n == 1) {
       *side = Shell(cmp, tree.Kid(*side, 0));
-      if (*side == kNoNode) return Limit();
+      if (*side == kNoNode) return Undecided();
     }
   }
   const bool mg = tree[g].op == Op::kMatrix;
@@ -171,7 +183,7 @@ Decision SameCollection(Comparison* cmp, NodeId g, NodeId a, int depth) {
   }
   Shape x = ShapeOf(cmp, g);
   Shape y = ShapeOf(cmp, a);
-  if (x.items.size() > kMaxItems || y.items.size() > kMaxItems) return Limit();
+  if (x.items.size() > kMaxItems || y.items.size() > kMaxItems) return Undecided();
   if (!x.collection && !y.collection) return Same(cmp, g, a, depth + 1);
   if (!x.collection || !y.collection) return VectorAndSum(cmp, x, y, depth);
   const bool in_order =
@@ -216,14 +228,16 @@ Decision Unordered(Comparison* cmp, const Ids& x, const Ids& y, int depth) {
     for (size_t step = 0; step < y.size() && !found; ++step) {
       const size_t j = (k + step) % y.size();
       if (used[j]) continue;
-      const Decision d = Same(cmp, x[k], y[j], depth + 1);
-      limit = limit || d.outcome == Outcome::kLimit;
+      const std::optional<bool> known = SameLiterals(*cmp, x[k], y[j]);
+      if (known && !*known) continue;
+      const Decision d = known ? Yes() : Same(cmp, x[k], y[j], depth + 1);
+      limit = limit || d.outcome == Outcome::kUndecided;
       if (!d.yes()) continue;
       used[j] = true;
       found = true;
       all = Both(all, d);
     }
-    if (!found) return limit ? Limit() : No();
+    if (!found) return limit ? Undecided() : No();
   }
   return all;
 }

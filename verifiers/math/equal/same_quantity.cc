@@ -112,6 +112,8 @@ Decision SameQuantity(Comparison* cmp, NodeId g, NodeId a) {
   Tree& tree = cmp->tree;
   Scalars& scalars = cmp->scalars;
   if (tree[g].op == Op::kNum && tree[a].op == Op::kNum) return scalars.Equal(g, a);
+  if (!cmp->options.base_value && (IsNumeral(tree, g) || IsNumeral(tree, a)))
+    return SameNumeral(cmp, g, a);
   Peeled x = Peel(cmp, g);
   Peeled y = Peel(cmp, a);
   // Radians are plain numbers, but 90 degrees are not 90 of them.
@@ -136,9 +138,13 @@ Decision SameQuantity(Comparison* cmp, NodeId g, NodeId a) {
   const Decision plain = scalars.Equal(x.value, y.value);
   if (x.percent != y.percent) {
     if (plain.yes() && cmp->options.percent_optional) return plain;
-    const NodeId hundredth_x = x.percent ? Scale(cmp, x.value, 1, 100) : x.value;
-    const NodeId hundredth_y = y.percent ? Scale(cmp, y.value, 1, 100) : y.value;
-    return scalars.Equal(hundredth_x, hundredth_y);
+    // The side without a sign is scaled, so that decimals of the other stay as they are shown.
+    const NodeId in_percent_x = x.percent ? x.value : Scale(cmp, x.value, 100, 1);
+    const NodeId in_percent_y = y.percent ? y.value : Scale(cmp, y.value, 100, 1);
+    return scalars.Equal(in_percent_x, in_percent_y);
+  }
+  if (!plain.yes()) {
+    if (const auto constants = SameUpToConstants(cmp, x.value, y.value)) return *constants;
   }
   if (x.degree != y.degree && !plain.yes()) {
     const NodeId rx = x.degree ? tree.Add(Op::kDegree, {x.value}) : x.value;

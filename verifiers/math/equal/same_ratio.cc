@@ -7,7 +7,8 @@ namespace {
 struct Clock {
   Rational hour;
   Rational minute;
-  int half = 0;
+  int half = 0;            // 1 before noon, 2 after it, 0 not told
+  bool day_hours = false;  // of the twenty-four-hour clock
   bool ok = false;
 };
 
@@ -17,6 +18,7 @@ Clock AsClock(Comparison* cmp, NodeId id) {
   Clock c;
   const Node& n = tree[id];
   if (n.op == Op::kTime) c.half = n.aux;
+  c.day_hours = n.op == Op::kRatio && n.aux == kDayHours;
   if (n.op == Op::kNum) {
     c.ok = scalars.Exact(id, &c.hour) == Value::kOk;
     return c;
@@ -34,18 +36,22 @@ Clock AsClock(Comparison* cmp, NodeId id) {
   return c;
 }
 
-// 3 p.m. is 15:00 and 3:00, not 3 a.m.
-bool SameHour(const Clock& x, const Clock& y) {
-  if (x.half != 0 && y.half != 0 && x.half != y.half) return false;
-  if (fmpq_equal(x.hour.get(), y.hour.get())) return true;
-  if ((x.half == 0) == (y.half == 0)) return false;
-  const Clock& told = x.half != 0 ? x : y;
-  const Clock& other = x.half != 0 ? y : x;
-  Rational hour;
-  const bool twelve = told.hour.IsInteger() && fmpz_equal_si(told.hour.num(), 12) != 0;
-  fmpq_set_si(hour.get(), (told.half == 2 ? 12 : 0) - (twelve ? 12 : 0), 1);
-  fmpq_add(hour.get(), hour.get(), told.hour.get());
-  return fmpq_equal(hour.get(), other.hour.get());
+// Twelve hours and a half of the day, where the time tells it: 15:00 and 03:00 do, 3:00 does not.
+void TwelveHours(Clock* c) {
+  const int hour = c->hour.IsInteger() ? static_cast<int>(fmpz_get_si(c->hour.num())) : -1;
+  if (hour < 0 || hour > 24) return;
+  if (c->half == 0 && (hour > 12 || hour == 0 || c->day_hours))
+    c->half = hour >= 12 && hour < 24 ? 2 : 1;
+  c->hour.Set(hour % 12);
+}
+
+// 3 p.m. is 15:00 and 3:00, neither 3 a.m. nor 03:00; 3:00 is not 15:00.
+bool SameHour(Clock x, Clock y) {
+  if (x.half == 0 && y.half == 0) return fmpq_equal(x.hour.get(), y.hour.get()) != 0;
+  TwelveHours(&x);
+  TwelveHours(&y);
+  return fmpq_equal(x.hour.get(), y.hour.get()) != 0 &&
+         (x.half == 0 || y.half == 0 || x.half == y.half);
 }
 
 }  // namespace

@@ -33,11 +33,10 @@ Decision SameForm(Comparison* cmp, NodeId g, NodeId a, int depth) {
 }  // namespace
 
 Decision SameRegion(Comparison* cmp, NodeId g, NodeId a, int depth) {
-  if (cmp->options.float_digits) {
-    if (const Decision d = SameForm(cmp, g, a, depth); d.yes()) return d;  // ends may be rounded
-  }
-  if (const auto d = RegionsEqual(&cmp->tree, &cmp->scalars, &cmp->budget, g, a)) return *d;
-  return SameForm(cmp, g, a, depth);
+  const auto d = RegionsEqual(&cmp->tree, &cmp->scalars, &cmp->budget, g, a);
+  if (d && (d->yes() || cmp->budget.Exhausted())) return *d;
+  const Decision form = SameForm(cmp, g, a, depth);  // ends may be rounded
+  return d && !form.yes() ? *d : form;
 }
 
 }  // namespace assay::math

@@ -27,6 +27,23 @@ NodeId SolutionList(Comparison* cmp, NodeId relation) {
                            : tree.Add(Op::kList, roots.data(), static_cast<uint32_t>(roots.size()));
 }
 
+// m + n = 256 + 37 = 293: what a chain of the answer comes to at its end, if that is a constant and all constants before it are
+// the same.
+NodeId LastConstant(Comparison* cmp, NodeId relation) {
+  const Tree& tree = cmp->tree;
+  if (tree[relation].op != Op::kRel) return kNoNode;
+  if (tree.Name(relation).find_first_not_of(static_cast<char>(kEq)) != std::string::npos)
+    return kNoNode;
+  const Ids links = Kids(tree, relation);
+  const NodeId last = links.back();
+  for (const NodeId link : links) {
+    const bool constant = cmp->scalars.TraitsOf(link).constant();
+    if (link == last ? !constant : constant && !cmp->scalars.Equal(link, last).yes())
+      return kNoNode;
+  }
+  return last;
+}
+
 bool SameNames(const Tree& tree, NodeId a, NodeId b) {
   std::string x;
   std::string y;
@@ -123,7 +140,7 @@ Decision SameChain(Comparison* cmp, NodeId g, NodeId a, int depth) {
       all = Both(all, SameLink(cmp, tree.Kid(g, k), tree.Kid(g, k + 1), ops_g[k], parts[k],
                                parts[k + 1], ops_a[k], depth));
     }
-    if (all.yes() || all.outcome == Outcome::kLimit) return all;
+    if (all.yes() || cmp->budget.Exhausted()) return all;
   }
   return No(Method::kField);
 }
@@ -170,6 +187,12 @@ Decision RelationAndValue(Comparison* cmp, NodeId g, NodeId a, int depth) {
     return gold_is_relation ? Same(cmp, assigned.value, value, depth + 1)
                             : Same(cmp, value, assigned.value, depth + 1);
   }
+  if (const NodeId last = LastConstant(cmp, relation);
+      last != kNoNode && gold_is_relation == cmp->answer_first) {
+    const Decision d =
+        gold_is_relation ? Same(cmp, last, value, depth + 1) : Same(cmp, value, last, depth + 1);
+    if (d.yes()) return d;
+  }
   if (tree[relation].op == Op::kCongruent) {
     // The residue as it is written; 10 is not meant where 3 (mod 7) is asked for.
     const bool name = tree[tree.Kid(relation, 0)].op == Op::kSym;
@@ -193,10 +216,12 @@ Decision SameRelation(Comparison* cmp, NodeId g, NodeId a, int depth) {
     return SameCongruence(cmp, AsCongruence(cmp, g), AsCongruence(cmp, a), depth);
   const Assignment x = AsAssignment(cmp, g);
   const Assignment y = AsAssignment(cmp, a);
+  bool undecided = false;
   if (x && y) {
     if (SameNames(tree, x.name, y.name)) {
       const Decision d = Same(cmp, x.value, y.value, depth + 1);
-      if (d.yes() || d.outcome == Outcome::kLimit) return d;
+      if (d.yes() || cmp->budget.Exhausted()) return d;
+      undecided = d.outcome == Outcome::kUndecided;
     } else if (const NodeId renamed = RenameArguments(&tree, y.name, y.value, x.name);
                renamed != kNoNode) {
       return Same(cmp, x.value, renamed, depth + 1);
@@ -205,9 +230,10 @@ Decision SameRelation(Comparison* cmp, NodeId g, NodeId a, int depth) {
   if (!cmp->options.inequality_for_set && tree.Name(g) == std::string(1, kIn) &&
       IsInequality(tree, a))
     return No(Method::kNone);
-  if (const Decision d = SameEquation(cmp, g, a); d.yes() || d.outcome == Outcome::kLimit) return d;
+  if (const Decision d = SameEquation(cmp, g, a); d.yes() || cmp->budget.Exhausted()) return d;
   if (const auto d = RegionsEqual(&tree, &cmp->scalars, &cmp->budget, g, a)) return *d;
-  return SameChain(cmp, g, a, depth);
+  const Decision chain = SameChain(cmp, g, a, depth);
+  return undecided && !chain.yes() ? Undecided() : chain;
 }
 
 }  // namespace assay::math

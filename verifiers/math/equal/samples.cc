@@ -21,8 +21,8 @@ class Samples {
     if (!real_domain || valid_points_ < 3) {
       if (!Visit(a, b, points.complex, false)) return Decision::Unequal();
     }
-    if (limits_ > 2 || budget_.Exhausted()) return Decision::Of(Outcome::kLimit, Method::kNone);
-    if (valid_points_ < 4 || !points.complete) return Decision::Unequal(Method::kNone);
+    if (limits_ > 2 || budget_.Exhausted()) return Decision::Undecided();
+    if (valid_points_ < 4 || !points.complete) return Decision::Undecided();
     return Decision::Of(Outcome::kEqual, Method::kBall, bits_);
   }
 
@@ -34,7 +34,7 @@ class Samples {
       const Decision d = CompareAt(a, b, at, real, &valid);
       if (d.outcome == Outcome::kUnequal && valid) return false;
       domains_differ_ = domains_differ_ || d.outcome == Outcome::kUnequal;
-      if (d.outcome == Outcome::kLimit) ++limits_;
+      if (d.outcome == Outcome::kUndecided) ++limits_;
       if (valid) ++valid_points_;
       bits_ = std::max(bits_, d.bits);
       if (limits_ > 4 || budget_.Exhausted()) break;
@@ -77,7 +77,7 @@ class Samples {
       }
       prec = std::max<slong>(static_cast<slong>(wanted) + 64, prec * (round > 0 ? 2 : 1));
     }
-    return Decision::Of(Outcome::kLimit, Method::kNone);
+    return Decision::Undecided();
   }
 
   const Tree& tree_;
@@ -93,7 +93,7 @@ class Samples {
 Decision SamplesEqual(Tree* tree, Budget* budget, Residues* residues, uint64_t seed, NodeId a,
                       NodeId b, const Traits& ta, const Traits& tb) {
   const SamplePoints points = CollectPoints(tree, budget, residues, seed, a, b, ta, tb);
-  if (ta.symbols.empty() && tb.symbols.empty()) return Decision::Unequal(Method::kNone);
+  if (ta.symbols.empty() && tb.symbols.empty()) return Decision::Undecided();
   return Samples(*tree, budget).Equal(a, b, points, !ta.imaginary && !tb.imaginary);
 }
 

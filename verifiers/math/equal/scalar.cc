@@ -4,6 +4,7 @@
 #include "verifiers/math/equal/induction.h"
 #include "verifiers/math/equal/limits.h"
 #include "verifiers/math/equal/samples.h"
+#include "verifiers/math/equal/tolerance.h"
 
 namespace assay::math {
 
@@ -12,7 +13,7 @@ Decision Scalars::Equal(NodeId a, NodeId b) {
   const Node& y = tree_[b];
   if (x.op == Op::kNum && y.op == Op::kNum) {
     if (x.num == y.num && x.den == y.den) return Decision::Of(Outcome::kEqual, Method::kExact);
-    if (!float_digits_) return Decision::Unequal();
+    return CloseEnough(tree_, &budget_, options_, a, b);
   }
   const int ia = InfinitySign(a);
   const int ib = InfinitySign(b);
@@ -20,24 +21,26 @@ Decision Scalars::Equal(NodeId a, NodeId b) {
     return ia == ib ? Decision::Of(Outcome::kEqual, Method::kExact) : Decision::Unequal();
   const Traits ta = TraitsOf(a);
   const Traits tb = TraitsOf(b);
-  if (budget_.Exhausted()) return Decision::Of(Outcome::kLimit, Method::kNone);
+  if (budget_.Exhausted()) return Decision::Undecided();
   if (ta.not_scalar || tb.not_scalar) return Decision::Unequal(Method::kNone);
   if ((x.op == Op::kLim) != (y.op == Op::kLim))
     return x.op == Op::kLim ? LimitEqual(tree_, &budget_, a, b) : LimitEqual(tree_, &budget_, b, a);
   Decision d = ta.constant() && tb.constant()
-                   ? ConstantsEqual(tree_, &budget_, &residues_, float_digits_, a, b)
+                   ? ConstantsEqual(tree_, &budget_, &residues_, options_, a, b)
                    : SymbolicEqual(a, b);
-  if (!d.yes() && budget_.Exhausted()) d = Decision::Of(Outcome::kLimit, Method::kNone);
+  if (!d.yes() && budget_.Exhausted()) d = Decision::Undecided();
   return d;
 }
 
 Decision Scalars::SymbolicEqual(NodeId a, NodeId b) {
   bool decided = false;
   const Decision d = residues_.Equal(a, b, &decided);
-  if (decided || d.outcome == Outcome::kLimit) return d;
+  if (decided || d.outcome == Outcome::kUndecided) return d;
   const Traits ta = TraitsOf(a);
   const Traits tb = TraitsOf(b);
-  if (ta.opaque || tb.opaque) return Decision::Unequal(Method::kNone);
+  if (ta.opaque || tb.opaque)
+    return ta.unevaluated || tb.unevaluated ? Decision::Undecided()
+                                            : Decision::Unequal(Method::kNone);
   if (!ta.open_sum && !tb.open_sum)
     return SamplesEqual(&tree_, &budget_, &residues_, seed_, a, b, ta, tb);
   const int depth = inductions_++;

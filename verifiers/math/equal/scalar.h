@@ -18,11 +18,11 @@ namespace assay::math {
 
 class Scalars {
  public:
-  Scalars(Tree* tree, Budget* budget, uint64_t seed, std::optional<int> float_digits)
+  Scalars(Tree* tree, Budget* budget, uint64_t seed, const CompareOptions& options)
       : tree_(*tree),
         budget_(*budget),
         seed_(seed),
-        float_digits_(float_digits),
+        options_(options),
         residues_(tree, budget, seed) {}
 
   Decision Equal(NodeId a, NodeId b);
@@ -48,7 +48,7 @@ class Scalars {
   Tree& tree_;
   Budget& budget_;
   const uint64_t seed_;
-  const std::optional<int> float_digits_;
+  const CompareOptions& options_;
   Residues residues_;
   int inductions_ = 0;  // nested ones
 };

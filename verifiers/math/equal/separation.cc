@@ -39,6 +39,7 @@ class AlgebraicBounds {
         *out = {0, 0};
         return true;
       case Op::kNeg:
+      case Op::kBased:
       case Op::kQuantity:
         return Find(tree_.Kid(id, 0), out);
       case Op::kPercent:

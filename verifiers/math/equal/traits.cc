@@ -47,10 +47,13 @@ class Collector {
       case Op::kSum:
       case Op::kProd:
         return Series(id, out);
-      case Op::kApply:
       case Op::kLim:
       case Op::kInt:
       case Op::kDeriv:
+        out->unevaluated = true;
+        out->opaque = true;
+        break;
+      case Op::kApply:
       case Op::kDiff:
         out->opaque = true;
         break;

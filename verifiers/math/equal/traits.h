@@ -12,6 +12,7 @@ namespace assay::math {
 struct Traits {
   std::vector<std::string_view> symbols;  // free ones, each once
   bool opaque = false;                    // unknown functions, limits, integrals, derivatives
+  bool unevaluated = false;               // limits, integrals, derivatives
   bool not_scalar = false;                // text, relations, collections
   bool imaginary = false;
   bool steps = false;           // floor, ceiling, mod, gcd, lcm of something with symbols

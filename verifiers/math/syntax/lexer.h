@@ -62,7 +62,7 @@ enum class Tok : uint8_t {
   kNamedSet,  // aux: letter or 0
   kAmp,
   kRowSep,
-  kMoney,  // aux: '$', 'e' ..
+  kMoney,  // aux: CurrencyOf
   kEllipsis,
   kNot,
   kUnknown,  // a command that is not known; text: its name

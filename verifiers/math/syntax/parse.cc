@@ -8,6 +8,7 @@
 #include "verifiers/math/syntax/lexer.h"
 #include "verifiers/math/syntax/parsed_answer.h"
 #include "verifiers/math/syntax/parser.h"
+#include "verifiers/math/syntax/respell.h"
 #include "verifiers/math/syntax/rewrite.h"
 #include "verifiers/math/syntax/spelled.h"
 #include "verifiers/math/syntax/tree.h"
@@ -212,9 +213,10 @@ class Reader {
       impl_.error = ParseError::kLimit;
       return;
     }
-    const std::string normal = NormalizeUnicode(WithoutEmphasis(text));
-    impl_.source = Source(normal);
+    const std::string written = NormalizeUnicode(WithoutEmphasis(text));
+    impl_.source = Source(written);
     if (impl_.source.empty()) return;
+    const std::string normal = Respell(written);
     ReadChoice(normal);
     if (SpelledNumber(normal) || HanNumber(normal) || IsoDate(normal) || Compound(normal)) {
       impl_.error = ParseError::kNone;
@@ -224,7 +226,7 @@ class Reader {
     Lexed lexed;
     Lex(normal, CommaStyle::kThousands, &lexed);
     if (lexed.tokens.size() <= 1 && impl_.choice == 0) {
-      Words(normal);
+      Words(written);
       return;
     }
     const ParserResult main = Attempt(lexed, Ambiguous::kUsual, Reading::When::kAlways);
@@ -234,9 +236,15 @@ class Reader {
     }
     if (main.slash_ambiguous) Attempt(lexed, Ambiguous::kSlashLeft, Reading::When::kAlways);
     if (main.unit_ambiguous) Attempt(lexed, Ambiguous::kLetterUnits, Reading::When::kVersusUnit);
+    if (main.mixed_ambiguous) Attempt(lexed, Ambiguous::kMixedAnd, Reading::When::kAlways);
+    if (main.choice_ambiguous) Attempt(lexed, Ambiguous::kChoiceScripts, Reading::When::kAlways);
+    if (main.index_ambiguous) Attempt(lexed, Ambiguous::kWordIndex, Reading::When::kAlways);
     if (lexed.thousands_comma) Again(normal, CommaStyle::kList, Reading::When::kVersusList);
     // A decimal comma only where plain text was asked for: elsewhere `0,5` is a list.
-    if (options_.grammar == Grammar::kPlain && lexed.digit_commas == 1 && !lexed.thousands_comma) {
+    const bool money = std::any_of(lexed.tokens.begin(), lexed.tokens.end(),
+                                   [](const Token& t) { return t.kind == Tok::kMoney; });
+    if ((options_.grammar == Grammar::kPlain || money) && lexed.digit_commas == 1 &&
+        !lexed.thousands_comma) {
       Again(normal, CommaStyle::kDecimal, Reading::When::kAlways);
     }
     ProgramConstants(normal);
@@ -245,7 +253,7 @@ class Reader {
     if (!impl_.readings.empty() && impl_.tree[impl_.readings[0].root].op == Op::kSym &&
         impl_.tree.Name(impl_.readings[0].root) == "...")
       impl_.readings.clear();
-    if (impl_.readings.empty()) Words(normal);
+    if (impl_.readings.empty()) Words(written);
     if (impl_.readings.empty()) {
       impl_.error = ParseError::kSyntax;
       return;

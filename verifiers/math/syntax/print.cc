@@ -205,6 +205,9 @@ class Printer {
         Print(tree_.Kid(id, 0), 6);
         out_ += n.aux == 0 ? " deg" : n.aux == 1 ? " arcmin" : " arcsec";
         return;
+      case Op::kBased:
+        out_ += tree_.Name(id);
+        return;
       case Op::kQuantity:
         Print(tree_.Kid(id, 0), 6);
         out_ += " [" + tree_.Name(id) + "]";

@@ -67,6 +67,7 @@ NodeId Tree::Import(const Tree& other, NodeId root) {
     case Op::kText:
     case Op::kRel:
     case Op::kQuantity:
+    case Op::kBased:
     case Op::kDeriv:
       node.num = Intern(other.names[static_cast<size_t>(node.num)]);
       break;

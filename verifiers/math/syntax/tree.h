@@ -50,6 +50,7 @@ enum class Op : uint8_t {
   kPercent,
   kDegree,    // aux 0: degrees, 1: arc minutes, 2: arc seconds
   kQuantity,  // value with unit or annotation names[num]; aux: 1 if money before the number
+  kBased,     // a numeral names[num] = "1010_2" with a base; its one child is its value
   kMatrix,    // rows = aux, children row by row
   kDet,       // one child
   kTuple,     // (a, b, ..): at least two children
@@ -57,7 +58,7 @@ enum class Op : uint8_t {
   kList,      // a, b, ..: without brackets; aux: Joint
   kSet,       // {a, b, ..}
   kSeq,       // [a, b, c], three or more
-  kRatio,     // a : b : c
+  kRatio,     // a : b : c; aux 1 or 2: may be a time, kDayHours: of twenty-four hours
   kUnion,
   kIntersect,
   kMinus,      // set difference
@@ -142,13 +143,17 @@ struct Node {
   int64_t den = 1;
 };
 
+// aux of a ratio that is a time of the twenty-four-hour clock.
+inline constexpr uint8_t kDayHours = 3;
+
 // Node::flags
-inline constexpr uint16_t kDecimal = 1;  // a number written with a decimal point
+// A number written with a decimal point; of a literal, aux tells how many digits stand behind it, 255 or more as 255.
+inline constexpr uint16_t kDecimal = 1;
 inline constexpr uint16_t kGrouped = 2;  // in brackets of its own in the text
 inline constexpr uint16_t kLoose =
     4;  // a set written with bare TeX braces: as much a list as a set
-inline constexpr uint16_t kBaseForm = 8;  // a numeral with a base
-inline constexpr uint16_t kVector = 16;   // a tuple written <a, b>
+inline constexpr uint16_t kOfAnswer = 32;  // a decimal that the answer shows, not the gold
+inline constexpr uint16_t kVector = 16;    // a tuple written <a, b>
 
 struct Tree {
   std::vector<Node> nodes;

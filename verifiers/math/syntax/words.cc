@@ -221,19 +221,28 @@ std::optional<int64_t> NumberWord(std::string_view normalized) {
   return any ? std::optional<int64_t>(total + part) : std::nullopt;
 }
 
+int64_t PartWord(std::string_view word) {
+  static const std::unordered_map<std::string_view, int64_t> kParts = {
+      {"half", 2},        {"halve", 2},         {"third", 3},          {"quarter", 4},
+      {"fourth", 4},      {"fifth", 5},         {"sixth", 6},          {"seventh", 7},
+      {"eighth", 8},      {"ninth", 9},         {"tenth", 10},         {"eleventh", 11},
+      {"twelfth", 12},    {"thirteenth", 13},   {"fourteenth", 14},    {"fifteenth", 15},
+      {"sixteenth", 16},  {"seventeenth", 17},  {"eighteenth", 18},    {"nineteenth", 19},
+      {"twentieth", 20},  {"thirtieth", 30},    {"fortieth", 40},      {"fiftieth", 50},
+      {"sixtieth", 60},   {"seventieth", 70},   {"eightieth", 80},     {"ninetieth", 90},
+      {"hundredth", 100}, {"thousandth", 1000}, {"millionth", 1000000}};
+  if (word.size() > 4 && word.back() == 's') word.remove_suffix(1);
+  const auto it = kParts.find(word);
+  return it == kParts.end() ? 0 : it->second;
+}
+
 std::optional<NumberPhrase> ReadNumberPhrase(std::string_view normalized) {
   if (const auto whole = NumberWord(normalized)) return NumberPhrase{*whole, 1};
-  static const std::unordered_map<std::string_view, int> kParts = {
-      {"half", 2},     {"halves", 2},    {"third", 3},       {"thirds", 3},      {"quarter", 4},
-      {"fourth", 4},   {"quarters", 4},  {"fourths", 4},     {"fifth", 5},       {"fifths", 5},
-      {"sixth", 6},    {"sixths", 6},    {"seventh", 7},     {"sevenths", 7},    {"eighth", 8},
-      {"eighths", 8},  {"ninth", 9},     {"ninths", 9},      {"tenth", 10},      {"tenths", 10},
-      {"twelfth", 12}, {"twelfths", 12}, {"hundredth", 100}, {"hundredths", 100}};
   const size_t blank = normalized.rfind(' ');
-  const auto part = kParts.find(normalized.substr(blank == std::string_view::npos ? 0 : blank + 1));
-  if (part == kParts.end()) return std::nullopt;
+  const int64_t part = PartWord(normalized.substr(blank == std::string_view::npos ? 0 : blank + 1));
+  if (part == 0) return std::nullopt;
   if (blank == std::string_view::npos)
-    return part->second == 2 ? std::optional<NumberPhrase>({1, 2}) : std::nullopt;
+    return part == 2 ? std::optional<NumberPhrase>({1, 2}) : std::nullopt;
   // "two thirds", "a half", "three and a half", "three and two thirds".
   std::string_view before = normalized.substr(0, blank);
   int64_t whole = 0;
@@ -246,7 +255,7 @@ std::optional<NumberPhrase> ReadNumberPhrase(std::string_view normalized) {
   const auto count =
       before.empty() || before == "a" ? std::optional<int64_t>(1) : NumberWord(before);
   if (!count || *count >= 1000000) return std::nullopt;
-  return NumberPhrase{whole * part->second + *count, part->second};
+  return NumberPhrase{whole * part + *count, part};
 }
 
 int64_t Multiplier(std::string_view word) {
@@ -289,7 +298,7 @@ bool IsLeadIn(std::string_view normalized) {
       "so",    "hence",  "therefore", "approximately", "about",  "exactly",  "roughly",   "only",
       "be",    "get",    "have",      "total",         "namely", "solution", "solutions", "result",
       "x",     "approx", "just",      "simply",        "option", "choice",   "final",     "around",
-      "gives", "obtain", "are:",      "then"};
+      "gives", "obtain", "are:",      "then",          "答案",   "答",       "结果"};
   const std::vector<std::string_view> words = Split(normalized);
   return !words.empty() && last.count(words.back()) != 0 && !HasNegation(normalized);
 }
@@ -354,9 +363,32 @@ constexpr UnitRow kUnits[] = {
     {"cent", "usd", 1, 100},
     {"euro|eur", "eur", 1, 1},
     {"gbp", "gbp", 1, 1},
-    {"yen", "yen", 1, 1},
-    {"yuan|rmb", "yuan", 1, 1},
-    {"rupee", "rupee", 1, 1},
+    {"yen|jpy", "yen", 1, 1},
+    {"yuan|rmb|cny|元", "yuan", 1, 1},
+    {"rupee|inr|rs", "rupee", 1, 1},
+    {"hkd", "hkd", 1, 1},
+    {"aud", "aud", 1, 1},
+    {"cad", "cad", 1, 1},
+    {"nzd", "nzd", 1, 1},
+    {"twd", "twd", 1, 1},
+    {"sgd", "sgd", 1, 1},
+    {"brl", "brl", 1, 1},
+    {"mxn", "mxn", 1, 1},
+    {"chf|franc", "chf", 1, 1},
+    {"won|krw", "won", 1, 1},
+    {"php", "php", 1, 1},
+    {"ruble|rouble|rub|руб|рублей|рубля", "rub", 1, 1},
+    {"lira", "lira", 1, 1},
+    {"baht|thb", "baht", 1, 1},
+    {"dong|vnd", "dong", 1, 1},
+    {"naira|ngn", "naira", 1, 1},
+    {"shekel|ils", "shekel", 1, 1},
+    {"sek", "sek", 1, 1},
+    {"nok", "nok", 1, 1},
+    {"dkk", "dkk", 1, 1},
+    {"kr|krone|kroner|kronor|krona", "kr", 1, 1},
+    {"pln|zloty|zł", "pln", 1, 1},
+    {"zar|rand", "zar", 1, 1},
     {"degree|deg", "deg", 1, 1},
     {"radian|rad", "rad", 1, 1},
     {"N|newton", "N", 1, 1},
@@ -551,6 +583,41 @@ Unit ParseUnit(std::string_view text) {
     unit.den = builder.den;
   }
   return unit;
+}
+
+namespace {
+
+struct Currency {
+  const char* sign;
+  const char* unit;
+};
+
+constexpr Currency kCurrencies[] = {
+    {"$", "dollars"}, {"euro", "euro"}, {"pounds", "gbp"},  {"yen", "yen"},    {"US", "dollars"},
+    {"HK", "hkd"},    {"AU", "aud"},    {"A", "aud"},       {"CA", "cad"},     {"C", "cad"},
+    {"NZ", "nzd"},    {"NT", "twd"},    {"SG", "sgd"},      {"S", "sgd"},      {"R", "brl"},
+    {"MX", "mxn"},    {"USD", "usd"},   {"EUR", "eur"},     {"GBP", "gbp"},    {"CHF", "chf"},
+    {"INR", "inr"},   {"Rs", "inr"},    {"rupee", "inr"},   {"JPY", "yen"},    {"CNY", "yuan"},
+    {"RMB", "yuan"},  {"KRW", "won"},   {"won", "won"},     {"HKD", "hkd"},    {"AUD", "aud"},
+    {"CAD", "cad"},   {"SGD", "sgd"},   {"NZD", "nzd"},     {"TWD", "twd"},    {"BRL", "brl"},
+    {"MXN", "mxn"},   {"PHP", "php"},   {"peso", "php"},    {"RUB", "ruble"},  {"ruble", "ruble"},
+    {"TRY", "lira"},  {"lira", "lira"}, {"THB", "baht"},    {"baht", "baht"},  {"VND", "dong"},
+    {"dong", "dong"}, {"NGN", "naira"}, {"naira", "naira"}, {"ILS", "shekel"}, {"shekel", "shekel"},
+    {"SEK", "sek"},   {"NOK", "nok"},   {"DKK", "dkk"},     {"PLN", "pln"},    {"ZAR", "zar"},
+};
+
+}  // namespace
+
+uint8_t CurrencyOf(std::string_view sign) {
+  for (size_t k = 0; k < std::size(kCurrencies); ++k) {
+    if (sign == kCurrencies[k].sign) return static_cast<uint8_t>(k + 1);
+  }
+  return 0;
+}
+
+const char* CurrencyUnit(uint8_t currency) {
+  return currency == 0 || currency > std::size(kCurrencies) ? "dollars"
+                                                            : kCurrencies[currency - 1].unit;
 }
 
 bool IsUnitWord(std::string_view word) {

@@ -25,6 +25,8 @@ struct NumberPhrase {
   int64_t den = 1;
 };
 std::optional<NumberPhrase> ReadNumberPhrase(std::string_view normalized);
+// "thirds": 3; 0 if it is no part of one. Seconds are none: they are a unit of time.
+int64_t PartWord(std::string_view word);
 // "million": 1000000; 0 if it is no such word.
 int64_t Multiplier(std::string_view word);
 
@@ -41,6 +43,11 @@ bool HasNegation(std::string_view normalized);
 // "is", "equals".
 bool IsEqualsWord(std::string_view word);
 bool IsPercentWord(std::string_view normalized);
+
+// What stands in front of an amount: "US" of US$, "Rs", "CHF", and the names that commands give to signs. 0: none. The unit that
+// belongs to it, for ParseUnit.
+uint8_t CurrencyOf(std::string_view sign);
+const char* CurrencyUnit(uint8_t currency);
 
 // A unit in normal form: a dimension and an exact factor to its base unit, or only words.
 struct Unit {

@@ -60,6 +60,7 @@ Value Walk<Self, Number>::Eval(NodeId id, Number* out) {
       return Noted(Percent(id, out), *out);
     case Op::kDegree:  // in radians
       return Noted(self().Angle(id, out), *out);
+    case Op::kBased:     // its value
     case Op::kQuantity:  // its number; whether units agree is not seen here
       return Eval(tree_.Kid(id, 0), out);
     case Op::kSet:

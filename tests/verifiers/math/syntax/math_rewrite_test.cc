@@ -528,7 +528,7 @@ void CheckPair(const std::string& a, const std::string& b, bool equal, Counts* c
   if (equal && !forward.equal()) {
     ++counts->false_reject;
     std::printf("FALSE REJECT (%s %s): %s  |  %s\n",
-                forward.outcome == Outcome::kLimit ? "limit" : "unequal",
+                forward.outcome == Outcome::kUndecided ? "limit" : "unequal",
                 forward.MethodText().c_str(), a.c_str(), b.c_str());
   }
   if (!equal && forward.equal()) {

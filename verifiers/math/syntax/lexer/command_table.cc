@@ -1,6 +1,8 @@
 // The rows of the table of commands. A name that stands twice has its last row.
 #include "verifiers/math/syntax/lexer/command_table.h"
 
+#include "verifiers/math/syntax/words.h"
+
 #include <utility>
 
 namespace assay::math {
@@ -179,9 +181,6 @@ constexpr std::pair<const char*, Command> kOperators[] = {{"times", {Tok::kStar}
                                                           {"not", {Tok::kNot}},
                                                           {"lnot", {Tok::kUnknown, 0, "neg"}},
                                                           {"neg", {Tok::kUnknown, 0, "neg"}},
-                                                          {"euro", {Tok::kMoney, 'e'}},
-                                                          {"pounds", {Tok::kMoney, 'p'}},
-                                                          {"yen", {Tok::kMoney, 'y'}},
                                                           {"cr", {Tok::kRowSep}},
                                                           {"newline", {Tok::kRowSep}},
                                                           {"vec", {Tok::kStyled, 1}},
@@ -205,6 +204,9 @@ constexpr std::pair<const char*, Command> kOperators[] = {{"times", {Tok::kStar}
 
 void AddOperators(CommandTable* t) {
   for (const auto& [name, op] : kRelations) (*t)[name] = {Tok::kRel, static_cast<uint8_t>(op)};
+  for (const char* name : {"euro", "pounds", "yen", "rupee", "won", "peso", "ruble", "lira", "baht",
+                           "dong", "naira", "shekel"})
+    (*t)[name] = {Tok::kMoney, CurrencyOf(name)};
   for (const auto& [name, command] : kOperators) (*t)[name] = command;
 }
 

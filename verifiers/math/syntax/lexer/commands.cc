@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "verifiers/math/syntax/lexer/state.h"
+#include "verifiers/math/syntax/words.h"
 
 namespace assay::math {
 namespace {
@@ -121,6 +122,8 @@ void LexEnvironment(Lexer& lex, bool begin) {
   lex.pos = std::min(lex.end, close + 1);
   while (!name.empty() && name.back() == '*') name.remove_suffix(1);
   lex.environments = std::max(0, lex.environments + (begin ? 1 : -1));
+  if (name.find("matrix") != std::string_view::npos || name == "array")
+    lex.matrices = std::max(0, lex.matrices + (begin ? 1 : -1));
   if (begin && (name == "array" || name == "tabular")) {
     lex.SkipBlanks();
     if (lex.At(lex.pos) == '{') lex.SkipGroup();
@@ -146,7 +149,7 @@ void LexEscapedSign(Lexer& lex, char next) {
       lex.Push(Tok::kPercent, 0, {});
       return;
     case '$':
-      lex.Push(Tok::kMoney, '$', {});
+      lex.Push(Tok::kMoney, CurrencyOf("$"), {});
       return;
     case '|':
       lex.Push(Tok::kNormBar, 0, {});

@@ -7,6 +7,7 @@ namespace assay::math {
 namespace {
 
 bool LexRelationSign(Lexer& lex, char c);
+bool AlignsRelation(const Lexer& lex);
 void OpenBrace(Lexer& lex);
 void CloseBrace(Lexer& lex);
 
@@ -62,6 +63,10 @@ void LexSign(Lexer& lex) {
                         : lex.sized == 2 ? Tok::kBarClose
                                          : Tok::kBar);
     case '&':
+      if (AlignsRelation(lex)) {
+        ++lex.pos;
+        return;
+      }
       return lex.Single(Tok::kAmp);
     case '~':
     case '`':
@@ -124,6 +129,20 @@ bool LexRelationSign(Lexer& lex, char c) {
     return true;
   }
   return false;
+}
+
+// x &= 3: the mark says where rows meet, not where a cell ends.
+bool AlignsRelation(const Lexer& lex) {
+  if (lex.matrices > 0) return false;
+  size_t i = lex.pos + 1;
+  while (IsSpace(lex.At(i))) ++i;
+  const char c = lex.At(i);
+  if (c == '=' || c == '<' || c == '>') return true;
+  if (c != '\\') return false;
+  size_t j = i + 1;
+  while (IsAlpha(lex.At(j))) ++j;
+  const auto it = Commands().find(lex.View(i + 1, j));
+  return it != Commands().end() && it->second.kind == Tok::kRel;
 }
 
 // Bare braces group; where nothing takes them as an argument they may hold a set, whose commas part items.

@@ -101,6 +101,7 @@ struct Lexer {
   size_t end = 0;
   int depth = 0;         // open brackets whose commas part items
   int environments = 0;  // open \begin
+  int matrices = 0;      // those among them whose & parts cells
   uint8_t space = 0;     // white space before the next token: 0, kThinSpace or kWideSpace
   int sized = 0;         // 1 after \left, 2 after \right
   std::vector<int> braces;

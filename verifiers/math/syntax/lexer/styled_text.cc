@@ -67,6 +67,16 @@ void TextContent(Lexer& lex, std::string_view content, size_t at, int kind, std:
     lex.Push(Tok::kText, 0, content);
     return;
   }
+  std::string_view sign = content;
+  if (sign.size() > 1 && (sign[0] == '\\' || sign.back() == '.')) {
+    if (sign[0] == '\\') sign.remove_prefix(1);
+    while (!sign.empty() && (IsSpace(sign.back()) || sign.back() == '.')) sign.remove_suffix(1);
+  }
+  if (const uint8_t currency = sign.size() > 1 ? CurrencyOf(sign) : 0;
+      currency != 0 && lex.out.tokens.empty()) {
+    lex.Push(Tok::kMoney, currency, {});
+    return;
+  }
   if (content == "," || content == ";") {
     lex.Push(content == "," ? Tok::kComma : Tok::kSemi, 0, {});
     return;

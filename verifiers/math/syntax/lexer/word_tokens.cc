@@ -2,11 +2,13 @@
 #include <string_view>
 
 #include "verifiers/math/syntax/lexer/state.h"
+#include "verifiers/math/syntax/words.h"
 
 namespace assay::math {
 namespace {
 
 bool PushSignWord(Lexer& lex, std::string_view word, size_t end);
+bool PushCurrency(Lexer& lex, std::string_view word, size_t end);
 bool SplitWord(Lexer& lex, std::string_view word);
 
 }  // namespace
@@ -20,7 +22,7 @@ void LexWord(Lexer& lex) {
     ++i;
   }
   const std::string_view word = lex.View(begin, i);
-  if (PushSignWord(lex, word, i)) return;
+  if (PushSignWord(lex, word, i) || PushCurrency(lex, word, i)) return;
   // (0, 1) U (2, 3)
   if (word == "U" && lex.Last() == Tok::kClose) {
     size_t next = i;
@@ -56,6 +58,13 @@ void PushWord(Lexer& lex, std::string_view word, size_t letters) {
       return;
     }
   }
+  const size_t behind = static_cast<size_t>(word.data() - lex.out.text.data()) + word.size();
+  if (lex.At(behind) == '(' &&
+      (word == "nCr" || word == "nPr" || word == "binom" || word == "comb" || word == "binomial" ||
+       word == "choose" || word == "perm")) {
+    lex.Push(Tok::kFn, static_cast<uint8_t>(Op::kBinom), word);
+    return;
+  }
   if (word == "inf" || word == "Inf" || word == "oo" || word == "infinity" || word == "Infinity") {
     lex.Push(Tok::kConst, static_cast<uint8_t>(ConstId::kInf), word);
   } else if (word == "Pi" || word == "PI") {
@@ -89,6 +98,26 @@ bool PushSignWord(Lexer& lex, std::string_view word, size_t end) {
   if (!operand || next == end - word.size()) return false;
   lex.Push(sign, 0, {});
   lex.pos = end;
+  return true;
+}
+
+// US$45, CHF 45, Rs. 45: a currency's letters in front of an amount.
+bool PushCurrency(Lexer& lex, std::string_view word, size_t end) {
+  const uint8_t currency = CurrencyOf(word);
+  if (currency == 0 || !IsUpper(word[0])) return false;
+  size_t next = end;
+  const bool escaped = lex.At(next) == '\\' && lex.At(next + 1) == '$';
+  const bool dollar = escaped || lex.At(next) == '$';
+  // One letter in front of a dollar sign may as well be a variable in front of a formula.
+  const bool letters = word.size() == 3 || word == "Rs";
+  if (word.size() == 1 && (!dollar || !lex.out.tokens.empty())) return false;
+  if (!dollar && !letters) return false;
+  next += escaped ? 2 : dollar ? 1 : 0;
+  if (!dollar && lex.At(next) == '.') ++next;
+  while (IsSpace(lex.At(next))) ++next;
+  if (!IsDigit(lex.At(next))) return false;
+  lex.Push(Tok::kMoney, currency, {});
+  lex.pos = next;
   return true;
 }
 

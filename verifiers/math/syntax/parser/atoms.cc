@@ -48,6 +48,7 @@ NodeId ParsePrimary(Parser& p) {
     case Tok::kStyled:
       return ParseStyled(p);
     case Tok::kOpen:
+      if (const NodeId based = TryBase(p); based != kNoNode || p.failed) return based;
       return ParseBrackets(p);
     case Tok::kGroupOpen:
       return ParseGroup(p);

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "verifiers/math/syntax/parser/grammar.h"
+#include "verifiers/math/syntax/rewrite.h"
 
 namespace assay::math {
 namespace {
@@ -14,6 +15,7 @@ int ParseDirection(Parser& p);
 NodeId ParseAdditiveUntilDirection(Parser& p);
 NodeId ParseSumOrLimit(Parser& p, int kind, NodeId low, NodeId high, int direction);
 NodeId ParseIntegral(Parser& p, NodeId low, NodeId high);
+NodeId IndexedBy(Parser& p, NodeId body, const std::string& variable);
 
 }  // namespace
 
@@ -111,7 +113,9 @@ NodeId ParseSumOrLimit(Parser& p, int kind, NodeId low, NodeId high, int directi
   }
   const Op op = kind == 0 ? Op::kSum : Op::kProd;
   if (relation && high != kNoNode && p.tree.Name(low)[0] == kEq) {
-    return p.tree.Add(op, {p.tree.Kid(low, 0), p.tree.Kid(low, 1), high, body});
+    const NodeId variable = p.tree.Kid(low, 0);
+    return p.tree.Add(
+        op, {variable, p.tree.Kid(low, 1), high, IndexedBy(p, body, p.tree.Name(variable))});
   }
   Ids parts = {body};
   if (low != kNoNode) parts.push_back(low);
@@ -119,6 +123,53 @@ NodeId ParseSumOrLimit(Parser& p, int kind, NodeId low, NodeId high, int directi
   const NodeId id = p.Add(Op::kApply, parts);
   p.tree.nodes[id].num = p.tree.Intern(kind == 0 ? "sum" : "prod");
   return id;
+}
+
+// An index such as n-k-1 as a sum of its terms; kNoNode if it is anything else.
+NodeId IndexTerms(Parser& p, std::string_view script) {
+  Ids terms;
+  for (size_t i = 0; i < script.size();) {
+    const bool minus = script[i] == '-';
+    if (script[i] == '-' || script[i] == '+') ++i;
+    size_t j = i;
+    while (j < script.size() && IsDigit(script[j])) ++j;
+    NodeId term = j > i ? p.tree.Number(ToInt(script.substr(i, j - i))) : kNoNode;
+    if (j < script.size() && IsAlpha(script[j])) {
+      const NodeId letter = p.tree.Symbol(script.substr(j++, 1));
+      term = term == kNoNode ? letter : p.tree.Add(Op::kMul, {term, letter});
+    }
+    if (term == kNoNode || (j < script.size() && script[j] != '+' && script[j] != '-'))
+      return kNoNode;
+    terms.push_back(minus ? p.tree.Neg(term) : term);
+    i = j;
+  }
+  return terms.empty() ? kNoNode : terms.size() == 1 ? terms[0] : p.Add(Op::kAdd, terms);
+}
+
+// x_i below a sum over i depends on i: its index becomes an argument, whatever its name.
+NodeId IndexedBy(Parser& p, NodeId body, const std::string& variable) {
+  return CopyWith(&p.tree, body, [&](NodeId at) -> NodeId {
+    if (p.tree[at].op != Op::kSym) return kNoNode;
+    const std::string name = p.tree.Name(at);
+    const size_t bar = name.find('_');
+    if (bar == std::string::npos || bar == 0 || bar + 1 >= name.size() ||
+        name.find(variable, bar + 1) == std::string::npos)
+      return kNoNode;
+    const std::string_view script = std::string_view(name).substr(bar + 1);
+    Ids arguments;
+    if (const NodeId index = IndexTerms(p, script); index != kNoNode) {
+      arguments = {index};
+    } else {  // a_{ij}, a_{i,j}
+      for (const char c : script) {
+        if (c == ',') continue;
+        if (!IsAlpha(c) && !IsDigit(c)) return kNoNode;
+        arguments.push_back(IsDigit(c) ? p.tree.Number(c - '0') : p.tree.Symbol(std::string(1, c)));
+      }
+    }
+    const NodeId id = p.Add(Op::kApply, arguments);
+    p.tree.nodes[id].num = p.tree.Intern(name.substr(0, bar + 1));
+    return id;
+  });
 }
 
 NodeId ParseIntegral(Parser& p, NodeId low, NodeId high) {

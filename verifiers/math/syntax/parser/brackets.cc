@@ -70,6 +70,14 @@ NodeId ParseBrackets(Parser& p) {
     p.Next();
     return p.tree.Add(Op::kNamedSet, {}, 0);
   }
+  if (open == '{' && p.Is(Tok::kBegin)) {
+    // The brace of a system; \right. closes it without a sign.
+    const NodeId system = ParseEnvironment(p);
+    if (p.failed) return kNoNode;
+    if (!p.IsA(Tok::kClose, '}')) return system;
+    p.Next();
+    return p.tree[system].op == Op::kMatrix ? p.tree.Add(Op::kSet, {system}) : system;
+  }
   const int saved_bars = p.bar_level;
   const bool saved_number = p.last_was_number;
   const int saved_builder = p.in_builder;

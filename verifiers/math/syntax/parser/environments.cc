@@ -9,6 +9,7 @@ namespace {
 
 NodeId ParseMatrix(Parser& p, const std::string& name);
 NodeId ParseRows(Parser& p, const std::string& name);
+NodeId ContinueChain(Parser& p, NodeId row);
 
 }  // namespace
 
@@ -34,10 +35,13 @@ NodeId ParseEnvironment(Parser& p) {
 
 namespace {
 
+bool IsRelationNode(Op op) { return op == Op::kRel || op == Op::kCongruent; }
+
 NodeId ParseMatrix(Parser& p, const std::string& name) {
   Ids cells;
   size_t columns = 0;
   size_t rows = 0;
+  bool relations = true;  // a system in an array of one column
   while (!p.failed && !p.Is(Tok::kEndEnv) && !p.AtEnd()) {
     size_t in_row = 0;
     while (!p.failed) {
@@ -48,6 +52,8 @@ NodeId ParseMatrix(Parser& p, const std::string& name) {
       if (!p.Is(Tok::kAmp)) break;
       p.Next();
     }
+    relations = relations && in_row == 1 && IsRelationNode(p.tree[cells.back()].op);
+    while (p.Is(Tok::kComma) || p.Is(Tok::kSemi)) p.Next();
     if (columns != 0 && in_row != columns) return p.Fail();
     columns = in_row;
     ++rows;
@@ -55,6 +61,7 @@ NodeId ParseMatrix(Parser& p, const std::string& name) {
     p.Next();
   }
   if (rows == 0 || rows > 255) return p.Fail();
+  if (relations && name == "array") return rows == 1 ? cells[0] : p.Add(Op::kList, cells);
   const NodeId m = p.Add(Op::kMatrix, cells, static_cast<uint8_t>(rows));
   return name == "vmatrix" ? p.tree.Add(Op::kDet, {m}) : m;
 }
@@ -63,12 +70,19 @@ NodeId ParseMatrix(Parser& p, const std::string& name) {
 NodeId ParseRows(Parser& p, const std::string& name) {
   const bool cases = name == "cases" || name == "dcases" || name == "rcases";
   const bool saved_amp = p.ignore_amp;
+  const bool saved_cases = p.in_cases;
   p.ignore_amp = !cases;
+  p.in_cases = cases;
   Ids rows;
   bool pieces = false;
   while (!p.failed && !p.Is(Tok::kEndEnv) && !p.AtEnd()) {
     Ids items;
-    ParseItems(p, &items);
+    if (!cases && !rows.empty() && p.Is(Tok::kRel)) {
+      rows.back() = ContinueChain(p, rows.back());
+      while (AtSeparator(p)) p.Next();
+    } else {
+      ParseItems(p, &items);
+    }
     if (p.failed) return kNoNode;
     if (p.Is(Tok::kEndEnv) || p.Is(Tok::kRowSep))
       pieces = pieces || (cases && items.size() == 2 && p.tree[items[0]].op != Op::kRel);
@@ -77,6 +91,7 @@ NodeId ParseRows(Parser& p, const std::string& name) {
     p.Next();
   }
   p.ignore_amp = saved_amp;
+  p.in_cases = saved_cases;
   if (p.failed || rows.empty()) return p.Fail();
   if (pieces) {
     const NodeId id = p.Add(Op::kApply, rows);
@@ -84,6 +99,23 @@ NodeId ParseRows(Parser& p, const std::string& name) {
     return id;
   }
   return rows.size() == 1 ? rows[0] : p.Add(Op::kList, rows);
+}
+
+// x &= 1 + 2 \\ &= 3: a row that begins with a relation goes on with the one above.
+NodeId ContinueChain(Parser& p, NodeId row) {
+  Ids operands = {row};
+  std::string ops;
+  if (p.tree[row].op == Op::kRel) {
+    ops = p.tree.Name(row);
+    operands.clear();
+    for (uint32_t k = 0; k < p.tree[row].n; ++k) operands.push_back(p.tree.Kid(row, k));
+  }
+  while (const char op = ParseRelationOp(p)) {
+    operands.push_back(ParseOperand(p));
+    if (p.failed) return kNoNode;
+    ops += op;
+  }
+  return p.failed ? kNoNode : FinishRelation(p, operands, ops);
 }
 
 }  // namespace

@@ -56,6 +56,12 @@ NodeId ParseSeveral(Parser& p) {
   --p.open_groups;
   if (p.failed || !p.Is(closing) || args.empty()) return p.Fail();
   p.Next();
+  if (op == Op::kBinom) {
+    if (args.size() != 2) return p.Fail();
+    const NodeId choice = p.tree.Add(op, {args[0], args[1]});
+    const bool ordered = name == "nPr" || name == "perm";
+    return ordered ? p.tree.Add(Op::kMul, {choice, p.tree.Add(Op::kFact, {args[1]}, 1)}) : choice;
+  }
   if ((op == Op::kFloor || op == Op::kCeil || op == Op::kDet || op == Op::kAbs) && args.size() != 1)
     return p.Fail();
   if (args.size() == 1 && (op == Op::kMax || op == Op::kMin || op == Op::kGcd || op == Op::kLcm) &&

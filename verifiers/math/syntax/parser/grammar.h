@@ -23,6 +23,8 @@ void ParseParts(Parser& p, Ids* items, bool flat);
 // A word that joins items stands at hand.
 bool AtConjunction(const Parser& p);
 bool AtSeparator(const Parser& p);
+// A membership in brackets, which is a condition of its own and no factor.
+bool AtMembership(const Parser& p);
 bool AtListEnd(const Parser& p);
 
 // ---- relations.cc
@@ -78,6 +80,8 @@ bool WordIsFactor(const Parser& p);
 
 // factor := primary (exponent | "!" | "%" | degree | prime)*
 NodeId ParsePower(Parser& p);
+// A percent sign between two operands.
+bool PercentIsMod(const Parser& p);
 // The argument of ^: a group, or one token with its sign.
 NodeId ParseScript(Parser& p, bool chain = true);
 
@@ -91,6 +95,8 @@ NodeId ParsePrimary(Parser& p);
 NodeId ParseNumber(Parser& p);
 // 204_5, 152A_{11}: the value of the numeral; kNoNode if there is no base.
 NodeId TryBase(Parser& p);
+// A number that was read as a decimal one, as a numeral with the base that `base` spells; kNoNode if it is none.
+NodeId BasedAs(Parser& p, NodeId number, std::string_view base);
 // FF_{16}, A3_{12}: a numeral that begins with a letter. One letter alone is a variable with an index.
 bool AtLetterNumeral(const Parser& p);
 // {}_nC_k, ^nC_k and the same with P.

@@ -11,11 +11,18 @@ namespace assay::math {
 namespace {
 
 void SkipCondition(Parser& p);
+bool AtConditionText(const Parser& p);
+bool MergeResidues(Parser& p, Ids* items);
 void MergeAssignments(Parser& p, Ids* items);
 bool IsPlainRelation(const Parser& p, NodeId id, char* op);
 bool IsValueNode(const Node& n);
 
 }  // namespace
+
+bool AtMembership(const Parser& p) {
+  return p.IsA(Tok::kOpen, '(') && p.Ahead(1).kind == Tok::kLetter &&
+         p.Ahead(2).kind == Tok::kRel && p.Ahead(2).aux == kIn;
+}
 
 NodeId ParseTop(Parser& p) {
   std::vector<Ids> parts;
@@ -62,13 +69,23 @@ void ParseItems(Parser& p, Ids* items) {
       (IsDisjunction(NormalizeWords(p.Now().text)) ? disjunction : conjunction) = true;
     }
     if (AtListEnd(p)) break;
-    if (items->size() > 0 && p.Is(Tok::kWord) && IsCondition(NormalizeWords(p.Now().text))) {
+    if (p.in_cases && AtConditionText(p) && !items->empty()) {
+      p.Next();  // x^2, if x > 0
+      continue;
+    }
+    if (items->size() > 0 && AtConditionText(p)) {
       SkipCondition(p);
       break;
     }
     const NodeId item = ParseItem(p);
     if (p.failed) return;
     if (item != kNoNode) items->push_back(item);
+    if (AtMembership(p)) continue;  // x = 7k + 3 (k \in \mathbb{Z})
+    if (AtConditionText(p)) {
+      if (p.in_cases) continue;
+      SkipCondition(p);
+      break;
+    }
     if (!AtSeparator(p)) {
       // Two answers with a wide blank between them and no comma.
       if (p.Now().wide && p.depth <= 1 && !AtListEnd(p) && !p.Is(Tok::kBar)) continue;
@@ -113,13 +130,45 @@ bool AtListEnd(const Parser& p) {
 
 namespace {
 
+// "where k is an integer", "for x > 0". Not: "for even n and 6 for odd n", a value for each of several cases.
 void SkipCondition(Parser& p) {
-  while (!p.AtEnd() && !p.Is(Tok::kSemi)) p.Next();
+  static constexpr std::string_view kCases[] = {"even", "odd", "otherwise", "else", "respectively"};
+  int conditions = 0;
+  while (!p.AtEnd() && !p.Is(Tok::kSemi) && !p.Is(Tok::kEndEnv) && !p.Is(Tok::kRowSep) &&
+         !p.Is(Tok::kClose)) {
+    if (p.Is(Tok::kWord) || p.Is(Tok::kText)) {
+      const std::string words = NormalizeWords(p.Now().text);
+      if (words == "for" || words == "if" || words == "when") ++conditions;
+      for (const std::string_view w : kCases) {
+        if ((" " + words + " ").find(" " + std::string(w) + " ") != std::string::npos)
+          conditions = 2;
+      }
+    }
+    if (conditions > 1) {
+      p.Fail();
+      return;
+    }
+    p.Next();
+  }
+}
+
+// A condition in one text command or as words.
+bool AtConditionText(const Parser& p) {
+  if (!p.Is(Tok::kWord) && !p.Is(Tok::kText)) return false;
+  const std::string words = NormalizeWords(p.Now().text);
+  return IsCondition(words.substr(0, words.find(' ')));
 }
 
 // n = 2, 3, 4 and (x, y) = (5, 8), (8, 5) mean one name and several values; x, y = 1, 2 means names and values.
 void MergeAssignments(Parser& p, Ids* items) {
-  if (items->size() < 2) return;
+  if (items->size() < 2 || MergeResidues(p, items)) return;
+  for (size_t k = 1; k < items->size(); ++k) {  // x \neq 1, 3
+    const NodeId before = (*items)[k - 1];
+    char sign = 0;
+    if (IsValueNode(p.tree[(*items)[k]]) && IsPlainRelation(p, before, &sign) && sign == kNe)
+      (*items)[k] =
+          p.tree.Named(Op::kRel, std::string(1, kNe), {p.tree.Kid(before, 0), (*items)[k]});
+  }
   char op = 0;
   size_t relations = 0;
   size_t first = 0;
@@ -158,7 +207,29 @@ bool IsPlainRelation(const Parser& p, NodeId id, char* op) {
   const Node& n = p.tree[id];
   if (n.op != Op::kRel || n.n != 2) return false;
   *op = p.tree.Name(id)[0];
-  return *op == kEq || *op == kIn;
+  return *op == kEq || *op == kIn || *op == kNe;
+}
+
+// x \equiv 1, 4 \pmod 5: the modulus at the end is that of all.
+bool MergeResidues(Parser& p, Ids* items) {
+  const NodeId first = items->front();
+  const NodeId last = items->back();
+  if (p.tree[first].op != Op::kRel || p.tree[first].n != 2 || p.tree.Name(first)[0] != kEquiv ||
+      p.tree[last].op != Op::kCongruent || p.tree[p.tree.Kid(last, 0)].op != Op::kSym ||
+      p.tree.Name(p.tree.Kid(last, 0)) != "_")
+    return false;
+  for (size_t k = 1; k + 1 < items->size(); ++k) {
+    if (!IsValueNode(p.tree[(*items)[k]])) return false;
+  }
+  const NodeId name = p.tree.Kid(first, 0);
+  const NodeId modulus = p.tree.Kid(last, 2);
+  for (size_t k = 0; k < items->size(); ++k) {
+    const NodeId residue = k == 0                   ? p.tree.Kid(first, 1)
+                           : k + 1 == items->size() ? p.tree.Kid(last, 1)
+                                                    : (*items)[k];
+    (*items)[k] = p.tree.Add(Op::kCongruent, {name, residue, modulus});
+  }
+  return true;
 }
 
 bool IsValueNode(const Node& n) {

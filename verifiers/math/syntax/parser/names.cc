@@ -3,6 +3,8 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "verifiers/math/syntax/parser/grammar.h"
 #include "verifiers/math/syntax/words.h"
@@ -16,6 +18,55 @@ bool PowerBeforeSubscript(const Parser& p);
 bool IsApplication(const Parser& p, const std::string& name);
 bool ConjugateAhead(const Parser& p);
 NodeId ParseStyledArgument(Parser& p);
+NodeId TryChoiceScripts(Parser& p, const std::string& name, NodeId* exponent);
+
+// x_iy: TeX takes one letter. Words such as x_max are an index as a whole.
+bool SplitsIndex(const Parser& p) {
+  static constexpr std::string_view kWords[] = {"max", "min", "eff", "tot", "avg", "rms", "net",
+                                                "out", "in",  "ext", "int", "sys", "env", "res"};
+  const std::string_view word = p.Now().text;
+  return p.Is(Tok::kWord) && !p.in_word && word.size() <= 3 && !IsHigh(word[0]) &&
+         std::find(std::begin(kWords), std::end(kWords), word) == std::end(kWords);
+}
+
+// n-1-k as n-k-1: the terms of an index in one order, letters before numbers. Anything else stays as it is.
+std::string SortedIndex(const std::string& raw) {
+  std::vector<std::pair<std::string, char>> terms;
+  int64_t number = 0;
+  char sign = '+';
+  for (size_t i = 0; i < raw.size();) {
+    size_t j = i;
+    while (j < raw.size() && (IsAlpha(raw[j]) || IsDigit(raw[j]))) ++j;
+    if (j == i) {
+      if ((raw[i] != '+' && raw[i] != '-') ||
+          (i > 0 && !IsAlpha(raw[i - 1]) && !IsDigit(raw[i - 1])))
+        return raw;
+      sign = raw[i++];
+      continue;
+    }
+    const std::string term = raw.substr(i, j - i);
+    if (IsDigit(term[0]) && std::all_of(term.begin(), term.end(), IsDigit)) {
+      if (term.size() > 9 || (i == 0 && j == raw.size())) return raw;
+      number += sign == '-' ? -ToInt(term) : ToInt(term);
+    } else {
+      terms.emplace_back(term, sign);
+    }
+    i = j;
+    sign = '+';
+  }
+  if (terms.empty() || raw.back() == '+' || raw.back() == '-') return raw;
+  // A positive term first, as it is written most often.
+  std::sort(terms.begin(), terms.end(), [](const auto& x, const auto& y) {
+    return x.second != y.second ? x.second < y.second : x.first < y.first;
+  });
+  std::string out;
+  for (const auto& [term, s] : terms) {
+    if (!out.empty() || s == '-') out += s;
+    out += term;
+  }
+  if (number != 0) out += (number > 0 ? "+" : "") + std::to_string(number);
+  return out;
+}
 
 }  // namespace
 
@@ -51,6 +102,10 @@ bool AtDiff(const Parser& p) {
 std::string RawScript(Parser& p) {
   std::string raw;
   if (!p.Is(Tok::kGroupOpen)) {
+    if (SplitsIndex(p)) {
+      p.index_ambiguous = true;
+      if (!p.word_index) p.EnterWord();
+    }
     raw = Spell(p.Now());
     if (raw.empty()) p.Fail();
     p.Next();
@@ -63,7 +118,7 @@ std::string RawScript(Parser& p) {
     } else if (p.Is(Tok::kGroupClose)) {
       if (--level == 0) {
         p.Next();
-        return raw;
+        return SortedIndex(raw);
       }
     } else {
       raw += Spell(p.Now());
@@ -178,6 +233,8 @@ NodeId FinishLetter(Parser& p, std::string name, bool greek) {
     if (p.failed) return kNoNode;
     if (!script.empty()) name += "_" + script;
   }
+  if (const NodeId choice = TryChoiceScripts(p, name, &exponent); choice != kNoNode || p.failed)
+    return choice;
   NodeId id;
   if (name == "e" && !greek) {
     id = p.tree.Const(ConstId::kE);
@@ -188,6 +245,35 @@ NodeId FinishLetter(Parser& p, std::string name, bool greek) {
   }
   if (p.failed) return kNoNode;
   return exponent == kNoNode ? id : p.tree.Add(Op::kPow, {id, exponent});
+}
+
+// C_{10}^3 and A_5^2 (also P): numbers of choices and arrangements where both scripts are numbers, and C_n^3 as another reading.
+// `exponent`: read already where it stood in front.
+NodeId TryChoiceScripts(Parser& p, const std::string& name, NodeId* exponent) {
+  const bool named =
+      name.size() > 2 && name[1] == '_' && (name[0] == 'C' || name[0] == 'A' || name[0] == 'P');
+  if (!named || (*exponent == kNoNode && !p.Is(Tok::kCaret))) return kNoNode;
+  const std::string lower = name.substr(2);
+  const bool digits = lower.size() < 9 && std::all_of(lower.begin(), lower.end(), IsDigit);
+  const bool letter = name[0] == 'C' && lower.size() == 1 && IsAlpha(lower[0]);
+  if (!digits && !letter) return kNoNode;
+  if (*exponent == kNoNode) {
+    p.Next();
+    *exponent = ParseScript(p);
+    if (p.failed) return kNoNode;
+  }
+  const Node& k = p.tree[*exponent];
+  const bool whole = k.op == Op::kNum && k.den == 1 && k.num >= 0;
+  if (digits && (!whole || k.num > ToInt(lower))) return kNoNode;
+  if (letter) {
+    if (!whole && k.op != Op::kSym) return kNoNode;
+    p.choice_ambiguous = true;
+    if (!p.choice_scripts) return kNoNode;
+  }
+  const NodeId n = digits ? p.tree.Number(ToInt(lower)) : p.tree.Symbol(lower);
+  const NodeId choice = p.tree.Add(Op::kBinom, {n, *exponent});
+  return name[0] == 'C' ? choice
+                        : p.tree.Add(Op::kMul, {choice, p.tree.Add(Op::kFact, {*exponent}, 1)});
 }
 
 // x^2_1: is there an underscore behind the exponent?

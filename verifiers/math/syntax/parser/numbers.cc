@@ -10,6 +10,8 @@
 namespace assay::math {
 namespace {
 
+NodeId TryLetterChoice(Parser& p, NodeId n);
+void MarkDecimal(Parser& p, NodeId number, std::string_view text);
 NodeId TryMixed(Parser& p, NodeId whole);
 bool DigitsArgument(Parser& p, int64_t* value);
 NodeId MixedNode(Parser& p, NodeId whole, int64_t num, int64_t den);
@@ -25,7 +27,8 @@ NodeId ParseNumber(Parser& p) {
   p.Next();
   const NodeId n = LiteralNode(p, token.text);
   if (p.failed) return kNoNode;
-  if (token.aux != 0) p.tree.nodes[n].flags |= kDecimal;
+  if (const NodeId choice = TryLetterChoice(p, n); choice != kNoNode) return choice;
+  if (token.aux != 0) MarkDecimal(p, n, token.text);
   if (p.plain) {
     if (const NodeId quantity = TryLetterUnit(p, n); quantity != kNoNode) return quantity;
   } else if (const auto [unit, count] = LetterUnitAhead(p); count != 0) {
@@ -39,29 +42,49 @@ NodeId ParseNumber(Parser& p) {
 }
 
 NodeId TryBase(Parser& p) {
-  size_t i = p.at;
+  const bool framed = p.Is(Tok::kOpen);
+  const size_t begin = p.at + (framed ? 1 : 0);
+  size_t i = begin;
   std::string digits;
-  while (i < p.at + 32 && (i == p.at || !p.tokens[i].space) &&
+  while (i < begin + 32 && (i == begin || !p.tokens[i].space) &&
          (p.tokens[i].kind == Tok::kNumber ||
           ((p.tokens[i].kind == Tok::kLetter || p.tokens[i].kind == Tok::kWord) &&
            IsUpper(p.tokens[i].text[0])))) {
     digits += p.tokens[i].text;
     ++i;
   }
-  if (p.tokens[i].kind != Tok::kUnder || p.in_word) return kNoNode;
+  if (framed && (digits.empty() || p.tokens[i++].kind != Tok::kClose)) return kNoNode;
+  if (i >= p.tokens.size() || p.tokens[i].kind != Tok::kUnder || p.in_word) return kNoNode;
   const bool group = p.tokens[i + 1].kind == Tok::kGroupOpen;
-  const size_t at = std::min(i + 1 + (group ? 1 : 0), p.tokens.size() - 1);
+  // 1010_{(2)}
+  const bool bracket = group && p.tokens[i + 2].kind == Tok::kOpen;
+  const size_t at = std::min(i + 1 + (group ? 1 : 0) + (bracket ? 1 : 0), p.tokens.size() - 1);
   int64_t base = 0;
   if (p.tokens[at].kind == Tok::kNumber && !p.tokens[at].aux && p.tokens[at].text.size() <= 2)
     base = ToInt(p.tokens[at].text);
   if (p.tokens[at].kind == Tok::kText || p.tokens[at].kind == Tok::kWord)
     base = NumberWord(NormalizeWords(p.tokens[at].text)).value_or(0);
-  if (base < 2 || base > 36 || (group && p.tokens[at + 1].kind != Tok::kGroupClose))
+  if (framed && base == 0) return kNoNode;
+  const size_t close = at + (bracket ? 2 : 1);
+  if (base < 2 || base > 36 || (bracket && p.tokens[at + 1].kind != Tok::kClose) ||
+      (group && (close >= p.tokens.size() || p.tokens[close].kind != Tok::kGroupClose)))
     return p.Fail();
   const NodeId n = BaseValue(p, digits, base);
   if (p.failed) return kNoNode;
-  p.at = std::min(at + (group ? 2 : 1), p.tokens.size() - 1);
+  p.at = std::min((group ? close : at) + 1, p.tokens.size() - 1);
   return n;
+}
+
+NodeId BasedAs(Parser& p, NodeId number, std::string_view base) {
+  const Node& n = p.tree[number];
+  const int64_t value = ToInt(base);
+  if (n.op != Op::kNum || n.den != 1 || base.size() > 2 || value < 2 || value > 36) return kNoNode;
+  const std::string digits = std::to_string(n.num);
+  for (const char c : digits) {
+    if (c - '0' >= value) return kNoNode;
+  }
+  const NodeId id = BaseValue(p, digits, value);
+  return p.failed ? kNoNode : p.tree.Named(Op::kBased, digits + "_" + std::string(base), {id});
 }
 
 bool AtLetterNumeral(const Parser& p) {
@@ -162,6 +185,36 @@ int64_t ToInt(std::string_view s) {
 
 namespace {
 
+// 10C3 and 5P2 as calculators print them.
+NodeId TryLetterChoice(Parser& p, NodeId n) {
+  if (!p.Is(Tok::kLetter) || p.in_word || p.Now().space ||
+      (p.Now().text != "C" && p.Now().text != "P"))
+    return kNoNode;
+  const Token& lower = p.Ahead(1);
+  if (lower.kind != Tok::kNumber || lower.space || lower.aux != 0 || lower.text.size() > 9 ||
+      p.tree[n].op != Op::kNum || p.tree[n].num < ToInt(lower.text))
+    return kNoNode;
+  const bool ordered = p.Now().text == "P";
+  const NodeId k = p.tree.Number(ToInt(lower.text));
+  p.Next();
+  p.Next();
+  const NodeId choice = p.tree.Add(Op::kBinom, {n, k});
+  return ordered ? p.tree.Add(Op::kMul, {choice, p.tree.Add(Op::kFact, {k}, 1)}) : choice;
+}
+
+// Notes how many digits are shown behind the point: 1.50e-3 shows five.
+void MarkDecimal(Parser& p, NodeId number, std::string_view text) {
+  Node& n = p.tree.nodes[number];
+  n.flags |= kDecimal;
+  const size_t point = text.find('.');
+  const size_t e = std::min(text.find('e'), text.size());
+  if ((n.op != Op::kNum && n.op != Op::kBig) || text.find('(') != std::string_view::npos) return;
+  int64_t places = point < e ? static_cast<int64_t>(e - point) - 1 : 0;
+  if (e + 1 < text.size())
+    places += text[e + 1] == '-' ? ToInt(text.substr(e + 2)) : -ToInt(text.substr(e + 1));
+  n.aux = static_cast<uint8_t>(std::clamp<int64_t>(places, 0, 255));
+}
+
 // 3\frac12, 3 1/2: whole part and proper fraction.
 NodeId TryMixed(Parser& p, NodeId whole) {
   if (p.tree[whole].op != Op::kNum) return whole;
@@ -221,6 +274,7 @@ NodeId MixedNode(Parser& p, NodeId whole, int64_t num, int64_t den) {
 }
 
 NodeId BaseValue(Parser& p, const std::string& digits, int64_t base) {
+  if (digits.empty()) return p.Fail();
   __int128 value = 0;
   __int128 scale = 1;
   bool point = false;
@@ -238,8 +292,8 @@ NodeId BaseValue(Parser& p, const std::string& digits, int64_t base) {
     if (value > kMax || scale > kMax) return p.Fail();
   }
   const NodeId n = p.tree.Number(static_cast<int64_t>(value), static_cast<int64_t>(scale));
-  p.tree.nodes[n].flags |= kBaseForm;
-  return n;
+  const size_t zeros = std::min(digits.find_first_not_of('0'), digits.size() - 1);
+  return p.tree.Named(Op::kBased, digits.substr(zeros) + "_" + std::to_string(base), {n});
 }
 
 // m.(r) = (mr - m) / (10^k (10^r - 1)).

@@ -37,6 +37,9 @@ ParserResult ParseTokens(const Lexed& lexed, Grammar grammar, Ambiguous choice, 
   SkipPunctuation(p);
   result.slash_ambiguous = p.slash_ambiguous;
   result.unit_ambiguous = p.unit_ambiguous;
+  result.mixed_ambiguous = p.mixed_ambiguous;
+  result.choice_ambiguous = p.choice_ambiguous;
+  result.index_ambiguous = p.index_ambiguous;
   if (p.over_limit) {
     result.error = ParseError::kLimit;
   } else if (p.failed || root == kNoNode || !p.AtEnd()) {

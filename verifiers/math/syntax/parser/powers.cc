@@ -10,6 +10,7 @@ namespace {
 constexpr int kMaxPostfix = 16;  // signs behind one factor
 
 NodeId ParsePostfix(Parser& p, NodeId base);
+NodeId Indexed(Parser& p, NodeId base);
 NodeId RealPart(Parser& p, NodeId base);
 NodeId DegreeNode(Parser& p, NodeId base, uint8_t aux);
 NodeId PrimeName(Parser& p, NodeId base);
@@ -74,6 +75,14 @@ NodeId ParseScript(Parser& p, bool chain) {
   return x;
 }
 
+// 7 % 3 as programs write it: a percentage is never followed by a number.
+bool PercentIsMod(const Parser& p) {
+  if (!p.Is(Tok::kPercent) || p.in_word) return false;
+  const Token& next = p.Ahead(1);
+  const bool operand = next.kind == Tok::kLetter || next.kind == Tok::kOpen;
+  return next.kind == Tok::kNumber || (operand && p.Now().space && next.space);
+}
+
 namespace {
 
 NodeId ParsePostfix(Parser& p, NodeId base) {
@@ -81,9 +90,14 @@ NodeId ParsePostfix(Parser& p, NodeId base) {
     if (guard > kMaxPostfix) return p.Fail();
     switch (p.Now().kind) {
       case Tok::kUnder:
-        if (p.tree[base].op != Op::kNamedSet) return base;
-        p.Next();
-        base = RealPart(p, base);
+        if (p.tree[base].op == Op::kNamedSet) {
+          p.Next();
+          base = RealPart(p, base);
+        } else if (const NodeId indexed = Indexed(p, base); indexed != kNoNode) {
+          base = indexed;
+        } else {
+          return base;
+        }
         break;
       case Tok::kCaret: {
         p.Next();
@@ -129,6 +143,7 @@ NodeId ParsePostfix(Parser& p, NodeId base) {
         break;
       }
       case Tok::kPercent:
+        if (PercentIsMod(p)) return base;
         p.Next();
         base = p.tree.Add(Op::kPercent, {base});
         break;
@@ -144,6 +159,15 @@ NodeId ParsePostfix(Parser& p, NodeId base) {
     }
   }
   return p.failed ? kNoNode : base;
+}
+
+// {\rho}_1 and {g}_{k}: a name in braces of its own with an index.
+NodeId Indexed(Parser& p, NodeId base) {
+  const Node& n = p.tree[base];
+  if (n.op != Op::kSym || (n.flags & kGrouped) == 0) return kNoNode;
+  p.Next();
+  const std::string script = RawScript(p);
+  return p.failed ? kNoNode : p.tree.Symbol(p.tree.Name(base) + "_" + script);
 }
 
 // R^+, R_{>0}, R^*, R_{\ge 0}: the part of the real line that the sign behind R means.

@@ -9,6 +9,8 @@ namespace assay::math {
 namespace {
 
 NodeId ParseLeadingRelation(Parser& p);
+size_t HeadEnd(const Parser& p, bool* commas_only);
+NodeId ParseHead(Parser& p, size_t end, bool commas_only);
 NodeId ParseModulus(Parser& p);
 NodeId ParseSetTerm(Parser& p);
 NodeId ParseRatio(Parser& p, NodeId first);
@@ -19,10 +21,14 @@ NodeId ParseItem(Parser& p) {
   const Deeper deeper(p);
   if (p.Dead()) return kNoNode;
   if (!SkipLeadIn(p)) return p.Fail();
-  if (const NodeId words = TryWords(p); words != kNoNode || p.failed) return words;
+  bool commas_only = false;
+  const size_t head = HeadEnd(p, &commas_only);
+  if (head == 0) {
+    if (const NodeId words = TryWords(p); words != kNoNode || p.failed) return words;
+  }
   if (AtListEnd(p) || AtSeparator(p)) return kNoNode;
   if (p.Is(Tok::kRel)) return ParseLeadingRelation(p);
-  NodeId left = ParseOperand(p);
+  NodeId left = head != 0 ? ParseHead(p, head, commas_only) : ParseOperand(p);
   if (p.failed) return kNoNode;
   Ids operands = {left};
   std::string ops;
@@ -123,6 +129,60 @@ NodeId ParseLeadingRelation(Parser& p) {
   return FinishRelation(p, {blank, right}, std::string(1, op));
 }
 
+// P(A|B) = .., Var(X) = .., u(x, t) = .., \dim V = ..: what stands left of the first sign only names what is asked for. The token
+// behind it, or 0 if no such head stands here. `commas_only`: a letter with arguments, as other functions are written.
+size_t HeadEnd(const Parser& p, bool* commas_only) {
+  constexpr size_t kMost = 40;
+  if (p.in_word || p.depth > 2) return 0;
+  const auto kind = [&p](size_t i) { return p.tokens[std::min(i, p.tokens.size() - 1)].kind; };
+  const auto is_rel = [&p](size_t i) {
+    const Token& t = p.tokens[std::min(i, p.tokens.size() - 1)];
+    return t.kind == Tok::kRel && (t.aux == kEq || t.aux == kApprox);
+  };
+  const Tok first = p.Now().kind;
+  const bool letter = first == Tok::kLetter || first == Tok::kGreek;
+  const bool word = (first == Tok::kWord && !IsHigh(p.Now().text[0])) || first == Tok::kText ||
+                    (first == Tok::kUnknown && !p.Now().text.empty());
+  if (!letter && !word) return 0;
+  size_t i = p.at + 1;
+  // \dim V, \deg f
+  if (first == Tok::kUnknown && kind(i) == Tok::kLetter && is_rel(i + 1)) return i + 1;
+  if (kind(i) != Tok::kOpen) return 0;
+  int level = 0;
+  bool comma = false;
+  bool sign = word;
+  for (const size_t end = i + kMost; i < end; ++i) {
+    const Tok k = kind(i);
+    if (k == Tok::kEnd) return 0;
+    if (k == Tok::kOpen) ++level;
+    if (k == Tok::kClose && --level == 0) break;
+    comma = comma || (level == 1 && k == Tok::kComma);
+    sign = sign || (level == 1 && (k == Tok::kBar || k == Tok::kRel || k == Tok::kSetOp ||
+                                   k == Tok::kText || k == Tok::kColon));
+  }
+  *commas_only = comma && !sign;
+  return (comma || sign) && kind(i) == Tok::kClose && is_rel(i + 1) ? i + 1 : 0;
+}
+
+// The head as a name.
+NodeId ParseHead(Parser& p, size_t end, bool commas_only) {
+  std::string name;
+  if (commas_only) {
+    name = Spell(p.Now());
+    p.Next();
+    p.Next();
+    Ids arguments;
+    ParseItems(p, &arguments);
+    if (p.failed || !p.Is(Tok::kClose) || p.at + 1 != end) return p.Fail();
+    p.Next();
+    const NodeId id = p.Add(Op::kApply, arguments);
+    p.tree.nodes[id].num = p.tree.Intern(name);
+    return id;
+  }
+  for (; p.at < end; p.Next()) name += Spell(p.Now());
+  return p.tree.Symbol(name);
+}
+
 // (mod m) or \pmod{m} behind a congruence.
 NodeId ParseModulus(Parser& p) {
   if (p.Is(Tok::kPmod)) {
@@ -145,9 +205,13 @@ NodeId ParseModulus(Parser& p) {
 }
 
 NodeId ParseSetTerm(Parser& p) {
+  // 07:30 is a time of the twenty-four-hour clock.
+  const bool zero_hour = p.Is(Tok::kNumber) && p.Now().text.size() == 2 && p.Now().text[0] == '0';
   NodeId first = ParseAdditive(p);
   if (p.failed) return kNoNode;
   if (p.Is(Tok::kColon) && p.in_builder == 0) first = ParseRatio(p, first);
+  if (zero_hour && !p.failed && p.tree[first].op == Op::kRatio && p.tree[first].aux != 0)
+    p.tree.nodes[first].aux = kDayHours;
   if (p.failed) return kNoNode;
   if ((p.Is(Tok::kWord) || p.Is(Tok::kText)) && p.Now().text == "to" &&
       p.Ahead(1).kind == Tok::kNumber && IsItemEnd(p.Ahead(2))) {

@@ -23,6 +23,9 @@ struct Parser {
         loose_braces(lexed.had_dollar || grammar == Grammar::kLatex),
         slash_left(choice == Ambiguous::kSlashLeft),
         letter_units(choice == Ambiguous::kLetterUnits),
+        mixed_and(choice == Ambiguous::kMixedAnd),
+        choice_scripts(choice == Ambiguous::kChoiceScripts),
+        word_index(choice == Ambiguous::kWordIndex),
         plain(grammar == Grammar::kPlain),
         tree(*out) {}
 
@@ -85,6 +88,9 @@ struct Parser {
   const bool loose_braces;      // braces may be TeX's and need not mean a set
   const bool slash_left;
   const bool letter_units;
+  const bool mixed_and;
+  const bool choice_scripts;
+  const bool word_index;
   const bool plain;
   Tree& tree;
   std::vector<int> bars_after;  // for every bar: how many more follow in the same bracket
@@ -98,10 +104,14 @@ struct Parser {
   bool over_limit = false;
   bool slash_ambiguous = false;
   bool unit_ambiguous = false;
+  bool mixed_ambiguous = false;
+  bool choice_ambiguous = false;
+  bool index_ambiguous = false;
 
   std::string_view pending_digits;  // left over by a TeX argument
   bool last_was_number = false;
   bool ignore_amp = false;
+  bool in_cases = false;        // "if" and its like part a value from its condition
   Joint joint = Joint::kComma;  // of the items that were read last
   int bar_level = 0;            // open bars
   int norm_level = 0;

@@ -10,6 +10,8 @@ NodeId Quotient(Parser& p, const Ids& above, const Ids& below);
 bool MixedNumberAhead(const Parser& p);
 bool BarOpens(const Parser& p);
 
+bool IsSetNode(Op op) { return op == Op::kNamedSet || op == Op::kSet || op == Op::kInterval; }
+
 }  // namespace
 
 NodeId ParseAdditive(Parser& p) {
@@ -39,6 +41,10 @@ NodeId ParseAdditive(Parser& p) {
   }
   if (terms.empty()) return p.Fail();
   if (terms.size() == 1) return terms[0];
+  // R - {2}
+  if (terms.size() == 2 && p.tree[terms[1]].op == Op::kNeg && IsSetNode(p.tree[terms[0]].op) &&
+      IsSetNode(p.tree[p.tree.Kid(terms[1], 0)].op))
+    return p.tree.Add(Op::kMinus, {terms[0], p.tree.Kid(terms[1], 0)});
   return p.Add(Op::kAdd, terms);
 }
 
@@ -48,7 +54,7 @@ NodeId ParseTerm(Parser& p, bool negate) {
   int mods = 0;
   above.push_back(ParseJuxtaposed(p, false));
   if (p.failed) return kNoNode;
-  if (negate && (p.Is(Tok::kMod) || p.Is(Tok::kSlash) || p.Is(Tok::kStar))) {
+  if (negate && (p.Is(Tok::kMod) || PercentIsMod(p) || p.Is(Tok::kSlash) || p.Is(Tok::kStar))) {
     // -7 mod 3 is (-7) mod 3.
     above[0] = p.tree.Neg(above[0]);
     negate = false;
@@ -62,7 +68,7 @@ NodeId ParseTerm(Parser& p, bool negate) {
       p.Next();
       below.push_back(ParseJuxtaposed(p, true));
       if (!p.failed && p.slash_left && StartsFactor(p)) above.push_back(ParseJuxtaposed(p, false));
-    } else if (p.Is(Tok::kMod) && ++mods <= 16) {
+    } else if ((p.Is(Tok::kMod) || PercentIsMod(p)) && ++mods <= 16) {
       p.Next();
       const NodeId right = ParseJuxtaposed(p, false);
       if (p.failed) return kNoNode;
@@ -142,7 +148,8 @@ bool StartsFactor(const Parser& p) {
     case Tok::kBarOpen:
     case Tok::kNumber:
     case Tok::kIgnored:
-      return !(t.kind == Tok::kOpen && p.Ahead(1).kind == Tok::kMod) && !AtDottedHalfDay(p);
+      if (t.kind == Tok::kOpen && (p.Ahead(1).kind == Tok::kMod || AtMembership(p))) return false;
+      return !AtDottedHalfDay(p);
     case Tok::kNormBar:
       return p.norm_level == 0;
     case Tok::kUnknown:

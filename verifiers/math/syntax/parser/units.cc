@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "core/text.h"
 #include "verifiers/math/syntax/parser/grammar.h"
 #include "verifiers/math/syntax/words.h"
 
@@ -11,9 +12,11 @@ namespace assay::math {
 namespace {
 
 int HalfDay(Parser& p);
+bool IsNumeric(const Parser& p, NodeId id);
+NodeId TryMixedWords(Parser& p, NodeId whole);
+NodeId TryOperatorWords(Parser& p, NodeId value);
 NodeId TrailingWords(Parser& p, NodeId value);
 NodeId TryCompound(Parser& p, NodeId value, const std::string& raw);
-const char* MoneyName(char sign);
 
 }  // namespace
 
@@ -30,15 +33,27 @@ NodeId Trailing(Parser& p, NodeId value) {
     return p.Add(Op::kTime, parts, static_cast<uint8_t>(half));
   }
   if (p.Is(Tok::kMoney) && (IsItemEnd(p.Ahead(1)) || p.Ahead(1).kind == Tok::kRel)) {
-    const char* unit = MoneyName(static_cast<char>(p.Now().aux));
+    const char* unit = CurrencyUnit(p.Now().aux);
     p.Next();
     return p.tree.Named(Op::kQuantity, unit, {value}, 1);
   }
   if (!p.Is(Tok::kText) && !p.Is(Tok::kWord)) return value;
+  if (AtConjunction(p) && IsNumeric(p, value)) {
+    if (const NodeId mixed = TryMixedWords(p, value); mixed != kNoNode) return Trailing(p, mixed);
+  }
+  if (IsNumeric(p, value)) {
+    if (const NodeId more = TryOperatorWords(p, value); more != kNoNode || p.failed)
+      return p.failed ? kNoNode : Trailing(p, more);
+  }
   if (AtConjunction(p) || (p.Is(Tok::kWord) && (IsEqualsWord(p.Now().text) ||
                                                 (p.Now().text == "in" && !IsItemEnd(p.Ahead(1))) ||
                                                 IsCondition(NormalizeWords(p.Now().text))))) {
     return value;
+  }
+  if (p.Is(Tok::kText)) {  // \text{ for any integer } k
+    const std::string words = NormalizeWords(p.Now().text);
+    if (words.find(' ') != std::string::npos && IsCondition(words.substr(0, words.find(' '))))
+      return value;
   }
   return TrailingWords(p, value);
 }
@@ -51,12 +66,13 @@ bool AtDottedHalfDay(const Parser& p) {
 }
 
 NodeId ParseMoney(Parser& p) {
-  const char sign = static_cast<char>(p.Now().aux);
+  const uint8_t currency = p.Now().aux;
   p.Next();
+  if (p.Is(Tok::kMoney)) p.Next();  // \text{US}\$
   if (AtListEnd(p) || AtSeparator(p)) return p.Fail();
   const NodeId value = ParsePower(p);
   if (p.failed) return kNoNode;
-  return p.tree.Named(Op::kQuantity, MoneyName(sign), {value}, 1);
+  return p.tree.Named(Op::kQuantity, CurrencyUnit(currency), {value}, 1);
 }
 
 std::pair<std::string, size_t> LetterUnitAhead(const Parser& p) {
@@ -131,6 +147,111 @@ int HalfDay(Parser& p) {
     return half;
   }
   return 0;
+}
+
+bool IsNumeric(const Parser& p, NodeId id) {
+  const Op op = p.tree[id].op;
+  return op == Op::kNum || op == Op::kBig;
+}
+
+// The word k tokens ahead in normal form; empty if there is none. `a` alone is a letter to the lexer.
+std::string WordAt(const Parser& p, size_t k) {
+  const Token& t = p.Ahead(k);
+  const bool word = t.kind == Tok::kWord || t.kind == Tok::kText || t.kind == Tok::kLetter;
+  return word ? NormalizeWords(t.text) : "";
+}
+
+void Skip(Parser& p, size_t count) {
+  for (; count > 0; --count) p.Next();
+}
+
+// "3 and a half", "3 and two thirds", and, where that was asked for, "3 and 1/4": whole number and fraction are one number.
+NodeId TryMixedWords(Parser& p, NodeId whole) {
+  if (p.tree[whole].op != Op::kNum || p.tree[whole].den != 1 || WordAt(p, 0) != "and")
+    return kNoNode;
+  std::string phrase;
+  for (size_t k = 1; k <= 4 && !WordAt(p, k).empty(); ++k) {
+    phrase += (phrase.empty() ? "" : " ") + WordAt(p, k);
+    const bool bare = k == 1 && PartWord(phrase) == 2;  // 3 and half
+    const auto part =
+        ReadNumberPhrase(k > 1 && StartsWith(phrase, "a ") ? "one" + phrase.substr(1) : phrase);
+    if (!part || part->den == 1 || part->num >= part->den || (k == 1 && !bare)) continue;
+    Skip(p, k + 1);
+    return p.tree.Add(Op::kAdd, {whole, p.tree.Number(part->num, part->den)});
+  }
+  const bool slash = p.Ahead(1).kind == Tok::kNumber && p.Ahead(2).kind == Tok::kSlash &&
+                     p.Ahead(3).kind == Tok::kNumber && p.Ahead(1).aux == 0 && p.Ahead(3).aux == 0;
+  const bool frac = p.Ahead(1).kind == Tok::kFrac;
+  if (!slash && !frac) return kNoNode;
+  p.mixed_ambiguous = true;
+  if (!p.mixed_and) return kNoNode;
+  p.Next();
+  const NodeId part = ParseTerm(p);
+  return p.failed ? kNoNode : p.tree.Add(Op::kAdd, {whole, part});
+}
+
+// "to the power (of) 8", "to the 8th (power)": how many tokens stand before the exponent; 0: something else.
+size_t PowerWords(const Parser& p) {
+  size_t k = WordAt(p, 0) == "raised" ? 1 : 0;
+  if (WordAt(p, k) != "to") return 0;
+  ++k;
+  if (WordAt(p, k) == "the") ++k;
+  if (WordAt(p, k) == "power") {
+    ++k;
+    if (WordAt(p, k) == "of") ++k;
+    return p.Ahead(k).kind == Tok::kNumber ? k : 0;
+  }
+  const std::string ending = WordAt(p, k + 1);
+  const bool ordinal = ending == "th" || ending == "nd" || ending == "rd" || ending == "st";
+  return p.Ahead(k).kind == Tok::kNumber && ordinal ? k : 0;
+}
+
+// What makes another number of a number: "3 quarters", "3 squared", "3 to the power 8", "3 divided by 4". Words that begin
+// so and do not end so make the text unreadable, as 3 alone is not what it says.
+NodeId TryOperatorWords(Parser& p, NodeId value) {
+  const std::string first = WordAt(p, 0);
+  if (const int64_t part = PartWord(first); part != 0 && p.tree[value].den == 1) {
+    p.Next();
+    return p.tree.Add(Op::kDiv, {value, p.tree.Number(part)});
+  }
+  if (first == "squared" || first == "cubed") {
+    p.Next();
+    return p.tree.Add(Op::kPow, {value, p.tree.Number(first == "squared" ? 2 : 3)});
+  }
+  if (first == "factorial") {
+    p.Next();
+    return p.tree.Add(Op::kFact, {value}, 1);
+  }
+  if (first == "base" || (first == "in" && WordAt(p, 1) == "base")) {
+    const size_t k = first == "in" ? 2 : 1;
+    const NodeId based =
+        p.Ahead(k).kind == Tok::kNumber ? BasedAs(p, value, p.Ahead(k).text) : kNoNode;
+    if (based == kNoNode) return p.Fail();
+    Skip(p, k + 1);
+    return based;
+  }
+  Op op = Op::kNum;
+  size_t k = 0;
+  if ((k = PowerWords(p)) != 0) op = Op::kPow;
+  if ((first == "divided" && WordAt(p, 1) == "by") || (first == "out" && WordAt(p, 1) == "of"))
+    op = Op::kDiv, k = 2;
+  if (first == "over") op = Op::kDiv, k = 1;
+  if (first == "multiplied" && WordAt(p, 1) == "by") op = Op::kMul, k = 2;
+  if (first == "choose") op = Op::kBinom, k = 1;
+  const bool goes_on = op != Op::kNum || first == "raised" || first == "point" ||
+                       (first == "to" && (WordAt(p, 1) == "the" || WordAt(p, 1) == "power"));
+  if (!goes_on) return kNoNode;
+  if (op == Op::kNum || p.Ahead(k).kind != Tok::kNumber) return p.Fail();
+  Skip(p, k);
+  const NodeId other = LiteralNode(p, p.Now().text);
+  if (p.failed) return kNoNode;
+  p.Next();
+  if (op == Op::kPow) {
+    const std::string ending = WordAt(p, 0);
+    if (ending == "th" || ending == "nd" || ending == "rd" || ending == "st") p.Next();
+    if (WordAt(p, 0) == "power") p.Next();
+  }
+  return p.tree.Add(op, {value, other});
 }
 
 NodeId TrailingWords(Parser& p, NodeId value) {
@@ -212,10 +333,6 @@ NodeId TryCompound(Parser& p, NodeId value, const std::string& raw) {
     if (const NodeId third = TryCompound(p, sum, raw); third != kNoNode) return third;
   }
   return IsItemEnd(p.Now()) ? p.tree.Named(Op::kQuantity, raw, {sum}) : p.Fail();
-}
-
-const char* MoneyName(char sign) {
-  return sign == 'e' ? "euro" : sign == 'p' ? "gbp" : sign == 'y' ? "yen" : "dollars";
 }
 
 }  // namespace

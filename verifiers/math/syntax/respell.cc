@@ -1,0 +1,232 @@
+#include "verifiers/math/syntax/respell.h"
+
+#include <algorithm>
+#include <string_view>
+#include <vector>
+
+#include "core/text.h"
+#include "verifiers/math/syntax/chars.h"
+#include "verifiers/math/syntax/lexer/command_table.h"
+#include "verifiers/math/syntax/words.h"
+
+namespace assay::math {
+namespace {
+
+constexpr size_t kMostBytes = 4000;
+constexpr size_t kMostParts = 26;
+
+// The brace that closes the group at `open`; npos: none.
+size_t GroupEnd(std::string_view text, size_t open) {
+  int level = 0;
+  for (size_t i = open; i < text.size(); ++i) {
+    if (text[i] == '\\') {
+      ++i;
+    } else if (text[i] == '{') {
+      ++level;
+    } else if (text[i] == '}' && --level == 0) {
+      return i;
+    }
+  }
+  return std::string_view::npos;
+}
+
+struct TextGroup {
+  size_t open = 0;  // the brace; 0: there is no such command here
+  size_t close = 0;
+};
+
+// \text{..} or \mathrm{..} at `at`.
+TextGroup GroupAt(std::string_view text, size_t at) {
+  if (at >= text.size() || text[at] != '\\') return {};
+  size_t i = at + 1;
+  while (i < text.size() && IsAlpha(text[i])) ++i;
+  const std::string_view name = text.substr(at + 1, i - at - 1);
+  if (TextCommand(name) != 1 && name != "mathrm" && name != "mathbf") return {};
+  while (i < text.size() && IsSpace(text[i])) ++i;
+  if (i >= text.size() || text[i] != '{') return {};
+  const size_t close = GroupEnd(text, i);
+  return close == std::string_view::npos ? TextGroup{} : TextGroup{i, close};
+}
+
+bool HasDigit(std::string_view text) { return std::any_of(text.begin(), text.end(), IsDigit); }
+
+// Two letters in a row: a word, not only a variable.
+bool HasWord(std::string_view text) {
+  for (size_t i = 0; i + 1 < text.size(); ++i) {
+    if (IsAlpha(text[i]) && IsAlpha(text[i + 1])) return true;
+  }
+  return false;
+}
+
+// \text{460 stamps}: a text command at the front that holds a number and words, or money, is as if it were not there.
+std::string WithoutFrontCommand(std::string text) {
+  for (int guard = 0; guard < 3; ++guard) {
+    const size_t at = text.find_first_not_of(" \t\n\r$");
+    const TextGroup group = GroupAt(text, at == std::string::npos ? text.size() : at);
+    if (group.open == 0) return text;
+    const std::string_view content =
+        std::string_view(text).substr(group.open + 1, group.close - group.open - 1);
+    const bool quantity = HasDigit(content) && (HasWord(content) || content[0] == '\\');
+    if (!quantity) return text;
+    std::string plain(content);
+    // Blanks that TeX needs inside of \mathrm.
+    for (size_t i = plain.find('\\'); i != std::string::npos; i = plain.find('\\', i + 1)) {
+      if (i + 1 < plain.size() &&
+          std::string_view(" ,;:~").find(plain[i + 1]) != std::string_view::npos)
+        plain.replace(i, 2, " ");
+    }
+    text = text.substr(0, at) + plain + text.substr(group.close + 1);
+  }
+  return text;
+}
+
+// "460 is the answer."
+std::string WithoutPredicate(std::string text) {
+  const size_t last = text.find_last_not_of(" .$\n");
+  if (last == std::string::npos || text[last] != 'r') return text;
+  for (const std::string_view predicate :
+       {std::string_view(" is the answer"), std::string_view(" is the final answer"),
+        std::string_view(" is the correct answer"), std::string_view(" is our answer")}) {
+    const std::string_view body = std::string_view(text).substr(0, last + 1);
+    if (EndsWith(body, predicate)) return text.substr(0, body.size() - predicate.size());
+  }
+  return text;
+}
+
+// All text commands taken away, what they hold left.
+std::string Plain(std::string_view text) {
+  std::string out;
+  std::vector<size_t> closing;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (const TextGroup group = GroupAt(text, i); group.open != 0 && closing.size() < 8) {
+      closing.push_back(group.close);
+      i = group.open;
+    } else if (!closing.empty() && i == closing.back()) {
+      closing.pop_back();
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
+bool TakeWords(std::string_view* text, std::string_view words) {
+  *text = Trim(*text);
+  if (text->size() < words.size() || AsciiLower(text->substr(0, words.size())) != words)
+    return false;
+  if (text->size() > words.size() && IsAlpha((*text)[words.size()])) return false;
+  text->remove_prefix(words.size());
+  return true;
+}
+
+bool TakeOneOf(std::string_view* text, std::initializer_list<std::string_view> phrases) {
+  return std::any_of(phrases.begin(), phrases.end(),
+                     [text](std::string_view p) { return TakeWords(text, p); });
+}
+
+// "all real numbers x except 2 and 3", "x can be any real number other than 2": R without these.
+std::string RealsExcept(std::string_view text) {
+  if (text.find("xcept") == std::string_view::npos &&
+      text.find("ther than") == std::string_view::npos &&
+      text.find("xcluding") == std::string_view::npos)
+    return "";
+  const std::string plain = Plain(text);
+  std::string_view rest = plain;
+  TakeOneOf(&rest, {"x is", "x can be", "x \\in", "the set of", "domain:"});
+  TakeOneOf(&rest, {"all", "any", "every"});
+  if (!TakeOneOf(&rest, {"real numbers", "real number", "reals", "real values", "\\mathbb{r}"}))
+    return "";
+  TakeOneOf(&rest, {"$x$", "x", "of $x$", "of x"});
+  TakeOneOf(&rest, {","});
+  if (!TakeOneOf(&rest, {"except for", "except", "other than", "excluding"})) return "";
+  TakeOneOf(&rest, {"$x=", "x=", "x =", "$x ="});
+  std::string items(Trim(rest));
+  while (!items.empty() && (items.back() == '.' || items.back() == '$')) items.pop_back();
+  if (items.empty() || HasWord(Plain(items))) {
+    // "2 and 3": the only words that may stand there.
+    std::string without = items;
+    for (const std::string_view joint : {std::string_view(" and "), std::string_view(" or ")}) {
+      for (size_t i = without.find(joint); i != std::string::npos; i = without.find(joint))
+        without.replace(i, joint.size(), ", ");
+    }
+    if (without.empty()) return "";
+    items = without;
+  }
+  return "\\mathbb{R} \\setminus \\{" + items + "\\}";
+}
+
+// ---- (a) 3 (b) 4
+
+struct Label {
+  size_t begin = 0;
+  size_t end = 0;
+};
+
+constexpr std::string_view kRoman[] = {"i", "ii", "iii", "iv", "v", "vi", "vii", "viii"};
+
+// The n-th label of a kind: 0: a, b, c; 1: i, ii, iii; 2: 1, 2, 3.
+std::string LabelText(int kind, size_t n) {
+  if (kind == 0) return std::string(1, static_cast<char>('a' + n));
+  if (kind == 1) return n < std::size(kRoman) ? std::string(kRoman[n]) : "";
+  return std::to_string(n + 1);
+}
+
+// The label `name` at or behind `from`: in brackets, with a blank, a line end or a sign of lists in front, and a blank behind.
+Label FindLabel(std::string_view text, const std::string& name, size_t from, bool at_front) {
+  for (const std::string& form : {"(" + name + ")", name + ")"}) {
+    for (size_t i = text.find(form, from); i != std::string_view::npos;
+         i = text.find(form, i + 1)) {
+      const bool free =
+          i == 0 || std::string_view(" \n\t,;.$").find(text[i - 1]) != std::string_view::npos;
+      const size_t end = i + form.size();
+      const bool parted =
+          end < text.size() && (IsSpace(text[end]) || text[end] == '$' || text[end] == ':');
+      const bool front = text.find_first_not_of(" \n\t$") == i;
+      if (free && parted && front == at_front) return {i, end};
+      if (at_front) break;
+    }
+  }
+  return {};
+}
+
+// The parts, in brackets and in their order; empty: no labels.
+std::string WithoutLabels(std::string_view text) {
+  if (text.find(')') == std::string_view::npos) return "";
+  const std::string plain = Plain(text);
+  for (int kind = 0; kind < 3; ++kind) {
+    Label label = FindLabel(plain, LabelText(kind, 0), 0, true);
+    if (label.end == 0) continue;
+    std::vector<std::string> parts;
+    while (parts.size() < kMostParts) {
+      const std::string next = LabelText(kind, parts.size() + 1);
+      const Label after = next.empty() ? Label{} : FindLabel(plain, next, label.end, false);
+      const size_t end = after.end == 0 ? plain.size() : after.begin;
+      std::string part = plain.substr(label.end, end - label.end);
+      const size_t first = part.find_first_not_of(" \n\t:$");
+      const size_t last = part.find_last_not_of(" \n\t,;.$");
+      if (first == std::string::npos || last == std::string::npos || last < first) return "";
+      parts.push_back(part.substr(first, last - first + 1));
+      if (after.end == 0) break;
+      label = after;
+    }
+    if (parts.size() < 2) continue;
+    std::string out;
+    for (const std::string& part : parts) out += (out.empty() ? "(" : ", ") + part;
+    const bool flat = std::none_of(parts.begin(), parts.end(), [](const std::string& part) {
+      return part.find(',') != std::string::npos && part.find_first_of("([{") == std::string::npos;
+    });
+    return flat ? out + ")" : "";
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string Respell(const std::string& normal) {
+  if (normal.size() > kMostBytes) return normal;
+  if (std::string parts = WithoutLabels(normal); !parts.empty()) return parts;
+  if (std::string reals = RealsExcept(normal); !reals.empty()) return reals;
+  return WithoutPredicate(WithoutFrontCommand(normal));
+}
+
+}  // namespace assay::math
