@@ -49,6 +49,30 @@ constexpr const char* kRows =
     "{\"id\":\"a\",\"labels\":[true,false],\"completions\":[\"<think>x</think>1\",\"2\"]}\n"
     "{\"id\":\"b\",\"labels\":[true,true],\"completions\":[\"<think>x</think>1\",\"2\"]}\n";
 
+TEST_F(CliTest, RubricCheckAndExplain) {
+  File("r.toml",
+       "parts = true\n[[term]]\nverifier = \"format\"\nweight = 0.5\n"
+       "[[term]]\nverifier = \"length\"\nwhen = { id = \"b\" }\n");
+  const Ran check = Run("rubric check r.toml");
+  EXPECT_EQ(check.code, 0) << check.err;
+  EXPECT_NE(check.out.find("'length': brings 1 * (its score); only where id is \"b\"."),
+            std::string::npos)
+      << check.out;
+  EXPECT_EQ(Run("rubric check r.toml --output-format json").out.rfind("{\"rubric\":", 0), 0u);
+  File("bad.toml", "[[term]]\nverifier = \"fromat\"\n");
+  EXPECT_EQ(Run("rubric check bad.toml").code, 2);
+  File("rows.jsonl", kRows);
+  const Ran explain = Run("explain rows.jsonl --rubric r.toml --id b --sample 2");
+  EXPECT_EQ(explain.code, 0) << explain.err;
+  EXPECT_EQ(explain.out.rfind("sample 2: reward 1\n  format: brought 0; fail", 0), 0u)
+      << explain.out;
+  EXPECT_EQ(Run("explain rows.jsonl --rubric r.toml --row 3").code, 2);
+  EXPECT_EQ(Run("explain rows.jsonl --rubric r.toml --sample 3").code, 2);
+  EXPECT_NE(Run("score rows.jsonl --rubric r.toml")
+                .out.find("\"reward_parts\":[{\"format\":0.5,\"length\":null}"),
+            std::string::npos);
+}
+
 TEST_F(CliTest, VersionAndHelp) {
   EXPECT_EQ(Run("version").out.rfind("assay ", 0), 0u);
   EXPECT_EQ(Run("--version").code, 0);
