@@ -86,6 +86,7 @@ int Main(int argc, char** argv) {
   AddSelectCommand(&app, &context);
   AddExportCommand(&app, &context);
   AddStatsCommand(&app, &context);
+  AddSamplesCommand(&app, &context);
   AddTrainCommands(&app, &context);
   AddRunCommand(&app, &context);
   AddRedteamCommand(&app, &context);

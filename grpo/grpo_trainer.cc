@@ -116,6 +116,9 @@ Result<TrainSummary> RunGrpo(const GrpoRecipe& recipe, const TrainEnv& env) {
     return s.error();
   const Parts parts = {&run, &source, &learner, &report, RewardWeights(recipe, run.rubric())};
   if (Status s = Train(recipe, parts); !s.ok()) return run.GiveUp(s.error());
+  if (!run.interrupted()) {
+    if (Status s = report.Finish(); !s.ok()) return s.error();
+  }
   return run.Finish();
 }
 

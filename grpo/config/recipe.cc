@@ -6,6 +6,7 @@
 #include "core/options.h"
 #include "core/text.h"
 #include "core/toml.h"
+#include "grpo/config/foreign_keys.h"
 
 namespace assay {
 namespace {
@@ -122,6 +123,10 @@ void AddRun(TrainSpec* t, Options* o) {
   o->Add("save_steps", &t->save_steps, "a checkpoint every so many steps; 0: only at the end")
       .AtLeast(0);
   o->Add("save_total_limit", &t->save_total_limit, "checkpoints kept").AtLeast(1);
+  o->Add("save_dtype", &t->save_dtype, "of DIR/model and DIR/best; checkpoints are float32")
+      .OneOf({"float32", "bfloat16"});
+  o->Add("keep_best", &t->keep_best,
+         "DIR/best is the model with the highest held-out pass@1 so far (needs eval.steps)");
   o->Add("logging_steps", &t->logging_steps, "a line of metrics every so many steps").AtLeast(1);
   o->Add("max_seconds", &t->max_seconds, "ends the run in good order after this time; 0: off")
       .AtLeast(0);
@@ -273,17 +278,31 @@ Options GrpoTable(GrpoDraft* draft) {
   return table;
 }
 
+// The error about an unknown key, with what says the same here where the key is known from elsewhere.
+Status Answered(Status status) {
+  constexpr std::string_view kUnknown = "unknown key '";
+  if (status.ok()) return status;
+  Error error = status.error();
+  const size_t at = error.message.find(kUnknown);
+  if (at == std::string::npos) return error;
+  const size_t begin = at + kUnknown.size();
+  const std::string key = error.message.substr(begin, error.message.find('\'', begin) - begin);
+  if (const std::string answer = AnswerToForeignKey(key); !answer.empty())
+    error.hint = StrCat("here it is ", answer);
+  return error;
+}
+
 // What `text` sets, and then what --set does.
 Status Apply(const std::string& text, const std::string& file_name, Options* table) {
   const Result<TomlFile> file = ParseToml(text, file_name);
   if (!file.ok())
     return Error{file.error().code, file.error().message, "the recipe is not valid TOML"};
-  return table->Read(file->json, [&](std::string_view path) { return file->At(path); });
+  return Answered(table->Read(file->json, [&](std::string_view path) { return file->At(path); }));
 }
 
 Status ApplyAll(const std::vector<std::string>& overrides, Options* table) {
   for (const std::string& text : overrides) {
-    if (Status status = table->Override(text); !status.ok()) return status;
+    if (Status status = Answered(table->Override(text)); !status.ok()) return status;
   }
   return {};
 }
@@ -314,6 +333,10 @@ Status CheckTrain(const TrainSpec& t) {
   if (!t.reward.rubric.empty() && !t.reward.verifiers.empty()) {
     return Error{ErrorCode::kUsage, "'reward.rubric' and 'reward.verifiers' exclude each other",
                  ""};
+  }
+  if (t.keep_best && t.eval.steps == 0) {
+    return Error{ErrorCode::kUsage, "'keep_best' needs held-out problems to tell which is best",
+                 "set eval.steps and data.eval"};
   }
   if (t.eval.steps > 0 && t.data.eval.empty()) {
     return Error{ErrorCode::kUsage, "'eval.steps' is set, but there are no held-out problems",
@@ -440,7 +463,9 @@ Result<GrpoRecipe> GrpoRecipeFromToml(const std::string& text, const std::string
 }
 
 std::string FirstFixedDifference(const Json& saved, const Json& now) {
-  static const std::set<std::string, std::less<>> kFree = {"max_steps",
+  static const std::set<std::string, std::less<>> kFree = {"save_dtype",
+                                                           "keep_best",
+                                                           "max_steps",
                                                            "num_train_epochs",
                                                            "save_steps",
                                                            "save_total_limit",

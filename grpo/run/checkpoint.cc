@@ -149,6 +149,19 @@ Status SaveCheckpoint(const std::string& folder, int64_t step, const Json& state
   });
 }
 
+std::vector<std::string> CheckpointFolders(const std::string& folder) {
+  std::vector<std::string> folders;
+  for (const auto& [step, path] : Checkpoints(folder)) folders.push_back(path.string());
+  std::reverse(folders.begin(), folders.end());
+  return folders;
+}
+
+void SetAside(const std::string& checkpoint) {
+  std::error_code code;
+  fs::remove_all(checkpoint + ".unreadable", code);
+  fs::rename(checkpoint, checkpoint + ".unreadable", code);
+}
+
 std::string LatestCheckpoint(const std::string& folder) {
   const std::vector<std::pair<int64_t, fs::path>> all = Checkpoints(folder);
   return all.empty() ? "" : all.back().second.string();
@@ -172,9 +185,13 @@ Result<Json> LoadCheckpoint(const std::string& checkpoint, Model* policy, AdamW*
       if (!saved.ok()) return saved.error();
       if (Status s = CopyWeights(*saved, *reference, checkpoint); !s.ok()) return s.error();
     }
-    Result<std::string> text = ReadFile((fs::path(checkpoint) / "state.json").string());
+    const std::string file = (fs::path(checkpoint) / "state.json").string();
+    Result<std::string> text = ReadFile(file);
     if (!text.ok()) return text.error();
-    return ParseJson(*text);
+    Result<Json> counters = ParseJson(*text);
+    if (!counters.ok() || counters->IntOr("step", -1) < 0)
+      return Error{ErrorCode::kInput, StrCat(file, " is damaged"), ""};
+    return counters;
   });
 }
 

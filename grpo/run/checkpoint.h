@@ -19,6 +19,10 @@ Status SaveCheckpoint(const std::string& folder, int64_t step, const Json& state
                       const Model& policy, const AdamW& optimizer, const Model* reference,
                       const Tokenizer* tokenizer, int64_t keep);
 
+// Folders of the whole checkpoints, newest first.
+std::vector<std::string> CheckpointFolders(const std::string& folder);
+// A checkpoint that cannot be read steps aside: renamed, it is none any more.
+void SetAside(const std::string& checkpoint);
 // The newest whole checkpoint's folder, or "".
 std::string LatestCheckpoint(const std::string& folder);
 

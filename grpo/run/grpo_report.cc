@@ -105,7 +105,7 @@ Status GrpoReport::Open() {
 }
 
 Status GrpoReport::Batch(const Rollouts& rollouts) {
-  return samples_ == nullptr ? Status() : samples_->Add(rollouts);
+  return samples_ == nullptr ? Status() : samples_->Add(run_->at.step + 1, rollouts);
 }
 
 Status GrpoReport::Step(const Rollouts& rollouts, const StepOutcome& outcome,

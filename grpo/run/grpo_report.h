@@ -24,6 +24,8 @@ class GrpoReport {
   Status Open();
   // After the advantages: the batch's samples.
   Status Batch(const Rollouts& rollouts);
+  // The run has come to its end.
+  Status Finish() { return samples_ == nullptr ? Status() : samples_->Finish(); }
   // After each optimiser step. Errors: kIo; kLimit when the run should not go on (the batch is in DIR/nonfinite_batch.jsonl when
   // three steps in a row were not finite).
   Status Step(const Rollouts& rollouts, const StepOutcome& outcome, double learning_rate);

@@ -27,11 +27,11 @@ Result<std::unique_ptr<SampleLog>> SampleLog::Open(const std::string& folder,
   return log;
 }
 
-Status SampleLog::Add(const Rollouts& rollouts) {
+Status SampleLog::Add(int64_t step, const Rollouts& rollouts) {
   for (size_t g = 0; g < rollouts.groups.size(); ++g) {
     const Group& group = rollouts.groups[g].group;
-    const RowKey key{StrCat("batch-", rollouts.first_draw), static_cast<int64_t>(g) + 1,
-                     HashBytes128(group.problem.id)};
+    const RowKey key{StrCat("step-", step, "/batch-", rollouts.first_draw),
+                     static_cast<int64_t>(g) + 1, HashBytes128(group.problem.id)};
     GroupScore score = rollouts.groups[g].score;
     for (size_t i = 0; i < score.samples.size(); ++i)
       score.samples[i].advantage = rollouts.batch.groups[g].rows[i].advantage;

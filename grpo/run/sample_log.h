@@ -18,8 +18,11 @@ class SampleLog {
   static Result<std::unique_ptr<SampleLog>> Open(const std::string& folder,
                                                  const RubricSpec& rubric,
                                                  const std::string& tool_version);
-  // After AssignAdvantages. A batch that a resumed run draws again is there already and stays as it is.
-  Status Add(const Rollouts& rollouts);
+  // After AssignAdvantages; `step` is the first that the batch is used in. A batch that a resumed run draws again is there already and
+  // stays as it is.
+  Status Add(int64_t step, const Rollouts& rollouts);
+  // The run is over.
+  Status Finish() { return store_->FinishRun(run_); }
 
  private:
   SampleLog() = default;

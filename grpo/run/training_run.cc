@@ -17,7 +17,8 @@ Json StateJson(const RunCounters& at, int64_t metrics_bytes) {
   state.Set("step", at.step)
       .Set("drawn", at.drawn)
       .Set("tokens", at.tokens)
-      .Set("skipped", at.skipped);
+      .Set("skipped", at.skipped)
+      .Set("best", at.best);
   if (!at.null_rates.empty()) {
     Json rates = Json::MakeArray();
     for (double rate : at.null_rates) rates.Append(rate);
@@ -32,6 +33,7 @@ RunCounters CountersOf(const Json& state) {
   at.drawn = state.IntOr("drawn", 0);
   at.tokens = state.DoubleOr("tokens", 0);
   at.skipped = state.IntOr("skipped", 0);
+  at.best = state.DoubleOr("best", -1);
   if (const Json* rates = state.Find("null_rates"); rates != nullptr && rates->IsArray()) {
     for (const Json& rate : *rates->AsArray()) at.null_rates.push_back(rate.NumberOr(0));
   }
@@ -89,7 +91,21 @@ Status TrainingRun::CheckHeldOut() {
 Status TrainingRun::TakeUp(AdamW* optimizer, const Model* reference, int64_t* metrics_bytes) {
   if (checkpoint_.empty()) return {};
   Result<Json> state = LoadCheckpoint(checkpoint_, &setup_.policy, optimizer, reference);
-  if (!state.ok()) return state.error();
+  if (!state.ok()) {
+    // A disk that failed or filled up: the one before will do.
+    const Error first = state.error();
+    const std::vector<std::string> all = CheckpointFolders(env_.out);
+    size_t i = 1;
+    while (i < all.size() && !state.ok())
+      state = LoadCheckpoint(all[i++], &setup_.policy, optimizer, reference);
+    if (!state.ok()) return first;
+    for (size_t bad = 0; bad + 1 < i; ++bad) {
+      SetAside(all[bad]);
+      if (env_.note)
+        env_.note(StrCat(all[bad], " cannot be read and is set aside: ", first.message));
+    }
+    checkpoint_ = all[i - 1];
+  }
   at = CountersOf(*state);
   *metrics_bytes = state->IntOr("metrics_bytes", -1);
   if (env_.note) env_.note(StrCat("going on from step ", at.step));
@@ -110,6 +126,7 @@ Status TrainingRun::Begin(const std::string& label, int64_t total_steps, AdamW* 
   log_ = std::move(*log);
   if (Status status = ClaimRunFolder(env_, recipe_); !status.ok()) return status;
   settled_ = at;
+  TellDiskUse();
   if (spec_.eval.steps > 0 && at.step == 0 && spec_.eval.at_start) {
     // After an interrupt GoesOn ends the run, and Finish saves.
     if (Status status = EvaluateNow(); !status.ok() && !interrupted())
@@ -198,7 +215,46 @@ Status TrainingRun::EvaluateNow() {
     env_.note(StrCat("step ", at.step, ": held-out pass@1 ",
                      FixedDigits(100 * ValueOf(*values, "eval/pass@1", 0), 1), " %"));
   }
-  return log_->Write(at.step, *values);
+  if (Status status = log_->Write(at.step, *values); !status.ok()) return status;
+  return spec_.keep_best ? KeepBest() : Status();
+}
+
+Status TrainingRun::KeepBest() {
+  const double now = ValueOf(summary_.last_eval, "eval/pass@1", 0);
+  if (now <= at.best) return {};
+  namespace fs = std::filesystem;
+  const fs::path best = fs::path(env_.out) / "best",
+                 temporary = fs::path(env_.out) / ".best-writing";
+  std::error_code code;
+  fs::remove_all(temporary, code);
+  if (Status s = SaveResult(temporary.string()); !s.ok()) return s;
+  fs::remove_all(best, code);
+  fs::rename(temporary, best, code);
+  if (code)
+    return Error{ErrorCode::kIo, StrCat("cannot rename to '", best.string(), "': ", code.message()),
+                 ""};
+  at.best = settled_.best = now;
+  return {};
+}
+
+Status TrainingRun::SaveResult(const std::string& folder) const {
+  Result<at::ScalarType> dtype = ParseDtype(spec_.save_dtype);
+  if (!dtype.ok()) return dtype.error();
+  return SaveModel(setup_.policy, setup_.tokenizer.get(), folder, *dtype);
+}
+
+// A checkpoint: the weights, Adam's two moments and the reference, in float32.
+void TrainingRun::TellDiskUse() const {
+  if (!env_.note) return;
+  const double weights = 4.0 * static_cast<double>(CountParameters(setup_.policy));
+  const double checkpoint = weights * (reference_ != nullptr ? 4 : 3);
+  const double result = spec_.save_dtype == "bfloat16" ? weights / 2 : weights;
+  const double most = checkpoint * static_cast<double>(spec_.save_total_limit + 1) +
+                      result * (spec_.keep_best ? 3 : 1);
+  if (most < 256e6) return;
+  const auto mb = [](double bytes) { return WithThousands(static_cast<int64_t>(bytes / 1e6)); };
+  env_.note(StrCat("a checkpoint takes ", mb(checkpoint), " MB, the run up to ", mb(most),
+                   " MB (save_total_limit, save_dtype)"));
 }
 
 Status TrainingRun::Save() {
@@ -226,8 +282,7 @@ Result<TrainSummary> TrainingRun::Finish() {
   if (Status status = Save(); !status.ok()) return status.error();
   if (!summary_.interrupted) {
     const std::string folder = (std::filesystem::path(env_.out) / "model").string();
-    if (Status status = SaveModel(setup_.policy, setup_.tokenizer.get(), folder); !status.ok())
-      return status.error();
+    if (Status status = SaveResult(folder); !status.ok()) return status.error();
   }
   if (Status status = log_->Close(); !status.ok()) return status.error();
   summary_.steps = at.step;

@@ -30,6 +30,7 @@ struct RunCounters {
   int64_t drawn = 0;              // problems or rows drawn
   double tokens = 0;              // tokens trained on
   int64_t skipped = 0;            // steps that were not finite
+  double best = -1;               // highest held-out pass@1 so far; -1: none
   std::deque<double> null_rates;  // GRPO: of the last ten steps
 };
 
@@ -89,6 +90,9 @@ class TrainingRun {
   Status TakeUp(AdamW* optimizer, const Model* reference, int64_t* metrics_bytes);
   Status CheckHeldOut();
   Status EvaluateNow();
+  Status KeepBest();
+  Status SaveResult(const std::string& folder) const;
+  void TellDiskUse() const;
   Status Save();
   bool Crossed(int64_t every, int64_t last) const {
     return every > 0 && at.step / every > last / every;

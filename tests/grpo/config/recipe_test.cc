@@ -50,6 +50,16 @@ TEST(Recipe, WhatCannotTeachOrIsIgnoredIsRefused) {
       << ErrorOf(kMinimal, {"temperature=0"}).hint;
 }
 
+TEST(Recipe, KeysOfTrlAndVerlAreAnswered) {
+  EXPECT_EQ(ErrorOf(std::string("bf16 = true\n") + kMinimal).hint,
+            "here it is model.dtype = \"bfloat16\"");
+  EXPECT_NE(ErrorOf(kMinimal, {"use_vllm=true"}).hint.find("server.url"), std::string::npos);
+  EXPECT_NE(ErrorOf(kMinimal, {"reward_weights=[1,2]"}).hint.find("weight"), std::string::npos);
+  EXPECT_NE(ErrorOf(kMinimal, {"data.max_response_length=9"}).hint.find("max_completion_length"),
+            std::string::npos);
+  EXPECT_EQ(Parse(kMinimal, {"max_prompt_length=9"}).train.data.max_prompt_length, 9);
+}
+
 TEST(Recipe, EpsilonHighFollowsEpsilonUnlessSet) {
   EXPECT_DOUBLE_EQ(Parse(kMinimal, {"epsilon=0.1"}).loss.epsilon_high, 0.1);
   EXPECT_DOUBLE_EQ(Parse(kMinimal, {"epsilon=0.1", "epsilon_high=0.3"}).loss.epsilon_high, 0.3);

@@ -382,6 +382,54 @@ TEST_F(TrainRun, SftCountsWhatItLosesAndRoundsEpochsUp) {
   EXPECT_NE(log.find("1 of 15 rows have nothing to learn"), std::string::npos) << log;
 }
 
+// --- what is kept -----------------------------------------------------------------------------------------------------
+
+TEST_F(TrainRun, AnUnreadableCheckpointGivesWayToTheOneBefore) {
+  ASSERT_EQ(Run("sft", "whole"), 0) << ReadAll(folder_ / "log");
+  ASSERT_EQ(Run("sft", "hurt", {"--set", "max_steps=12"}), 0) << ReadAll(folder_ / "log");
+  const fs::path newest = folder_ / "hurt" / "checkpoint-000012";
+  ASSERT_TRUE(fs::exists(newest)) << "no checkpoint at the last step";
+  fs::resize_file(newest / "optimizer.safetensors", 100);
+  ASSERT_EQ(Run("sft", "hurt", {"--resume"}), 0) << ReadAll(folder_ / "log");
+  const std::string log = ReadAll(folder_ / "log");
+  EXPECT_NE(log.find("checkpoint-000012 cannot be read"), std::string::npos) << log;
+  EXPECT_NE(log.find("going on from step 8"), std::string::npos) << log;
+  std::ofstream(folder_ / "hurt" / "checkpoint-000024" / "state.json") << "{";
+  EXPECT_EQ(Run("sft", "hurt", {"--resume"}), 0) << ReadAll(folder_ / "log");
+}
+
+TEST_F(TrainRun, TheBestModelIsKeptAndSavedAsAsked) {
+  ASSERT_EQ(Run("sft", "best",
+                {"--set", "eval.steps=4", "--set", "keep_best=true", "--set", "save_dtype=bfloat16",
+                 "--set", "max_completion_length=3", "--set",
+                 "data.eval=" + (folder_ / "problems.jsonl").string(), "--set",
+                 "reward.rubric=" + (folder_ / "reward.toml").string()}),
+            0)
+      << ReadAll(folder_ / "log");
+  EXPECT_TRUE(fs::exists(folder_ / "best" / "best" / "model.safetensors"));
+  EXPECT_NE(ReadAll(folder_ / "best" / "model" / "config.json").find("bfloat16"),
+            std::string::npos);
+}
+
+TEST_F(TrainRun, SamplesOfAStepAreShown) {
+  for (const char* more : {"max_steps=4", "max_steps=6"}) {
+    ASSERT_EQ(Run("grpo", "logged", {"--set", more, "--set", "log_completions=true", "--resume"}),
+              0)
+        << ReadAll(folder_ / "log");
+  }
+  const auto show = [&](const std::string& flags) {
+    const std::string command = Env("ASSAY_BUILD_DIR", ".") + "/assay samples " +
+                                (folder_ / "logged").string() + " " + flags + " > " +
+                                (folder_ / "shown").string();
+    EXPECT_EQ(std::system(command.c_str()), 0);
+    return ReadAll(folder_ / "shown");
+  };
+  EXPECT_EQ(show("").rfind("step 5\n", 0), 0u) << show("");
+  EXPECT_NE(show("--step 1").find("reward "), std::string::npos);
+  const Json line = *ParseJson(show("--step 3 -n 1 --output-format json"));
+  EXPECT_EQ(line.Find("rewards")->AsArray()->size(), 4u);
+}
+
 TEST_F(TrainRun, GenerateWritesGroups) {
   ASSERT_EQ(Run("sft", "g", {"--set", "max_steps=1"}), 0);
   const std::string out = (folder_ / "groups.jsonl").string();
