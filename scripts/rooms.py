@@ -27,7 +27,7 @@ ROOMS = {
     "verifiers/code": "core sandbox sandbox/jail/judge_spec verifiers/verifier.h",
     "verifiers": "core sandbox verifiers/verifier.h verifiers/math verifiers/code",
     "verifiers/redteam": "core sandbox verifiers/verifier.h verifiers/code",
-    "datagen/store": "core verifiers verifiers/verifier.h",
+    "datagen/store": "core core/rows verifiers verifiers/verifier.h",
     "datagen/score": "core core/rows verifiers verifiers/verifier.h datagen/store",
     "datagen/select": "core datagen/store",
     "datagen/export": "core core/rows datagen/store",
@@ -40,7 +40,7 @@ ROOMS = {
     "grpo/learn": "core grpo/config grpo/model",
     "grpo/run": "core core/rows verifiers verifiers/verifier.h datagen/store grpo/config grpo/files grpo/tokenizer grpo/model "
                 "grpo/rollout grpo/learn",
-    "grpo": "core core/rows verifiers verifiers/verifier.h datagen/store grpo/config grpo/model grpo/rollout grpo/learn grpo/run",
+    "grpo": "core core/rows verifiers verifiers/verifier.h datagen/store grpo/config grpo/tokenizer grpo/model grpo/rollout grpo/learn grpo/run",
 }
 # Programs, tests and benchmarks stand on the roof: they may look into every room, and no room looks at them.
 ROOF = ("cli/", "tests/", "bench/", "python/")

@@ -20,7 +20,8 @@ bool IsConstantName(std::string_view name) {
 // What answers call it besides.
 bool MayBeConstant(std::string_view name) {
   const std::string_view stem = name.substr(0, name.find('_'));
-  return IsConstantName(name) || stem == "A" || stem == "B" || stem == "D" || stem == "k" || stem == "M";
+  return IsConstantName(name) || stem == "A" || stem == "B" || stem == "D" || stem == "k" ||
+         stem == "M";
 }
 
 std::vector<std::string> SymbolsOf(Comparison* cmp, NodeId id) {
@@ -50,7 +51,8 @@ NodeId WithoutTerm(Comparison* cmp, NodeId id, const std::string& constant) {
     }
   }
   if (found != 1 || rest.empty()) return kNoNode;
-  return rest.size() == 1 ? rest[0] : tree.Add(Op::kAdd, rest.data(), static_cast<uint32_t>(rest.size()));
+  return rest.size() == 1 ? rest[0]
+                          : tree.Add(Op::kAdd, rest.data(), static_cast<uint32_t>(rest.size()));
 }
 
 // f - f(at) and h - h(at) are one function.
@@ -80,7 +82,8 @@ std::optional<Decision> SameUpToConstants(Comparison* cmp, NodeId g, NodeId a) {
   const NodeId answer = cmp->answer_first ? g : a;
   std::vector<std::string> of_gold;
   std::vector<std::string> fixed;
-  for (const std::string& name : SymbolsOf(cmp, gold)) (IsConstantName(name) ? of_gold : fixed).push_back(name);
+  for (const std::string& name : SymbolsOf(cmp, gold))
+    (IsConstantName(name) ? of_gold : fixed).push_back(name);
   // C alone is a letter, perhaps a choice.
   if (of_gold.empty() || fixed.empty() || of_gold.size() > kMostConstants) return std::nullopt;
   std::vector<std::string> of_answer;
@@ -94,7 +97,8 @@ std::optional<Decision> SameUpToConstants(Comparison* cmp, NodeId g, NodeId a) {
   do {
     NodeId renamed = answer;
     for (size_t k = 0; k < of_answer.size(); ++k)
-      renamed = SubstituteSymbol(&tree, renamed, of_answer[k], tree.Symbol("?c" + std::to_string(k)));
+      renamed =
+          SubstituteSymbol(&tree, renamed, of_answer[k], tree.Symbol("?c" + std::to_string(k)));
     for (size_t k = 0; k < of_answer.size(); ++k)
       renamed = SubstituteSymbol(&tree, renamed, "?c" + std::to_string(k), tree.Symbol(of_gold[k]));
     if (const Decision d = cmp->scalars.Equal(gold, renamed); d.yes()) return d;

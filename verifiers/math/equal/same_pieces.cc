@@ -12,7 +12,8 @@ namespace {
 constexpr size_t kMostPlaces = 24;
 
 bool IsPieces(const Tree& tree, NodeId id) {
-  return tree[id].op == Op::kApply && tree.Name(id) == "cases" && tree[id].n >= 2 && tree[id].n % 2 == 0;
+  return tree[id].op == Op::kApply && tree.Name(id) == "cases" && tree[id].n >= 2 &&
+         tree[id].n % 2 == 0;
 }
 
 class Pieces {
@@ -29,7 +30,8 @@ class Pieces {
     Decision all = Yes();
     for (size_t k = 0; k <= places_.size() && all.yes(); ++k) {
       if (!OnStretch(g, a, k, depth, &all)) return std::nullopt;
-      if (all.yes() && k < places_.size() && !AtPlace(g, a, places_[k], depth, &all)) return std::nullopt;
+      if (all.yes() && k < places_.size() && !AtPlace(g, a, places_[k], depth, &all))
+        return std::nullopt;
     }
     return all;
   }
@@ -56,8 +58,8 @@ class Pieces {
     const std::string ops = tree_.Name(id);
     if (ops.find_first_not_of("=#<>lgi") != std::string::npos) return false;
     for (const NodeId side : Kids(tree_, id)) {
-      const bool interval = tree_[side].op == Op::kInterval ||
-                            (tree_[side].op == Op::kTuple && tree_[side].n == 2);
+      const bool interval =
+          tree_[side].op == Op::kInterval || (tree_[side].op == Op::kTuple && tree_[side].n == 2);
       if (tree_[side].op == Op::kSym) {
         if (!variable_.empty() && variable_ != tree_.Name(side)) return false;
         variable_ = tree_.Name(side);
@@ -88,7 +90,8 @@ class Pieces {
     if (places_.size() > kMostPlaces || !cmp_->budget.Spend(1)) return;
     if (tree_[id].op == Op::kAbs) {
       Rational c[3];
-      if (cmp_->scalars.Quadratic(tree_.Kid(id, 0), variable_, c) && c[2].IsZero() && !c[1].IsZero()) {
+      if (cmp_->scalars.Quadratic(tree_.Kid(id, 0), variable_, c) && c[2].IsZero() &&
+          !c[1].IsZero()) {
         Rational zero;
         fmpq_div(zero.get(), c[0].get(), c[1].get());
         fmpq_neg(zero.get(), zero.get());
@@ -133,7 +136,8 @@ class Pieces {
     for (uint32_t k = 0; k + 1 < tree_[id].n; ++k) {
       const NodeId left = SubstituteSymbol(&tree_, tree_.Kid(id, k), variable_, at);
       const NodeId right = SubstituteSymbol(&tree_, tree_.Kid(id, k + 1), variable_, at);
-      const std::optional<bool> link = ops[k] == kIn ? Within(left, right) : Link(left, ops[k], right);
+      const std::optional<bool> link =
+          ops[k] == kIn ? Within(left, right) : Link(left, ops[k], right);
       if (!link || !*link) return link;
     }
     return true;
@@ -191,7 +195,8 @@ class Pieces {
     } else if (k == places_.size()) {
       at = tree_.Add(Op::kAdd, {places_.back(), tree_.Number(1)});
     } else {
-      at = tree_.Add(Op::kDiv, {tree_.Add(Op::kAdd, {places_[k - 1], places_[k]}), tree_.Number(2)});
+      at =
+          tree_.Add(Op::kDiv, {tree_.Add(Op::kAdd, {places_[k - 1], places_[k]}), tree_.Number(2)});
     }
     NodeId x = kNoNode;
     NodeId y = kNoNode;
@@ -220,7 +225,8 @@ class Pieces {
       if (tree_[node].op != Op::kAbs) return kNoNode;
       const NodeId inner = tree_.Kid(node, 0);
       if (!cmp_->scalars.Quadratic(inner, variable_, c) || !c[2].IsZero()) return kNoNode;
-      const auto order = cmp_->scalars.Order(SubstituteSymbol(&tree_, inner, variable_, at), tree_.Number(0));
+      const auto order =
+          cmp_->scalars.Order(SubstituteSymbol(&tree_, inner, variable_, at), tree_.Number(0));
       if (!order) return kNoNode;
       return *order < 0 ? tree_.Neg(inner) : inner;
     });
