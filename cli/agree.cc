@@ -50,14 +50,18 @@ std::pair<double, double> Interval(int64_t hits, int64_t total) {
           hits == total ? 1.0 : (centre + spread) / (1 + z * z / n)};
 }
 
-// A label as true, false or absent: booleans, numbers (0 is false), "true"/"pass"/"correct" and their opposites.
+// A label as true, false or absent: booleans, numbers (0 is false), "true"/"pass"/"correct"/"right"/"yes" and their opposites.
 std::optional<bool> LabelOf(const Json& value) {
   if (const bool* flag = value.AsBool()) return *flag;
   if (value.IsNumber()) return value.NumberOr(0) != 0;
   if (const std::string* text = value.AsString()) {
     const std::string lower = AsciiLower(*text);
-    if (lower == "true" || lower == "pass" || lower == "correct" || lower == "1") return true;
-    if (lower == "false" || lower == "fail" || lower == "incorrect" || lower == "0") return false;
+    for (const char* word : {"true", "pass", "passed", "correct", "right", "yes", "y", "1"}) {
+      if (lower == word) return true;
+    }
+    for (const char* word : {"false", "fail", "failed", "incorrect", "wrong", "no", "n", "0"}) {
+      if (lower == word) return false;
+    }
   }
   return std::nullopt;
 }

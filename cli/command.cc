@@ -17,6 +17,11 @@ namespace assay {
 
 const char* Version() { return ASSAY_VERSION; }
 
+std::string ConfigFile() {
+  const char* path = std::getenv("ASSAY_CONFIG");
+  return path != nullptr ? path : "assay.toml";
+}
+
 int GlobalOptions::Jobs() const {
   if (jobs > 0) return jobs;
   return UsableCores();
@@ -73,7 +78,9 @@ void Context::CancelSandbox() {
 }
 
 Status Context::CheckOutput(const std::vector<std::string>& inputs) const {
-  for (const std::string& input : inputs) {
+  std::vector<std::string> read = inputs;
+  read.push_back(ConfigFile());
+  for (const std::string& input : read) {
     if (input != "-" && IsSameFile(input, global.output.empty() ? "-" : global.output)) {
       return Error{ErrorCode::kUsage, StrCat("'", input, "' would be written over"),
                    "write to another file with -o"};
@@ -83,6 +90,7 @@ Status Context::CheckOutput(const std::vector<std::string>& inputs) const {
 }
 
 int Context::Output(const std::string& text) const {
+  if (Status status = CheckOutput({}); !status.ok()) return Fail(*this, status.error());
   Result<std::unique_ptr<LineWriter>> writer = LineWriter::Open(global.output);
   if (!writer.ok()) return Fail(*this, writer.error());
   std::string_view body = text;
@@ -93,6 +101,9 @@ int Context::Output(const std::string& text) const {
 }
 
 namespace {
+
+// What core/jsonl.h says of a pipe whose reader has ended.
+constexpr char kReaderGone[] = "cannot write 'standard output': Broken pipe";
 
 bool UseColor(const Context& context) {
   if (context.global.color == "always") return true;
@@ -111,6 +122,7 @@ void Say(const Context& context, const char* code, const std::string& label,
 }  // namespace
 
 int Fail(const Context& context, const Error& error) {
+  if (error.code == ErrorCode::kIo && error.message == kReaderGone) return kExitOk;
   std::fflush(stdout);
   Say(context, "\x1b[1;31m", "error:", error.message);
   if (!error.hint.empty()) {

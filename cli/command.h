@@ -26,6 +26,8 @@ inline constexpr int kExitFaults = 3;  // finished, but some rows are not scored
 inline constexpr int kExitInterrupted = 130;
 
 const char* Version();
+// Where settings are read from: ASSAY_CONFIG, or assay.toml in the current folder.
+std::string ConfigFile();
 
 struct GlobalOptions {
   bool quiet = false;
@@ -63,7 +65,7 @@ struct Context {
   void CancelSandbox();
   // What the global options say of the sandbox.
   SandboxConfig MakeSandboxConfig() const;
-  // An error if -o or stdout is one of these files: opening it for writing would empty it.
+  // An error if -o or stdout is one of these files or the settings' own: opening it for writing would empty it.
   Status CheckOutput(const std::vector<std::string>& inputs) const;
   // Prints text to -o or stdout; returns the exit code.
   int Output(const std::string& text) const;
@@ -79,6 +81,7 @@ struct Context {
 // Where a program of ours lies that is installed beside this one (links resolved); it need not exist.
 std::string SiblingPath(const std::string& name);
 
+// Nothing, and kExitOk, where nobody reads our standard output any longer (`| head`): that is no error. Else
 // "error: ...", an empty line, "hint: ..." on stderr; returns kExitUsage.
 int Fail(const Context& context, const Error& error);
 // A remark on stderr, unless --quiet.

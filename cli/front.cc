@@ -7,7 +7,10 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
+#include <new>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/command.h"
@@ -22,6 +25,14 @@ void OnInterrupt(int) {
   // A second one means it.
   if (!g_context->polls_interrupted || g_context->interrupted.exchange(true))
     _exit(kExitInterrupted);
+}
+
+// In whichever thread it happens: what was written is valid, as after a kill, and nothing can be said with more memory.
+void OnOutOfMemory() {
+  constexpr std::string_view kText =
+      "error: out of memory\n\nhint: give a smaller -j, or raise the limit (ulimit -v)\n";
+  (void)!write(STDERR_FILENO, kText.data(), kText.size());
+  _exit(kExitUsage);
 }
 
 // CLI11 wraps negative numbers and cuts large ones in silence.
@@ -154,11 +165,18 @@ int ParseAndRun(CLI::App* app, Context* context, int argc, char** argv) {
     std::fputs(app->help().c_str(), stderr);
     return kExitUsage;
   }
+  std::set_new_handler(OnOutOfMemory);
   g_context = context;
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGINT, OnInterrupt);
   std::signal(SIGTERM, OnInterrupt);
-  return context->run();
+  try {
+    return context->run();
+  } catch (const std::exception& error) {
+    return Fail(*context, {ErrorCode::kInternal, error.what(),
+                           "what was written before is valid; the limits of this machine (ulimit "
+                           "-a) may be too low"});
+  }
 }
 
 }  // namespace assay

@@ -31,9 +31,8 @@ std::string EnvName(std::string_view key) {
 }
 
 Status LoadConfigFile() {
-  const char* path = std::getenv("ASSAY_CONFIG");
-  const std::string file = path != nullptr ? path : "assay.toml";
-  if (path == nullptr && access(file.c_str(), F_OK) != 0) return {};
+  const std::string file = ConfigFile();
+  if (std::getenv("ASSAY_CONFIG") == nullptr && access(file.c_str(), F_OK) != 0) return {};
   const Result<std::string> text = ReadFile(file, kConfigBytesMax);
   if (!text.ok()) return text.error();
   const toml::parse_result parsed = toml::parse(*text, file);

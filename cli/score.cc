@@ -23,6 +23,7 @@ struct ScoreFlags {
   std::string group_by;
   std::string input_format = "auto";
   bool no_times = false;
+  bool keep_input = false;
   bool strict = false;
   bool resume = false;
   double fail_under = -1;
@@ -167,6 +168,8 @@ ScoreRunOptions MakeRunOptions(Context* context, const ScoreFlags& flags) {
   const GlobalOptions& global = context->global;
   ScoreRunOptions options;
   options.files = flags.files;
+  if (!flags.rubric.empty()) options.also_read.push_back(flags.rubric);
+  options.also_read.push_back(ConfigFile());
   options.output = global.output;
   options.store = flags.store;
   options.run_name = flags.run_name;
@@ -174,6 +177,7 @@ ScoreRunOptions MakeRunOptions(Context* context, const ScoreFlags& flags) {
   options.group_by = flags.group_by;
   options.jobs = global.Jobs();
   options.with_times = !flags.no_times;
+  options.keep_input = flags.keep_input;
   options.strict = flags.strict;
   options.resume = flags.resume;
   options.progress = !global.quiet && !global.no_progress && Progress::StderrIsTerminal();
@@ -259,6 +263,9 @@ void AddScoreCommand(CLI::App* app, Context* context) {
       ->type_name("FIELD");
   command->add_flag("--no-times", flags->no_times,
                     "Leave times out, so that the bytes depend on the input alone");
+  command->add_flag("--keep-input", flags->keep_input,
+                    "Put prompt, answer, completions and finish reasons into the output too, which "
+                    "`assay score` then reads again");
   command->add_flag("--strict", flags->strict, "Stop at the first bad line");
   command->add_flag("--resume", flags->resume,
                     "Go on where an interrupted run of the same command stopped");

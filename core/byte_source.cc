@@ -107,6 +107,10 @@ Status ByteSource::Sniff() {
         ErrorCode::kInput, StrCat("'", path_, "' is a Parquet file, not JSON Lines"),
         "python3 -c \"import datasets; datasets.Dataset.from_parquet('IN').to_json('OUT')\""};
   }
+  if (StartsWith(start, "\xff\xfe") || StartsWith(start, "\xfe\xff")) {
+    return Error{ErrorCode::kInput, StrCat("'", path_, "' is UTF-16, not UTF-8"),
+                 StrCat("iconv -f UTF-16 -t UTF-8 ", path_, " makes UTF-8 of it")};
+  }
   if (start == "\x28\xb5\x2f\xfd") {
     return Error{ErrorCode::kInput, StrCat("'", path_, "' is compressed with zstd"),
                  "unpack it on the way: zstd -dc FILE | assay .. -"};

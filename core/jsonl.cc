@@ -20,6 +20,7 @@ namespace {
 class LineReaderImpl : public LineReader {
  public:
   Status Open(const std::string& path, std::function<bool()> keep_waiting) {
+    path_ = path;
     return source_.Open(path, std::move(keep_waiting));
   }
 
@@ -38,6 +39,10 @@ class LineReaderImpl : public LineReader {
       if (number_ == 1 && StartsWith(text, "\xEF\xBB\xBF")) text.remove_prefix(3);
       if (!text.empty() && text.back() == '\r') text.remove_suffix(1);
       if (!too_long && Trim(text).empty()) continue;
+      if (!first_seen_) {
+        first_seen_ = true;
+        if (Status status = CheckIsLines(Trim(text)); !status.ok()) return status.error();
+      }
       line->text = too_long ? std::string_view() : text;
       line->number = number_;
       line->too_long = too_long;
@@ -72,6 +77,17 @@ class LineReaderImpl : public LineReader {
     }
   }
 
+  // One document over several lines would be an error in each of them.
+  Status CheckIsLines(std::string_view first) const {
+    const bool open_array = StartsWith(first, "[") && !EndsWith(first, "]");
+    if (!open_array && first != "{") return {};
+    return Error{ErrorCode::kInput,
+                 StrCat("'", path_, "' is ", open_array ? "a JSON array" : "a JSON object",
+                        " over several lines, not JSON Lines"),
+                 open_array ? StrCat("jq -c '.[]' ", path_, " makes a line of each element")
+                            : StrCat("jq -c . ", path_, " makes a line of each object")};
+  }
+
   Status Fill() {
     if (begin_ > 0) {
       std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
@@ -98,6 +114,8 @@ class LineReaderImpl : public LineReader {
   ByteSource source_;
   std::vector<char> buffer_;
   size_t begin_ = 0, end_ = 0, scanned_ = 0;
+  std::string path_;
+  bool first_seen_ = false;
   bool at_end_ = false;
   bool skipping_ = false;
   int64_t number_ = 0;

@@ -255,6 +255,10 @@ Result<Group> GroupFromJson(const Json& row) {
   } else if (completion != nullptr) {
     status = ReadFlatSample(row, *completion, &group);
   } else {
+    if (row.Find("verdicts") != nullptr) {
+      return InputError("the row was scored already and has no completions in it",
+                        "score it with --keep-input to score its output again");
+    }
     return InputError("the row has neither 'completions' nor 'completion'",
                       "a group has \"completions\": [..], a flat sample \"completion\": \"..\"; "
                       "docs/formats.md lists "

@@ -28,8 +28,8 @@ const std::pair<std::string_view, std::string_view>* FindParallel(std::string_vi
 }
 
 // What a scoring run says of a row.
-constexpr std::array<std::string_view, 6> kResults = {"reward",     "rewards",  "advantage",
-                                                      "advantages", "verdicts", "provenance"};
+constexpr std::array<std::string_view, 7> kResults = {
+    "reward_parts", "reward", "rewards", "advantage", "advantages", "verdicts", "provenance"};
 
 void RenameResults(Json* columns) {
   for (const std::string_view name : kResults) {

@@ -57,10 +57,9 @@ Result<std::unique_ptr<RowBatch>> RowQueue::NextScored(const std::function<bool(
     if (Status status = meanwhile(); !status.ok()) return status.error();
     lock.lock();
   }
-  if (!ready()) {
-    if (failure_) return *failure_;
-    return std::unique_ptr<RowBatch>();
-  }
+  if (!ready() && failure_) return *failure_;
+  // With a writer that is slower than the workers there is always one that is ready.
+  if (!ready() || interrupted()) return std::unique_ptr<RowBatch>();
   std::unique_ptr<RowBatch> batch = std::move(in_flight_.front());
   in_flight_.pop_front();
   in_flight_bytes_ -= batch->bytes;

@@ -38,7 +38,7 @@ class RowQueue {
 
   // --- The writer.
 
-  // Waits for the batch whose turn it is. Null: all is written, or `interrupted` said so and that batch is not scored yet. Calls
+  // Waits for the batch whose turn it is. Null: all is written, or `interrupted` said so. Calls
   // `meanwhile` every tenth of a second of waiting; its error ends the wait, as a worker's failure does.
   Result<std::unique_ptr<RowBatch>> NextScored(const std::function<bool()>& interrupted,
                                                const std::function<Status()>& meanwhile);

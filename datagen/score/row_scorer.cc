@@ -53,28 +53,29 @@ void RowScorer::MarkBad(const Error& error, ScoreRow* row) const {
 
 void RowScorer::ScoreGroup(std::vector<Group> groups, ScoreRow* row) const {
   const size_t lines = groups.size();
+  const ScoreLineStyle style = {options_.with_times, options_.keep_input};
   row->group = std::move(groups[0]);
   if (lines == 1 && (options_.group_by.empty() || !row->group.flat)) {
     row->score = rubric_.Score(row->group);
-    AppendScoreLine(row->group, row->score, options_.with_times, &row->output);
+    AppendScoreLine(row->group, row->score, style, &row->output);
     return;
   }
   // Flat lines of one group: each keeps its own id and extra keys, the problem is that of all (GroupKey).
-  std::vector<Json> ids = {IdToJson(row->group.problem)}, extras = {row->group.problem.extra};
+  std::vector<Problem> problems = {row->group.problem};
   for (size_t i = 1; i < lines; ++i) {
-    ids.push_back(IdToJson(groups[i].problem));
-    extras.push_back(std::move(groups[i].problem.extra));
+    problems.push_back(std::move(groups[i].problem));
     Sample& sample = row->group.samples.emplace_back(std::move(groups[i].samples[0]));
-    if (keep_samples_ && (ids[i] != ids[0] || extras[i] != extras[0])) {
-      sample.line = Json().Set("id", ids[i]);
-      for (const Json::Member& member : *extras[i].AsObject())
+    const Json id = IdToJson(problems[i]);
+    if (keep_samples_ && (id != IdToJson(problems[0]) || problems[i].extra != problems[0].extra)) {
+      sample.line = Json().Set("id", id);
+      for (const Json::Member& member : *problems[i].extra.AsObject())
         sample.line.Set(member.key, member.value);
     }
   }
   row->score = rubric_.Score(row->group);
   for (size_t i = 0; i < lines; ++i) {
     if (i > 0) row->output.push_back('\n');
-    AppendFlatScoreLine(ids[i], extras[i], row->score, i, /*in_group=*/true, options_.with_times,
+    AppendFlatScoreLine(problems[i], row->group.samples[i], row->score, i, /*in_group=*/true, style,
                         &row->output);
   }
 }

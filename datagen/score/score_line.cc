@@ -12,13 +12,19 @@ namespace {
 constexpr std::string_view kReserved[] = {"rewards",   "advantages", "verdicts", "reward",
                                           "advantage", "line",       "error",    "reward_parts"};
 
-// Keys of the input that the output uses itself are passed on as input_KEY.
+bool IsReserved(std::string_view key) {
+  return std::find(std::begin(kReserved), std::end(kReserved), key) != std::end(kReserved);
+}
+
+// Keys of the input that the output uses itself are passed on as input_KEY, in the place of what was called so before.
 void AppendExtras(const Json& extra, std::string* out) {
   const Json::Object* object = extra.AsObject();
   if (object == nullptr) return;
   for (const Json::Member& member : *object) {
-    const bool reserved =
-        std::find(std::begin(kReserved), std::end(kReserved), member.key) != std::end(kReserved);
+    const bool reserved = IsReserved(member.key);
+    if (StartsWith(member.key, "input_") && IsReserved(member.key.substr(6)) &&
+        extra.Find(member.key.substr(6)) != nullptr)
+      continue;
     out->push_back(',');
     AppendJsonString(reserved ? StrCat("input_", member.key) : member.key, out);
     out->push_back(':');
@@ -102,22 +108,34 @@ void AppendColumn(std::string_view name, const std::vector<SampleScore>& samples
   out->push_back(']');
 }
 
+// The line's beginning: `{"id":..` and what the input said, as much of it as is wanted.
+void AppendInput(const Problem& problem, const std::vector<Sample>& samples, bool flat, bool all,
+                 std::string* out) {
+  out->append("{\"id\":");
+  IdToJson(problem).AppendTo(out);
+  if (!all) return AppendExtras(problem.extra, out);
+  Group group;
+  group.problem = problem;
+  group.samples = samples;
+  group.flat = flat;
+  Json row = GroupToJson(group);
+  row.Erase("id");
+  AppendExtras(row, out);
+}
+
 }  // namespace
 
-void AppendScoreLine(const Group& group, const GroupScore& score, bool with_times,
+void AppendScoreLine(const Group& group, const GroupScore& score, const ScoreLineStyle& style,
                      std::string* out) {
-  const Json id = IdToJson(group.problem);
   if (group.flat && score.samples.size() == 1) {
-    AppendFlatScoreLine(id, group.problem.extra, score, 0, /*in_group=*/false, with_times, out);
+    AppendFlatScoreLine(group.problem, group.samples[0], score, 0, /*in_group=*/false, style, out);
     return;
   }
-  out->append("{\"id\":");
-  id.AppendTo(out);
-  AppendExtras(group.problem.extra, out);
+  AppendInput(group.problem, group.samples, /*flat=*/false, style.keep_input, out);
   AppendColumn("rewards", score.samples, AppendReward, out);
   AppendColumn("advantages", score.samples, AppendAdvantage, out);
   const auto append_verdicts = [&](const SampleScore& sample, std::string* to) {
-    AppendVerdicts(score.labels, sample, with_times, to);
+    AppendVerdicts(score.labels, sample, style.with_times, to);
   };
   AppendColumn("verdicts", score.samples, append_verdicts, out);
   if (score.show_parts) {
@@ -129,12 +147,12 @@ void AppendScoreLine(const Group& group, const GroupScore& score, bool with_time
   out->push_back('}');
 }
 
-void AppendFlatScoreLine(const Json& id, const Json& extra, const GroupScore& group, size_t at,
-                         bool in_group, bool with_times, std::string* out) {
+void AppendFlatScoreLine(const Problem& problem, const Sample& sample, const GroupScore& group,
+                         size_t at, bool in_group, const ScoreLineStyle& style, std::string* out) {
   const SampleScore& score = group.samples[at];
-  out->append("{\"id\":");
-  id.AppendTo(out);
-  AppendExtras(extra, out);
+  const std::vector<Sample> samples =
+      style.keep_input ? std::vector<Sample>{sample} : std::vector<Sample>();
+  AppendInput(problem, samples, /*flat=*/true, style.keep_input, out);
   out->append(",\"reward\":");
   AppendReward(score, out);
   if (in_group) {
@@ -142,7 +160,7 @@ void AppendFlatScoreLine(const Json& id, const Json& extra, const GroupScore& gr
     AppendAdvantage(score, out);
   }
   out->append(",\"verdicts\":");
-  AppendVerdicts(group.labels, score, with_times, out);
+  AppendVerdicts(group.labels, score, style.with_times, out);
   if (group.show_parts) {
     out->append(",\"reward_parts\":");
     AppendParts(group.labels, score, out);

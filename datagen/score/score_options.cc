@@ -20,6 +20,29 @@ Error OverItself(const char* what, const std::string& file) {
           "write to another file"};
 }
 
+// Everything that the run writes, what lies beside its files included.
+std::vector<std::string> Written(const ScoreRunOptions& options) {
+  std::vector<std::string> written = {options.output.empty() ? "-" : options.output};
+  if (options.to_file()) written.push_back(options.output + ".resume");
+  if (!options.store.empty()) {
+    for (const char* suffix : {"", "-wal", "-shm", "-journal"})
+      written.push_back(options.store + suffix);
+  }
+  return written;
+}
+
+Status CheckNothingIsWrittenOver(const ScoreRunOptions& options) {
+  for (const std::string& written : Written(options)) {
+    for (const std::string& file : options.files) {
+      if (IsSameFile(file, written)) return OverItself("input", file);
+    }
+    for (const std::string& file : options.also_read) {
+      if (IsSameFile(file, written)) return OverItself("file", file);
+    }
+  }
+  return {};
+}
+
 Status CheckFiles(const ScoreRunOptions& options) {
   for (const std::string& file : options.files) {
     if (std::count(options.files.begin(), options.files.end(), file) > 1) {
@@ -33,10 +56,8 @@ Status CheckFiles(const ScoreRunOptions& options) {
       Result<std::unique_ptr<LineReader>> reader = LineReader::Open(file);
       if (!reader.ok()) return reader.error();
     }
-    if (IsSameFile(file, options.output.empty() ? "-" : options.output))
-      return OverItself("input", file);
-    if (!options.store.empty() && IsSameFile(file, options.store)) return OverItself("input", file);
   }
+  if (Status status = CheckNothingIsWrittenOver(options); !status.ok()) return status;
   if (!options.store.empty() &&
       (options.store == options.output || IsSameFile(options.store, options.output)))
     return OverItself("store", options.store);
@@ -67,6 +88,7 @@ std::string ScoreRunConfigHash(const ScoreRunOptions& options, const RubricSpec&
   Json config = Json::MakeObject();
   config.Set("rubric", rubric.ToJson()).Set("version", options.tool_version);
   if (!options.input_format.empty()) config.Set("input_format", options.input_format);
+  if (options.keep_input) config.Set("keep_input", true);
   config.Set("group_by", options.group_by)
       .Set("times", options.with_times)
       .Set("seed", options.seed);

@@ -13,9 +13,10 @@
 namespace assay {
 
 struct ScoreRunOptions {
-  std::vector<std::string> files;  // "-" is standard input
-  std::string output;              // file; "" or "-" is standard output
-  std::string store;               // SQLite file; "" = none
+  std::vector<std::string> files;      // "-" is standard input
+  std::vector<std::string> also_read;  // rubric, settings: nothing is written over them either
+  std::string output;                  // file; "" or "-" is standard output
+  std::string store;                   // SQLite file; "" = none
   std::string run_name = "default";
   std::string input_format;  // core/rows/input_format.h; "" = by each row's keys
   // Flat lines with one value of this field make a group; "" = off. Lines of one group that stand apart (in one file or several) are
@@ -23,7 +24,8 @@ struct ScoreRunOptions {
   std::string group_by;
   int jobs = 1;
   bool with_times = true;
-  bool strict = false;  // stop at the first bad line
+  bool keep_input = false;  // the output holds the problem and the completions too
+  bool strict = false;      // stop at the first bad line
   bool resume = false;
   bool progress = false;
   uint64_t seed = 0;

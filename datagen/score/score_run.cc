@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -76,17 +78,39 @@ class ScoreRun {
                      &queue);
     const RowScorer scorer(options_, rubric_, /*keep_samples=*/outputs->has_store());
 
-    std::thread reading([&] { reader.Run(); });
     std::vector<std::thread> workers;
-    for (int i = 0; i < std::max(1, options_.jobs); ++i)
-      workers.emplace_back([&] { Work(scorer, &queue); });
-    Status status = WriteAll(reader, &queue, outputs);
+    std::thread reading;
+    const Status started =
+        StartThreads([&] { reading = std::thread([&] { reader.Run(); }); },
+                     [&] { workers.emplace_back([&] { Work(scorer, &queue); }); });
+    Status status = started.ok() ? WriteAll(reader, &queue, outputs) : started;
     progress_.Done();
     queue.Stop();
     if ((summary_.interrupted || !status.ok()) && options_.cancel) options_.cancel();
-    reading.join();
+    if (reading.joinable()) reading.join();
     for (std::thread& worker : workers) worker.join();
     return status;
+  }
+
+  // Fewer workers than were asked for will do; none, or no reader, will not.
+  Status StartThreads(const std::function<void()>& start_reader,
+                      const std::function<void()>& start_worker) const {
+    const int wanted = std::max(1, options_.jobs);
+    int workers = 0;
+    try {
+      for (; workers < wanted; ++workers) start_worker();
+    } catch (const std::system_error&) {
+      if (workers > 0 && options_.warn)
+        options_.warn(StrCat("the system gives only ", workers, " of ", wanted, " threads"));
+    }
+    try {
+      if (workers > 0) start_reader();
+    } catch (const std::system_error&) {
+      workers = 0;
+    }
+    if (workers > 0) return {};
+    return Error{ErrorCode::kUnavailable, "the system gives no more threads",
+                 "give a smaller -j, or raise the limits of processes and memory (ulimit -u, -v)"};
   }
 
   // A worker thread.

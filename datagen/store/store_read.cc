@@ -112,14 +112,21 @@ struct Store::Impl::Reader {
 
   // Samples `first` to `last` of a row whose first sample is `row_first`.
   Status ReadSamples(int64_t first, int64_t last, int64_t row_first, StoredGroup* group) {
+    // Ids are counted from 1, far from overflowing.
+    constexpr int64_t kMostId = int64_t{1} << 60;
+    if (row_first < 1 || first < row_first || last < first || last > kMostId ||
+        group->sample_count > kMostId || last >= row_first + group->sample_count)
+      return Damaged("sample", first);
     samples.Int(1, first);
     samples.Int(2, last);
     for (;;) {
       Result<bool> row = samples.Step();
       if (!row.ok()) return row.error();
       if (!*row) break;
+      const int64_t wanted = first + static_cast<int64_t>(group->samples.size());
+      if (samples.IntAt(0) != wanted) return Damaged("sample", wanted);
       StoredSample& out = group->samples.emplace_back();
-      out.id = samples.IntAt(0);
+      out.id = wanted;
       out.index = out.id - row_first;
       out.text_id = samples.IntAt(1);
       out.text_bytes = samples.IntAt(2);
@@ -161,7 +168,10 @@ struct Store::Impl::Reader {
       Result<bool> row = verdicts.Step();
       if (!row.ok()) return row.error();
       if (!*row) break;
-      StoredSample& sample = group->samples[verdicts.IntAt(0) - first];
+      const int64_t place = verdicts.IntAt(0) - first;
+      if (place < 0 || place >= static_cast<int64_t>(group->samples.size()))
+        return Damaged("sample", verdicts.IntAt(0));
+      StoredSample& sample = group->samples[static_cast<size_t>(place)];
       std::vector<Verdict>& list = sample.score.verdicts;
       if (list.size() == group->labels.size()) group->labels.push_back(verdicts.StringAt(1));
       Verdict& verdict = list.emplace_back();
@@ -283,6 +293,19 @@ Status ReadRowColumns(const Statement& row, bool with_texts, StoredGroup* group)
 
 }  // namespace
 
+namespace {
+
+constexpr int64_t kSamplesMost = int64_t{1} << 60;
+
+// An error that says which store.
+Error Named(Error error, const std::string& path) {
+  if (error.message.find(path) == std::string::npos)
+    error.message = StrCat("store '", path, "': ", error.message);
+  return error;
+}
+
+}  // namespace
+
 Status Store::WithSnapshot(const std::function<Status()>& read) {
   ASSAY_CHECK(!impl_->db->InTransaction());
   if (Status status = impl_->db->Exec("BEGIN"); !status.ok()) return status;
@@ -337,10 +360,12 @@ Status Store::ForEachGroup(RunId run, bool with_texts,
       status = reader->ReadProblem(group.problem_id, &group.problem);
     int64_t first = row->IntAt(6);
     int64_t count = row->IntAt(7);
+    if (count < 0 || count > kSamplesMost || first < 0 || first > kSamplesMost)
+      status = Impl::Reader::Damaged("sample", first);
     if (status.ok() && count > 0)
       status = reader->ReadSamples(first, first + count - 1, first, &group);
-    if (status.ok()) status = visit(group);
-    if (!status.ok()) return status;
+    if (!status.ok()) return Named(status.error(), impl_->db->path());
+    if (Status visited = visit(group); !visited.ok()) return visited;
   }
 }
 
@@ -369,8 +394,8 @@ Status Store::ForEachDatasetRow(DatasetId dataset, bool with_texts,
     out.decision = row->StringAt(13);
     out.run = row->StringAt(14);
     out.run_tool_version = row->StringAt(15);
-    if (status.ok()) status = visit(out);
-    if (!status.ok()) return status;
+    if (!status.ok()) return Named(status.error(), impl_->db->path());
+    if (Status visited = visit(out); !visited.ok()) return visited;
   }
 }
 

@@ -9,6 +9,7 @@
 
 #include "core/json.h"
 #include "core/jsonl.h"
+#include "core/rng.h"
 #include "core/text.h"
 
 namespace assay {
@@ -117,6 +118,82 @@ TEST_F(CliTest, ErrorsHaveTheirForm) {
   EXPECT_EQ(Run("version --seed 18446744073709551615").code, 0);
   // An empty NO_COLOR is none.
   EXPECT_EQ(Run("scor --color always", "NO_COLOR=").err.rfind("\x1b[1;31merror:", 0), 0u);
+}
+
+TEST_F(CliTest, NothingThatIsReadIsWrittenOver) {
+  const std::string rubric = "[[term]]\nverifier = \"format\"\n", settings = "jobs = 1\n";
+  File("rows.jsonl", kRows);
+  File("rubric.toml", rubric);
+  File("assay.toml", settings);
+  File("in.resume", kRows);
+  for (const char* args :
+       {"score rows.jsonl --rubric rubric.toml -o rubric.toml",
+        "score rows.jsonl --rubric rubric.toml -o assay.toml", "version -o assay.toml",
+        "score rows.jsonl --rubric rubric.toml --store rubric.toml",
+        "score in.resume --rubric rubric.toml -o in"}) {
+    const Ran ran = Run(args);
+    EXPECT_EQ(ran.code, 2) << args;
+    EXPECT_NE(ran.err.find("would be written over"), std::string::npos) << args << ran.err;
+  }
+  EXPECT_EQ(*ReadFile(folder_ + "/rubric.toml"), rubric);
+  EXPECT_EQ(*ReadFile(folder_ + "/assay.toml"), settings);
+  EXPECT_EQ(*ReadFile(folder_ + "/in.resume"), kRows);
+}
+
+TEST_F(CliTest, OneDocumentOverManyLinesIsOneError) {
+  File("array.json", "[\n  {\"id\": \"a\",\n   \"completion\": \"x\"}\n]\n");
+  File("object.json", "{\n  \"id\": \"a\",\n   \"completion\": \"x\"}\n");
+  File("utf16.jsonl", std::string("\xff\xfe{\0}\0\n\0", 8));
+  for (const char* file : {"array.json", "object.json", "utf16.jsonl"}) {
+    const Ran ran = Run(StrCat("score --verifier format ", file));
+    EXPECT_EQ(ran.code, 2) << file;
+    EXPECT_EQ(ran.out, "") << file;
+    EXPECT_NE(ran.err.find(file), std::string::npos) << ran.err;
+    EXPECT_NE(ran.err.find("hint:"), std::string::npos) << ran.err;
+  }
+}
+
+TEST_F(CliTest, AReaderThatHasSeenEnoughIsNoError) {
+  std::string rows;
+  for (int i = 0; i < 20'000; ++i) rows += kRows;
+  File("rows.jsonl", rows);
+  const int status = std::system(StrCat("bash -c 'set -o pipefail; cd ", folder_, "; ", assay_,
+                                        " score --verifier format rows.jsonl -q 2>err.txt | head "
+                                        "-n 1 >/dev/null'")
+                                     .c_str());
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  EXPECT_EQ(*ReadFile(folder_ + "/err.txt"), "");
+}
+
+TEST_F(CliTest, AgreeReadsYesAndNo) {
+  File("scored.jsonl",
+       "{\"id\":\"a\",\"labels\":[\"yes\",\"No\",\"right\",\"wrong\"],\"rewards\":[1,0,1,1]}\n");
+  const Ran ran = Run("agree scored.jsonl --output-format json");
+  EXPECT_EQ(ran.code, 0);
+  EXPECT_EQ(ParseJson(ran.out)->IntOr("compared", 0), 4);
+}
+
+// 200 seeded corruptions of a scored file: never a crash; an error says which file.
+TEST_F(CliTest, DamagedScoredFilesAreErrorsThatNameTheFile) {
+  File("rows.jsonl", kRows);
+  ASSERT_EQ(Run("score --verifier format rows.jsonl -o scored.jsonl").code, 0);
+  const std::string whole = *ReadFile(folder_ + "/scored.jsonl");
+  Rng rng(2026);
+  for (int i = 0; i < 200; ++i) {
+    std::string bytes = whole;
+    for (uint64_t changes = 1 + rng.Below(6); changes > 0; --changes)
+      bytes[rng.Below(bytes.size())] = static_cast<char>(rng.Below(256));
+    if (rng.Below(4) == 0) bytes.resize(rng.Below(bytes.size()));
+    File("damaged.jsonl", bytes);
+    const Ran ran =
+        Run(i % 2 == 0 ? "agree damaged.jsonl" : "score --verifier format damaged.jsonl");
+    ASSERT_LE(ran.code, 3) << i;
+    if (i % 2 == 0 && ran.code == 2) {
+      const bool named = ran.err.find("damaged.jsonl") != std::string::npos ||
+                         ran.err.find("nothing to compare") != std::string::npos;
+      EXPECT_TRUE(named) << ran.err;
+    }
+  }
 }
 
 TEST_F(CliTest, PreimportTakesOneWordOnly) {

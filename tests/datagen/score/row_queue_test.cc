@@ -80,6 +80,17 @@ TEST(RowQueueTest, AReadersErrorIsKeptForTheEnd) {
   EXPECT_EQ(queue.reading_error()->message, "torn");
 }
 
+// A slow writer (a store) always finds a batch that is ready: the signal must count all the same.
+TEST(RowQueueTest, AnInterruptedWriterTakesNothingMoreThoughItIsReady) {
+  RowQueue queue;
+  queue.Push(Batch(1));
+  queue.Scored(queue.TakeWork(), std::nullopt);
+  Result<std::unique_ptr<RowBatch>> next = queue.NextScored([] { return true; }, Nothing);
+  ASSERT_TRUE(next.ok());
+  EXPECT_EQ(*next, nullptr);
+  EXPECT_EQ(NextNumber(&queue), 1);
+}
+
 TEST(RowQueueTest, InterruptionEndsTheWaitAndStoppingEndsEverybody) {
   RowQueue queue;
   queue.Push(Batch(1, 2 * kInFlightBytes));

@@ -145,6 +145,36 @@ TEST_F(ScoreRunTest, GroupByMakesGroupsOfFlatLines) {
   EXPECT_EQ(rows[1].IntOr("k", 0), 2);
 }
 
+// With the input kept, the output is an input: scored again it says the same, and what the first run said is named so.
+TEST_F(ScoreRunTest, KeptInputIsScoredAgain) {
+  options_.files = {File(
+      "a.jsonl",
+      R"({"id":1,"prompt":[{"role":"user","content":"q","name":"n"}],"answer":["4","5"],"task":"format","options":{"format":{}},"completions":[[{"role":"assistant","content":"b","reasoning_content":"a"}],"no"],"finish_reasons":["stop","length"],"note":[1]})"
+      "\n"
+      R"({"task":"format","completion":"<think>a</think>b","finish_reason":"stop","seed":3,"token_ids":[1]})"
+      "\n")};
+  options_.keep_input = true;
+  Run();
+  const std::vector<Json> first = Output();
+  ASSERT_EQ(first.size(), 2u);
+  EXPECT_EQ(first[0].Find("finish_reasons")->Dump(), R"(["stop","length"])");
+  EXPECT_EQ(first[0].Find("completions")->Dump(),
+            R"([[{"role":"assistant","content":"b","reasoning_content":"a"}],"no"])");
+  EXPECT_EQ(first[1].StringOr("completion", ""), "<think>a</think>b");
+  for (int again = 0; again < 2; ++again) {
+    options_.files = {File("b.jsonl", *ReadFile(options_.output))};
+    Run();
+    const std::vector<Json> rows = Output();
+    ASSERT_EQ(rows.size(), 2u);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      for (const Json::Member& member : *first[i].AsObject())
+        EXPECT_EQ(rows[i].Find(member.key)->Dump(), member.value.Dump()) << member.key;
+    }
+    EXPECT_EQ(rows[0].Find("input_rewards")->Dump(), "[1.0,0.0]");
+    EXPECT_EQ(rows[0].Find("input_input_rewards"), nullptr);
+  }
+}
+
 // Each line is judged by its own answer, whoever stands before it, and compared with those of its own problem only.
 TEST_F(ScoreRunTest, LinesOfOneValueWithOtherAnswersAreProblemsOfTheirOwn) {
   rubric_ = std::move(*Rubric::Make(*RubricFromNames("math"), {}));
