@@ -384,7 +384,8 @@ TEST_F(CliTest, AnInterruptEndsProgramsToo) {
   EXPECT_EQ(*ReadFile(folder_ + "/out.jsonl"), "");
 }
 
-TEST_F(CliTest, AClosedPipeIsNoCrash) {
+// A reader that has seen enough, as `head` has, is no fault of the run: it ends in silence.
+TEST_F(CliTest, AClosedPipeIsNoError) {
   std::string rows;
   for (int i = 0; i < 3000; ++i) rows += kRows;
   File("in.jsonl", rows);
@@ -392,8 +393,8 @@ TEST_F(CliTest, AClosedPipeIsNoCrash) {
       std::system(StrCat("cd ", folder_, " && bash -c 'set -o pipefail; ", assay_,
                          " score -q --verifier format in.jsonl 2>err.txt | head -n 1 >/dev/null'")
                       .c_str());
-  EXPECT_EQ(WEXITSTATUS(status), 2);
-  EXPECT_NE(ReadFile(folder_ + "/err.txt")->find("cannot write"), std::string::npos);
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  EXPECT_EQ(*ReadFile(folder_ + "/err.txt"), "");
 }
 
 }  // namespace
