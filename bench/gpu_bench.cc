@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/report_line.h"
 #include "core/json.h"
 #include "core/rng.h"
 #include "core/text.h"
@@ -351,14 +352,7 @@ Result<Json> Run(const Arguments& a) {
 }  // namespace assay
 
 int main(int argc, char** argv) {
-  assay::Result<assay::Arguments> arguments = assay::Parse(argc, argv);
-  assay::Result<assay::Json> line =
-      arguments.ok() ? assay::Run(*arguments) : assay::Result<assay::Json>(arguments.error());
-  if (!line.ok()) {
-    std::fprintf(stderr, "error: %s\n\nhint: %s\n", line.error().message.c_str(),
-                 line.error().hint.c_str());
-    return 2;
-  }
-  std::printf("%s\n", line->Dump().c_str());
-  return 0;
+  const assay::Result<assay::Arguments> arguments = assay::Parse(argc, argv);
+  return assay::ReportLine(arguments.ok() ? assay::Run(*arguments)
+                                          : assay::Result<assay::Json>(arguments.error()));
 }
