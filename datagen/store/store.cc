@@ -98,7 +98,11 @@ Status Store::Impl::PrepareWriting() {
       {&update_input, "UPDATE inputs SET rows_done = ?, last_line = ? WHERE id = ?"},
       {&read_data_version, "PRAGMA data_version"},
       {&insert_dataset_row,
-       "INSERT INTO dataset_rows(dataset_id, position, sample_id, decision) VALUES (?, ?, ?, ?)"},
+       "INSERT INTO dataset_rows(dataset_id, position, sample_id, decision, rejected_id, split) "
+       "VALUES "
+       "(?, ?, ?, ?, ?, ?)"},
+      {&insert_dataset_drop,
+       "INSERT INTO dataset_drops(dataset_id, sample_id, place, detail) VALUES (?, ?, ?, ?)"},
   };
   for (const auto& [statement, sql] : kStatements) {
     Result<Statement> prepared = db->Prepare(sql);

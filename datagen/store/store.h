@@ -75,6 +75,7 @@ struct StoredSample {
 struct StoredGroup {
   int64_t row_id = 0;
   int64_t problem_id = 0;
+  int64_t prompt_id = 0;  // problems of one prompt share it
   RowKey key;
   bool flat = false;
   int64_t sample_count = 0;  // of the input row, also where only some of its samples are here
@@ -89,8 +90,18 @@ struct DatasetInfo {
   std::string strategy;  // "all-correct", "best-of-n", "import"
   std::string params_json;
   std::string tool_version;
-  std::optional<RunId> run;  // empty for imported ones
-  std::string created;       // as in RunInfo
+  std::optional<RunId> run;   // the first of `runs`; empty for imported ones
+  std::string created;        // as in RunInfo
+  std::vector<RunId> runs{};  // that it was made from; may be left out where there is one
+};
+
+// A file that a data set was written to.
+struct ExportInfo {
+  DatasetId dataset = 0;
+  std::string file, format, params_json;
+  int64_t lines = 0, bytes = 0;
+  std::string hash;  // of the file as written
+  std::string tool_version;
 };
 
 struct DatasetRecord : DatasetInfo {
@@ -106,7 +117,18 @@ struct DatasetRow {
   std::string decision;  // why it was kept, JSON
   std::string run;       // the run's name
   std::string run_tool_version;
+  std::string split;  // "train", ...; empty: none
   StoredGroup group;  // with exactly one sample
+  std::optional<StoredSample>
+      rejected{};  // of a preference pair: the one that loses, of the same problem
+};
+
+// A sample that a data set left out.
+struct DatasetDrop {
+  int64_t sample_id = 0;
+  int64_t place = 0;  // of the reason among the data set's decisions
+  std::string
+      detail;  // what it is near to, the n-gram it shares with a test set, ...; may be empty
 };
 
 class Store {
@@ -144,10 +166,16 @@ class Store {
 
   // kUsage if there is one of that name, unless `replace`.
   Result<DatasetId> BeginDataset(const DatasetInfo& info, bool replace);
-  Status AddDatasetRow(DatasetId dataset, int64_t sample_id, const std::string& decision_json);
+  // `rejected_id`: 0 unless the row is a preference pair. `split`: empty for none.
+  Status AddDatasetRow(DatasetId dataset, int64_t sample_id, const std::string& decision_json,
+                       int64_t rejected_id = 0, const std::string& split = "");
+  // In increasing order of samples; each at most once.
+  Status AddDatasetDrop(DatasetId dataset, const DatasetDrop& drop);
   // `decisions`: how many samples were kept and dropped, by reason.
   Status FinishDataset(DatasetId dataset,
                        const std::vector<std::pair<std::string, int64_t>>& decisions);
+  // Notes that a data set left the store, in a transaction of its own. The same file again replaces the note.
+  Status AddExport(const ExportInfo& info);
 
   // --- Reading. Names not found are kUsage with a hint.
 
@@ -161,6 +189,9 @@ class Store {
   // Every row of a data set in order.
   Status ForEachDatasetRow(DatasetId dataset, bool with_texts,
                            const std::function<Status(const DatasetRow&)>& visit);
+  // What a data set left out, by sample.
+  Status ForEachDatasetDrop(DatasetId dataset,
+                            const std::function<Status(const DatasetDrop&)>& visit);
 
   // Runs `read`, all of whose reading sees the store as it was at its first look, whatever others write meanwhile. Not while
   // this Store has something to commit.

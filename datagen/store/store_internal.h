@@ -69,7 +69,7 @@ struct Store::Impl {
   sqlite::HashIndex texts, problems;
   std::optional<Batches> batches;
   Statement find_row, insert_input, update_input, read_data_version;
-  Statement insert_dataset_row;
+  Statement insert_dataset_row, insert_dataset_drop;
   int64_t dataset_position = 0;
 
   // --- store_read.cc

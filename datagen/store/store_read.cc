@@ -53,9 +53,11 @@ Status ReadMessages(const Statement& row, int column, std::vector<Message>* out)
 // The statements that put one input row together again; each is prepared once.
 struct Store::Impl::Reader {
   static constexpr char kProblemSql[] =
-      "SELECT p.name, p.task, t.body, p.messages, p.answers, p.verification_info FROM problems p "
+      "SELECT p.name, p.task, p.prompt_id, t.body, p.messages, p.answers, p.verification_info FROM "
+      "problems p "
       "LEFT JOIN texts t ON t.id = p.prompt_id WHERE p.id = ?";
-  static constexpr char kProblemBriefSql[] = "SELECT name, task FROM problems WHERE id = ?";
+  static constexpr char kProblemBriefSql[] =
+      "SELECT name, task, prompt_id FROM problems WHERE id = ?";
   static constexpr char kSamplesSql[] =
       "SELECT s.id, s.text_id, t.bytes, s.finish_reason, s.model, s.seed, s.reward, s.advantage, "
       "t.body, s.token_ids, s.logprobs, s.messages, s.line FROM samples s JOIN texts t ON t.id = "
@@ -86,13 +88,16 @@ struct Store::Impl::Reader {
     return reader;
   }
 
-  Status ReadProblem(int64_t id, Problem* out) {
+  Status ReadProblem(StoredGroup* group) {
+    const int64_t id = group->problem_id;
+    Problem* out = &group->problem;
     problem.Int(1, id);
     Result<bool> row = problem.Step();
     if (!row.ok()) return row.error();
     if (!*row) return Damaged("problem", id);
     out->id = problem.StringAt(0);
     out->task = problem.StringAt(1);
+    group->prompt_id = problem.IntAt(2);
     Status status;
     if (with_texts) status = ReadProblemTexts(out);
     problem.Reset();
@@ -100,14 +105,14 @@ struct Store::Impl::Reader {
   }
 
   Status ReadProblemTexts(Problem* out) {
-    out->prompt = problem.StringAt(2);
+    out->prompt = problem.StringAt(3);
     Json answers;
-    if (Status status = ReadMessages(problem, 3, &out->messages); !status.ok()) return status;
-    if (Status status = ReadJson(problem, 4, &answers); !status.ok()) return status;
+    if (Status status = ReadMessages(problem, 4, &out->messages); !status.ok()) return status;
+    if (Status status = ReadJson(problem, 5, &answers); !status.ok()) return status;
     if (const Json::Array* items = answers.AsArray()) {
       for (const Json& item : *items) out->answers.push_back(item.ScalarText());
     }
-    return ReadJson(problem, 5, &out->verification_info);
+    return ReadJson(problem, 6, &out->verification_info);
   }
 
   // Samples `first` to `last` of a row whose first sample is `row_first`.
@@ -143,6 +148,14 @@ struct Store::Impl::Reader {
     if (static_cast<int64_t>(group->samples.size()) != last - first + 1)
       return Damaged("sample", first);
     return ReadVerdicts(first, last, group);
+  }
+
+  Status ReadRejected(int64_t id, int64_t row_first, int64_t row_samples, DatasetRow* row) {
+    StoredGroup loser;
+    loser.sample_count = row_samples;
+    if (Status status = ReadSamples(id, id, row_first, &loser); !status.ok()) return status;
+    row->rejected = std::move(loser.samples[0]);
+    return {};
   }
 
   Status ReadSampleTexts(Sample* out) {
@@ -243,6 +256,19 @@ Result<std::vector<DatasetRecord>> ReadDatasets(sqlite::Database* db) {
   }
 }
 
+Status ReadDatasetRuns(sqlite::Database* db, DatasetRecord* dataset) {
+  Result<Statement> row =
+      db->Prepare("SELECT run_id FROM dataset_runs WHERE dataset_id = ? ORDER BY place");
+  if (!row.ok()) return row.error();
+  row->Int(1, dataset->id);
+  for (;;) {
+    Result<bool> more = row->Step();
+    if (!more.ok()) return more.error();
+    if (!*more) return {};
+    dataset->runs.push_back(row->IntAt(0));
+  }
+}
+
 Status ReadDecisions(sqlite::Database* db, DatasetRecord* dataset) {
   Result<Statement> row = db->Prepare(
       "SELECT decision, samples FROM dataset_decisions WHERE dataset_id = ? ORDER BY place");
@@ -328,6 +354,8 @@ Result<std::vector<DatasetRecord>> Store::Datasets() {
   for (DatasetRecord& dataset : *datasets) {
     if (Status status = ReadDecisions(impl_->db.get(), &dataset); !status.ok())
       return status.error();
+    if (Status status = ReadDatasetRuns(impl_->db.get(), &dataset); !status.ok())
+      return status.error();
   }
   return datasets;
 }
@@ -356,8 +384,7 @@ Status Store::ForEachGroup(RunId run, bool with_texts,
     if (!*more) return {};
     StoredGroup group;
     Status status = ReadRowColumns(*row, with_texts, &group);
-    if (status.ok() && group.error.empty())
-      status = reader->ReadProblem(group.problem_id, &group.problem);
+    if (status.ok() && group.error.empty()) status = reader->ReadProblem(&group);
     int64_t first = row->IntAt(6);
     int64_t count = row->IntAt(7);
     if (count < 0 || count > kSamplesMost || first < 0 || first > kSamplesMost)
@@ -373,12 +400,15 @@ Status Store::ForEachDatasetRow(DatasetId dataset, bool with_texts,
                                 const std::function<Status(const DatasetRow&)>& visit) {
   Result<Impl::Reader> reader = Impl::Reader::Make(impl_->db.get(), with_texts);
   if (!reader.ok()) return reader.error();
-  Result<Statement> row = impl_->db->Prepare(
-      StrCat("SELECT ", kRowColumns,
-             ", d.position, d.decision, r.name, r.tool_version, d.sample_id FROM dataset_rows d "
-             "CROSS JOIN samples s ON s.id = d.sample_id CROSS JOIN rows rw ON rw.id = s.row_id "
-             "CROSS JOIN inputs i ON i.id = rw.input_id CROSS JOIN runs r ON r.id = i.run_id "
-             "WHERE d.dataset_id = ? ORDER BY d.position"));
+  Result<Statement> row = impl_->db->Prepare(StrCat(
+      "SELECT ", kRowColumns,
+      ", d.position, d.decision, r.name, r.tool_version, d.sample_id, d.split, d.rejected_id, "
+      "lost.first_sample, lost.sample_count FROM dataset_rows d "
+      "CROSS JOIN samples s ON s.id = d.sample_id CROSS JOIN rows rw ON rw.id = s.row_id "
+      "CROSS JOIN inputs i ON i.id = rw.input_id CROSS JOIN runs r ON r.id = i.run_id "
+      "LEFT JOIN samples loser ON loser.id = d.rejected_id "
+      "LEFT JOIN rows lost ON lost.id = loser.row_id "
+      "WHERE d.dataset_id = ? ORDER BY d.position"));
   if (!row.ok()) return row.error();
   row->Int(1, dataset);
   for (;;) {
@@ -387,15 +417,33 @@ Status Store::ForEachDatasetRow(DatasetId dataset, bool with_texts,
     if (!*more) return {};
     DatasetRow out;
     Status status = ReadRowColumns(*row, with_texts, &out.group);
-    if (status.ok()) status = reader->ReadProblem(out.group.problem_id, &out.group.problem);
+    if (status.ok()) status = reader->ReadProblem(&out.group);
     int64_t sample = row->IntAt(16);
     if (status.ok()) status = reader->ReadSamples(sample, sample, row->IntAt(6), &out.group);
     out.position = row->IntAt(12);
     out.decision = row->StringAt(13);
     out.run = row->StringAt(14);
     out.run_tool_version = row->StringAt(15);
+    out.split = row->StringAt(17);
+    if (status.ok() && !row->IsNull(18))
+      status = reader->ReadRejected(row->IntAt(18), row->IntAt(19), row->IntAt(20), &out);
     if (!status.ok()) return Named(status.error(), impl_->db->path());
     if (Status visited = visit(out); !visited.ok()) return visited;
+  }
+}
+
+Status Store::ForEachDatasetDrop(DatasetId dataset,
+                                 const std::function<Status(const DatasetDrop&)>& visit) {
+  Result<Statement> row = impl_->db->Prepare(
+      "SELECT sample_id, place, detail FROM dataset_drops WHERE dataset_id = ? ORDER BY sample_id");
+  if (!row.ok()) return row.error();
+  row->Int(1, dataset);
+  for (;;) {
+    Result<bool> more = row->Step();
+    if (!more.ok()) return more.error();
+    if (!*more) return {};
+    if (Status visited = visit({row->IntAt(0), row->IntAt(1), row->StringAt(2)}); !visited.ok())
+      return visited;
   }
 }
 

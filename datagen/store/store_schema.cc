@@ -135,6 +135,42 @@ ALTER TABLE samples ADD COLUMN line TEXT;
 ALTER TABLE rows ADD COLUMN id_is_number INTEGER NOT NULL DEFAULT 0;
 )sql";
 
+// Why every sample that was not taken was not; pairs; splits; data sets of several runs; what left the store.
+constexpr char kVersion4[] = R"sql(
+ALTER TABLE dataset_rows ADD COLUMN rejected_id INTEGER REFERENCES samples(id);
+ALTER TABLE dataset_rows ADD COLUMN split TEXT;
+CREATE TABLE dataset_runs(
+  dataset_id INTEGER NOT NULL REFERENCES datasets(id),
+  place INTEGER NOT NULL,
+  run_id INTEGER NOT NULL REFERENCES runs(id),
+  PRIMARY KEY(dataset_id, place)) WITHOUT ROWID;
+INSERT INTO dataset_runs SELECT id, 0, run_id FROM datasets WHERE run_id IS NOT NULL;
+CREATE TABLE dataset_drops(
+  dataset_id INTEGER NOT NULL REFERENCES datasets(id),
+  sample_id INTEGER NOT NULL REFERENCES samples(id),
+  place INTEGER NOT NULL,
+  detail TEXT,
+  PRIMARY KEY(dataset_id, sample_id)) WITHOUT ROWID;
+CREATE TABLE exports(
+  id INTEGER PRIMARY KEY,
+  dataset_id INTEGER NOT NULL REFERENCES datasets(id),
+  file TEXT NOT NULL,
+  format TEXT NOT NULL,
+  params TEXT NOT NULL,
+  lines INTEGER NOT NULL,
+  bytes INTEGER NOT NULL,
+  hash TEXT NOT NULL,
+  tool_version TEXT NOT NULL);
+CREATE VIEW decisions AS
+  SELECT d.name AS dataset, dr.sample_id AS sample_id, 'kept' AS decision, dr.decision AS detail
+    FROM dataset_rows dr JOIN datasets d ON d.id = dr.dataset_id
+  UNION ALL
+  SELECT d.name, dd.sample_id, dc.decision, dd.detail
+    FROM dataset_drops dd
+    JOIN dataset_decisions dc ON dc.dataset_id = dd.dataset_id AND dc.place = dd.place
+    JOIN datasets d ON d.id = dd.dataset_id;
+)sql";
+
 Status Migrate(Database* db, int from) {
   if (Status status = db->Exec("BEGIN IMMEDIATE"); !status.ok()) return status;
   // Another process may have migrated the file while this one waited for the lock.
@@ -155,7 +191,8 @@ Status Migrate(Database* db, int from) {
 }  // namespace
 
 const char* MigrationSql(int version) {
-  static constexpr const char* kSteps[kSchemaVersion] = {kVersion1, kVersion2, kVersion3};
+  static constexpr const char* kSteps[kSchemaVersion] = {kVersion1, kVersion2, kVersion3,
+                                                         kVersion4};
   ASSAY_CHECK(version >= 0 && version < kSchemaVersion);
   return kSteps[version];
 }
