@@ -64,9 +64,10 @@ Prose Survey(std::string_view text, size_t at, size_t end) {
     i = word_end;
     prose.nothing = prose.nothing || (first && word == "no");
     if (IsCopula(word) || OneOf(word, {"leaving", "leaves", "namely"})) prose.copula = i;
+    if (word == "i" && HasAt(text, i, ".e.")) prose.copula = i + 3;
     if (prose.values == 0) {
       prose.qualified = prose.qualified || IsQualifier(word) || (word == "to" && up);
-      prose.hedged = prose.hedged || IsHedge(word);
+      prose.hedged = prose.hedged || DoubtsWhatFollows(word, text, word_end, end);
       prose.elsewhere = prose.elsewhere || (first && OneOf(word, {"found", "on", "worth", "located",
                                                                   "listed", "shown", "explained"}));
       prose.property = prose.property || IsProperty(word);
@@ -171,7 +172,7 @@ bool SkipSilentWords(Reply* reply, size_t* at, size_t end, size_t* instead) {
       *instead = InsteadOf(text, word_end, end);
       return false;
     }
-    if (IsHedge(word)) {
+    if (DoubtsWhatFollows(word, text, word_end, end)) {
       reply->refusal = "hedged";
       return false;
     }
@@ -298,12 +299,19 @@ bool ReadAnnounced(Reply* reply, size_t at, Candidate* out, int depth) {
   if (!SkipSilentWords(reply, &i, end, &instead)) {
     return instead != kNone && depth < kMaxDepth && ReadAnnounced(reply, instead, out, depth + 1);
   }
-  if (i >= end) return false;
+  if (i >= end)  // "as follows:" and then a line
+    return i > at && text[i - 1] == ':' && depth < kMaxDepth &&
+           ReadAnnounced(reply, i, out, depth + 1);
   DirectSpan span = ReadDirect(text, i, end);
   // A sentence ends with an exclamation; behind a label or in a tag stands the value itself.
   if (span.end == end && HasAt(text, end, "!") && !HasAt(text, end, "!!") && Labelled(text, i))
     ++span.end;
-  if (span.end <= i) return ReadProse(reply, i, end, out, depth);
+  const std::string_view clause = text.substr(at, end - at);
+  if (span.end <= i) {
+    if (!HasUnspacedHedge(clause)) return ReadProse(reply, i, end, out, depth);
+    reply->refusal = "hedged";
+    return false;
+  }
   if (span.corrected && depth < kMaxDepth) return ReadAnnounced(reply, span.resume, out, depth + 1);
   if (span.doubted) {
     reply->refusal = "hedged";
@@ -313,7 +321,6 @@ bool ReadAnnounced(Reply* reply, size_t at, Candidate* out, int depth) {
   if (span.turned && depth < kMaxDepth && ReadAnnounced(reply, span.resume, out, depth + kMaxDepth))
     return true;
   reply->refusal = refusal_before;
-  const std::string_view clause = text.substr(at, end - at);
   if (HasUnspacedHedge(clause) || HasUnspacedBound(clause)) {
     reply->refusal = "hedged";
     return false;

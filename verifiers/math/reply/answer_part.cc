@@ -8,6 +8,7 @@ namespace assay::math {
 void FindAnswerPart(Reply* reply) {
   const std::string_view text = reply->text;
   reply->hits = FindPhrases(text);
+  const bool transcript = StartsWith(Trim(text.substr(0, 64)), "<|im_start|>");
   for (const PhraseHit& hit : reply->hits) {
     if (hit.phrase == Phrase::kThinkClose) {
       reply->think_closed = true;
@@ -17,6 +18,9 @@ void FindAnswerPart(Reply* reply) {
       reply->hi = text.size();
     } else if (hit.phrase == Phrase::kThinkOpen) {
       reply->think_open = true;
+    } else if (hit.phrase == Phrase::kChatEnd && transcript && HasAt(text, hit.end, "assistant")) {
+      reply->lo = size_t{hit.end} + 9;  // its last turn counts
+      reply->hi = text.size();
     } else if (hit.phrase == Phrase::kChatEnd && reply->hi == text.size() &&
                hit.begin > reply->lo &&
                !Trim(text.substr(reply->lo, hit.begin - reply->lo)).empty()) {

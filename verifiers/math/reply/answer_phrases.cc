@@ -164,6 +164,7 @@ constexpr PhraseEntry kPhrases[] = {
     {"conclusion:", Phrase::kLabel, "en"},
     {"correction:", Phrase::kLabel, "en"},
     {"edit:", Phrase::kLabel, "en"},
+    {"i meant", Phrase::kMeant, "en"},
     {"choose", Phrase::kPick, "en"},
     {"go with", Phrase::kPick, "en"},
     {"select", Phrase::kPick, "en"},

@@ -16,6 +16,7 @@ enum class Phrase : uint8_t {
   kLetterA,     // "A:"
   kPick,        // "choose", which announces a choice letter and nothing else
   kLabel,       // "result:", which announces an answer only as the last line
+  kMeant,       // "I meant", which announces the value right behind it
   kHash,        // "####"
   kThinkOpen,   // "<think" and its like, without what follows the name
   kThinkClose,  // "</think" and its like

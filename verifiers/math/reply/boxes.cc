@@ -107,6 +107,7 @@ bool IsShown(const Reply& reply, const Box& box) {
   size_t line = box.begin;
   while (line > reply.lo && text[line - 1] != '\n' && box.begin - line < kMaxClauseBytes) --line;
   const std::string_view before = text.substr(line, box.begin - line);
+  if (before.find('`') == kNone && before.find("\\verb") == kNone) return false;
   const size_t verb = before.rfind("\\verb");
   if (verb != kNone) {
     size_t mark = verb + 5;

@@ -66,6 +66,7 @@ class Preface {
     supposed_ = OneOf(word, {"assume", "possible"}) && distance <= 10;
     if (supposed_) refusal_ = "hedged";
     if (IsQuoting(word) && distance <= 8) refusal_ = "quoted";
+    if (OneOf(word, {"likely", "probable", "plausible"}) && distance <= 2) refusal_ = "hedged";
     HearDenial(word, distance);
     HearSource(word);
     hedged_ =
@@ -186,7 +187,7 @@ bool BoxDenied(Reply* reply, size_t at, size_t box_end) {
       (OneOf(last, {"be", "equal", "longer"}) && (IsNegation(before_last) || before_last == "no")))
     return true;
   reply->refusal = "hedged";
-  if (unsure || OneOf(last, {"maybe", "perhaps", "possibly", "guess"}) ||
+  if (unsure || last == "guess" || last == "likely" || IsSentenceHedge(last) ||
       (last == "be" && OneOf(before_last, {"might", "may", "could"})))
     return true;
   reply->refusal = "question";

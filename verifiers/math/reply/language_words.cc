@@ -2,26 +2,30 @@
 
 #include "core/text.h"
 #include "verifiers/math/reply/characters.h"
+#include "verifiers/math/reply/sentences.h"
 
 namespace assay::math {
 
 bool IsCopula(std::string_view word) {
-  return OneOf(
-      word, {"is",     "are",      "was",   "be",      "equals",   "becomes", "it's",   "that's",
-             "es",     "son",      "será",  "est",     "sont",     "vaut",    "ist",    "sind",
-             "lautet", "beträgt",  "é",     "è",       "are:",     "равен",   "равно",  "равна",
-             "это",    "является", "是",    "为",      "為",       "は",      "هي",     "هو",
-             "jest",   "wynosi",   "brzmi", "zijn",    "bedraagt", "luidt",   "adalah", "ialah",
-             "yaitu",  "yakni",    "คือ",    "เท่ากับ",   "হল",       "হলো",     "হচ্ছে",   "হবে",
-             "হয়",     "है",        "हैं",     "होगा",    "होगी",     "تساوي",   "يساوي",  "은",
-             "는",     "şudur",    "är",    "er",      "on",       "je",      "este",   "είναι",
-             "е",      "є",        "היא",   "הוא",     "است",      "ay",      "és",     "yra",
-             "ir",     "remains",  "olup",  "eşittir", "sarà",     "فهو",     "فهي",    "stanowi"});
+  static const WordSet kWords = {
+      "is",     "are",      "was",   "be",      "equals",   "becomes", "it's",   "that's",
+      "es",     "son",      "será",  "est",     "sont",     "vaut",    "ist",    "sind",
+      "lautet", "beträgt",  "é",     "è",       "are:",     "равен",   "равно",  "равна",
+      "это",    "является", "是",    "为",      "為",       "は",      "هي",     "هو",
+      "jest",   "wynosi",   "brzmi", "zijn",    "bedraagt", "luidt",   "adalah", "ialah",
+      "yaitu",  "yakni",    "คือ",    "เท่ากับ",   "হল",       "হলো",     "হচ্ছে",   "হবে",
+      "হয়",     "है",        "हैं",     "होगा",    "होगी",     "تساوي",   "يساوي",  "은",
+      "는",     "şudur",    "är",    "είναι",   "е",        "є",       "היא",    "הוא",
+      "است",    "és",       "yra",   "remains", "olup",     "eşittir", "sarà",   "فهو",
+      "فهي",    "stanowi"};
+  return kWords.Has(word);
 }
 
 bool IsCopulaOf(std::string_view word, std::string_view language) {
-  static constexpr std::string_view kWords[][2] = {{"pl", "to"}, {"vi", "là"}, {"vi", "bằng"},
-                                                   {"sw", "ni"}, {"ko", "이"}, {"ko", "가"}};
+  static constexpr std::string_view kWords[][2] = {
+      {"pl", "to"}, {"vi", "là"}, {"vi", "bằng"}, {"sw", "ni"}, {"ko", "이"},
+      {"ko", "가"}, {"sv", "er"}, {"fi", "on"},   {"et", "on"}, {"cs", "je"},
+      {"sk", "je"}, {"hr", "je"}, {"ro", "este"}, {"tl", "ay"}, {"lv", "ir"}};
   for (const auto& row : kWords) {
     if (row[0] == language && row[1] == word) return true;
   }
@@ -29,8 +33,9 @@ bool IsCopulaOf(std::string_view word, std::string_view language) {
 }
 
 bool IsTotalWord(std::string_view word) {
-  return OneOf(word, {"共", "모두", "총", "전부", "共有", "都合", "合計", "কুল", "कुल", "মোট",
-                      "toplam", "łącznie"});
+  static const WordSet kWords = {"共",   "모두", "총", "전부", "共有",   "都合",
+                                 "合計", "কুল",   "कुल", "মোট",  "toplam", "łącznie"};
+  return kWords.Has(word);
 }
 
 bool SetsAnswerBehind(std::string_view language) {
@@ -39,37 +44,39 @@ bool SetsAnswerBehind(std::string_view language) {
 }
 
 bool IsFiller(std::string_view word) {
-  return OneOf(word,
-               {"therefore", "thus",  "simply",  "just",   "exactly", "approximately", "about",
-                "equal",     "to",    "clearly", "given",  "by",      "then",          "hence",
-                "so",        "for",   "sure",    "either", "indeed",  "also",          "roughly",
-                "around",    "only",  "the",     "option", "choice",  "number",        "value",
-                "interval",  "set",   "point",   "pair",   "ordered", "that",          "there",
-                "a",         "total", "of"});
+  static const WordSet kWords = {
+      "therefore", "thus",  "simply",  "just",   "exactly", "approximately", "about",
+      "equal",     "to",    "clearly", "given",  "by",      "then",          "hence",
+      "so",        "for",   "sure",    "either", "indeed",  "also",          "roughly",
+      "around",    "only",  "the",     "option", "choice",  "number",        "value",
+      "interval",  "set",   "point",   "pair",   "ordered", "that",          "there",
+      "a",         "total", "of"};
+  return kWords.Has(word);
 }
 
 bool SaysNothing(std::string_view word) {
-  return OneOf(word, {"correct", "right", "wrong", "incorrect", "valid", "reasonable", "consistent",
-                      "verified", "below", "clear", "obvious", "unknown", "unclear", "what", "why",
-                      "how", "because", "based"});
+  static const WordSet kWords = {"correct",    "right",      "wrong",    "incorrect", "valid",
+                                 "reasonable", "consistent", "verified", "below",     "clear",
+                                 "obvious",    "unknown",    "unclear",  "what",      "why",
+                                 "how",        "because",    "based"};
+  return kWords.Has(word);
 }
 
 bool MayStandBeforeAnswer(std::string_view word) {
-  return OneOf(word, {"the", "final", "our", "my", "therefore", "correct", "die", "la"});
+  static const WordSet kWords = {"the", "final", "our", "my", "therefore", "correct", "die", "la"};
+  return kWords.Has(word);
 }
 
 bool IsNegation(std::string_view word) {
-  return EndsWith(word, "n't") ||
-         OneOf(word,
-               {"inte",     "ikke",    "icke",        "není",       "nije",   "δεν",    "לא",
-                "אינה",     "אינו",    "نیست",        "அல்ல",        "இல்லை",   "nėra",   "nav",
-                "nem",      "not",     "isn't",       "aren't",     "wasn't", "cannot", "can't",
-                "never",    "neither", "nicht",       "kein",       "keine",  "keinen", "pas",
-                "не",       "不",      "nie",         "niet",       "geen",   "değil",  "değildir",
-                "không",    "chẳng",   "keinesfalls", "keineswegs", "jamais", "nunca",  "bukan",
-                "bukanlah", "नहीं",     "নয়",          "కాదు",        "ليس",    "ليست",   "아니다",
-                "아닙니다", "아니라",  "아닌"}) ||
-         StartsWith(word, "ไม่");
+  static const WordSet kWords = {
+      "inte",   "ikke",     "icke",     "není",   "nije",  "δεν",         "לא",         "אינה",
+      "אינו",   "نیست",     "அல்ல",      "இல்லை",   "nėra",  "nav",         "nem",        "not",
+      "isn't",  "aren't",   "wasn't",   "cannot", "can't", "never",       "neither",    "nicht",
+      "kein",   "keine",    "keinen",   "pas",    "не",    "不",          "nie",        "niet",
+      "geen",   "değil",    "değildir", "không",  "chẳng", "keinesfalls", "keineswegs", "jamais",
+      "nunca",  "bukan",    "bukanlah", "नहीं",    "নয়",    "కాదు",         "ليس",        "ليست",
+      "아니다", "아닙니다", "아니라",   "아닌",   "όχι"};
+  return kWords.Has(word) || EndsWith(word, "n't") || StartsWith(word, "ไม่");
 }
 
 bool IsNegationOf(std::string_view word, std::string_view language) {
@@ -112,80 +119,149 @@ bool IsAdversative(std::string_view word) {
 }
 
 bool IsHedge(std::string_view word) {
-  return OneOf(word, {"tentative",
-                      "tentatively",
-                      "kanske",
-                      "måske",
-                      "kanskje",
-                      "ehkä",
-                      "možná",
-                      "snáď",
-                      "talán",
-                      "poate",
-                      "ίσως",
-                      "אולי",
-                      "شاید",
-                      "možda",
-                      "galbūt",
-                      "varbūt",
-                      "võibolla",
-                      "baka",
-                      "marahil",
-                      "можливо",
-                      "mogelijks",
-                      "might",
-                      "maybe",
-                      "may",
-                      "could",
-                      "perhaps",
-                      "possibly",
-                      "unsure",
-                      "unlikely",
-                      "doubtful",
-                      "if",
-                      "whether",
-                      "suppose",
-                      "supposing",
-                      "assuming",
-                      "unless",
-                      "peut",
-                      "vielleicht",
-                      "quizás",
-                      "quizá",
-                      "возможно",
-                      "talvez",
-                      "forse",
-                      "möglicherweise",
-                      "eventuell",
-                      "posiblemente",
-                      "possivelmente",
-                      "może",
-                      "chyba",
-                      "misschien",
-                      "mogelijk",
-                      "belki",
-                      "lẽ",
-                      "mungkin",
-                      "barangkali",
-                      "labda",
-                      "huenda",
-                      "शायद",
-                      "ربما",
-                      "হয়তো",
-                      "বোধহয়",
-                      "బహుశా",
-                      "어쩌면"});
+  static const WordSet kWords = {"tentative",
+                                 "tentatively",
+                                 "kanske",
+                                 "måske",
+                                 "kanskje",
+                                 "ehkä",
+                                 "možná",
+                                 "snáď",
+                                 "talán",
+                                 "poate",
+                                 "ίσως",
+                                 "אולי",
+                                 "شاید",
+                                 "možda",
+                                 "galbūt",
+                                 "varbūt",
+                                 "võibolla",
+                                 "baka",
+                                 "marahil",
+                                 "можливо",
+                                 "mogelijks",
+                                 "might",
+                                 "maybe",
+                                 "may",
+                                 "could",
+                                 "perhaps",
+                                 "possibly",
+                                 "unsure",
+                                 "unlikely",
+                                 "doubtful",
+                                 "if",
+                                 "whether",
+                                 "suppose",
+                                 "supposing",
+                                 "assuming",
+                                 "unless",
+                                 "peut",
+                                 "vielleicht",
+                                 "quizás",
+                                 "quizá",
+                                 "возможно",
+                                 "talvez",
+                                 "forse",
+                                 "möglicherweise",
+                                 "eventuell",
+                                 "posiblemente",
+                                 "possivelmente",
+                                 "może",
+                                 "chyba",
+                                 "misschien",
+                                 "mogelijk",
+                                 "belki",
+                                 "lẽ",
+                                 "mungkin",
+                                 "barangkali",
+                                 "labda",
+                                 "huenda",
+                                 "शायद",
+                                 "ربما",
+                                 "হয়তো",
+                                 "বোধহয়",
+                                 "బహుశా",
+                                 "어쩌면",
+                                 "probably",
+                                 "likely",
+                                 "presumably",
+                                 "supposedly",
+                                 "seemingly",
+                                 "wahrscheinlich",
+                                 "vermutlich",
+                                 "wohl",
+                                 "probablement",
+                                 "vraisemblablement",
+                                 "probablemente",
+                                 "probabilmente",
+                                 "provavelmente",
+                                 "вероятно",
+                                 "наверное",
+                                 "наверно",
+                                 "видимо",
+                                 "пожалуй",
+                                 "prawdopodobnie",
+                                 "pewnie",
+                                 "waarschijnlijk",
+                                 "vermoedelijk",
+                                 "muhtemelen",
+                                 "galiba",
+                                 "herhalde",
+                                 "kemungkinan",
+                                 "sannolikt",
+                                 "troligen",
+                                 "förmodligen",
+                                 "sandsynligvis",
+                                 "sannsynligvis",
+                                 "todennäköisesti",
+                                 "luultavasti",
+                                 "pravděpodobně",
+                                 "asi",
+                                 "pravdepodobne",
+                                 "valószínűleg",
+                                 "probabil",
+                                 "πιθανώς",
+                                 "πιθανόν",
+                                 "μάλλον",
+                                 "כנראה",
+                                 "احتمالا",
+                                 "احتمالاً",
+                                 "غالبا",
+                                 "غالباً",
+                                 "vjerojatno",
+                                 "вероятно",
+                                 "ймовірно",
+                                 "мабуть",
+                                 "সম্ভবত",
+                                 "संभवतः",
+                                 "सम्भवतः",
+                                 "아마",
+                                 "아마도",
+                                 "అనుకుంటా"};
+  return kWords.Has(word);
+}
+
+bool DoubtsWhatFollows(std::string_view word, std::string_view text, size_t word_end, size_t end) {
+  if (!IsHedge(word)) return false;
+  if (word != "likely") return true;
+  // "the most likely number is 5" asserts 5.
+  const size_t next = SkipSpace(text, word_end, end);
+  size_t next_end = next;
+  const std::string noun = WordAt(text, next, end, &next_end);
+  return noun.size() < 3;
 }
 
 bool IsSentenceHedge(std::string_view word) {
-  return IsHedge(word) && !OneOf(word, {"may", "could", "assuming", "suppose", "supposing", "if",
-                                        "whether", "unless", "might"});
+  return IsHedge(word) &&
+         !OneOf(word, {"may", "could", "likely", "asi", "wohl", "assuming", "suppose", "supposing",
+                       "if", "whether", "unless", "might"});
 }
 
 bool HasUnspacedHedge(std::string_view text) {
   for (const std::string_view hedge :
-       {"未必", "不一定", "还是", "可能", "也许", "或许", "かもし", "อาจ", "บางที", "猜", "如果",
-        "假如", "假设", "倘若", "もし"}) {
+       {"未必", "不一定", "还是", "可能", "也许", "或许",   "かもし", "おそらく", "恐らく",
+        "多分", "たぶん", "大概", "估计", "恐怕", "恐らく", "น่าจะ",   "คงจะ",     "อาจ",
+        "บางที", "猜",     "如果", "假如", "假设", "倘若",   "もし"}) {
     const size_t at = text.find(hedge);
     // 可能的值: the possible values.
     if (at != kNone && !HasAt(text, at + hedge.size(), "的")) return true;
@@ -218,91 +294,105 @@ bool HasUnspacedOrAt(std::string_view text, size_t at) {
 }
 
 bool IsModifier(std::string_view word) {
-  return OneOf(word, {"twice", "thrice", "double", "triple", "half", "square", "cube", "root",
-                      "third", "quarter", "reciprocal", "inverse", "negative", "minus", "opposite",
-                      "logarithm", "factorial", "quadruple"});
+  static const WordSet kWords = {"twice",      "thrice",    "double",   "triple", "half",
+                                 "square",     "cube",      "root",     "third",  "quarter",
+                                 "reciprocal", "inverse",   "negative", "minus",  "opposite",
+                                 "logarithm",  "factorial", "quadruple"};
+  return kWords.Has(word);
 }
 
 bool IsQualifier(std::string_view word) {
-  return OneOf(
-      word, {"doppelte", "hälfte", "moitié", "doble", "mitad", "dobro", "metade", "doppio", "metà",
-             "meer", "minder", "minst", "najmniej", "najwyżej", "więcej", "mniej", "au", "más",
-             "più", "mehr", "maximal", "minimal", "less", "greater", "more", "fewer", "least",
-             "most", "under", "over", "above", "below", "but", "except", "unlikely", "no", "never",
-             "anything", "other", "than", "larger", "smaller", "exceeds", "within", "nowhere",
-             "hardly", "barely", "almost", "nearly", "multiple", "divisor", "factor", "close",
-             // French, Spanish, Portuguese, Italian, German, Russian
-             "supérieur", "supérieure", "inférieur", "inférieure", "moins", "mayor", "menor",
-             "menos", "maior", "maggiore", "minore", "almeno", "größer", "kleiner", "mindestens",
-             "höchstens", "weniger", "больше", "меньше", "более", "менее"});
+  static const WordSet kWords = {
+      "doppelte", "hälfte", "moitié", "doble", "mitad", "dobro", "metade", "doppio", "metà", "meer",
+      "minder", "minst", "najmniej", "najwyżej", "więcej", "mniej", "au", "más", "più", "mehr",
+      "maximal", "minimal", "less", "greater", "more", "fewer", "least", "most", "under", "over",
+      "above", "below", "but", "except", "unlikely", "no", "never", "anything", "other", "than",
+      "larger", "smaller", "exceeds", "within", "nowhere", "hardly", "barely", "almost", "nearly",
+      "multiple", "divisor", "factor", "close",
+      // French, Spanish, Portuguese, Italian, German, Russian
+      "supérieur", "supérieure", "inférieur", "inférieure", "moins", "mayor", "menor", "menos",
+      "maior", "maggiore", "minore", "almeno", "größer", "kleiner", "mindestens", "höchstens",
+      "weniger", "больше", "меньше", "более", "менее"};
+  return kWords.Has(word);
 }
 
 bool IsProperty(std::string_view word) {
-  return OneOf(word, {"divisible", "congruent", "coprime", "modulo", "mod", "multiplied", "divided",
-                      "bounded", "odd", "even", "prime", "parity", "positive", "integer", "residue",
-                      "remainder"});
+  static const WordSet kWords = {"divisible", "congruent",  "coprime", "modulo",
+                                 "mod",       "multiplied", "divided", "bounded",
+                                 "odd",       "even",       "prime",   "parity",
+                                 "positive",  "integer",    "residue", "remainder"};
+  return kWords.Has(word);
 }
 
 bool DescribesValue(std::string_view word) {
-  return OneOf(word, {"odd", "even", "all", "prime", "positive", "negative", "any", "every"});
+  static const WordSet kWords = {"odd",      "even",     "all", "prime",
+                                 "positive", "negative", "any", "every"};
+  return kWords.Has(word);
 }
 
 bool OpensCondition(std::string_view word) {
-  return OneOf(word,
-               {"if",    "whether", "suppose", "supposing", "unless", "pretend", "imagine", "si",
-                "falls", "ob",      "если",    "wenn",      "jeśli",  "als",     "eğer",    "nếu",
-                "jika",  "kama",    "यदि",     "अगर",       "যদি",    "إذا"});
+  static const WordSet kWords = {"if",      "whether", "suppose", "supposing", "unless", "pretend",
+                                 "imagine", "si",      "falls",   "ob",        "если",   "wenn",
+                                 "jeśli",   "als",     "eğer",    "nếu",       "jika",   "kama",
+                                 "यदि",     "अगर",     "যদি",     "إذا"};
+  return kWords.Has(word);
 }
 
 bool IsSaying(std::string_view word) {
-  return OneOf(word,
-               {"says",    "said",     "say",      "claims",    "claimed",  "claim",    "thinks",
-                "thought", "believes", "argues",   "told",      "tells",    "asserts",  "asserted",
-                "states",  "stated",   "insists",  "insisted",  "reports",  "reported", "wrote",
-                "guessed", "guesses",  "suggests", "suggested", "contains", "quoted"});
+  static const WordSet kWords = {
+      "says",    "said",     "say",      "claims",    "claimed",  "claim",    "thinks",
+      "thought", "believes", "argues",   "told",      "tells",    "asserts",  "asserted",
+      "states",  "stated",   "insists",  "insisted",  "reports",  "reported", "wrote",
+      "guessed", "guesses",  "suggests", "suggested", "contains", "quoted"};
+  return kWords.Has(word);
 }
 
 bool IsInstead(std::string_view word) {
-  return OneOf(word, {"but",   "it's", "sondern",   "sino",   "mais", "c'est", "ma",
-                      "bensì", "mas",  "maar",      "lecz",   "ale",  "tylko", "а",
-                      "но",    "而",   "melainkan", "tetapi", "mà",   "बल्कि",  "بل"});
+  static const WordSet kWords = {"but",   "it's", "sondern",   "sino",   "mais", "c'est", "ma",
+                                 "bensì", "mas",  "maar",      "lecz",   "ale",  "tylko", "а",
+                                 "но",    "而",   "melainkan", "tetapi", "mà",   "बल्कि",  "بل"};
+  return kWords.Has(word);
 }
 
 bool IsQuoting(std::string_view word) {
-  return OneOf(
-      word,
-      {"falsche",  "falscher",  "falschen",  "mauvaise",    "fausse",    "неверный", "неправильный",
-       "errada",   "błędna",    "foute",     "yanlış",      "felaktigt", "forkert",  "reference",
-       "gold",     "golden",    "truth",     "expected",    "given",     "provided", "sample",
-       "example",  "wrong",     "incorrect", "previous",    "student's", "user's",   "common",
-       "tempting", "suggested", "backup",    "alternative", "quoted"});
+  static const WordSet kWords = {
+      "falsche",  "falscher",  "falschen",  "mauvaise",    "fausse",    "неверный", "неправильный",
+      "errada",   "błędna",    "foute",     "yanlış",      "felaktigt", "forkert",  "reference",
+      "gold",     "golden",    "truth",     "expected",    "given",     "provided", "sample",
+      "example",  "wrong",     "incorrect", "previous",    "student's", "user's",   "common",
+      "tempting", "suggested", "backup",    "alternative", "quoted"};
+  return kWords.Has(word);
 }
 
 bool IsCorrection(std::string_view word) {
-  return OneOf(word, {"wait", "no", "nope", "actually", "sorry", "oops", "correction", "rather"});
+  static const WordSet kWords = {"wait",  "no",   "nope",       "actually",
+                                 "sorry", "oops", "correction", "rather"};
+  return kWords.Has(word);
 }
 
 bool MeansWhatWasSaid(std::string_view word) {
-  return OneOf(
-      word, {"that",   "that's",   "this",  "it",   "it's", "my",     "i",     "above",  "answer",
-             "result", "previous", "which", "das",  "dies", "es",     "c'est", "cela",   "ça",
-             "eso",    "esto",     "это",   "я",    "isso", "questo", "jest",  "dat",    "dit",
-             "bu",     "itu",      "ini",   "hiyo", "hii",  "đó",     "này",   "এটা",    "এটি",
-             "यह",     "वह",       "అది",    "ఇది",   "هذا",  "هذه",    "그건",  "그것은", "이건",
-             "이것은", "esta",     "ceci",  "我",   "这",   "這"});
+  static const WordSet kWords = {
+      "that",   "that's",   "this",  "it",   "it's", "my",     "i",     "above",  "answer",
+      "result", "previous", "which", "das",  "dies", "es",     "c'est", "cela",   "ça",
+      "eso",    "esto",     "это",   "я",    "isso", "questo", "jest",  "dat",    "dit",
+      "bu",     "itu",      "ini",   "hiyo", "hii",  "đó",     "này",   "এটা",    "এটি",
+      "यह",     "वह",       "అది",    "ఇది",   "هذا",  "هذه",    "그건",  "그것은", "이건",
+      "이것은", "esta",     "ceci",  "我",   "这",   "這"};
+  return kWords.Has(word);
 }
 
 bool IsWrong(std::string_view word) {
-  return OneOf(
-      word, {"wrong",     "incorrect", "mistaken",    "mistake",    "error",      "invalid",
-             "falsch",    "faux",      "fausse",      "incorrecto", "incorrecta", "errado",
-             "sbagliato", "неверно",   "неправильно", "ошибка",     "ошибся",     "错",
-             "錯",        "retract",   "kidding",     "errada",     "sbagliata",  "błąd",
-             "błędne",    "błędna",    "fout",        "onjuist",    "yanlış",     "yanlıştır",
-             "hatalı",    "sai",       "nhầm",        "salah",      "keliru",     "makosa",
-             "kosa",      "ভুল",        "गलत",         "ग़लत",        "తప్పు",       "خطأ",
-             "خاطئ",      "خاطئة",     "틀렸습니다",  "틀렸다",     "틀렸어요",   "잘못되었습니다",
-             "잘못됐다",  "mal",       "erróneo",     "errónea",    "equivocado", "неверный"});
+  static const WordSet kWords = {
+      "wrong",     "incorrect", "mistaken",    "mistake",    "error",      "invalid",
+      "falsch",    "faux",      "fausse",      "incorrecto", "incorrecta", "errado",
+      "sbagliato", "неверно",   "неправильно", "ошибка",     "ошибся",     "错",
+      "錯",        "retract",   "kidding",     "errada",     "sbagliata",  "błąd",
+      "błędne",    "błędna",    "fout",        "onjuist",    "yanlış",     "yanlıştır",
+      "hatalı",    "sai",       "nhầm",        "salah",      "keliru",     "makosa",
+      "kosa",      "ভুল",        "गलत",         "ग़लत",        "తప్పు",       "خطأ",
+      "خاطئ",      "خاطئة",     "틀렸습니다",  "틀렸다",     "틀렸어요",   "잘못되었습니다",
+      "잘못됐다",  "mal",       "erróneo",     "errónea",    "equivocado", "неверный"};
+  return kWords.Has(word);
 }
 
 bool HasUnspacedWrong(std::string_view text) {
@@ -310,28 +400,32 @@ bool HasUnspacedWrong(std::string_view text) {
 }
 
 bool IsConnector(std::string_view word) {
-  return OneOf(word, {"and", "or", "y", "o", "et", "ou", "und", "oder", "или", "и", "e"});
+  static const WordSet kWords = {"and", "or", "y", "o", "et", "ou", "und", "oder", "или", "и", "e"};
+  return kWords.Has(word);
 }
 
 bool JoinsBoxes(std::string_view word) {
-  return OneOf(word, {"vs", "versus", "and", "or", "y", "o", "et", "ou", "und", "oder", "и", "или",
-                      "和", "或"});
+  static const WordSet kWords = {"vs", "versus", "and",  "or", "y",   "o",  "et",
+                                 "ou", "und",    "oder", "и",  "или", "和", "或"};
+  return kWords.Has(word);
 }
 
 bool IsOr(std::string_view word) {
-  return OneOf(word, {"vs", "versus", "or", "o", "ou", "oder", "или", "或"});
+  static const WordSet kWords = {"vs", "versus", "or", "o", "ou", "oder", "или", "或"};
+  return kWords.Has(word);
 }
 
 bool IsStopWord(std::string_view word) {
-  return OneOf(
-      word, {"because", "since",  "for",   "when",  "where", "which", "that",  "so",        "as",
-             "if",      "in",     "at",    "on",    "by",    "with",  "from",  "after",     "is",
-             "are",     "was",    "were",  "has",   "have",  "had",   "but",   "not",       "then",
-             "to",      "using",  "given", "until", "while", "thus",  "hence", "therefore", "i",
-             "we",      "it",     "he",    "she",   "they",  "the",   "this",  "every",     "each",
-             "will",    "more",   "left",  "who",   "whose", "of",    "into",  "than",      "parce",
-             "car",     "porque", "weil",  "donc",  "à",     "pour",  "de",    "で",        "と",
-             "だ",      "的"});
+  static const WordSet kWords = {
+      "because", "since", "for",   "when",   "where",   "which",  "that",  "so",        "as",
+      "if",      "in",    "at",    "on",     "by",      "with",   "from",  "after",     "is",
+      "are",     "was",   "were",  "has",    "have",    "had",    "but",   "not",       "then",
+      "to",      "using", "given", "until",  "while",   "thus",   "hence", "therefore", "i",
+      "we",      "it",    "he",    "she",    "they",    "the",    "this",  "every",     "each",
+      "will",    "more",  "left",  "who",    "instead", "rather", "whose", "of",        "into",
+      "than",    "parce", "car",   "porque", "weil",    "donc",   "à",     "pour",      "de",
+      "で",      "と",    "だ",    "的"};
+  return kWords.Has(word);
 }
 
 bool EndsUnspacedUnit(std::string_view word) {
@@ -355,8 +449,10 @@ bool IsSignWord(std::string_view word) {
 }
 
 bool IsMonth(std::string_view word) {
-  return OneOf(word, {"january", "february", "march", "april", "may", "june", "july", "august",
-                      "september", "october", "november", "december"});
+  static const WordSet kWords = {"january",   "february", "march",    "april",
+                                 "may",       "june",     "july",     "august",
+                                 "september", "october",  "november", "december"};
+  return kWords.Has(word);
 }
 
 }  // namespace assay::math

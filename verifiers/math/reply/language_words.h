@@ -45,6 +45,8 @@ bool IsAdversative(std::string_view word);
 // ---- doubt, bounds, other values
 
 bool IsHedge(std::string_view word);
+// The hedge `word` of text doubts the value behind word_end: "likely 5", but not "likely number".
+bool DoubtsWhatFollows(std::string_view word, std::string_view text, size_t word_end, size_t end);
 // Hedges of a whole sentence: "maybe the answer is 4"; not "you may see that the answer is 4".
 bool IsSentenceHedge(std::string_view word);
 // Hedges in scripts without spaces, where a word ends nowhere.

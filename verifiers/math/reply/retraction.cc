@@ -39,6 +39,7 @@ class Remark {
     former_ = former_ || OneOf(word, {"corrected", "fixed", "already", "account"}) ||
               (speaker_ && word == "earlier");
     if (word == "would" && named_) return true;  // "97 would be wrong"
+    if (words_ == 1 && word == "if") return supposed_ = true;
     if (OneOf(word, {"hope", "if", "check", "checking", "verify", "believe", "otherwise", "would",
                      "unless"}))
       return false;
@@ -60,12 +61,15 @@ class Remark {
 
   // The sentence's very beginning is this word.
   void HearFirst(const std::string& word) {
-    command_ = OneOf(word, {"scratch", "disregard", "correction", "ignore"});
+    command_ = OneOf(
+        word, {"scratch", "disregard", "correction", "ignore", "strike", "discard", "forget"});
   }
 
   // `size`: the sentence's bytes.
   Said Verdict(size_t size) const {
     if (former_) return Said::kNothing;
+    // "If that is wrong, the answer is 19."
+    if (supposed_) return wrong_ && referred_ && digit_ ? Said::kRetracts : Said::kNothing;
     // "It is not."
     if (subject_ && !continued_ && !digit_ && words_ <= 4 &&
         OneOf(before_, {"not", "isn't", "wasn't"}))
@@ -87,6 +91,7 @@ class Remark {
     if (words_ > kMaxSubjectWords || reason_) return;
     speaker_ = speaker_ || OneOf(word, {"i", "i've", "my"});
     subject_ = subject_ || MeansWhatWasSaid(word);
+    referred_ = referred_ || subject_;
     if (OneOf(word, {"a", "common", "many", "some"})) subject_ = false;
   }
 
@@ -104,8 +109,11 @@ class Remark {
                   (words_ <= 6 && that &&
                    OneOf(before_, {"scratch", "strike", "ignore", "disregard", "forget"})) ||
                   (words_ <= 4 && before_ == "never" && word == "mind") ||
-                  (words_ <= 3 && word == "disregard") || (speaker_ && word == "withdraw") ||
-                  (before_ == "a" && word == "guess" && subject_) ||
+                  (words_ <= 3 && word == "disregard") ||
+                  // "Strike the line above"
+                  (command_ && OneOf(word, {"above", "before"}) && words_ <= 6) ||
+                  (speaker_ && word == "withdraw") ||
+                  (before_ == "a" && word == "guess" && referred_) ||
                   (before_ == "am" && word == "torn") ||
                   (word == "also" && OneOf(before_, {"may", "might", "could"}) && subject_) ||
                   // "Oops", "Oh no"
@@ -134,6 +142,8 @@ class Remark {
   void HearFault(const std::string& word) {
     // "I misread", "I misjudged"
     if (speaker_ && StartsWith(word, "mis") && word.size() > 6) wrong_ = true;
+    if ((before_ == "made" && word == "up") || OneOf(word, {"fabricated", "invented", "bogus"}))
+      wrong_ = true;  // "the number above is made up"
     wrong_ = wrong_ || (IsWrong(word) && !OneOf(before_, {"no", "any", "without", "common"}));
     // "I forgot to divide", but not "I forgot to mention".
     forgot_ = forgot_ || (speaker_ && OneOf(word, {"forgot", "overlooked", "neglected"}));
@@ -167,7 +177,8 @@ class Remark {
                      "refute", "decide", "tell", "calculate", "proceed", "finish"});
     gave_up_ = gave_up_ || (unable_ && task) || (before_ == "beyond" && word == "me") ||
                (speaker_ && word == "up" && OneOf(before_, {"give", "gave", "giving"})) ||
-               (speaker_ && before_ == "no" && OneOf(word, {"idea", "clue", "opinion"}));
+               (speaker_ && before_ == "no" &&
+                OneOf(word, {"idea", "clue", "opinion", "answer", "solution"}));
     partly_ = partly_ || OneOf(word, {"other", "another", "any", "mistake", "error", "mistakes",
                                       "errors", "further", "more", "else", "why"});
   }
@@ -176,6 +187,8 @@ class Remark {
   std::string before_;  // the word before
   bool subject_;
   bool continued_;
+  bool supposed_ = false;  // "If .."
+  bool referred_ = false;  // to the answer, somewhere in the sentence
   bool reason_ = false;
   bool unable_ = false;
   bool named_ = false;

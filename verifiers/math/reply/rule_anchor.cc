@@ -57,6 +57,18 @@ bool BeginsPlainAnswer(std::string_view text, size_t at, size_t end, std::string
   return word.size() == 1 || IsFunctionWord(word) || !latin;
 }
 
+// "a final answer", "an answer"; not "my answer".
+bool BehindArticle(const Reply& reply, const PhraseHit& hit) {
+  std::string last;
+  for (size_t i = hit.begin > reply.lo + 12 ? hit.begin - 12 : reply.lo; i < hit.begin;) {
+    size_t word_end = i;
+    const std::string word = WordAt(reply.text, i, hit.begin, &word_end);
+    i = std::max(i + 1, word_end);
+    if (!word.empty() && !OneOf(word, {"final", "total", "numerical", "exact"})) last = word;
+  }
+  return last == "a" || last == "an";
+}
+
 // Where the answer of an anchor begins; npos if it announces none (reply->refusal then says why, if there is more to say).
 size_t ContentBegin(Reply* reply, const PhraseHit& hit) {
   const std::string_view text = reply->text;
@@ -97,6 +109,9 @@ size_t ContentBegin(Reply* reply, const PhraseHit& hit) {
       ++i;
       continue;
     }
+    const size_t of = word == "of" && words == 0 && BehindArticle(*reply, hit) ? SkipMarkup(text, word_end, end) : end;
+    if (of < end && !IsLetter(text[of]) && ReadDirect(text, of, end).end > of)
+      return word_end;                 // "a final answer of 7"
     const bool ending = i == hit.end;  // "cevab-ımız": of the anchor's own word
     if (!ending) ++words;
     if (IsNegationOf(word, hit.language) || IsNo(word)) {
@@ -109,7 +124,7 @@ size_t ContentBegin(Reply* reply, const PhraseHit& hit) {
     }
     const bool leads = word == "to" && leading;  // "comes out to", "amounts to"
     leading = OneOf(word, {"out", "down", "up", "amounts", "evaluates", "simplifies"});
-    hedged = hedged || IsHedge(word);
+    hedged = hedged || DoubtsWhatFollows(word, text, word_end, end);
     could = could || OneOf(word, {"can", "used", "tentative"});
     i = word_end;
     const bool noun = after_article;  // "after the equals sign"
@@ -241,6 +256,9 @@ bool AnchorAt(Reply* reply, const PhraseHit& hit, Candidate* out) {
     return ReadTag(reply, size_t{hit.end} + 1, out);
   if (hit.phrase == Phrase::kPick) return ReadPick(*reply, hit, out);
   if (hit.phrase == Phrase::kLabel) return ReadLabel(*reply, hit, out);
+  if (hit.phrase == Phrase::kMeant)  // "Oops, I meant 18."
+    return ReadDirect(text, SkipMarkup(text, hit.end, reply->hi), reply->hi).end > hit.end &&
+           ReadAnnounced(reply, hit.end, out, 0);
   const size_t content = ContentBegin(reply, hit);
   const std::string_view joint = text.substr(hit.end, content == kNone ? 0 : content - hit.end);
   if (HasUnspacedHedge(joint) || HasUnspacedBound(joint)) {
@@ -268,7 +286,8 @@ bool ByAnchor(Reply* reply, size_t from, Extraction* out, bool final_only) {
     const bool anchor =
         hit->phrase == Phrase::kFinal ||
         (!final_only && (hit->phrase == Phrase::kAnswer || hit->phrase == Phrase::kLetterA ||
-                         hit->phrase == Phrase::kPick || hit->phrase == Phrase::kLabel));
+                         hit->phrase == Phrase::kPick || hit->phrase == Phrase::kLabel ||
+                         hit->phrase == Phrase::kMeant));
     if (reply->strict && hit->phrase == Phrase::kLetterA &&
         reply->text.substr(from, hit->begin - from).find("Q:") != kNone)
       continue;  // another question's

@@ -151,8 +151,9 @@ bool FinalEquals(const Reply& reply, size_t from, Candidate* out) {
   if (end > from + 1 && text[end - 1] == '!' && IsDigit(text[end - 2])) --end;  // an exclamation
   const size_t begin = std::max(from, ClauseBegin(text, end, from));
   std::vector<size_t> values;  // where one may begin
-  bool there = false;          // "there are 12 of them" announces nothing
-  size_t conclusion = kNone;   // behind "therefore", for want of a verb
+  std::string last;
+  bool there = false;         // "there are 12 of them" announces nothing
+  size_t conclusion = kNone;  // behind "therefore", for want of a verb
   FormulaReader formulas(text, end);
   Formula formula;
   for (size_t i = begin; i < end && values.size() < 16;) {
@@ -170,7 +171,11 @@ bool FinalEquals(const Reply& reply, size_t from, Candidate* out) {
     }
     i = word_end;
     if (IsNegation(word) || IsHedge(word)) values.clear();
-    if ((IsCopula(word) || IsTotalWord(word)) && !there) values.push_back(i);
+    const bool leads =
+        word == "to" && OneOf(last, {"comes", "amounts", "evaluates", "simplifies", "reduces", "up",
+                                     "out", "down", "leads", "sums"});
+    last = word;
+    if ((IsCopula(word) || IsTotalWord(word) || leads) && !there) values.push_back(i);
     if (OneOf(word, {"therefore", "thus", "hence", "overall", "altogether"})) conclusion = i;
     there = word == "there";
   }

@@ -88,7 +88,13 @@ size_t ClauseEnd(std::string_view text, size_t at, size_t end) {
       while (after < stop && (text[after] == '*' || text[after] == '"' || text[after] == '\'' ||
                               text[after] == ')'))
         ++after;
-      const bool factorial = c == '!' && i > at && (IsDigit(text[i - 1]) || text[i - 1] == ')');
+      // "12! ways", but not "**12!** Well done" or "12! Well done".
+      const bool cried = text[std::min(i + 1, stop - 1)] == '*' ||
+                         (i + 2 < stop && text[i + 1] == ' ' && IsCapital(text[i + 2]));
+      const bool factorial =
+          c == '!' && !cried && i > at && (IsDigit(text[i - 1]) || text[i - 1] == ')');
+      const std::string_view short_form = text.substr(std::max(at, i < 3 ? 0 : i - 3), 3);
+      if (c == '.' && (short_form == "i.e" || short_form == "e.g")) continue;
       if ((after >= end || IsSpace(text[after]) || text[after] == '<') &&
           !(factorial && after < end))
         return i;

@@ -174,6 +174,8 @@ class DirectWalk {
     size_t word_end = at_;
     const std::string word = WordAt(text_, at_, end_, &word_end);
     if (word.empty()) return StepSign();
+    if (word == "rather" && WordIs(text_, SkipSpace(text_, word_end, end_), end_, "than"))
+      return false;  // "19 rather than 20"
     if (IsCorrection(word) && good_ != 0) {
       span_.corrected = true;
       span_.resume = word_end;
@@ -202,7 +204,13 @@ class DirectWalk {
       return true;
     }
     if (word.size() == 1 && IsLetter(text_[at_])) return StepLetter(word_end);
-    if (IsFunctionWord(word)) return Take(word_end - at_, true);
+    if (IsFunctionWord(word)) {
+      const size_t next = SkipSpace(text_, word_end, end_);
+      // "the sum of these", "the sum, 57": prose about a value.
+      if (WordIs(text_, next, end_, "of") || (word.size() > 2 && next < end_ && text_[next] == ','))
+        return false;
+      return Take(word_end - at_, true);
+    }
     if (IsSignWord(word)) {
       pending_sign_ = true;
       return Take(word_end - at_, false);
