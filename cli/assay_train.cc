@@ -79,6 +79,8 @@ int RunRecipe(Context* context, RunArguments* arguments,
   arguments->env.note = [context](const std::string& sentence) { Note(*context, sentence); };
   arguments->env.interrupted = &context->interrupted;
   arguments->env.verifiers = context->MakeEnv();
+  // The step that is at work when the run is interrupted is still learnt from: its rewards are waited for.
+  arguments->env.verifiers.interrupted = nullptr;
   arguments->env.tool_version = Version();
   return Finish(*context, run(*recipe, arguments->env), arguments->env.out);
 }

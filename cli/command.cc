@@ -58,6 +58,7 @@ VerifierEnv Context::MakeEnv() {
   VerifierEnv env;
   env.cache_verdicts = !global.no_cache;
   if (!global.no_cache) env.cache_folder = global.cache;
+  env.interrupted = &interrupted;
   env.open_sandbox = [shared = sandbox_, this]() -> Result<Sandbox*> {
     std::lock_guard<std::mutex> lock(shared->mutex);
     if (!shared->sandbox) {

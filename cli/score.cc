@@ -155,6 +155,7 @@ void PrintSummary(const Context& context, const ScoreRunSummary& summary, const 
     StrAppend(&text, "  bad lines: ", WithThousands(summary.bad_rows),
               " (each reported in its place in the output)\n");
   text += RepairsLine(summary.repairs);
+  for (const std::string& note : summary.notes) StrAppend(&text, "  ", note, "\n");
   if (!context.global.output.empty()) StrAppend(&text, "  written: ", context.global.output, "\n");
   if (!flags.store.empty())
     StrAppend(&text, "  stored: ", flags.store, ", run '", flags.run_name, "'\n");

@@ -63,6 +63,15 @@ Result<std::unique_ptr<Verifier>> MakeVerifier(std::string_view name, const Json
   return info->make(options, with_sandbox);
 }
 
+std::vector<std::vector<Verdict>> Verifier::VerifyGroups(
+    const std::vector<VerifyRequest>& requests) const {
+  std::vector<std::vector<Verdict>> out;
+  out.reserve(requests.size());
+  for (const VerifyRequest& request : requests)
+    out.push_back(Verify(*request.group, request.row_options));
+  return out;
+}
+
 Options VerifierOptions(std::string_view verifier) {
   return Options("option", StrCat(" of verifier '", verifier, "'"));
 }

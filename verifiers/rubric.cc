@@ -1,6 +1,7 @@
 #include "verifiers/rubric.h"
 
 #include <algorithm>
+#include <deque>
 #include <map>
 #include <mutex>
 
@@ -31,27 +32,58 @@ bool Routed(const RubricTerm& term, const Problem& problem, const Sample& sample
   return term.unless.IsNull() || !RouteFits(term.unless, problem, sample);
 }
 
-// The verdicts of a term on the samples that are routed to it; the others abstain.
-std::vector<Verdict> VerifyRouted(const RubricTerm& term, const Verifier& verifier,
-                                  const Group& group) {
-  const Json* row_options = group.problem.options.Find(term.verifier);
-  const size_t count = group.samples.size();
-  std::vector<size_t> places;
-  for (size_t i = 0; i < count; ++i) {
-    if (Routed(term, group.problem, group.samples[i])) places.push_back(i);
+// A term's share of the groups: those of their samples that are routed to it, copied where that is not all of them.
+class RoutedGroups {
+ public:
+  RoutedGroups(const RubricTerm& term, const std::vector<const Group*>& groups) : groups_(groups) {
+    for (const Group* group : groups) {
+      std::vector<size_t>& places = places_.emplace_back();
+      for (size_t i = 0; i < group->samples.size(); ++i) {
+        if (Routed(term, group->problem, group->samples[i])) places.push_back(i);
+      }
+      if (places.empty()) continue;
+      const Group* asked = group;
+      if (places.size() < group->samples.size()) asked = &parts_.emplace_back(Part(*group, places));
+      requests.push_back({asked, group->problem.options.Find(term.verifier)});
+    }
   }
-  if (places.size() == count) return verifier.Verify(group, row_options);
-  std::vector<Verdict> out(count, Verdict::Abstain("not_routed"));
-  if (places.empty()) return out;
-  Group part;
-  part.problem = group.problem;
-  part.flat = group.flat;
-  for (size_t i : places) part.samples.push_back(group.samples[i]);
-  std::vector<Verdict> verdicts = verifier.Verify(part, row_options);
-  ASSAY_CHECK(verdicts.size() == places.size());
-  for (size_t i = 0; i < places.size(); ++i) out[places[i]] = std::move(verdicts[i]);
-  return out;
-}
+
+  // Whose verdicts, in order; the samples that were not asked about abstain.
+  std::vector<std::vector<Verdict>> Spread(std::vector<std::vector<Verdict>> verdicts) const {
+    ASSAY_CHECK(verdicts.size() == requests.size());
+    std::vector<std::vector<Verdict>> out;
+    size_t next = 0;
+    for (size_t g = 0; g < groups_.size(); ++g) {
+      const size_t count = groups_[g]->samples.size();
+      if (places_[g].size() == count && count > 0) {
+        out.push_back(std::move(verdicts[next++]));
+        ASSAY_CHECK(out.back().size() == count);
+        continue;
+      }
+      std::vector<Verdict>& all = out.emplace_back(count, Verdict::Abstain("not_routed"));
+      if (places_[g].empty()) continue;
+      std::vector<Verdict>& some = verdicts[next++];
+      ASSAY_CHECK(some.size() == places_[g].size());
+      for (size_t i = 0; i < some.size(); ++i) all[places_[g][i]] = std::move(some[i]);
+    }
+    return out;
+  }
+
+  std::vector<VerifyRequest> requests;
+
+ private:
+  static Group Part(const Group& group, const std::vector<size_t>& places) {
+    Group part;
+    part.problem = group.problem;
+    part.flat = group.flat;
+    for (size_t i : places) part.samples.push_back(group.samples[i]);
+    return part;
+  }
+
+  const std::vector<const Group*>& groups_;
+  std::vector<std::vector<size_t>> places_;
+  std::deque<Group> parts_;
+};
 
 // Rewards, parts and advantages from the verdicts that `out` holds.
 void FoldGroup(const RubricSpec& spec, const std::vector<RubricTerm>& terms, const Group& group,
@@ -105,6 +137,24 @@ struct Rubric::Impl {
     return by_task.emplace(task, std::move(verifier)).first->second.get();
   }
 
+  void ScoreByTask(const Group& group, GroupScore* out) {
+    const std::string& task = group.problem.task;
+    std::vector<RubricTerm> terms(1);
+    terms[0].verifier = terms[0].label = task.empty() ? "none" : task;
+    out->labels.push_back(terms[0].label);
+    const size_t count = group.samples.size();
+    const Verifier* verifier = ForTask(task);
+    std::vector<Verdict> verdicts(count);
+    if (verifier == nullptr) {
+      verdicts.assign(count, NoVerifier(task));
+    } else {
+      verdicts = verifier->Verify(group, group.problem.options.Find(task));
+      ASSAY_CHECK(verdicts.size() == count);
+    }
+    for (size_t i = 0; i < count; ++i) out->samples[i].verdicts.push_back(std::move(verdicts[i]));
+    FoldGroup(spec, terms, group, out);
+  }
+
   Verdict NoVerifier(const std::string& task) const {
     if (task.empty())
       return Verdict::Abstain("no_task",
@@ -130,8 +180,10 @@ Result<std::unique_ptr<Rubric>> Rubric::Make(const RubricSpec& spec, const Verif
   std::unique_ptr<Rubric> rubric(new Rubric());
   rubric->impl_->spec = spec;
   rubric->impl_->env = env;
+  if (rubric->impl_->env.folder.empty()) rubric->impl_->env.folder = spec.folder;
   for (const RubricTerm& term : spec.terms) {
-    Result<std::unique_ptr<Verifier>> verifier = MakeVerifier(term.verifier, term.options, env);
+    Result<std::unique_ptr<Verifier>> verifier =
+        MakeVerifier(term.verifier, term.options, rubric->impl_->env);
     if (!verifier.ok()) return verifier.error();
     rubric->impl_->verifiers.push_back(std::move(*verifier));
   }
@@ -147,39 +199,55 @@ Reward Rubric::Fold(const RubricSpec& spec, const std::vector<RubricTerm>& terms
   return FoldValues(spec, terms, values).reward;
 }
 
-GroupScore Rubric::Score(const Group& group) const {
-  GroupScore out;
-  const size_t count = group.samples.size();
-  out.samples.resize(count);
-  out.show_parts = impl_->spec.parts;
-  std::vector<RubricTerm> task_term;
-  std::vector<const Verifier*> verifiers;
-  for (const auto& verifier : impl_->verifiers) verifiers.push_back(verifier.get());
-  if (verifiers.empty()) {
-    task_term.emplace_back();
-    task_term[0].verifier = task_term[0].label =
-        group.problem.task.empty() ? "none" : group.problem.task;
-    verifiers.push_back(impl_->ForTask(group.problem.task));
+GroupScore Rubric::Score(const Group& group) const { return std::move(ScoreGroups({&group})[0]); }
+
+std::vector<GroupScore> Rubric::ScoreGroups(const std::vector<const Group*>& groups) const {
+  std::vector<GroupScore> out(groups.size());
+  for (size_t g = 0; g < groups.size(); ++g) {
+    out[g].samples.resize(groups[g]->samples.size());
+    out[g].show_parts = impl_->spec.parts;
   }
-  const std::vector<RubricTerm>& terms = task_term.empty() ? impl_->spec.terms : task_term;
+  if (impl_->spec.terms.empty()) {
+    for (size_t g = 0; g < groups.size(); ++g) impl_->ScoreByTask(*groups[g], &out[g]);
+    return out;
+  }
+  const std::vector<RubricTerm>& terms = impl_->spec.terms;
   for (size_t t = 0; t < terms.size(); ++t) {
-    out.labels.push_back(terms[t].label);
-    const size_t same = task_term.empty() ? impl_->asks_as[t] : t;
-    if (same < t) {
-      for (SampleScore& sample : out.samples)
-        sample.verdicts.push_back(Verdict(sample.verdicts[same]));
-      continue;
+    const size_t same = impl_->asks_as[t];
+    std::vector<std::vector<Verdict>> verdicts;
+    if (same == t) {
+      const RoutedGroups routed(terms[t], groups);
+      verdicts = routed.Spread(impl_->verifiers[t]->VerifyGroups(routed.requests));
     }
-    std::vector<Verdict> verdicts;
-    if (verifiers[t] == nullptr) {
-      verdicts.assign(count, impl_->NoVerifier(group.problem.task));
-    } else {
-      verdicts = VerifyRouted(terms[t], *verifiers[t], group);
-      ASSAY_CHECK(verdicts.size() == count);
+    for (size_t g = 0; g < groups.size(); ++g) {
+      out[g].labels.push_back(terms[t].label);
+      for (size_t i = 0; i < out[g].samples.size(); ++i) {
+        std::vector<Verdict>& list = out[g].samples[i].verdicts;
+        list.push_back(same == t ? std::move(verdicts[g][i]) : Verdict(list[same]));
+      }
     }
-    for (size_t i = 0; i < count; ++i) out.samples[i].verdicts.push_back(std::move(verdicts[i]));
   }
-  FoldGroup(impl_->spec, terms, group, &out);
+  for (size_t g = 0; g < groups.size(); ++g) FoldGroup(impl_->spec, terms, *groups[g], &out[g]);
+  return out;
+}
+
+int64_t Rubric::BatchSamples() const {
+  int64_t most = 0;
+  for (const auto& verifier : impl_->verifiers) {
+    const int64_t wish = verifier->BatchSamples();
+    if (wish == 1) return 1;
+    most = std::max(most, wish);
+  }
+  return most;
+}
+
+std::vector<std::string> Rubric::Notes() const {
+  std::vector<std::string> out;
+  for (size_t t = 0; t < impl_->verifiers.size(); ++t) {
+    if (impl_->asks_as[t] != t) continue;
+    for (const std::string& note : impl_->verifiers[t]->Notes())
+      out.push_back(StrCat(impl_->spec.terms[t].label, ": ", note));
+  }
   return out;
 }
 

@@ -58,6 +58,7 @@ struct RubricSpec {
   std::optional<double> min, max;
   bool parts = false;             // score's lines say each term's part
   std::vector<RubricTerm> terms;  // empty: the row's `task` decides
+  std::string folder;             // of its file: VerifierEnv::folder; decides no reward
 
   // The canonical JSON of all that decides a reward (hashed for --resume and stored with a run). Keys that rubrics did not have
   // at first stand in it only where they are set, so that what older runs stored still compares.
@@ -98,6 +99,12 @@ class Rubric {
   // the problem's task names the verifier; an unknown or missing task is an abstention with reason "no_task", a verifier
   // that cannot be made here a fault "verifier_unavailable".
   GroupScore Score(const Group& group) const;
+  // The same for several groups at once, in order; what one gets never depends on the others.
+  std::vector<GroupScore> ScoreGroups(const std::vector<const Group*>& groups) const;
+  // How many samples are best given to ScoreGroups at a time: 0: no matter; 1: one group, since each takes long.
+  int64_t BatchSamples() const;
+  // What the verifiers want a person to read when all is scored.
+  std::vector<std::string> Notes() const;
   // The first verifier that could not be made for a task, so that a run can stop instead of filling up with faults.
   std::optional<Error> failure() const;
 

@@ -180,6 +180,8 @@ Result<RubricSpec> RubricFromToml(const std::string& text, const std::string& fi
   if (!file.ok()) return Error{ErrorCode::kUsage, file.error().message, ""};
   RubricSpec spec;
   spec.name = file_name;
+  const size_t slash = file_name.rfind('/');
+  if (slash != std::string::npos) spec.folder = file_name.substr(0, slash + 1);
   Json terms;
   const auto at = [&](std::string_view path) { return file->At(path); };
   if (Status status = RubricTable(&spec, &terms).Read(file->json, at); !status.ok())

@@ -4,6 +4,8 @@
 // never a kFault (core/types.h, Outcome).
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -29,6 +31,16 @@ struct VerifierEnv {
   // named.
   bool cache_verdicts = true;
   std::string cache_folder;
+  // Where file names in options start from, unless they are absolute: a rubric file's folder; empty: the current one.
+  std::string folder;
+  // Set when the run is to end soon: whoever waits for a process or an endpoint stops waiting. May be null.
+  const std::atomic<bool>* interrupted = nullptr;
+};
+
+// What one group asks of Verifier::VerifyGroups; both outlive the call.
+struct VerifyRequest {
+  const Group* group;
+  const Json* row_options;  // or null
 };
 
 class Verifier {
@@ -39,6 +51,16 @@ class Verifier {
   // override those it was made with, or null. A row option that does not exist or does not fit is a fault of
   // the data set: reason "gold_bad_options" for every sample.
   virtual std::vector<Verdict> Verify(const Group& group, const Json* row_options) const = 0;
+
+  // The same for several groups, a list of verdicts each, in order. No group's verdicts depend on which others come with it. For
+  // verifiers to whom each call costs something (a process, an endpoint); the others judge one group after the other.
+  virtual std::vector<std::vector<Verdict>> VerifyGroups(
+      const std::vector<VerifyRequest>& requests) const;
+  // How many samples VerifyGroups likes to be given at a time. 0: it makes no difference; 1: it takes milliseconds a sample, so that
+  // other groups are better off with other threads.
+  virtual int64_t BatchSamples() const { return 0; }
+  // What a person should read once when a run ends (the traceback of a reward function that raised); most say nothing.
+  virtual std::vector<std::string> Notes() const { return {}; }
 };
 
 // A row of the constant table in builtins.cc.

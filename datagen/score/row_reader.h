@@ -19,8 +19,8 @@ class RowReader {
  public:
   struct Plan {
     bool gathers = false;  // GatherGroups instead of AdjacentLines
-    bool one_by_one =
-        false;              // a batch for each row: verifiers are slow, and every worker wants one
+    // Rubric::BatchSamples(). 1: a batch for each row, since every worker wants one.
+    int64_t batch_samples = 0;
     int64_t rows_done = 0;  // rows of the interrupted run, which come first
     // An error if the row, `index`-th of the input, is not what the interrupted run scored there.
     std::function<Status(const ScoreRow& row, int64_t index)> compare_with_done;
@@ -43,6 +43,7 @@ class RowReader {
   Status ReadGathered();
   Status ReadFileInOrder(size_t file);
   Status Emit(ScoreRow row);
+  bool IsFull(const RowBatch& batch) const;
   void PushPending();
 
   const ScoreRunOptions& options_;

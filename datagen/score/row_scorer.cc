@@ -12,19 +12,24 @@
 
 namespace assay {
 
-void RowScorer::Score(ScoreRow* row) const {
-  std::vector<Group> groups;  // of each line
-  for (const InputLine& line : row->lines) {
-    Result<Group> group = ReadLine(line, &row->repairs);
-    if (!group.ok()) {
-      MarkBad(group.error(), row);
-      break;
-    }
-    groups.push_back(std::move(*group));
+void RowScorer::Score(std::vector<ScoreRow>* rows) const {
+  std::vector<std::vector<Problem>> problems;
+  std::vector<const Group*> groups;
+  for (ScoreRow& row : *rows) {
+    problems.push_back(ReadRow(&row));
+    if (!row.bad) groups.push_back(&row.group);
+    for (InputLine& line : row.lines) line.text = std::string();
   }
-  if (!row->bad) ScoreGroup(std::move(groups), row);
-  for (InputLine& line : row->lines) line.text = std::string();
-  if (!keep_samples_) row->group.samples.clear();
+  std::vector<GroupScore> scores = rubric_.ScoreGroups(groups);
+  size_t next = 0;
+  for (size_t i = 0; i < rows->size(); ++i) {
+    ScoreRow& row = (*rows)[i];
+    if (!row.bad) {
+      row.score = std::move(scores[next++]);
+      WriteLines(problems[i], &row);
+    }
+    if (!keep_samples_) row.group.samples.clear();
+  }
 }
 
 Result<Group> RowScorer::ReadLine(const InputLine& line, JsonRepairs* repairs) const {
@@ -51,29 +56,39 @@ void RowScorer::MarkBad(const Error& error, ScoreRow* row) const {
   }
 }
 
-void RowScorer::ScoreGroup(std::vector<Group> groups, ScoreRow* row) const {
-  const size_t lines = groups.size();
-  const ScoreLineStyle style = {options_.with_times, options_.keep_input};
-  row->group = std::move(groups[0]);
-  if (lines == 1 && (options_.group_by.empty() || !row->group.flat)) {
-    row->score = rubric_.Score(row->group);
-    AppendScoreLine(row->group, row->score, style, &row->output);
-    return;
-  }
-  // Flat lines of one group: each keeps its own id and extra keys, the problem is that of all (GroupKey).
-  std::vector<Problem> problems = {row->group.problem};
-  for (size_t i = 1; i < lines; ++i) {
-    problems.push_back(std::move(groups[i].problem));
-    Sample& sample = row->group.samples.emplace_back(std::move(groups[i].samples[0]));
-    const Json id = IdToJson(problems[i]);
-    if (keep_samples_ && (id != IdToJson(problems[0]) || problems[i].extra != problems[0].extra)) {
+std::vector<Problem> RowScorer::ReadRow(ScoreRow* row) const {
+  std::vector<Problem> problems;
+  for (const InputLine& line : row->lines) {
+    Result<Group> group = ReadLine(line, &row->repairs);
+    if (!group.ok()) {
+      MarkBad(group.error(), row);
+      return {};
+    }
+    problems.push_back(group->problem);
+    if (problems.size() == 1) {
+      row->group = std::move(*group);
+      continue;
+    }
+    // Flat lines of one group: each keeps its own id and extra keys, the problem is that of all (GroupKey).
+    Sample& sample = row->group.samples.emplace_back(std::move(group->samples[0]));
+    const Problem& problem = problems.back();
+    const Json id = IdToJson(problem);
+    if (keep_samples_ && (id != IdToJson(problems[0]) || problem.extra != problems[0].extra)) {
       sample.line = Json().Set("id", id);
-      for (const Json::Member& member : *problems[i].extra.AsObject())
+      for (const Json::Member& member : *problem.extra.AsObject())
         sample.line.Set(member.key, member.value);
     }
   }
-  row->score = rubric_.Score(row->group);
-  for (size_t i = 0; i < lines; ++i) {
+  return problems;
+}
+
+void RowScorer::WriteLines(const std::vector<Problem>& problems, ScoreRow* row) const {
+  const ScoreLineStyle style = {options_.with_times, options_.keep_input};
+  if (problems.size() == 1 && (options_.group_by.empty() || !row->group.flat)) {
+    AppendScoreLine(row->group, row->score, style, &row->output);
+    return;
+  }
+  for (size_t i = 0; i < problems.size(); ++i) {
     if (i > 0) row->output.push_back('\n');
     AppendFlatScoreLine(problems[i], row->group.samples[i], row->score, i, /*in_group=*/true, style,
                         &row->output);

@@ -34,6 +34,11 @@ bool IsSlow(const RubricSpec& rubric) {
          });
 }
 
+// Samples that a worker is best given at a time; 0: no matter.
+int64_t BatchSamples(const Rubric& rubric) {
+  return IsSlow(rubric.spec()) ? 1 : rubric.BatchSamples();
+}
+
 class ScoreRun {
  public:
   ScoreRun(const ScoreRunOptions& options, const Rubric& rubric)
@@ -58,6 +63,7 @@ class ScoreRun {
     if (!status.ok()) return status.error();
     if (!closed.ok()) return closed.error();
     summary_.seconds = Seconds();
+    summary_.notes = rubric_.Notes();
     return summary_;
   }
 
@@ -69,7 +75,7 @@ class ScoreRun {
     RowQueue queue;
     RowReader reader(options_, group_field_,
                      {.gathers = gathers,
-                      .one_by_one = IsSlow(rubric_.spec()),
+                      .batch_samples = BatchSamples(rubric_),
                       .rows_done = outputs->rows_done(),
                       .compare_with_done =
                           [outputs](const ScoreRow& row, int64_t index) {
@@ -116,7 +122,7 @@ class ScoreRun {
   // A worker thread.
   void Work(const RowScorer& scorer, RowQueue* queue) const {
     while (RowBatch* batch = queue->TakeWork()) {
-      for (ScoreRow& row : batch->rows) scorer.Score(&row);
+      scorer.Score(&batch->rows);
       queue->Scored(batch, rubric_.failure());
     }
   }

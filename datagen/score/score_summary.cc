@@ -63,7 +63,12 @@ Json ScoreRunSummary::ToJson() const {
                          .Set("invalid_utf8", repairs.invalid_utf8));
   Json list = Json::MakeObject();
   for (const auto& [label, tally] : terms) list.Set(label, tally.ToJson());
-  return out.Set("verifiers", std::move(list));
+  out.Set("verifiers", std::move(list));
+  for (const std::string& note : notes) {
+    if (out.Find("notes") == nullptr) out.Set("notes", Json::MakeArray());
+    out.Find("notes")->Append(note);
+  }
+  return out;
 }
 
 }  // namespace assay

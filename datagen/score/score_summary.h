@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "core/json.h"
 #include "datagen/score/score_row.h"
@@ -26,6 +27,7 @@ struct ScoreRunSummary {
   bool interrupted = false;
   JsonRepairs repairs;
   std::map<std::string, VerdictTally> terms;  // by label
+  std::vector<std::string> notes;             // Rubric::Notes()
 
   // Counts a row that a worker is done with.
   void Add(const ScoreRow& row);
