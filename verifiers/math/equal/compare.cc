@@ -4,11 +4,15 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "core/hash.h"
 #include "verifiers/math/equal/comparison.h"
 #include "verifiers/math/equal/region.h"
+#include "verifiers/math/equal/series.h"
 #include "verifiers/math/equal/tolerance.h"
+#include "verifiers/math/equal/unit_vector.h"
+#include "verifiers/math/syntax/chars.h"
 #include "verifiers/math/syntax/rewrite.h"
 #include "verifiers/math/value/matrix.h"
 #include "verifiers/math/value/polynomial.h"
@@ -64,6 +68,15 @@ bool Admitted(const Comparison& cmp, const Reading& g, const Reading& a) {
   return true;
 }
 
+// P(5, 7) where the other side is a point.
+NodeId WithoutPointName(const Tree& tree, NodeId id) {
+  if (tree[id].op != Op::kMul || tree[id].n != 2) return id;
+  const NodeId name = tree.Kid(id, 0);
+  const bool capital =
+      tree[name].op == Op::kSym && tree.Name(name).size() == 1 && IsUpper(tree.Name(name)[0]);
+  return capital && tree[tree.Kid(id, 1)].op == Op::kTuple ? tree.Kid(id, 1) : id;
+}
+
 NodeId ImportSide(Comparison* cmp, const Tree& side, NodeId root, bool of_answer) {
   Tree& tree = cmp->tree;
   const size_t before = tree.nodes.size();
@@ -74,6 +87,41 @@ NodeId ImportSide(Comparison* cmp, const Tree& side, NodeId root, bool of_answer
   return id;
 }
 
+// The symbol that a notation of a derivative names, with primes: dy/dx and \dot y as y'. Empty: none. *leibniz: which it is.
+std::string DerivativeName(const std::string& name, bool* leibniz) {
+  *leibniz = name.compare(0, 3, "D:d") == 0;
+  const size_t slash = name.find("/d");
+  if (*leibniz && slash != std::string::npos) return name.substr(3, slash - 3) + "'";
+  for (const std::string& dots : {std::string("dot("), std::string("ddot(")}) {
+    if (name.compare(0, dots.size(), dots) == 0 && name.back() == ')')
+      return name.substr(dots.size(), name.size() - dots.size() - 1) +
+             (dots.size() == 4 ? "'" : "''");
+  }
+  return name.size() > 1 && name.back() == '\'' ? name : "";
+}
+
+// Both sides with primes, where one writes dy/dx and the other y' or \dot y; else kNoNode. Two of Leibniz's kind name what
+// they are derived by and are left alone.
+std::pair<NodeId, NodeId> DerivativesAlike(Tree* tree, NodeId left, NodeId right) {
+  bool leibniz[2] = {false, false};
+  bool primes[2] = {false, false};
+  NodeId sides[2] = {left, right};
+  for (int k = 0; k < 2; ++k) {
+    sides[k] = CopyWith(tree, sides[k], [&](NodeId at) -> NodeId {
+      const Op op = (*tree)[at].op;
+      if (op != Op::kSym && op != Op::kApply) return kNoNode;
+      bool of_leibniz = false;
+      const std::string name = DerivativeName(tree->Name(at), &of_leibniz);
+      if (name.empty()) return kNoNode;
+      (of_leibniz ? leibniz : primes)[k] = true;
+      return tree->Symbol(name);
+    });
+  }
+  const bool alike = (leibniz[0] && !leibniz[1] && primes[1] && !primes[0]) ||
+                     (leibniz[1] && !leibniz[0] && primes[0] && !primes[1]);
+  return alike ? std::pair(sides[0], sides[1]) : std::pair(kNoNode, kNoNode);
+}
+
 Decision SameReadings(Comparison* cmp, const Reading& g, const Reading& a) {
   Tree& tree = cmp->tree;
   const Node& x = cmp->gold.tree[g.root];
@@ -82,9 +130,21 @@ Decision SameReadings(Comparison* cmp, const Reading& g, const Reading& a) {
   if (x.op == Op::kNum && y.op == Op::kNum && decimals == 0 && !Tolerates(cmp->options)) {
     return x.num == y.num && x.den == y.den ? Yes() : No();
   }
-  const NodeId left = ImportSide(cmp, cmp->gold.tree, g.root, cmp->answer_first);
-  const NodeId right = ImportSide(cmp, cmp->answer.tree, a.root, !cmp->answer_first);
+  const NodeId left =
+      CloseSeries(&tree, &cmp->scalars, ImportSide(cmp, cmp->gold.tree, g.root, cmp->answer_first));
+  const NodeId right = CloseSeries(&tree, &cmp->scalars,
+                                   ImportSide(cmp, cmp->answer.tree, a.root, !cmp->answer_first));
   Decision d = Same(cmp, left, right, 0);
+  if (!d.yes()) {
+    const auto [first, second] = DerivativesAlike(&tree, left, right);
+    if (first != kNoNode) d = Same(cmp, first, second, 0);
+  }
+  if (!d.yes()) {
+    // 3\mathbf{i} - \mathbf{k} and 3i - k
+    const NodeId x = WithoutHats(&tree, left);
+    const NodeId y = WithoutHats(&tree, right);
+    if ((x != left) != (y != right)) d = Same(cmp, x, y, 0);
+  }
   if (!d.yes() && cmp->options.rename_variables) {
     const NodeId renamed = RenameLike(&tree, right, left);
     if (renamed != kNoNode) d = Same(cmp, left, renamed, 0);
@@ -141,6 +201,8 @@ Decision Same(Comparison* cmp, NodeId g, NodeId a, int depth) {
   g = Shell(cmp, g);
   a = Shell(cmp, a);
   if (g == kNoNode || a == kNoNode) return Undecided();
+  if (tree[g].op == Op::kTuple) a = WithoutPointName(tree, a);
+  if (tree[a].op == Op::kTuple) g = WithoutPointName(tree, g);
   const Op x = tree[g].op;
   const Op y = tree[a].op;
   if (x == Op::kText || y == Op::kText) return SameText(cmp, g, a);

@@ -45,8 +45,8 @@ class Regions {
         return true;
       case Op::kBuilder:
         return Builder(id, unknown);
-      case Op::kRel:
-        return Relation(id, unknown);
+      case Op::kRel:  // an equation only beside inequalities
+        return tree_.Name(id)[0] != kEq && Relation(id, unknown);
       default:
         return Point(id);
     }
@@ -196,7 +196,9 @@ class Regions {
 
   bool Relation(NodeId id, std::string* unknown) {
     const std::string ops = tree_.Name(id);
-    if (ops.find_first_not_of("<>lg#in") != std::string::npos) return false;
+    const bool point = ops == std::string(1, kEq) && tree_[tree_.Kid(id, 0)].op == Op::kSym &&
+                       scalars_.TraitsOf(tree_.Kid(id, 1)).constant();
+    if (!point && ops.find_first_not_of("<>lg#in") != std::string::npos) return false;
     const std::string name = UnknownOf(id);
     if (name.empty()) return false;
     if (unknown->empty() || *unknown == "_") *unknown = name;
@@ -335,6 +337,7 @@ class Regions {
                          : ops[k] == kLe ? *order <= 0
                          : ops[k] == kGt ? *order > 0
                          : ops[k] == kGe ? *order >= 0
+                         : ops[k] == kEq ? *order == 0
                                          : *order != 0;
       if (!holds) return false;
     }
@@ -386,8 +389,10 @@ std::optional<Decision> RegionsEqual(Tree* tree, Scalars* scalars, Budget* budge
   std::string unknown_a;
   std::string unknown_b;
   if (!regions.Prepare(a, &unknown_a) || !regions.Prepare(b, &unknown_b)) return std::nullopt;
-  const bool named =
-      !unknown_a.empty() && !unknown_b.empty() && unknown_a != "_" && unknown_b != "_";
+  // The name in {x : ..} is bound.
+  const bool named = (*tree)[a].op != Op::kBuilder && (*tree)[b].op != Op::kBuilder &&
+                     !unknown_a.empty() && !unknown_b.empty() && unknown_a != "_" &&
+                     unknown_b != "_";
   if (named && unknown_a != unknown_b) return Decision::Unequal();
   if (!regions.SortPoints()) return std::nullopt;
   for (const NodeId cell : regions.Cells()) {

@@ -89,6 +89,18 @@ bool NoRelations(const Tree& tree, const Ids& items) {
                       [&tree](NodeId id) { return IsRelation(tree[id].op); });
 }
 
+// x: 3, y: 4 is x = 3, y = 4.
+void NameRatios(Comparison* cmp, Ids* items) {
+  Tree& tree = cmp->tree;
+  const auto named = [&](NodeId id) {
+    return tree[id].op == Op::kRatio && tree[id].n == 2 && tree[tree.Kid(id, 0)].op == Op::kSym &&
+           cmp->scalars.TraitsOf(tree.Kid(id, 1)).constant();
+  };
+  if (!std::all_of(items->begin(), items->end(), named)) return;
+  for (NodeId& id : *items)
+    id = tree.Named(Op::kRel, std::string(1, kEq), {tree.Kid(id, 0), tree.Kid(id, 1)});
+}
+
 // How a node behaves as a collection.
 struct Shape {
   Ids items;
@@ -124,6 +136,7 @@ Shape ShapeOf(Comparison* cmp, NodeId id) {
       break;
   }
   s.items = s.collection ? Items(cmp, id) : Ids{id};
+  if (s.loose) NameRatios(cmp, &s.items);
   return s;
 }
 
@@ -135,6 +148,13 @@ Decision VectorAndSum(Comparison* cmp, const Shape& x, const Shape& y, int depth
                                      static_cast<uint32_t>(vector.items.size()));
   return sum == kNoNode ? No(Method::kNone)
                         : Ordered(cmp, vector.items, Kids(cmp->tree, sum), depth);
+}
+
+// "3/4 or 0.75": an answer that says one value in two ways.
+bool SaidTwice(const Comparison& cmp, NodeId list, bool is_first) {
+  const Node& n = cmp.tree[list];
+  return n.op == Op::kList && static_cast<Joint>(n.aux) == Joint::kOr && n.n <= 4 &&
+         is_first == cmp.answer_first;
 }
 
 // Plain fractions are told apart without spending anything: lists of hundreds of numbers come in any order.
@@ -183,9 +203,24 @@ Decision SameCollection(Comparison* cmp, NodeId g, NodeId a, int depth) {
   }
   Shape x = ShapeOf(cmp, g);
   Shape y = ShapeOf(cmp, a);
+  // {1} or {2} is not {1, 2}.
+  const auto sets_in_list = [&tree](NodeId list, const Shape& s) {
+    return tree[list].op == Op::kList &&
+           std::any_of(s.items.begin(), s.items.end(),
+                       [&tree](NodeId id) { return tree[id].op == Op::kSet; });
+  };
+  if (x.collection && y.collection && sets_in_list(g, x) != sets_in_list(a, y))
+    return No(Method::kNone);
   if (x.items.size() > kMaxItems || y.items.size() > kMaxItems) return Undecided();
   if (!x.collection && !y.collection) return Same(cmp, g, a, depth + 1);
-  if (!x.collection || !y.collection) return VectorAndSum(cmp, x, y, depth);
+  if (!x.collection || !y.collection) {
+    if (SaidTwice(*cmp, x.collection ? g : a, x.collection)) {
+      const Decision d = Ordered(cmp, x.collection ? x.items : Ids(y.items.size(), g),
+                                 y.collection ? y.items : Ids(x.items.size(), a), depth);
+      return d.yes() ? d : No(Method::kNone);
+    }
+    return VectorAndSum(cmp, x, y, depth);
+  }
   const bool in_order =
       x.ordered || y.ordered || (cmp->options.ordered_lists && x.loose && y.loose);
   if (AllAssignments(cmp, x.items) != AllAssignments(cmp, y.items)) {

@@ -52,12 +52,16 @@ bool SameNames(const Tree& tree, NodeId a, NodeId b) {
   return x == y;
 }
 
-// x = 5 mod 12, where the other side is a congruence.
+// x = 5 mod 12, p mod 4 = 1 and 3 | n, where the other side is a congruence.
 NodeId AsCongruence(Comparison* cmp, NodeId id) {
   Tree& tree = cmp->tree;
-  if (tree[id].op != Op::kRel || tree[id].n != 2 || tree.Name(id)[0] != kEq) return id;
+  if (tree[id].op != Op::kRel || tree[id].n != 2) return id;
   const NodeId left = tree.Kid(id, 0);
   const NodeId right = tree.Kid(id, 1);
+  if (tree.Name(id)[0] == kDivides) return tree.Add(Op::kCongruent, {right, tree.Number(0), left});
+  if (tree.Name(id)[0] != kEq) return id;
+  if (tree[left].op == Op::kMod && cmp->scalars.TraitsOf(right).constant())
+    return tree.Add(Op::kCongruent, {tree.Kid(left, 0), right, tree.Kid(left, 1)});
   if (tree[left].op != Op::kSym || tree[right].op != Op::kMod) return id;
   return tree.Add(Op::kCongruent, {left, tree.Kid(right, 0), tree.Kid(right, 1)});
 }
@@ -174,8 +178,15 @@ bool IsInequality(const Tree& tree, NodeId id) {
 bool AllInequalities(const Tree& tree, NodeId id) {
   if (tree[id].op != Op::kList) return false;
   const Ids items = Kids(tree, id);
-  return std::all_of(items.begin(), items.end(),
-                     [&tree](NodeId k) { return IsInequality(tree, k); });
+  const auto inequality = [&tree](NodeId k) { return IsInequality(tree, k); };
+  // "x = 0 or x > 1"
+  const auto point = [&tree](NodeId k) {
+    return tree[k].op == Op::kRel && tree[k].n == 2 && tree.Name(k)[0] == kEq &&
+           tree[tree.Kid(k, 0)].op == Op::kSym;
+  };
+  return std::any_of(items.begin(), items.end(), inequality) &&
+         std::all_of(items.begin(), items.end(),
+                     [&](NodeId k) { return inequality(k) || point(k); });
 }
 
 Decision RelationAndValue(Comparison* cmp, NodeId g, NodeId a, int depth) {
@@ -183,7 +194,16 @@ Decision RelationAndValue(Comparison* cmp, NodeId g, NodeId a, int depth) {
   const bool gold_is_relation = IsRelation(tree[g].op);
   const NodeId relation = gold_is_relation ? g : a;
   const NodeId value = gold_is_relation ? a : g;
-  if (const Assignment assigned = AsAssignment(cmp, relation)) {
+  const Assignment assigned = AsAssignment(cmp, relation);
+  // x: 3 beside x = 3
+  if (tree[value].op == Op::kRatio && tree[value].n == 2 && assigned &&
+      tree[assigned.name].op == Op::kSym && tree[tree.Kid(value, 0)].op == Op::kSym) {
+    const NodeId named =
+        tree.Named(Op::kRel, std::string(1, kEq), {tree.Kid(value, 0), tree.Kid(value, 1)});
+    return gold_is_relation ? SameRelation(cmp, relation, named, depth)
+                            : SameRelation(cmp, named, relation, depth);
+  }
+  if (assigned) {
     return gold_is_relation ? Same(cmp, assigned.value, value, depth + 1)
                             : Same(cmp, value, assigned.value, depth + 1);
   }
@@ -204,7 +224,8 @@ Decision RelationAndValue(Comparison* cmp, NodeId g, NodeId a, int depth) {
       tree[value].op == Op::kList) {
     if (const auto d = RegionsEqual(&tree, &cmp->scalars, &cmp->budget, g, a)) return *d;
   }
-  // An equation in one unknown against its solutions.
+  // The gold's equation in one unknown against its solutions; an answer's that is still to be solved is none.
+  if (gold_is_relation == cmp->answer_first) return No(Method::kNone);
   const NodeId roots = SolutionList(cmp, relation);
   if (roots != kNoNode && !IsRegion(tree[value].op)) return Same(cmp, roots, value, depth + 1);
   return No(Method::kNone);
@@ -230,6 +251,12 @@ Decision SameRelation(Comparison* cmp, NodeId g, NodeId a, int depth) {
   if (!cmp->options.inequality_for_set && tree.Name(g) == std::string(1, kIn) &&
       IsInequality(tree, a))
     return No(Method::kNone);
+  // x = 2 is not met by 2x = 4, which leaves it to be solved.
+  const Assignment& solved = cmp->answer_first ? y : x;
+  const Assignment& shown = cmp->answer_first ? x : y;
+  if (solved && !shown && cmp->scalars.TraitsOf(solved.value).constant() &&
+      tree[solved.name].op == Op::kSym)
+    return No(Method::kField);
   if (const Decision d = SameEquation(cmp, g, a); d.yes() || cmp->budget.Exhausted()) return d;
   if (const auto d = RegionsEqual(&tree, &cmp->scalars, &cmp->budget, g, a)) return *d;
   const Decision chain = SameChain(cmp, g, a, depth);

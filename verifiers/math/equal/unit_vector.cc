@@ -16,9 +16,13 @@ int BasisIndex(const Tree& tree, NodeId id) {
   if (n.op == Op::kConst) return n.aux == static_cast<uint8_t>(ConstId::kI) ? 0 : kNone;
   if (n.op != Op::kSym) return kNone;
   const std::string& name = tree.Name(id);
-  if (name == "hat(i)") return 0;
-  if (name == "j" || name == "hat(j)") return 1;
-  if (name == "k" || name == "hat(k)") return 2;
+  // \hat{\mathbf{i}} is read as a hat twice.
+  const auto hat = [&name](const char* one, const char* twice) {
+    return name == one || name == twice;
+  };
+  if (hat("hat(i)", "hat(hat(i))")) return 0;
+  if (name == "j" || hat("hat(j)", "hat(hat(j))")) return 1;
+  if (name == "k" || hat("hat(k)", "hat(hat(k))")) return 2;
   return kNone;
 }
 
@@ -43,6 +47,14 @@ NodeId Coordinate(Tree* tree, NodeId id, int direction) {
 }
 
 }  // namespace
+
+NodeId WithoutHats(Tree* tree, NodeId id) {
+  return CopyWith(tree, id, [tree](NodeId at) -> NodeId {
+    const int index = BasisIndex(*tree, at);
+    if (index == kNone || (*tree)[at].op != Op::kSym || tree->Name(at).size() == 1) return kNoNode;
+    return index == 0 ? tree->Const(ConstId::kI) : tree->Symbol(index == 1 ? "j" : "k");
+  });
+}
 
 NodeId AsUnitVectorSum(Tree* tree, Scalars* scalars, NodeId id, uint32_t size) {
   const Op op = (*tree)[id].op;

@@ -1,6 +1,7 @@
 #include "verifiers/math/reply/boxes.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "verifiers/math/reply/characters.h"
@@ -104,8 +105,10 @@ class BoxScan {
 // True if the box stands in `\verb|..|` or in a code span of its line.
 bool IsShown(const Reply& reply, const Box& box) {
   const std::string_view text = reply.text;
-  size_t line = box.begin;
-  while (line > reply.lo && text[line - 1] != '\n' && box.begin - line < kMaxClauseBytes) --line;
+  size_t line = std::max(reply.lo, box.begin - std::min(box.begin, kMaxClauseBytes));
+  const void* const newline = memrchr(text.data() + line, '\n', box.begin - line);
+  if (newline != nullptr)
+    line = static_cast<size_t>(static_cast<const char*>(newline) - text.data()) + 1;
   const std::string_view before = text.substr(line, box.begin - line);
   if (before.find('`') == kNone && before.find("\\verb") == kNone) return false;
   const size_t verb = before.rfind("\\verb");

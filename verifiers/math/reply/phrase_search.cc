@@ -1,6 +1,7 @@
 #include "verifiers/math/reply/phrase_search.h"
 
 #include <array>
+#include <bitset>
 #include <deque>
 #include <limits>
 
@@ -16,12 +17,15 @@ class Automaton {
     AddState();
     for (size_t i = 0; i < entries_.size(); ++i) Insert(i);
     Close();
+    FindBeginnings();
   }
 
   void Find(std::string_view text, std::vector<PhraseHit>* hits) const {
     uint16_t state = 0;
     const auto* bytes = reinterpret_cast<const unsigned char*>(text.data());
     for (size_t i = 0; i < text.size(); ++i) {
+      // Between phrases: on to the next two bytes that one begins with.
+      while (state == 0 && i + 1 < text.size() && !begins_[PairOf(bytes[i], bytes[i + 1])]) ++i;
       state = next_[static_cast<size_t>(state) * kClasses + class_of_[bytes[i]]];
       if (output_[state] < 0) continue;
       const auto index = static_cast<size_t>(output_[state]);
@@ -48,6 +52,23 @@ class Automaton {
     }
     for (int c = 'A'; c <= 'Z'; ++c) {
       class_of_[static_cast<size_t>(c)] = class_of_[static_cast<size_t>(c - 'A' + 'a')];
+    }
+  }
+
+  static size_t PairOf(unsigned char first, unsigned char second) {
+    return static_cast<size_t>(first) << 8 | second;
+  }
+
+  // Any two bytes by which the automaton comes two states deep.
+  void FindBeginnings() {
+    for (size_t first = 0; first < 256; ++first) {
+      const uint16_t state = next_[class_of_[first]];
+      if (state == 0) continue;
+      for (size_t second = 0; second < 256; ++second) {
+        const uint16_t behind = next_[static_cast<size_t>(state) * kClasses + class_of_[second]];
+        const uint16_t alone = next_[class_of_[second]];
+        begins_[first << 8 | second] = behind != alone;
+      }
     }
   }
 
@@ -102,6 +123,7 @@ class Automaton {
   std::vector<uint16_t> next_;
   std::vector<int16_t> output_;
   std::vector<uint32_t> lengths_;
+  std::bitset<65536> begins_;
 };
 
 }  // namespace

@@ -109,7 +109,9 @@ size_t ContentBegin(Reply* reply, const PhraseHit& hit) {
       ++i;
       continue;
     }
-    const size_t of = word == "of" && words == 0 && BehindArticle(*reply, hit) ? SkipMarkup(text, word_end, end) : end;
+    const size_t of = word == "of" && words == 0 && BehindArticle(*reply, hit)
+                          ? SkipMarkup(text, word_end, end)
+                          : end;
     if (of < end && !IsLetter(text[of]) && ReadDirect(text, of, end).end > of)
       return word_end;                 // "a final answer of 7"
     const bool ending = i == hit.end;  // "cevab-ımız": of the anchor's own word

@@ -1,5 +1,7 @@
 #include "verifiers/math/syntax/respell.h"
 
+#include <re2/re2.h>
+
 #include <algorithm>
 #include <string_view>
 #include <vector>
@@ -220,10 +222,28 @@ std::string WithoutLabels(std::string_view text) {
   return "";
 }
 
+// Short forms as a whole text: 6'2" (feet and inches), half a cup, 5/12 as a raised and a lowered number. Empty: none.
+std::string WrittenOut(const std::string& normal) {
+  constexpr size_t kMost = 48;
+  if (normal.size() > kMost) return "";
+  static const RE2 feet("\\s*(\\d{1,4})'\\s*(\\d{1,2}(?:\\.\\d+)?)(?:\"|''|\\\\?'\\\\?')\\s*");
+  static const RE2 half("(?i)\\s*(?:one[- ])?half an? ([a-z ]+)");
+  static const RE2 raised("\\s*\\$?\\^\\{?(\\d+)\\}?/_\\{?(\\d+)\\}?\\$?\\s*");
+  std::string first;
+  std::string second;
+  if (normal.find('\'') != std::string::npos && RE2::FullMatch(normal, feet, &first, &second))
+    return first + " ft " + second + " in";
+  if (normal.find('_') != std::string::npos && RE2::FullMatch(normal, raised, &first, &second))
+    return "\\frac{" + first + "}{" + second + "}";
+  if (normal.size() > 7 && RE2::FullMatch(normal, half, &first)) return "1/2 " + first;
+  return "";
+}
+
 }  // namespace
 
 std::string Respell(const std::string& normal) {
   if (normal.size() > kMostBytes) return normal;
+  if (std::string written = WrittenOut(normal); !written.empty()) return written;
   if (std::string parts = WithoutLabels(normal); !parts.empty()) return parts;
   if (std::string reals = RealsExcept(normal); !reals.empty()) return reals;
   return WithoutPredicate(WithoutFrontCommand(normal));

@@ -371,6 +371,17 @@ std::string NormalizeUnicode(std::string_view text) {
     UChar32 code;
     U8_NEXT(bytes, i, length, code);
     if (code >= 0) AppendCode(code, &out);
+    // √14 is the root of 14, where \sqrt 14 would take one digit.
+    int32_t digits_end = i;
+    while (code == 0x221A && digits_end < length && bytes[digits_end] >= '0' &&
+           bytes[digits_end] <= '9')
+      ++digits_end;
+    if (digits_end > i + 1) {
+      out += "{" +
+             std::string(text.substr(static_cast<size_t>(i), static_cast<size_t>(digits_end - i))) +
+             "}";
+      i = digits_end;
+    }
   }
   return out;
 }

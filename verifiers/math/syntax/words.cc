@@ -7,6 +7,7 @@
 #include <array>
 #include <cstring>
 #include <map>
+#include <numeric>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -160,6 +161,16 @@ std::string NormalizeWords(std::string_view text) {
   if (joined == "dne") return "does not exist";
   if (joined == "no solutions" || joined == "no real solution" || joined == "no real solutions")
     return "no solution";
+  if (joined == "infinitely many solutions" || joined == "infinite number of solutions" ||
+      joined == "infinite solutions")
+    return "infinitely many";
+  constexpr std::string_view kNot = " does not exist";
+  if (joined.size() > kNot.size() && joined.size() < 24 &&
+      joined.compare(joined.size() - kNot.size(), kNot.size(), kNot) == 0) {
+    static const WordSet subjects = {"limit", "it", "this", "value", "integral", "derivative"};
+    if (subjects.count(std::string_view(joined).substr(0, joined.size() - kNot.size())) != 0)
+      return "does not exist";
+  }
   return joined;
 }
 
@@ -322,8 +333,8 @@ namespace {
 
 // A unit name with its dimension and factor to the base unit of that dimension.
 struct UnitRow {
-  const char* names;  // separated by '|'; lower case unless the sign needs its case
-  const char* dimension;
+  const char* names;      // separated by '|'; lower case unless the sign needs its case
+  const char* dimension;  // base units, each with its power: "g m s^-2"
   int64_t num;
   int64_t den;
 };
@@ -391,23 +402,27 @@ constexpr UnitRow kUnits[] = {
     {"zar|rand", "zar", 1, 1},
     {"degree|deg", "deg", 1, 1},
     {"radian|rad", "rad", 1, 1},
-    {"N|newton", "N", 1, 1},
-    {"J|joule", "J", 1, 1},
-    {"kJ|kilojoule", "J", 1000, 1},
-    {"W|watt", "W", 1, 1},
-    {"kW|kilowatt", "W", 1000, 1},
-    {"V|volt", "V", 1, 1},
-    {"A|ampere|amp", "A", 1, 1},
+    {"N|newton", "g m s^-2", 1000, 1},
+    {"J|joule", "g m^2 s^-2", 1000, 1},
+    {"W|watt", "g m^2 s^-3", 1000, 1},
+    {"V|volt", "A^-1 g m^2 s^-3", 1000, 1},
+    {"A|ampere|amp|amps", "A", 1, 1},
     {"K|kelvin", "K", 1, 1},
-    {"Pa|pascal", "Pa", 1, 1},
-    {"kPa", "Pa", 1000, 1},
-    {"Hz|hertz", "Hz", 1, 1},
-    {"kHz", "Hz", 1000, 1},
-    {"MHz", "Hz", 1000000, 1},
-    {"C|coulomb", "coulomb", 1, 1},
-    {"T|tesla", "T", 1, 1},
+    {"Pa|pascal", "g m^-1 s^-2", 1000, 1},
+    {"Hz|hertz", "s^-1", 1, 1},
+    {"C|coulomb", "A s", 1, 1},
+    {"T|tesla", "A^-1 g s^-2", 1000, 1},
+    {"Wb|weber", "A^-1 g m^2 s^-2", 1000, 1},
+    {"F|farad", "A^2 g^-1 m^-2 s^4", 1, 1000},
+    {"H|henry", "A^-2 g m^2 s^-2", 1000, 1},
+    {"ohm|ohms|Ω|Omega", "A^-2 g m^2 s^-3", 1000, 1},
+    {"kWh", "g m^2 s^-2", 3600000000, 1},
+    {"atm", "g m^-1 s^-2", 101325000, 1},
+    {"bar", "g m^-1 s^-2", 100000000, 1},
+    {"cal|calorie", "g m^2 s^-2", 4184, 1},
     {"eV", "eV", 1, 1},
     {"mol|mole", "mol", 1, 1},
+    {"pence|penny", "gbp", 1, 100},
     {"celsius", "celsius", 1, 1},
     {"fahrenheit", "fahrenheit", 1, 1},
     {"acre", "acre", 1, 1},
@@ -451,6 +466,52 @@ const UnitRow* FindUnit(std::string_view word) {
   return it == t.end() ? nullptr : it->second;
 }
 
+struct PrefixRow {
+  std::string_view sign;
+  std::string_view word;
+  int64_t num;
+  int64_t den;
+};
+
+constexpr PrefixRow kPrefixes[] = {
+    {"k", "kilo", 1000, 1},          {"M", "mega", 1000000, 1},       {"G", "giga", 1000000000, 1},
+    {"T", "tera", 1000000000000, 1}, {"c", "centi", 1, 100},          {"m", "milli", 1, 1000},
+    {"u", "micro", 1, 1000000},      {"μ", "", 1, 1000000},           {"mu", "", 1, 1000000},
+    {"n", "nano", 1, 1000000000},    {"p", "pico", 1, 1000000000000},
+};
+
+// Units that take a prefix: metric ones, as their sign or their name.
+bool TakesPrefix(std::string_view name) {
+  static const WordSet names = {
+      "m",   "meter",  "metre",   "g",     "gram",  "s",    "second",  "L",    "liter", "litre",
+      "N",   "newton", "J",       "joule", "W",     "watt", "V",       "volt", "A",     "ampere",
+      "amp", "Pa",     "pascal",  "Hz",    "hertz", "C",    "coulomb", "T",    "tesla", "Wb",
+      "F",   "farad",  "H",       "henry", "ohm",   "Ω",    "Omega",   "eV",   "mol",   "mole",
+      "K",   "cal",    "calorie", "bar",   "byte",  "bit"};
+  return names.count(name) != 0;
+}
+
+// A unit of the table, or one with a metric prefix: mA, MPa, micrometers. Nothing: no unit.
+std::optional<UnitRow> UnitNamed(std::string_view word) {
+  if (const UnitRow* row = FindUnit(word)) return *row;
+  for (const PrefixRow& prefix : kPrefixes) {
+    for (const std::string_view front : {prefix.sign, prefix.word}) {
+      if (front.empty() || word.size() <= front.size() || word.substr(0, front.size()) != front)
+        continue;
+      std::string_view stem = word.substr(front.size());
+      if (front == prefix.word && stem.size() > 3 && stem.back() == 's' && stem != "pascals")
+        stem.remove_suffix(1);
+      if (stem == "pascals") stem = "pascal";
+      if (!TakesPrefix(stem) || (front.size() > 2) != (stem.size() > 2 && stem != "Omega"))
+        continue;
+      const UnitRow* row = FindUnit(stem);
+      if (row == nullptr) continue;
+      return UnitRow{row->names, row->dimension, row->num * prefix.num, row->den * prefix.den};
+    }
+  }
+  return std::nullopt;
+}
+
 // Builds a dimension such as "m^1 s^-1" and the factor.
 struct UnitBuilder {
   std::map<std::string, int> powers;
@@ -474,11 +535,18 @@ struct UnitBuilder {
       return;
     }
     if (std::strcmp(row.dimension, "litre") == 0) {
-      Multiply({"", "m", 1, 10}, 3 * power);
+      powers["m"] += 3 * power;
       Scale(row.num, row.den, power);
+      Scale(1, 1000, power);
       return;
     }
-    powers[row.dimension] += power;
+    for (const std::string_view part : Split(row.dimension)) {
+      const size_t caret = part.find('^');
+      const int own = caret == std::string_view::npos
+                          ? 1
+                          : std::atoi(std::string(part.substr(caret + 1)).c_str());
+      powers[std::string(part.substr(0, caret))] += own * power;
+    }
     Scale(row.num, row.den, power);
   }
 
@@ -490,6 +558,9 @@ struct UnitBuilder {
         ok = false;
         return;
       }
+      const int64_t common = std::gcd(num, den);
+      num /= common;
+      den /= common;
     }
   }
 
@@ -548,8 +619,8 @@ bool ReadUnit(const std::vector<std::string>& tokens, UnitBuilder* builder) {
                              FindUnit(tokens[i + 1]) != nullptr &&
                              std::strchr("cf", FindUnit(tokens[i + 1])->dimension[0]) != nullptr;
     if (temperature) continue;  // degrees Celsius
-    const UnitRow* row = FindUnit(t);
-    if (row == nullptr) return false;
+    const std::optional<UnitRow> row = UnitNamed(t);
+    if (!row) return false;
     int power = prefix_power;
     prefix_power = 1;
     if (i + 1 < tokens.size() && (tokens[i + 1] == "squared" || tokens[i + 1] == "cubed")) {

@@ -90,6 +90,10 @@ void PushCommand(Lexer& lex, std::string_view name, const Command& c) {
   } else if (c.kind == Tok::kOpen || c.kind == Tok::kClose) {
     lex.depth = std::max(0, lex.depth + (c.kind == Tok::kOpen ? 1 : -1));
     lex.Push(c.kind, c.aux, name);
+  } else if (c.kind == Tok::kStar && lex.Last() == Tok::kGreek &&
+             lex.out.tokens.back().text == "nabla") {
+    // The divergence and the curl are two operators.
+    lex.out.tokens.back().text = name == "times" ? "curl" : "div";
   } else if (c.kind == Tok::kDegree && lex.Last() == Tok::kCaret) {
     lex.out.tokens.pop_back();
     lex.Push(Tok::kDegree, c.aux, {});

@@ -13,6 +13,7 @@ constexpr int kMaxNested = 8;  // \text in \mathrm in ..
 
 void TextContent(Lexer& lex, std::string_view content, size_t at, int kind, std::string_view name,
                  int nested);
+bool BoldDirections(const Lexer& lex);
 void NamedSetOrLetter(Lexer& lex, std::string_view content);
 bool LooksLikeMath(std::string_view s);
 
@@ -77,6 +78,19 @@ void TextContent(Lexer& lex, std::string_view content, size_t at, int kind, std:
     lex.Push(Tok::kMoney, currency, {});
     return;
   }
+  if (name == "mathbf" && content.size() == 1 && BoldDirections(lex)) {
+    if (content == "i" || content == "j" || content == "k") {
+      lex.Push(Tok::kGreek, 0, content == "i" ? "hat(i)" : content == "j" ? "hat(j)" : "hat(k)");
+      return;
+    }
+  }
+  // \text{lcm}(4, 6)
+  const bool called = lex.At(at + content.size() + 1) == '(';
+  if (called && (content == "lcm" || content == "gcd" || content == "max" || content == "min")) {
+    const Command& command = Commands().at(content);
+    lex.Push(command.kind, command.aux, content);
+    return;
+  }
   if (content == "," || content == ";") {
     lex.Push(content == "," ? Tok::kComma : Tok::kSemi, 0, {});
     return;
@@ -94,6 +108,14 @@ void TextContent(Lexer& lex, std::string_view content, size_t at, int kind, std:
     return;
   }
   lex.Push(Tok::kText, static_cast<uint8_t>(kind), content);
+}
+
+// Two of the bold letters i, j, k in one text are directions; one alone is a name, as the style says nothing.
+bool BoldDirections(const Lexer& lex) {
+  int directions = 0;
+  for (const char* letter : {"\\mathbf{i}", "\\mathbf{j}", "\\mathbf{k}"})
+    directions += lex.out.text.find(letter) != std::string::npos ? 1 : 0;
+  return directions >= 2;
 }
 
 void NamedSetOrLetter(Lexer& lex, std::string_view content) {

@@ -69,6 +69,11 @@ NodeId TryBase(Parser& p) {
   if (base < 2 || base > 36 || (bracket && p.tokens[at + 1].kind != Tok::kClose) ||
       (group && (close >= p.tokens.size() || p.tokens[close].kind != Tok::kGroupClose)))
     return p.Fail();
+  // 2E_2 is twice E_2.
+  if (!std::all_of(digits.begin(), digits.end(),
+                   [base](char c) { return (IsUpper(c) ? c - 'A' + 10 : c - '0') < base; }) &&
+      std::any_of(digits.begin(), digits.end(), IsUpper))
+    return kNoNode;
   const NodeId n = BaseValue(p, digits, base);
   if (p.failed) return kNoNode;
   p.at = std::min((group ? close : at) + 1, p.tokens.size() - 1);

@@ -174,6 +174,9 @@ bool WordIsFactor(const Parser& p) {
   if (IsUnitWord(t.text) && (after_number || t.space)) return false;
   if (IsCondition(t.text)) return false;
   if (t.space && after_number && p.Ahead(1).kind == Tok::kWord) return false;  // 18 sq units
+  if (!t.space && after_number &&
+      (t.text == "th" || t.text == "st" || t.text == "nd" || t.text == "rd"))
+    return false;  // 7th
   if (t.text == "am" || t.text == "pm" || t.text == "AM" || t.text == "PM") return false;
   if (t.space && after_number && (t.text == "sq" || t.text == "cu")) return false;
   if (t.space && t.text.size() >= 3) return t.text.size() == 3 && IsLetterProduct(t, true);

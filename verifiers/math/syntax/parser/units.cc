@@ -77,7 +77,8 @@ NodeId ParseMoney(Parser& p) {
 
 std::pair<std::string, size_t> LetterUnitAhead(const Parser& p) {
   std::string unit;
-  if (!(p.Is(Tok::kLetter) || p.Is(Tok::kWord)) || !p.Now().space || p.in_word) return {};
+  if (!(p.Is(Tok::kLetter) || p.Is(Tok::kWord) || p.Is(Tok::kGreek)) || !p.Now().space || p.in_word)
+    return {};
   size_t count = 0;
   for (; p.Ahead(count).kind != Tok::kEnd; ++count) {
     const Token& t = p.Ahead(count);
@@ -85,6 +86,13 @@ std::pair<std::string, size_t> LetterUnitAhead(const Parser& p) {
     switch (t.kind) {
       case Tok::kLetter:
       case Tok::kWord:
+        unit += t.space ? " " : "";
+        unit += t.text;
+        break;
+      case Tok::kGreek:
+        if (t.text != "mu" && t.text != "Omega") return {};
+        unit += t.text;
+        break;
       case Tok::kNumber:
         unit += t.text;
         break;
@@ -133,9 +141,10 @@ namespace {
 int HalfDay(Parser& p) {
   if (p.Is(Tok::kText) || p.Is(Tok::kWord)) {
     const std::string w = NormalizeWords(p.Now().text);
-    if (w == "am" || w == "pm") {
+    const bool noon = w == "noon" || w == "midnight";
+    if (w == "am" || w == "pm" || (noon && p.at > 0 && p.tokens[p.at - 1].text == "00")) {
       p.Next();
-      return w == "am" ? 1 : 2;
+      return w == "am" || w == "midnight" ? 1 : 2;
     }
   }
   if (AtDottedHalfDay(p) || (p.Is(Tok::kLetter) && (p.Now().text == "a" || p.Now().text == "p") &&
@@ -218,6 +227,13 @@ NodeId TryOperatorWords(Parser& p, NodeId value) {
     p.Next();
     return p.tree.Add(Op::kPow, {value, p.tree.Number(first == "squared" ? 2 : 3)});
   }
+  // "7th"
+  if (p.tree[value].den == 1 && !p.Now().space &&
+      (first == "th" || first == "st" || first == "nd" || first == "rd")) {
+    if (!IsItemEnd(p.Ahead(1))) return p.Fail();  // "the 10th row"
+    p.Next();
+    return value;
+  }
   if (first == "factorial") {
     p.Next();
     return p.tree.Add(Op::kFact, {value}, 1);
@@ -235,6 +251,8 @@ NodeId TryOperatorWords(Parser& p, NodeId value) {
   if ((k = PowerWords(p)) != 0) op = Op::kPow;
   if ((first == "divided" && WordAt(p, 1) == "by") || (first == "out" && WordAt(p, 1) == "of"))
     op = Op::kDiv, k = 2;
+  if (first == "in" && p.Ahead(1).kind == Tok::kNumber && IsItemEnd(p.Ahead(2)))
+    op = Op::kDiv, k = 1;  // "1 in 6"
   if (first == "over") op = Op::kDiv, k = 1;
   if (first == "multiplied" && WordAt(p, 1) == "by") op = Op::kMul, k = 2;
   if (first == "choose") op = Op::kBinom, k = 1;

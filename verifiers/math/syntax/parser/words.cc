@@ -3,6 +3,7 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "verifiers/math/syntax/parser/grammar.h"
 #include "verifiers/math/syntax/words.h"
@@ -15,6 +16,27 @@ NodeId WordsNode(Parser& p, const std::string& phrase);
 bool NumberedWord(const Parser& p);
 bool WordAhead(const Parser& p);
 bool WordAlone(const Parser& p);
+
+}  // namespace
+
+namespace {
+
+// e^{at}, \frac{GMm}{r^2}, \sinh(at): a few letters alone in the braces or brackets of a formula are no word.
+bool LettersInFormula(const Parser& p) {
+  if (!p.Is(Tok::kWord) || p.at < 2 || p.Now().text.size() > 4 || IsHigh(p.Now().text[0]))
+    return false;
+  const Tok right = p.Ahead(1).kind;
+  if (right != Tok::kGroupClose && right != Tok::kClose && right != Tok::kMinus &&
+      right != Tok::kPlus)
+    return false;
+  const Tok sign = p.tokens[p.at - 1].kind;
+  const size_t left = p.at - (sign == Tok::kMinus || sign == Tok::kPlus ? 2 : 1);
+  if (left == 0) return false;
+  const Tok before = p.tokens[left - 1].kind;
+  if (p.tokens[left].kind == Tok::kGroupOpen)
+    return before == Tok::kFrac || before == Tok::kGroupClose || before == Tok::kCaret;
+  return p.tokens[left].kind == Tok::kOpen && (before == Tok::kFunc || before == Tok::kLog);
+}
 
 }  // namespace
 
@@ -40,6 +62,7 @@ bool SkipLeadIn(Parser& p) {
 }
 
 NodeId TryWords(Parser& p) {
+  if (LettersInFormula(p)) return kNoNode;
   if (p.Is(Tok::kWord) && IsLetterProduct(p.Now(), false) && !WordAlone(p) && !WordAhead(p) &&
       !NumberedWord(p))
     return kNoNode;
@@ -74,6 +97,7 @@ NodeId TryWords(Parser& p) {
 }
 
 NodeId OperandWords(Parser& p) {
+  if (LettersInFormula(p)) return kNoNode;
   size_t end = p.at;
   const std::string phrase = Phrase(p, &end);
   if (const auto number = ReadNumberPhrase(phrase)) {
@@ -148,6 +172,15 @@ NodeId WordsNode(Parser& p, const std::string& phrase) {
   if (phrase == "all real numbers" || phrase == "all reals" || phrase == "real numbers" ||
       phrase == "reals") {
     return p.tree.Add(Op::kNamedSet, {}, 'R');
+  }
+  static constexpr std::pair<std::string_view, char> kSets[] = {{"integers", 'Z'},
+                                                                {"rational numbers", 'Q'},
+                                                                {"rationals", 'Q'},
+                                                                {"complex numbers", 'C'},
+                                                                {"natural numbers", 'N'}};
+  for (const auto& [words, set] : kSets) {
+    if (phrase == words || phrase == "all " + std::string(words))
+      return p.tree.Add(Op::kNamedSet, {}, static_cast<uint8_t>(set));
   }
   return p.tree.Named(Op::kText, phrase);
 }
