@@ -51,6 +51,7 @@ constexpr Subject kSubjects[] = {
     {"exact", "exact", "{}", "the Eiffel Tower"},
     {"format", "format", "{}", "the Eiffel Tower"},
     {"format_template", "format", R"({"template":"think_answer"})", "<answer>25 * 4</answer>"},
+    {"language", "language", R"({"language":"en"})", "the Eiffel Tower"},
     {"length", "length", R"({"unit":"words"})", "the Eiffel Tower"},
     {"qa", "qa", R"({"metric":"f1"})", "it is the Eiffel Tower"},
     {"repetition", "repetition", "{}", "the Eiffel Tower"}};

@@ -31,6 +31,14 @@ endif()
 target_link_libraries(assay_flint INTERFACE ${FLINT_LIB} mpfr gmp)
 add_library(lib::flint ALIAS assay_flint)
 
+# CLD2 has no pkg-config file.
+find_path(CLD2_INCLUDE cld2/public/compact_lang_det.h REQUIRED)
+find_library(CLD2_LIB cld2 REQUIRED)
+add_library(assay_cld2 INTERFACE)
+target_include_directories(assay_cld2 SYSTEM INTERFACE ${CLD2_INCLUDE})
+target_link_libraries(assay_cld2 INTERFACE ${CLD2_LIB})
+add_library(lib::cld2 ALIAS assay_cld2)
+
 # The interpreter that the jail embeds: the system's, not whatever `python3` is first on PATH.
 set(ASSAY_PYTHON "/usr/bin/python3" CACHE FILEPATH "Interpreter whose library assay-jail embeds")
 execute_process(

@@ -20,6 +20,8 @@ const std::vector<VerifierInfo>& BuiltinVerifiers() {
        MakeExactVerifier},
       {"format", "one <think>..</think> pair first, then a non-empty answer; or another template",
        FormatOptionInfos, false, MakeFormatVerifier},
+      {"language", "the share of words in the prompt's language, without code and formulas",
+       LanguageOptionInfos, false, MakeLanguageVerifier},
       {"length", "a score by length: soft punishment of what is too long, cosine, a target",
        LengthOptionInfos, false, MakeLengthVerifier},
       {"math", "finds the final answer in a reply and compares it with the gold, exactly",
