@@ -88,6 +88,7 @@ int Main(int argc, char** argv) {
   AddSamplesCommand(&app, &context);
   AddTrainCommands(&app, &context);
   AddRunCommand(&app, &context);
+  AddServeCommand(&app, &context);
   AddRedteamCommand(&app, &context);
   AddDoctorCommand(&app, &context);
   AddVerifiersCommand(&app, &context);

@@ -499,6 +499,7 @@ bool Sandbox::Impl::MakeRequest(const Job& job, RunRequest* request, RunResult* 
   request->measure = job.measure_bytecodes;
   request->allow_exec =
       std::find(job.allow.begin(), job.allow.end(), "subprocess") != job.allow.end();
+  request->collect = job.collect;
   for (const SourceFile& file : job.files)
     request->files.insert(request->files.end(), {file.path, file.bytes});
   if (language->zygote) {
@@ -515,6 +516,7 @@ bool Sandbox::Impl::MakeRequest(const Job& job, RunRequest* request, RunResult* 
   }
   std::vector<std::string> artifacts;
   *result = Compile(*language, job, &artifacts);
+  result->compile = std::make_shared<const RunResult>(*result);
   request->files.insert(request->files.end(), artifacts.begin(), artifacts.end());
   return result->ok();
 }
@@ -523,10 +525,18 @@ RunResult Sandbox::Run(const Job& job) {
   RunRequest request;
   RunResult result;
   if (impl_->MakeRequest(job, &request, &result)) {
-    result = std::move(impl_->RunWithRetry(request, job.stdin_bytes).result);
+    const auto run = [&] {
+      RunExchange exchange = impl_->RunWithRetry(request, job.stdin_bytes);
+      for (size_t i = 0; i + 1 < exchange.collected.size(); i += 2) {
+        exchange.result.collected.push_back(
+            {std::move(exchange.collected[i]), std::move(exchange.collected[i + 1])});
+      }
+      exchange.result.compile = result.compile;
+      return std::move(exchange.result);
+    };
+    result = run();
     impl_->Settle(
-        &result, [&](RunResult& run) { return impl_->WasStarved(run) ? &run : nullptr; },
-        [&] { return std::move(impl_->RunWithRetry(request, job.stdin_bytes).result); });
+        &result, [&](RunResult& one) { return impl_->WasStarved(one) ? &one : nullptr; }, run);
   }
   result.tier = tier();
   return result;
@@ -614,6 +624,11 @@ Status Sandbox::CheckLanguage(std::string_view name) const {
   if (impl_->languages.Find(name) != nullptr) return {};
   return Error{ErrorCode::kUsage, StrCat("unknown language '", name, "'"),
                DidYouMean(name, impl_->languages.Names())};
+}
+
+std::string Sandbox::CanonicalLanguage(std::string_view name) const {
+  const Language* language = impl_->languages.Find(name);
+  return language != nullptr ? language->name : "";
 }
 
 std::string Sandbox::Identity(std::string_view name) {

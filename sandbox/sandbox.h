@@ -62,6 +62,9 @@ struct Job {
   // Named relaxations: "subprocess" (Python may start programs).
   std::vector<std::string> allow;
   bool measure_bytecodes = false;  // Python: count them, at ten times the CPU time or more
+  // Files of the working folder to hand back however the program ended: regular ones, together at most `limits.disk_mib`; what is
+  // missing or climbs out is left out.
+  std::vector<std::string> collect;
 };
 
 struct RunResult {
@@ -79,7 +82,11 @@ struct RunResult {
   int64_t bytecodes = -1;      // executed, where the job asked and they could be counted; else -1
   double run_delay_share = 0;  // share of the wall time that the scheduler kept it waiting, 0..1
   Tier tier = Tier::kNone;
-  std::string fault;  // kFault: a sentence
+  std::string fault;                  // kFault: a sentence
+  std::vector<SourceFile> collected;  // of those that the job named
+  // What became of the compile step: null where the language has none. If it is not ok, the program did not run, and this result
+  // says the same.
+  std::shared_ptr<const RunResult> compile;
 
   bool ok() const { return cause == Cause::kOk; }
   // The record of docs/schemas/run_result.schema.json; bytes as UTF-8 with U+FFFD.
@@ -170,6 +177,8 @@ class Sandbox {
 
   // kUsage with "did you mean" for a language that there is not.
   Status CheckLanguage(std::string_view name) const;
+  // The language that a name or an alias ("cpp") stands for; empty if there is none.
+  std::string CanonicalLanguage(std::string_view name) const;
   Tier tier() const;
   int slots() const;
   // Everything of this machine that the verdict on a program of `language` can depend on, as text for keys of caches: the jail,

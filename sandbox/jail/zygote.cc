@@ -163,10 +163,13 @@ bool CollectFile(const std::string& scratch, std::string_view path, int64_t max_
   return pread(fd.get(), out->data(), out->size(), 0) == info.st_size;
 }
 
+// Files may have holes and names may be repeated: the limit is on what is handed back.
 void Collect(const World& world, const RunRequestView& request, RunReport* report) {
+  int64_t left = request.limits.disk_mib << 20;
   for (std::string_view path : request.collect) {
     std::string bytes;
-    if (!CollectFile(world.scratch, path, request.limits.disk_mib << 20, &bytes)) continue;
+    if (!CollectFile(world.scratch, path, left, &bytes)) continue;
+    left -= static_cast<int64_t>(bytes.size());
     report->collected.emplace_back(path);
     report->collected.push_back(std::move(bytes));
   }
@@ -346,7 +349,7 @@ bool Candidates::RunJob(Frame* frame) {
                            report.cause == static_cast<uint8_t>(Cause::kNonzeroExit);
       if (full || (own_end && !replied && scratch_.IsOver(request.limits)))
         report.cause = static_cast<uint8_t>(Cause::kDiskLimit);
-      if (static_cast<Cause>(report.cause) == Cause::kOk) Collect(world_, request, &report);
+      if (!replied) Collect(world_, request, &report);
     }
   }
   if (count_ != nullptr) report.bytecodes = FinishCount(count_);

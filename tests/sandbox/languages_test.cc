@@ -110,6 +110,35 @@ TEST_F(LanguagesTest, PythonWithModulesBesideIt) {
   EXPECT_EQ(result.stdout_bytes, "42 ['a', 'b']\n") << Show(result);
 }
 
+TEST_F(LanguagesTest, FilesAreHandedBackHoweverItEnds) {
+  Job job;
+  job.source =
+      "import os\nopen('a', 'wb').write(b'\\0x')\nos.mkdir('d'); open('d/e', 'w').write('e')\n"
+      "os.symlink('/etc/passwd', 'link'); os.mkfifo('pipe')\n"
+      "open('hole', 'w').truncate(40 << 20); open('hole2', 'w').truncate(40 << 20)\n"
+      "raise SystemExit(3)";
+  job.collect = {"a", "d/e", "link", "pipe", "none", "d", "../x", "/etc/passwd", "hole", "hole2"};
+  const RunResult result = sandbox_->Run(job);
+  EXPECT_EQ(result.exit_code, 3) << Show(result);
+  ASSERT_EQ(result.collected.size(), 3u);
+  EXPECT_EQ(result.collected[0].path, "a");
+  EXPECT_EQ(result.collected[0].bytes, std::string("\0x", 2));
+  EXPECT_EQ(result.collected[1].bytes, "e");
+  EXPECT_EQ(result.collected[2].path, "hole");  // the second is beyond what may be handed back
+  EXPECT_EQ(result.compile, nullptr);
+}
+
+TEST_F(LanguagesTest, TheCompileStepHasItsOwnResult) {
+  if (!Has("c++")) GTEST_SKIP() << "g++ is not installed";
+  const RunResult bad = In("c++", "int main() { return undeclared_name; }");
+  ASSERT_NE(bad.compile, nullptr);
+  EXPECT_EQ(bad.compile->cause, Cause::kCompileError);
+  const RunResult good = In("c++", "int main() { return 7; }");
+  ASSERT_NE(good.compile, nullptr);
+  EXPECT_EQ(good.compile->cause, Cause::kOk);
+  EXPECT_EQ(good.exit_code, 7);
+}
+
 TEST_F(LanguagesTest, AnUnknownLanguageIsToldBeforeItRuns) {
   EXPECT_FALSE(sandbox_->CheckLanguage("pyhton").ok());
   EXPECT_EQ(sandbox_->CheckLanguage("pyhton").error().hint, "did you mean 'python'?");
