@@ -98,6 +98,11 @@ def integer(rng):
     return str(value), equal, near
 
 
+def shows(text, value):
+    """Whether a decimal shows as many places as `value`: without its last zero it may be rounded right."""
+    return len(text) >= len(decimal_text(value))
+
+
 def fraction(rng):
     value = rational(rng)
     a, b = value.numerator, value.denominator
@@ -126,8 +131,7 @@ def fraction(rng):
         tex_fraction(FRACTION(-a, b)),
         tex_fraction(FRACTION(b, a)) if abs(a) not in (0, b) else "2",
         Plain(f"{a}/{b + 1}"),
-        Plain(decimal_text(six + unit)),
-        Plain(decimal_text(six - unit)),
+        *(Plain(text) for text in map(decimal_text, (six + unit, six - unit)) if shows(text, six)),
         str(a),
         Plain(f"{a} {b}"),
         f"{a}, {b}",
@@ -248,8 +252,9 @@ def quantity(rng):
         f"\\text{{{value} {unit}}}",
         f"{value}\\,\\mathrm{{{unit.replace(' ', '~')}}}",
         str(value),
-        f"\\mathrm{{{value}\\ {unit.split(' ')[0]}}}",
     ]
+    if " " not in unit:
+        equal.append(f"\\mathrm{{{value}\\ {unit}}}")
     near = [
         Plain(f"{value + 1} {unit}"),
         f"{value}0\\text{{ {unit}}}",
@@ -849,15 +854,16 @@ def clock(rng):
     near = [
         Plain(f"{hour}:{(minute + 1) % 60:02d} {'p.m.' if late else 'a.m.'}"),
         Plain(f"{hour}:{minute:02d} {'a.m.' if late else 'p.m.'}"),
-        Plain(f"{hour + 12 * (not late):02d}:{minute:02d}"),
     ]
+    if not late:  # 10:08 is met by 10:08 p.m., as a clock without halves shows both
+        near.append(Plain(f"{hour + 12:02d}:{minute:02d}"))
     return f"{hour}:{minute:02d} {'p.m.' if late else 'a.m.'}", equal, near
 
 
 def ratio(rng):
     a, b = rng.randint(1, 12), rng.randint(1, 12)
     a, b = a // math.gcd(a, b), b // math.gcd(a, b)
-    equal = [f"{a}:{b}", Plain(f"{a}:{b}"), f"{a} : {b}", Plain(f"{a} to {b}"), f"{2 * a}:{2 * b}", Plain(f"{a}∶{b}")]
+    equal = [f"{a}:{b}", Plain(f"{a}:{b}"), f"{a} : {b}", Plain(f"{a} to {b}"), f"{60 * a}:{60 * b}", Plain(f"{a}∶{b}")]
     near = [f"{b}:{a}" if a != b else "3:4", f"{a + 1}:{b}", f"{a}:{b}:1", f"{a}.{b}"]
     return f"{a}:{b}", equal, near
 

@@ -124,6 +124,8 @@ bool ReadProse(Reply* reply, size_t at, size_t end, Candidate* out, int depth) {
     const DirectSpan span = ReadDirect(text, value, end);
     return span.end > value && TakeSpan(*reply, Rule::kAnchor, value, span.end, out, span.unit);
   }
+  if (prose.values == 0 && prose.words > 6 && IsSpelledNumber(text.substr(at, WithoutFinalVerb(text, at, end) - at)))
+    return TakeSpan(*reply, Rule::kAnchor, at, WithoutFinalVerb(text, at, end), out);
   if (prose.values == 0 && prose.words > 0 && prose.words <= 6 && !(prose.spoken && prose.denied))
     return TakeSpan(*reply, Rule::kAnchor, at, WithoutFinalVerb(text, at, end), out);
   return false;
@@ -283,10 +285,10 @@ size_t InsteadOf(std::string_view text, size_t at, size_t end) {
 bool ReadAnnounced(Reply* reply, size_t at, Candidate* out, int depth) {
   const std::string_view text = reply->text;
   size_t i = SkipMarkup(text, at, reply->hi);
-  for (int lines = 0;
-       lines < 3 && i < reply->hi && (text[i] == '\n' || text[i] == ':' || text[i] == '\r');
-       ++lines) {
-    i = SkipMarkup(text, SkipSpace(text, i + 1, reply->hi), reply->hi);
+  for (int lines = 0; lines < 3 && i < reply->hi; ++lines) {
+    const size_t sign = HasAt(text, i, "：") ? 3 : 1;
+    if (sign == 1 && text[i] != '\n' && text[i] != ':' && text[i] != '\r') break;
+    i = SkipMarkup(text, SkipSpace(text, i + sign, reply->hi), reply->hi);
   }
   if (i >= reply->hi) return false;
   if (ReadBullets(*reply, i, out)) return true;

@@ -9,11 +9,11 @@
 namespace assay::math {
 
 bool IsFunctionWord(std::string_view word) {
-  return OneOf(word,
-               {"sin",   "cos",  "tan",   "cot", "sec",   "csc", "arcsin", "arccos", "arctan",
-                "sinh",  "cosh", "tanh",  "log", "ln",    "exp", "sqrt",   "cbrt",   "abs",
-                "floor", "ceil", "gcd",   "lcm", "max",   "min", "mod",    "pi",     "infinity",
-                "inf",   "oo",   "union", "cup", "binom", "det", "sum",    "int",    "frac"});
+  return OneOf(
+      word, {"sin",  "cos",  "tan", "cot",   "sec", "csc",  "arcsin",   "arccos", "arctan", "sinh",
+             "cosh", "tanh", "log", "ln",    "exp", "sqrt", "cbrt",     "abs",    "floor",  "ceil",
+             "gcd",  "lcm",  "max", "min",   "mod", "pi",   "infinity", "inf",    "oo",     "union",
+             "cup",  "ncr",  "npr", "binom", "det", "sum",  "int",      "frac"});
 }
 
 bool IsTextCommand(std::string_view name) {

@@ -253,6 +253,7 @@ bool AnchorAt(Reply* reply, const PhraseHit& hit, Candidate* out) {
   size_t word_end = 0;
   const std::string next = WordAt(text, SkipSpace(text, hit.end, reply->hi), reply->hi, &word_end);
   if (OneOf(next, {"question", "questions", "choices", "sheet", "key", "all"})) return false;
+  if (EndsWith(text.substr(0, hit.begin), "</")) return false;  // the end of a tag
   if (AnnouncementDenied(reply, hit.begin)) return false;
   if (hit.begin > reply->lo && text[hit.begin - 1] == '<' && HasAt(text, hit.end, ">"))
     return ReadTag(reply, size_t{hit.end} + 1, out);

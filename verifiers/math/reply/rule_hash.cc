@@ -34,7 +34,8 @@ bool ByHash(Reply* reply, size_t from, Extraction* out, bool last_line) {
     Candidate candidate;
     // A heading ("#### Step 2") is none.
     if (span.end > begin ? !TakeSpan(*reply, Rule::kHash, begin, span.end, &candidate, span.unit)
-                         : (CountWords(text.substr(begin, line_end - begin)) > 2 ||
+                         : ((CountWords(text.substr(begin, line_end - begin)) > 2 &&
+                             !IsSpelledNumber(text.substr(begin, line_end - begin))) ||
                             !TakeSpan(*reply, Rule::kHash, begin, line_end, &candidate))) {
       continue;
     }

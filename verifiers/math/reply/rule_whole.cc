@@ -35,10 +35,11 @@ bool ByWhole(const Reply& reply, Extraction* out) {
   const DirectSpan span = ReadDirect(text, begin, end);
   const bool direct = span.end != 0 && !span.corrected &&
                       CleanAnswer(text.substr(span.end, end - span.end)).empty();
-  const bool words =
-      span.end == 0 && whole.size() <= 40 && whole.find_first_of("0123456789$") == kNone;
+  const bool spelled = span.end == 0 && IsSpelledNumber(whole);
+  const bool words = !spelled && span.end == 0 && whole.size() <= 40 &&
+                     whole.find_first_of("0123456789$") == kNone;
   const bool described = span.end == 0 && IsDescribed(text, begin, end);
-  if (!direct && !words && !described) return false;
+  if (!direct && !words && !described && !spelled) return false;
   for (const PhraseHit& hit : reply.hits) {
     if (hit.begin >= begin && hit.phrase != Phrase::kThinkOpen) return false;  // another rule's
   }

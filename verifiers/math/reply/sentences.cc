@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 
+#include "core/text.h"
 #include "verifiers/math/reply/characters.h"
 #include "verifiers/math/reply/formulas.h"
 
@@ -71,6 +72,16 @@ size_t SkipMarkup(std::string_view text, size_t at, size_t end) {
   }
 }
 
+// What a full stop shortens: i.e., e.g., Rs.
+static bool IsShortForm(std::string_view before) {
+  for (const std::string_view form : {"i.e", "e.g", "Rs"}) {
+    if (!EndsWith(before, form)) continue;
+    const size_t at = before.size() - form.size();
+    if (at == 0 || !IsLetter(before[at - 1])) return true;
+  }
+  return false;
+}
+
 size_t ClauseEnd(std::string_view text, size_t at, size_t end) {
   const size_t stop = std::min(end, at + kMaxClauseBytes);
   FormulaReader formulas(text, stop);
@@ -93,8 +104,7 @@ size_t ClauseEnd(std::string_view text, size_t at, size_t end) {
                          (i + 2 < stop && text[i + 1] == ' ' && IsCapital(text[i + 2]));
       const bool factorial =
           c == '!' && !cried && i > at && (IsDigit(text[i - 1]) || text[i - 1] == ')');
-      const std::string_view short_form = text.substr(std::max(at, i < 3 ? 0 : i - 3), 3);
-      if (c == '.' && (short_form == "i.e" || short_form == "e.g")) continue;
+      if (c == '.' && IsShortForm(text.substr(at, i - at))) continue;
       if ((after >= end || IsSpace(text[after]) || text[after] == '<') &&
           !(factorial && after < end))
         return i;

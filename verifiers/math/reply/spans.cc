@@ -12,6 +12,7 @@
 #include "verifiers/math/reply/formulas.h"
 #include "verifiers/math/reply/language_words.h"
 #include "verifiers/math/reply/sentences.h"
+#include "verifiers/math/syntax/words.h"
 
 namespace assay::math {
 namespace {
@@ -227,7 +228,24 @@ class DirectWalk {
       span_.resume = word_end;
       return false;
     }
+    if (IsGreekLetter(word, word_end)) return Take(word_end - at_, true);
+    // "8 to 11", "Rs. 45", "US$45"
+    size_t next = SkipSpace(text_, word_end + (HasAt(text_, word_end, ".") ? 1 : 0), end_);
+    if (next == word_end && HasAt(text_, next, "\\$")) next += 2;
+    if (next == word_end && HasAt(text_, next, "$")) next += 1;
+    const bool number = next > word_end && next < end_ && IsDigit(text_[next]);
+    if (number && good_ != 0 && word == "to") return Take(word_end - at_, false);
+    if (number && good_ == 0 && word.size() >= 2 &&
+        CurrencyOf(text_.substr(at_, word_end - at_)) != 0)
+      return Take(next - at_, false);
     return StepUnit(word, word_end);
+  }
+
+  // A single Greek letter that no word of prose follows: π/2.
+  bool IsGreekLetter(const std::string& word, size_t word_end) const {
+    if (word.size() != 2 || (static_cast<unsigned char>(word[0]) & 0xFE) != 0xCE) return false;
+    const size_t next = SkipSpace(text_, word_end, end_);
+    return next >= end_ || next == word_end || (!IsLetter(text_[next]) && static_cast<unsigned char>(text_[next]) < 0x80);
   }
 
   // Behind "to": "the power", "the 8th", "the fourth power".
@@ -286,6 +304,10 @@ class DirectWalk {
 
   // A letter is a variable (or a choice), unless it is the article of a phrase.
   bool StepLetter(size_t word_end) {
+    // "5:28 p.m."
+    if (good_ != 0 && (text_[at_] == 'a' || text_[at_] == 'p') && HasAt(text_, word_end, ".m") &&
+        !(word_end + 2 < end_ && IsLetter(text_[word_end + 2])))
+      return Take(word_end + (HasAt(text_, word_end + 2, ".") ? 3 : 2) - at_, true);
     if (good_ != 0 && text_[at_] == 'a' && at_ >= 2 && text_[at_ - 1] == ' ' &&
         text_[at_ - 2] == '$')
       return false;  // "2,74 $ a .."
@@ -377,6 +399,11 @@ class DirectWalk {
 };
 
 }  // namespace
+
+bool IsSpelledNumber(std::string_view text) {
+  constexpr size_t kMost = 120;
+  return text.size() <= kMost && ReadNumberPhrase(NormalizeWords(text)).has_value();
+}
 
 DirectSpan ReadDirect(std::string_view text, size_t at, size_t end) {
   return DirectWalk(text, at, end).Run();

@@ -19,6 +19,9 @@ struct DirectSpan {
 };
 // From `at`: formulas, numbers, operators, single letters and function names, joined by commas, "and" or "or", up to three words of
 // a unit behind them; ends before prose or at `end`.
+// "sixty-two thousand four hundred and fifty", "one and three quarters": a number in English words and nothing else.
+bool IsSpelledNumber(std::string_view text);
+
 DirectSpan ReadDirect(std::string_view text, size_t at, size_t end);
 
 // Begin of the last number in text[begin, end) that is not glued to a letter before it, its sign and currency included; npos if none.

@@ -41,7 +41,10 @@ std::string Source(const std::string& text) {
       return IsAlpha(x) || (x >= '0' && x <= '9') || static_cast<unsigned char>(x) >= 0x80 ||
              x == '\\';
     };
-    if (!out.empty() && next != '\0' && (word(out.back()) && word(next))) out.push_back(' ');
+    const bool sign = next == '-' && i + 2 < text.size() && IsDigit(text[i + 2]);
+    if (!out.empty() && next != '\0' && word(out.back()) &&
+        (word(next) || (sign && IsAlpha(out.back()))))
+      out.push_back(' ');
     if (!out.empty() && out.back() == '\\' && next != '\0') out.push_back(' ');
   }
   while (!out.empty() && (out.back() == '.' || out.back() == ',' || out.back() == ' '))

@@ -63,13 +63,14 @@ bool HasWord(std::string_view text) {
 // \text{460 stamps}: a text command at the front that holds a number and words, or money, is as if it were not there.
 std::string WithoutFrontCommand(std::string text) {
   for (int guard = 0; guard < 3; ++guard) {
-    const size_t at = text.find_first_not_of(" \t\n\r$");
+    size_t at = text.find_first_not_of(" \t\n\r$");
+    if (at != std::string::npos &&
+        (text.compare(at, 2, "\\[") == 0 || text.compare(at, 2, "\\(") == 0))
+      at = text.find_first_not_of(" \t\n\r", at + 2);
     const TextGroup group = GroupAt(text, at == std::string::npos ? text.size() : at);
     if (group.open == 0) return text;
     const std::string_view content =
         std::string_view(text).substr(group.open + 1, group.close - group.open - 1);
-    const bool quantity = HasDigit(content) && (HasWord(content) || content[0] == '\\');
-    if (!quantity) return text;
     std::string plain(content);
     // Blanks that TeX needs inside of \mathrm.
     for (size_t i = plain.find('\\'); i != std::string::npos; i = plain.find('\\', i + 1)) {
@@ -77,7 +78,16 @@ std::string WithoutFrontCommand(std::string text) {
           std::string_view(" ,;:~").find(plain[i + 1]) != std::string_view::npos)
         plain.replace(i, 2, " ");
     }
-    text = text.substr(0, at) + plain + text.substr(group.close + 1);
+    // \text{636 m}: a letter that is a unit.
+    const size_t blank = plain.find(' ');
+    const std::string behind = text.substr(group.close + 1);
+    if (blank != std::string::npos && blank + 2 == plain.size() && IsDigit(plain[0]) &&
+        plain.find_first_not_of("0123456789.,") == blank && ParseUnit(plain.substr(blank)).known)
+      return StrCat(text.substr(0, at), plain.substr(0, blank), "\\text{ ", plain.substr(blank + 1),
+                    "}", behind);
+    const bool quantity = HasDigit(content) && (HasWord(content) || content[0] == '\\');
+    if (!quantity) return text;
+    text = text.substr(0, at) + plain + behind;
   }
   return text;
 }
@@ -134,6 +144,10 @@ std::string RealsExcept(std::string_view text) {
     return "";
   const std::string plain = Plain(text);
   std::string_view rest = plain;
+  rest = Trim(rest);
+  for (const std::string_view open : {"$", "\\(", "\\["}) {
+    while (StartsWith(rest, open)) rest.remove_prefix(open.size());
+  }
   TakeOneOf(&rest, {"x is", "x can be", "x \\in", "the set of", "domain:"});
   TakeOneOf(&rest, {"all", "any", "every"});
   if (!TakeOneOf(&rest, {"real numbers", "real number", "reals", "real values", "\\mathbb{r}"}))
@@ -143,6 +157,9 @@ std::string RealsExcept(std::string_view text) {
   if (!TakeOneOf(&rest, {"except for", "except", "other than", "excluding"})) return "";
   TakeOneOf(&rest, {"$x=", "x=", "x =", "$x ="});
   std::string items(Trim(rest));
+  for (const std::string_view close : {"\\)", "\\]"}) {
+    if (EndsWith(items, close)) items.resize(items.size() - close.size());
+  }
   while (!items.empty() && (items.back() == '.' || items.back() == '$')) items.pop_back();
   if (items.empty() || HasWord(Plain(items))) {
     // "2 and 3": the only words that may stand there.

@@ -88,7 +88,10 @@ std::vector<std::string> SplitNormal(std::string_view text) {
                (c == '.' && !(i + 1 < text.size() && IsDigit(text[i + 1]) && !word.empty()))) {
       ++i;  // "a.m." and "isn't" are one word
     } else {
-      if (c == '.') {
+      const bool minus = c == '-' && i + 1 < text.size() && IsDigit(text[i + 1]) &&
+                         (i == 0 || std::strchr(" ({}$~\t", text[i - 1]) != nullptr);
+      if (minus) FlushWord(&word, &words);
+      if (c == '.' || minus) {
         word += c;
       } else {
         FlushWord(&word, &words);

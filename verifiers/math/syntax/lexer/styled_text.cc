@@ -97,7 +97,8 @@ void TextContent(Lexer& lex, std::string_view content, size_t at, int kind, std:
   }
   const auto it = kind == 2 || content == "cis" ? Commands().find(content) : Commands().end();
   if (it != Commands().end() && (it->second.kind == Tok::kFunc || it->second.kind == Tok::kLog ||
-                                 it->second.kind == Tok::kFn || it->second.kind == Tok::kNary)) {
+                                 it->second.kind == Tok::kFn || it->second.kind == Tok::kNary ||
+                                 it->second.kind == Tok::kMod)) {
     lex.Push(it->second.kind, it->second.aux, content);
     return;
   }

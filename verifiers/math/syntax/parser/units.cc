@@ -188,6 +188,15 @@ NodeId TryMixedWords(Parser& p, NodeId whole) {
     Skip(p, k + 1);
     return p.tree.Add(Op::kAdd, {whole, p.tree.Number(part->num, part->den)});
   }
+  // "1 and 5 sixths"
+  const Token& count = p.Ahead(1);
+  if (count.kind == Tok::kNumber && count.aux == 0 && count.text.size() < 7) {
+    if (const int64_t part = PartWord(WordAt(p, 2)); part > ToInt(count.text)) {
+      const int64_t num = ToInt(count.text);
+      Skip(p, 3);
+      return p.tree.Add(Op::kAdd, {whole, p.tree.Number(num, part)});
+    }
+  }
   const bool slash = p.Ahead(1).kind == Tok::kNumber && p.Ahead(2).kind == Tok::kSlash &&
                      p.Ahead(3).kind == Tok::kNumber && p.Ahead(1).aux == 0 && p.Ahead(3).aux == 0;
   const bool frac = p.Ahead(1).kind == Tok::kFrac;
