@@ -26,16 +26,28 @@ double CpuSeconds() {
 // Reasoning of made-up words, then `answer`.
 Group MakeGroup(Rng* rng, const std::string& answer) {
   std::string text = "<think>";
+  // Without an answer of its own the text is the answer.
+  if (answer.empty()) text.clear();
   while (text.size() + answer.size() + 10 < kCharacters) {
     const uint64_t letters = 2 + rng->Below(8);
     for (uint64_t i = 0; i < letters; ++i) text.push_back(static_cast<char>('a' + rng->Below(26)));
     text += rng->Below(9) == 0 ? ". " : " ";
   }
   Group group;
-  group.samples.emplace_back().text = StrCat(text, "</think>", answer);
+  group.samples.emplace_back().text = answer.empty() ? text : StrCat(text, "</think>", answer);
   group.problem.answers = {"the Eiffel Tower"};
   group.problem.verification_info =
-      Json().Set("numbers", Json::MakeArray().Append(25).Append(4)).Set("target", 100);
+      Json()
+          .Set("numbers", Json::MakeArray().Append(25).Append(4))
+          .Set("target", 100)
+          .Set("instruction_id_list", Json::MakeArray()
+                                          .Append("keywords:existence")
+                                          .Append("length_constraints:number_words")
+                                          .Append("detectable_format:number_bullet_lists"))
+          .Set("kwargs", Json::MakeArray()
+                             .Append(Json().Set("keywords", Json::MakeArray().Append("tower")))
+                             .Append(Json().Set("num_words", 100).Set("relation", "at least"))
+                             .Append(Json().Set("num_bullets", 1)));
   return group;
 }
 
@@ -51,6 +63,7 @@ constexpr Subject kSubjects[] = {
     {"exact", "exact", "{}", "the Eiffel Tower"},
     {"format", "format", "{}", "the Eiffel Tower"},
     {"format_template", "format", R"({"template":"think_answer"})", "<answer>25 * 4</answer>"},
+    {"instructions", "instructions", R"({"mode":"loose"})", ""},
     {"language", "language", R"({"language":"en"})", "the Eiffel Tower"},
     {"length", "length", R"({"unit":"words"})", "the Eiffel Tower"},
     {"qa", "qa", R"({"metric":"f1"})", "it is the Eiffel Tower"},

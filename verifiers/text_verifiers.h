@@ -14,6 +14,9 @@ Result<std::unique_ptr<Verifier>> MakeCountdownVerifier(const Json& options,
                                                         const VerifierEnv& env);
 std::vector<OptionInfo> ExactOptionInfos();
 Result<std::unique_ptr<Verifier>> MakeExactVerifier(const Json& options, const VerifierEnv& env);
+std::vector<OptionInfo> InstructionsOptionInfos();
+Result<std::unique_ptr<Verifier>> MakeInstructionsVerifier(const Json& options,
+                                                           const VerifierEnv& env);
 std::vector<OptionInfo> LanguageOptionInfos();
 Result<std::unique_ptr<Verifier>> MakeLanguageVerifier(const Json& options, const VerifierEnv& env);
 std::vector<OptionInfo> LengthOptionInfos();
