@@ -131,14 +131,14 @@ std::string RepairsLine(const JsonRepairs& repairs) {
 }
 
 void PrintSummary(const Context& context, const ScoreRunSummary& summary, const ScoreFlags& flags) {
-  const double rate =
-      summary.seconds > 0 ? static_cast<double>(summary.samples) / summary.seconds : 0;
+  const auto scored_now = static_cast<double>(summary.samples - summary.resumed_samples);
+  const double rate = summary.seconds > 0 ? scored_now / summary.seconds : 0;
   std::string text =
       StrCat(WithThousands(summary.groups), " groups, ", WithThousands(summary.samples),
              " samples in ", FixedDigits(summary.seconds, 2), " s (",
              WithThousands(static_cast<int64_t>(rate)), " samples/s)");
   if (summary.resumed > 0)
-    StrAppend(&text, ", after ", WithThousands(summary.resumed), " rows taken over from before");
+    StrAppend(&text, ", ", WithThousands(summary.resumed), " rows of them taken over from before");
   StrAppend(&text, "\n");
   for (const auto& [label, term] : summary.terms)
     text += TermLine(label, term, context.global.verbose);
@@ -181,7 +181,7 @@ ScoreRunOptions MakeRunOptions(Context* context, const ScoreFlags& flags) {
   options.keep_input = flags.keep_input;
   options.strict = flags.strict;
   options.resume = flags.resume;
-  options.progress = !global.quiet && !global.no_progress && Progress::StderrIsTerminal();
+  options.progress = !global.quiet && !global.no_progress;
   options.seed = global.seed;
   options.tool_version = Version();
   options.interrupted = &context->interrupted;

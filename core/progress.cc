@@ -1,10 +1,13 @@
 #include "core/progress.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
 
 #include "core/text.h"
 
@@ -24,6 +27,22 @@ std::string Duration(double seconds) {
   return StrCat(whole / 3600, " h ", whole % 3600 / 60, " min");
 }
 
+constexpr int64_t kRedrawNs = 100'000'000;
+constexpr int64_t kLogNs = 30'000'000'000;
+constexpr int kBar = 24;
+
+bool IsDumb() {
+  const char* const terminal = std::getenv("TERM");
+  return terminal == nullptr || std::strcmp(terminal, "dumb") == 0 || *terminal == '\0';
+}
+
+// The terminal's width; wide where it does not say.
+size_t Columns() {
+  winsize size{};
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col < 8) return 200;
+  return size.ws_col;
+}
+
 }  // namespace
 
 bool Progress::StderrIsTerminal() { return isatty(STDERR_FILENO) == 1; }
@@ -31,7 +50,8 @@ bool Progress::StderrIsTerminal() { return isatty(STDERR_FILENO) == 1; }
 Progress::Progress(std::string label, int64_t total, bool enabled)
     : label_(std::move(label)),
       total_(total),
-      enabled_(enabled && StderrIsTerminal()),
+      enabled_(enabled),
+      redraws_(StderrIsTerminal() && !IsDumb()),
       start_ns_(NowNs()) {}
 
 Progress::~Progress() { Done(); }
@@ -39,15 +59,16 @@ Progress::~Progress() { Done(); }
 void Progress::Update(int64_t done, const std::string& note) {
   if (!enabled_) return;
   const int64_t now = NowNs();
-  if (drawn_ && now - last_draw_ns_ < 100'000'000) return;
+  const int64_t since = now - (last_draw_ns_ == 0 ? start_ns_ : last_draw_ns_);
+  if (redraws_ ? drawn_ && since < kRedrawNs : since < kLogNs) return;
   last_draw_ns_ = now;
-  drawn_ = true;
-  std::string line = StrCat("\r\x1b[K", label_, " ");
+  std::string line = StrCat(label_, " ");
   if (total_ > 0) {
     const double share = std::min(1.0, static_cast<double>(done) / static_cast<double>(total_));
-    const int filled = static_cast<int>(share * 24);
-    StrAppend(&line, "[", std::string(filled, '#'), std::string(24 - filled, '.'), "] ",
-              FixedDigits(share * 100, 0), " %");
+    const int filled = static_cast<int>(share * kBar);
+    if (redraws_)
+      StrAppend(&line, "[", std::string(filled, '#'), std::string(kBar - filled, '.'), "] ");
+    StrAppend(&line, FixedDigits(share * 100, 0), " %");
     const double elapsed = static_cast<double>(now - start_ns_) * 1e-9;
     if (share > 0.01 && elapsed > 1)
       StrAppend(&line, ", ", Duration(elapsed * (1 - share) / share), " left");
@@ -55,6 +76,13 @@ void Progress::Update(int64_t done, const std::string& note) {
     StrAppend(&line, WithThousands(done));
   }
   if (!note.empty()) StrAppend(&line, ", ", note);
+  if (redraws_) {
+    drawn_ = true;
+    line.resize(std::min(line.size(), Columns() - 1));  // a line that wraps cannot be drawn over
+    line.insert(0, "\r\x1b[K");
+  } else {
+    line += '\n';
+  }
   std::fwrite(line.data(), 1, line.size(), stderr);
   std::fflush(stderr);
 }

@@ -1,5 +1,5 @@
-// Progress: one line on stderr, redrawn at most ten times a second, only when stderr is a terminal and it was not
-// turned off. Update and Done may be called from one thread only.
+// Progress: one line on stderr, redrawn at most ten times a second, cut to the terminal's width. Where stderr is no terminal, or one
+// that cannot go back (TERM=dumb), a line of its own every 30 seconds. Update and Done may be called from one thread only.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +23,7 @@ class Progress {
   std::string label_;
   int64_t total_;
   bool enabled_;
+  bool redraws_ = false;  // else a line now and then
   bool drawn_ = false;
   int64_t start_ns_ = 0;
   int64_t last_draw_ns_ = 0;

@@ -180,7 +180,9 @@ Result<std::unique_ptr<ResumeJournal>> ResumeJournal::Open(const std::string& ou
   if (resume && !journal_exists && exists && info.st_size > 0) {
     return Error{ErrorCode::kUsage,
                  StrCat("cannot resume '", output, "': its journal '", impl.path, "' is missing"),
-                 "without it nobody knows which rows are done: start afresh without --resume"};
+                 "a run that finishes removes it (unless it was told to --resume); if that one did "
+                 "not, start afresh "
+                 "without --resume"};
   }
   Result<int> locked = LockOutput(output);
   if (!locked.ok()) return locked.error();
@@ -216,17 +218,6 @@ bool ResumeJournal::Matches(int64_t index, size_t file, int64_t line, uint64_t h
   if (index >= impl_->rows_done) return false;
   const Record& record = impl_->done[static_cast<size_t>(index)];
   return record.place == Place(file, line) && record.hash == hash;
-}
-
-int64_t ResumeJournal::bad_done() const {
-  return std::count_if(impl_->done.begin(), impl_->done.end(),
-                       [](const Record& record) { return record.faults == kBad; });
-}
-
-int64_t ResumeJournal::faults_done() const {
-  int64_t sum = 0;
-  for (const Record& record : impl_->done) sum += record.faults == kBad ? 0 : record.faults;
-  return sum;
 }
 
 Status ResumeJournal::Add(const Row& row) {

@@ -1,7 +1,7 @@
 // ResumeJournal: the file FILE.resume beside an output FILE. A header with the configuration's hash and the input files,
 // then one 24-byte record for each row: (file and line, hash of the row, number of output lines, bad or not, faults). Which of the two is
-// written first does not matter: after a kill both are cut to the rows that both have whole. A finished run keeps its journal, so
-// that resuming it again does nothing. One thread; one run at a time.
+// written first does not matter: after a kill both are cut to the rows that both have whole. A run that finishes removes its
+// journal, unless it was told to resume: who always says --resume then finds that nothing is left to do. One thread; one run at a time.
 #pragma once
 
 #include <cstdint>
@@ -25,9 +25,6 @@ class ResumeJournal {
   ~ResumeJournal();
 
   int64_t rows_done() const;
-  // Of these: rows that could not be read, and samples that were faults.
-  int64_t bad_done() const;
-  int64_t faults_done() const;
   // True if row `index` (0-based, in order) of the interrupted run was this one. Indices must come in increasing order.
   bool Matches(int64_t index, size_t file, int64_t line, uint64_t hash);
   struct Row {

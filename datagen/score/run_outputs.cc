@@ -69,6 +69,20 @@ RowKey RunOutputs::KeyOf(const ScoreRow& row) const {
   return {options_.files[row.file], row.lines[0].number, row.hash};
 }
 
+Result<bool> RunOutputs::ReadWritten(const std::function<void(const Json&)>& take) const {
+  if (!journal_ || rows_done_ == 0) return false;
+  Result<std::unique_ptr<LineReader>> reader = LineReader::Open(options_.output);
+  if (!reader.ok()) return reader.error();
+  LineReader::Line line;
+  for (;;) {
+    Result<bool> more = (*reader)->Next(&line);
+    if (!more.ok()) return more.error();
+    if (!*more) return true;
+    const Result<Json> parsed = ParseJson(line.text);
+    take(parsed.ok() ? *parsed : Json());
+  }
+}
+
 Status RunOutputs::CompareWithDone(const ScoreRow& row, int64_t index) {
   const Error changed{
       ErrorCode::kInput,
@@ -146,7 +160,9 @@ Status RunOutputs::Close(End end) {
     const Status journal = journal_->Close();
     if (status.ok()) status = journal;
   }
+  const bool removes = journal_ && end == End::kFinished && !options_.resume;
   const Status written = writer_->Close();
+  if (status.ok() && written.ok() && removes) (void)unlink((options_.output + ".resume").c_str());
   return status.ok() ? written : status;
 }
 

@@ -5,11 +5,13 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 
+#include "core/json.h"
 #include "core/jsonl.h"
 #include "core/result.h"
 #include "datagen/score/resume_journal.h"
@@ -27,10 +29,10 @@ class RunOutputs {
   static Result<std::unique_ptr<RunOutputs>> Open(const ScoreRunOptions& options,
                                                   const RubricSpec& rubric, bool gathers);
 
-  // Of the interrupted run: rows, those of them that could not be read, samples that were faults.
+  // Rows of the interrupted run.
   int64_t rows_done() const { return rows_done_; }
-  int64_t bad_done() const { return journal_ ? journal_->bad_done() : 0; }
-  int64_t faults_done() const { return journal_ ? journal_->faults_done() : 0; }
+  // What the interrupted run wrote, line by line, in its order. False: nothing, or it went where it cannot be read back.
+  Result<bool> ReadWritten(const std::function<void(const Json&)>& take) const;
   bool has_store() const { return store_ != nullptr; }
 
   // An error if the row, `index`-th of the input, is not what the interrupted run scored there. Indices come in increasing order.

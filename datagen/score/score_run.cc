@@ -70,8 +70,9 @@ class ScoreRun {
  private:
   Status RunStations(RunOutputs* outputs, bool gathers) {
     summary_.resumed = outputs->rows_done();
-    summary_.bad_rows = outputs->bad_done();
-    summary_.faults = outputs->faults_done();
+    Result<bool> counted =
+        outputs->ReadWritten([this](const Json& line) { summary_.AddWritten(line); });
+    if (!counted.ok()) return counted.error();
     RowQueue queue;
     RowReader reader(options_, group_field_,
                      {.gathers = gathers,
@@ -177,7 +178,8 @@ class ScoreRun {
   void ShowProgress(const RowReader& reader) {
     if (!options_.progress) return;
     const double seconds = Seconds();
-    const double rate = seconds > 0 ? static_cast<double>(summary_.samples) / seconds : 0;
+    const auto new_samples = static_cast<double>(summary_.samples - summary_.resumed_samples);
+    const double rate = seconds > 0 ? new_samples / seconds : 0;
     const int64_t total = reader.bytes_total();
     progress_.Update(total > 0 ? 100 * reader.bytes_read() / total : 0,
                      StrCat("pass ", FixedDigits(100 * summary_.PassShare(), 1), " %, ",

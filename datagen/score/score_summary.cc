@@ -40,6 +40,66 @@ void ScoreRunSummary::AddSample(const GroupScore& group, const SampleScore& samp
   if (passes) ++all_pass;
 }
 
+void ScoreRunSummary::AddWrittenSample(const Json* verdicts, const Json* reward) {
+  ++samples;
+  ++resumed_samples;
+  bool passes = true, fault = false;
+  if (verdicts != nullptr && verdicts->IsObject()) {
+    for (const Json::Member& member : *verdicts->AsObject()) {
+      Verdict verdict;
+      verdict.outcome =
+          OutcomeFromName(member.value.StringOr("outcome", "")).value_or(Outcome::kFault);
+      verdict.reason = member.value.StringOr("reason", "");
+      terms[member.key].Add(verdict);
+      passes =
+          passes && (verdict.outcome == Outcome::kPass || verdict.outcome == Outcome::kAbstain);
+      fault = fault || verdict.outcome == Outcome::kFault;
+    }
+  }
+  if (fault) ++faults;
+  if (reward == nullptr || !reward->IsNumber()) {
+    ++nulls;
+    return;
+  }
+  const double value = reward->NumberOr(0);
+  ++scored;
+  reward_sum += value;
+  if (passes) ++all_pass;
+  written_varies_ = written_varies_ || (written_reward_ && *written_reward_ != value);
+  written_reward_ = value;
+}
+
+void ScoreRunSummary::AddWritten(const Json& line) {
+  if (line.Find("error") != nullptr || !line.IsObject()) {
+    ++bad_rows;
+    return;
+  }
+  const Json* verdicts = line.Find("verdicts");
+  const Json* rewards = line.Find("rewards");
+  const bool flat = rewards == nullptr;
+  const Json* id = line.Find("id");
+  const std::string group = id == nullptr ? "" : id->Dump();
+  // Flat lines of one group stand together and have an advantage each.
+  const bool goes_on = flat && line.Find("advantage") != nullptr && group == written_group_;
+  if (!goes_on) {
+    ++groups;
+    ++zero_variance_groups;  // until two rewards differ
+    written_reward_.reset();
+    written_varies_ = false;
+    written_group_ = group;
+  }
+  const bool varied = written_varies_;
+  if (flat) {
+    AddWrittenSample(verdicts, line.Find("reward"));
+  } else if (rewards->IsArray()) {
+    const Json::Array& all = *rewards->AsArray();
+    const Json::Array* said = verdicts == nullptr ? nullptr : verdicts->AsArray();
+    for (size_t i = 0; i < all.size(); ++i)
+      AddWrittenSample(said != nullptr && i < said->size() ? &(*said)[i] : nullptr, &all[i]);
+  }
+  if (written_varies_ && !varied) --zero_variance_groups;
+}
+
 double ScoreRunSummary::PassShare() const {
   return scored > 0 ? static_cast<double>(all_pass) / static_cast<double>(scored) : 0;
 }
@@ -48,6 +108,7 @@ Json ScoreRunSummary::ToJson() const {
   Json out = Json::MakeObject();
   out.Set("rows", rows)
       .Set("resumed", resumed)
+      .Set("resumed_samples", resumed_samples)
       .Set("bad_rows", bad_rows)
       .Set("groups", groups)
       .Set("samples", samples);

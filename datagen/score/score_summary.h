@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,8 +14,9 @@
 namespace assay {
 
 struct ScoreRunSummary {
-  int64_t rows = 0;      // input lines scored or refused in this call
-  int64_t resumed = 0;   // rows taken over from the interrupted run
+  int64_t rows = 0;             // input lines scored or refused in this call
+  int64_t resumed = 0;          // rows taken over from the interrupted run
+  int64_t resumed_samples = 0;  // of `samples`, those of the interrupted run
   int64_t bad_rows = 0;  // lines that could not be read, those of the interrupted run included
   int64_t samples = 0;
   int64_t scored = 0;    // samples with a reward
@@ -31,6 +33,9 @@ struct ScoreRunSummary {
 
   // Counts a row that a worker is done with.
   void Add(const ScoreRow& row);
+  // Counts a line that the interrupted run wrote, so that a summary is of the whole output. A line that is none of ours counts as
+  // bad.
+  void AddWritten(const Json& line);
 
   // Of the scored samples, 0 if there are none.
   double PassShare() const;
@@ -38,6 +43,11 @@ struct ScoreRunSummary {
 
  private:
   void AddSample(const GroupScore& group, const SampleScore& sample);
+  void AddWrittenSample(const Json* verdicts, const Json* reward);
+
+  std::string written_group_;  // AddWritten: the id of a flat line's group
+  std::optional<double> written_reward_;
+  bool written_varies_ = false;
 };
 
 }  // namespace assay

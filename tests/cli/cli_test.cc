@@ -222,7 +222,7 @@ TEST_F(CliTest, ExitCodes) {
   EXPECT_EQ(Run("score --verifier format in.jsonl --fail-under 0.6").code, 1);
   EXPECT_EQ(Run("score --verifier format bad.jsonl").code, 3);
   EXPECT_EQ(Run("score --verifier format bad.jsonl --strict").code, 2);
-  EXPECT_EQ(Run("score --verifier format bad.jsonl -o o.jsonl").code, 3);
+  EXPECT_EQ(Run("score --verifier format bad.jsonl -o o.jsonl --resume").code, 3);  // a new start
   EXPECT_EQ(Run("score --verifier format bad.jsonl -o o.jsonl --resume").code, 3);
   EXPECT_EQ(Run("check --verifier format x '<think>a</think>b'").code, 0);
   EXPECT_EQ(Run("check --verifier format x b").code, 1);

@@ -290,12 +290,12 @@ TEST_F(ScoreRunTest, AFileThatIsCutShortIsScoredAsFarAsItGoes) {
 TEST_F(ScoreRunTest, ResumeFromEveryKindOfStop) {
   options_.files = {File("a.jsonl", MakeInput(400))};
   options_.store = folder_ + "/whole.sqlite";
-  Run();
+  options_.resume = true;  // a new start, which keeps its journal
+  const ScoreRunSummary whole = Run();
   const std::string expected = *ReadFile(options_.output);
   const std::string journal = *ReadFile(options_.output + ".resume");
   Rng rng(7);
   options_.store.clear();
-  options_.resume = true;
   for (int i = 0; i < 40; ++i) {
     // Output and journal cut anywhere, each for itself.
     ASSERT_TRUE(
@@ -303,9 +303,14 @@ TEST_F(ScoreRunTest, ResumeFromEveryKindOfStop) {
     ASSERT_TRUE(WriteFileAtomic(options_.output + ".resume",
                                 journal.substr(0, 1 + rng.Below(journal.size())))
                     .ok());
-    Run();
+    const ScoreRunSummary summary = Run();
     ASSERT_EQ(*ReadFile(options_.output), expected) << i;
     ASSERT_EQ(*ReadFile(options_.output + ".resume"), journal) << i;
+    // The summary is of the whole output.
+    EXPECT_EQ(summary.PassShare(), whole.PassShare()) << i;
+    EXPECT_EQ(summary.samples, whole.samples) << i;
+    EXPECT_EQ(summary.bad_rows, whole.bad_rows) << i;
+    EXPECT_EQ(summary.zero_variance_groups, whole.zero_variance_groups) << i;
   }
   const ScoreRunSummary again = Run();  // nothing is left to do, and the bad rows are still known
   EXPECT_EQ(again.rows, 0);
@@ -313,11 +318,19 @@ TEST_F(ScoreRunTest, ResumeFromEveryKindOfStop) {
   EXPECT_GT(again.bad_rows, 0);
 }
 
+TEST_F(ScoreRunTest, AFinishedRunLeavesNoJournal) {
+  options_.files = {File("a.jsonl", MakeInput(50))};
+  Run();
+  EXPECT_FALSE(ReadFile(options_.output + ".resume").ok());
+  options_.resume = true;
+  EXPECT_NE(RunError().message.find("is missing"), std::string::npos);
+}
+
 TEST_F(ScoreRunTest, ResumeRefusesWhatDoesNotFit) {
   const std::string path = File("a.jsonl", MakeInput(50));
   options_.files = {path};
-  Run();
   options_.resume = true;
+  Run();
   options_.group_by = "task_id";
   EXPECT_NE(RunError().message.find("another configuration"), std::string::npos);
   options_.group_by.clear();

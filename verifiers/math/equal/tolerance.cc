@@ -50,9 +50,9 @@ class Closeness {
            ((n.flags & kOfAnswer) != 0) == of_answer;
   }
 
-  // The side that is a decimal of the answer.
+  // The side that is a decimal of the answer; a gold that is a decimal is exact.
   NodeId ShownBy(NodeId a, NodeId b) const {
-    if (options_.rounded_digits <= 0) return kNoNode;
+    if (options_.rounded_digits <= 0 || Decimal(a, false) || Decimal(b, false)) return kNoNode;
     return Decimal(a, true) ? a : Decimal(b, true) ? b : kNoNode;
   }
 
