@@ -434,6 +434,7 @@ JudgeExchange ExchangeJudge(int candidate_socket, int tester_socket, const Judge
   request.allow_exec =
       std::find(job.allow.begin(), job.allow.end(), "subprocess") != job.allow.end();
   request.measure = job.measure_bytecodes;
+  request.exact = job.exact_usage;
   request.limits = job.limits;
   request.source = job.candidate_spec;
   BoxIo box(candidate_socket, job.limits, "");

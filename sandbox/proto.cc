@@ -256,6 +256,7 @@ std::string RunRequest::Encode() const {
   out.U8(static_cast<uint8_t>(kind));
   out.U8(allow_exec ? 1 : 0);
   out.U8(measure ? 1 : 0);
+  out.U8(exact ? 1 : 0);
   WriteLimits(limits, &out);
   out.Bytes(source);
   out.Strings(args);
@@ -269,6 +270,7 @@ bool RunRequestView::Decode(std::string_view bytes, RunRequestView* out) {
   out->kind = static_cast<RunKind>(in.U8());
   out->allow_exec = in.U8() != 0;
   out->measure = in.U8() != 0;
+  out->exact = in.U8() != 0;
   ReadLimits(&in, &out->limits);
   out->source = in.Bytes();
   out->args = ReadViews(&in);

@@ -13,7 +13,7 @@
 
 namespace assay::sandbox {
 
-inline constexpr uint32_t kProtoVersion = 2;
+inline constexpr uint32_t kProtoVersion = 3;
 inline constexpr size_t kMaxFrameBytes = size_t{1} << 30;
 inline constexpr int kMaxFrameFds = 8;
 
@@ -127,6 +127,7 @@ struct RunRequest {
   RunKind kind = RunKind::kPythonProgram;
   bool allow_exec = false;
   bool measure = false;  // count bytecodes
+  bool exact = false;    // a fresh box, and figures of all its processes to their very end
   Limits limits;
   std::string source;
   std::vector<std::string> args;     // argv for kExec; sys.argv[1:] else
@@ -141,6 +142,7 @@ struct RunRequestView {
   RunKind kind;
   bool allow_exec;
   bool measure;
+  bool exact;
   Limits limits;
   std::string_view source;
   std::vector<std::string_view> args;

@@ -65,6 +65,7 @@ constexpr int64_t kCompiledMemoryBytes = int64_t{256} << 20;
 struct Slot {
   int64_t index = 0;
   bool busy = false;
+  std::thread::id holder;  // who keeps it between calls, too (SameWorkers)
   std::unique_ptr<Worker> candidate;
   std::unique_ptr<Worker> tester;
   std::unique_ptr<Worker> interactor;  // only where a job has one
@@ -128,6 +129,8 @@ struct Sandbox::Impl {
   void Settle(Result* result, const Starved& starved, const Again& again);
   Slot* Take(const std::string& tester_key);
   void Give(Slot* slot);
+  void Hold();
+  void Release();
   Result<std::unique_ptr<Worker>> StartWorker(Role role, int64_t index) const;
   Status Ensure(std::unique_ptr<Worker>* place, Role role, int64_t index);
   Status EnsureCandidate(Slot* slot);
@@ -157,6 +160,11 @@ Slot* Sandbox::Impl::Take(const std::string& tester_key) {
         alone != std::thread::id() ? alone != std::this_thread::get_id() : alone_waiting > 0;
     for (const auto& slot : slots) {
       if (slot->busy || must_wait) continue;
+      if (slot->holder == std::this_thread::get_id()) {
+        best = slot.get();
+        break;
+      }
+      if (slot->holder != std::thread::id()) continue;
       // A slot whose tester already has this problem's text, else one that is warm, else any.
       bool knows = !tester_key.empty() && slot->tester_key == tester_key;
       if (best == nullptr || knows || (best->candidate == nullptr && slot->candidate != nullptr))
@@ -178,6 +186,26 @@ void Sandbox::Impl::Give(Slot* slot) {
   }
   freed.notify_all();  // one may wait for a slot, another to be alone
 }
+
+void Sandbox::Impl::Hold() {
+  Slot* slot = Take("");
+  std::lock_guard<std::mutex> lock(mutex);
+  slot->holder = std::this_thread::get_id();
+  slot->busy = false;
+}
+
+void Sandbox::Impl::Release() {
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    for (const auto& slot : slots) {
+      if (slot->holder == std::this_thread::get_id()) slot->holder = std::thread::id();
+    }
+  }
+  freed.notify_all();
+}
+
+Sandbox::SameWorkers::SameWorkers(Sandbox* sandbox) : sandbox_(sandbox) { sandbox_->impl_->Hold(); }
+Sandbox::SameWorkers::~SameWorkers() { sandbox_->impl_->Release(); }
 
 Result<std::unique_ptr<Worker>> Sandbox::Impl::StartWorker(Role role, int64_t index) const {
   WorkerConfig worker;
@@ -497,11 +525,20 @@ bool Sandbox::Impl::MakeRequest(const Job& job, RunRequest* request, RunResult* 
   }
   request->limits = job.limits;
   request->measure = job.measure_bytecodes;
+  request->exact = job.exact_usage;
   request->allow_exec =
       std::find(job.allow.begin(), job.allow.end(), "subprocess") != job.allow.end();
   request->collect = job.collect;
   for (const SourceFile& file : job.files)
     request->files.insert(request->files.end(), {file.path, file.bytes});
+  if (!job.command.empty()) {
+    request->kind = RunKind::kExec;
+    request->args = job.command;
+    request->args.insert(request->args.end(), job.args.begin(), job.args.end());
+    if (!job.source.empty())
+      request->files.insert(request->files.end(), {language->source, job.source});
+    return true;
+  }
   if (language->zygote) {
     request->source = job.source;
     request->args = job.args;

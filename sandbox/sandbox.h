@@ -56,6 +56,9 @@ struct Job {
   std::string language = "python";  // a name in Sandbox::Languages()
   std::string source;               // the main file's text
   std::vector<SourceFile> files;    // further files beside it
+  // Not empty: this command of the machine runs beside the files instead (a compiler that only looks, a linter); what it starts with
+  // is argv[0], found in the box's own folders. Nothing is compiled before.
+  std::vector<std::string> command;
   std::vector<std::string> args;
   std::string stdin_bytes;
   Limits limits;
@@ -65,6 +68,9 @@ struct Job {
   // Files of the working folder to hand back however the program ended: regular ones, together at most `limits.disk_mib`; what is
   // missing or climbs out is left out.
   std::vector<std::string> collect;
+  // For figures that are compared: every run begins in a box made for it, and its CPU time is that of all its processes to their end
+  // (else it may begin in a box that was made in a pause).
+  bool exact_usage = false;
 };
 
 struct RunResult {
@@ -110,6 +116,7 @@ struct JudgeJob {
   Limits limits;
   std::vector<std::string> allow;
   bool measure_bytecodes = false;
+  bool exact_usage = false;  // as in Job
 };
 
 struct JudgeResult {
@@ -170,6 +177,19 @@ class Sandbox {
   // Each one's standard output is the other's standard input. `interactor` is trusted text (the row's). Neither waits for ever:
   // both have wall clocks.
   InteractResult Interact(const Job& program, const Job& interactor);
+
+  // While it lives, all that this thread runs goes through one slot, which nobody else has: what is measured side by side is measured
+  // in the same workers. One at a time in a thread; Interact is for others.
+  class SameWorkers {
+   public:
+    explicit SameWorkers(Sandbox* sandbox);
+    ~SameWorkers();
+    SameWorkers(const SameWorkers&) = delete;
+    SameWorkers& operator=(const SameWorkers&) = delete;
+
+   private:
+    Sandbox* sandbox_;
+  };
 
   // For whoever must end soon: what runs is killed and comes back as a fault, as does all that is asked for afterwards. From any
   // thread; for good.

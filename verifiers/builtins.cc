@@ -3,8 +3,10 @@
 #include "core/text.h"
 #include "verifiers/code/code_verifier.h"
 #include "verifiers/format.h"
+#include "verifiers/lint/lint_verifier.h"
 #include "verifiers/math/math_verifier.h"
 #include "verifiers/text_verifiers.h"
+#include "verifiers/timing/timing_verifier.h"
 #include "verifiers/verifier.h"
 
 namespace assay {
@@ -27,6 +29,8 @@ const std::vector<VerifierInfo>& BuiltinVerifiers() {
        LanguageOptionInfos, false, MakeLanguageVerifier},
       {"length", "a score by length: soft punishment of what is too long, cosine, a target",
        LengthOptionInfos, false, MakeLengthVerifier},
+      {"lint", "what linters find in the program, whether or not it is right", LintOptionInfos,
+       true, MakeLintVerifier},
       {"math", "finds the final answer in a reply and compares it with the gold, exactly",
        MathOptionInfos, false, MakeMathVerifier},
       {"qa", "a short answer in words: normalised match, or F1 over words", QaOptionInfos, false,
@@ -35,6 +39,8 @@ const std::vector<VerifierInfo>& BuiltinVerifiers() {
        MakeRegexVerifier},
       {"repetition", "the share of a reply's word n-grams that are new", RepetitionOptionInfos,
        false, MakeRepetitionVerifier},
+      {"timing", "what a program that passes costs beside the row's reference or its group's best",
+       TimingOptionInfos, true, MakeTimingVerifier},
   };
   return kTable;
 }

@@ -313,10 +313,11 @@ std::string Candidates::ForkFor(const RunRequestView& request, const BoxKind& ki
 // Empty, or what failed.
 std::string Candidates::Start(const RunRequestView& request, const BoxKind& kind, Frame* frame) {
   const bool same = kind == last_kind_;
-  repeated_ = same && !request.measure;
+  // What is counted is counted from a page that is shared before the fork; what is compared must have begun alike.
+  const bool fresh = request.measure || request.exact;
+  repeated_ = same && !fresh;
   last_kind_ = kind;
-  // What is counted is counted from a page that is shared before the fork.
-  if (spare_ > 0 && same && !request.measure && HandOver(frame)) return "";
+  if (spare_ > 0 && same && !fresh && HandOver(frame)) return "";
   DropSpare();
   return ForkFor(request, kind, frame);
 }
@@ -339,9 +340,9 @@ bool Candidates::RunJob(Frame* frame) {
     frame->fds.clear();
     if (report.fault.empty()) {
       auto reply = [&] { replied = SendFrame(kControlFd, FrameType::kRunDone, report.Encode()); };
-      // A count is complete when what counts has ended.
+      // A count is complete when what counts has ended, a time when all that used it has.
       const std::function<void()> settled =
-          request.measure ? nullptr : std::function<void()>(reply);
+          request.measure || request.exact ? nullptr : std::function<void()>(reply);
       const bool own_image = request.kind == RunKind::kExec;
       go_on = supervisor_.Attend(child_, request.limits, own_image, kControlFd, settled, &report);
       bool full = static_cast<Cause>(report.cause) == Cause::kNonzeroExit && scratch_.IsFull();

@@ -70,6 +70,8 @@ struct CodeTask {
   bool asks_calls = false;           // cases of calls, as LeetCode's judge has them
   std::string setup;  // trusted text; what of it the program mentions is the program's too
 
+  bool exact_usage = false;  // sandbox/sandbox.h, Job
+
   bool by_stdio() const { return !stdio.empty(); }
 };
 
@@ -91,6 +93,9 @@ struct Judged {
   Verdict verdict;
   bool repeatable = true;  // false: a wall clock, a lost worker or a fault of ours had a part in it
   int64_t bytecodes = -1;  // of a measured run; -1: not counted
+  // Of each of its runs, one a case of standard streams; to be compared only where the task asked for `exact_usage`.
+  std::vector<double> cpu_ms = {};
+  int64_t peak_memory_kib = 0;  // the highest of its runs
 };
 // Whether a run's end says something of the program alone.
 bool IsRepeatable(Cause cause);

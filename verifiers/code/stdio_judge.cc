@@ -108,6 +108,7 @@ class StreamsJudge {
     job_.limits = task.limits;
     job_.allow = task.allow;
     job_.measure_bytecodes = task.options.measure;
+    job_.exact_usage = task.exact_usage;
   }
 
   Judged Judge() {
@@ -163,6 +164,8 @@ class StreamsJudge {
   void Count(const RunResult& run) {
     if (!IsRepeatable(run.cause)) repeatable_ = false;
     bytecodes_ = run.bytecodes < 0 || bytecodes_ < 0 ? -1 : bytecodes_ + run.bytecodes;
+    cpu_ms_.push_back(run.cpu_ms);
+    peak_memory_kib_ = std::max(peak_memory_kib_, run.peak_memory_kib);
   }
 
   void Keep(size_t number, const RunResult& run) {
@@ -265,7 +268,7 @@ class StreamsJudge {
     verdict.evidence.Set("passed", passed_).Set("total", total);
     if (failed_ != 0 && task_.options.partial)
       verdict.score = static_cast<double>(passed_) / static_cast<double>(total);
-    return {std::move(verdict), repeatable_, bytecodes_};
+    return {std::move(verdict), repeatable_, bytecodes_, std::move(cpu_ms_), peak_memory_kib_};
   }
 
   const CodeTask& task_;
@@ -275,6 +278,8 @@ class StreamsJudge {
   int64_t passed_ = 0;
   int64_t failed_ = 0;
   int64_t bytecodes_ = 0;
+  std::vector<double> cpu_ms_;
+  int64_t peak_memory_kib_ = 0;
   bool repeatable_ = true;
   Verdict first_ = Verdict::Fail("");
   Json outputs_;
