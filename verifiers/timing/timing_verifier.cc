@@ -87,8 +87,8 @@ Verdict ToVerdict(const Standing& standing, const Contest& contest, const timing
 
 class TimingVerifier : public Verifier {
  public:
-  TimingVerifier(TimingOptions options, Sandbox* sandbox)
-      : options_(std::move(options)), sandbox_(sandbox) {}
+  TimingVerifier(const TimingOptions& options, Sandbox* sandbox)
+      : options_(options), sandbox_(sandbox) {}
 
   std::vector<Verdict> Verify(const Group& group, const Json* row_options) const override {
     const auto start = std::chrono::steady_clock::now();
@@ -192,7 +192,7 @@ Result<std::unique_ptr<Verifier>> MakeTimingVerifier(const Json& options, const 
     return Error{ErrorCode::kUnavailable, "verifier 'timing' needs the sandbox",
                  "run `assay doctor`: it says what is missing"};
   }
-  return std::unique_ptr<Verifier>(std::make_unique<TimingVerifier>(std::move(read), env.sandbox));
+  return std::unique_ptr<Verifier>(std::make_unique<TimingVerifier>(read, env.sandbox));
 }
 
 }  // namespace assay
