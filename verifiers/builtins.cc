@@ -5,6 +5,7 @@
 #include "verifiers/format.h"
 #include "verifiers/lint/lint_verifier.h"
 #include "verifiers/math/math_verifier.h"
+#include "verifiers/sql/sql_verifier.h"
 #include "verifiers/text_verifiers.h"
 #include "verifiers/timing/timing_verifier.h"
 #include "verifiers/verifier.h"
@@ -39,6 +40,8 @@ const std::vector<VerifierInfo>& BuiltinVerifiers() {
        MakeRegexVerifier},
       {"repetition", "the share of a reply's word n-grams that are new", RepetitionOptionInfos,
        false, MakeRepetitionVerifier},
+      {"sql", "what a query gives on the row's databases is what the row's own gives",
+       SqlOptionInfos, true, MakeSqlVerifier},
       {"timing", "what a program that passes costs beside the row's reference or its group's best",
        TimingOptionInfos, true, MakeTimingVerifier},
   };

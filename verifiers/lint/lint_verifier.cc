@@ -113,6 +113,8 @@ class LintVerifier : public Verifier {
         ruff_(lint::FindRuff()),
         python_version_(sandbox->Describe().python_version) {}
 
+  int64_t BatchSamples() const override { return 1; }
+
   std::vector<Verdict> Verify(const Group& group, const Json* row_options) const override {
     const auto start = std::chrono::steady_clock::now();
     LintOptions options = options_;
