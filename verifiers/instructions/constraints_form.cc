@@ -437,79 +437,65 @@ bool QuoteThenText(const ReplyText& reply, const Parameters&) {
 
 bool Lacks(const ReplyText& reply, char c) { return reply.Text().find(c) == kNone; }
 
-#define ASSAY_CHECKS \
-  []([[maybe_unused]] const ReplyText& r, [[maybe_unused]] const Parameters& p) -> bool
+// A constraint that one expression over the reply `r` and the parameters `p` says.
+#define ASSAY_FOLLOWS(...)                              \
+  [](const ReplyText& r, const Parameters& p) -> bool { \
+    (void)r, (void)p;                                   \
+    return __VA_ARGS__;                                 \
+  }
 
 }  // namespace
 
 const std::vector<ConstraintKind>& FormConstraints() {
   static const std::vector<ConstraintKind> kKinds = {
       {"detectable_content:number_placeholders", "num_placeholders=number",
-       ASSAY_CHECKS{return Placeholders(r.Text()) >= p.Number("num_placeholders");
-}
-, "so many [placeholders] or more"
-}  // namespace assay
-,
-    {"detectable_content:postscript", "postscript_marker=text", Postscript,
-     "a postscript behind its marker"},
-    {"detectable_format:number_bullet_lists", "num_bullets=number", Bullets,
-     "exactly so many items marked * or -"},
-    {"detectable_format:constrained_response", "", ConstrainedResponse,
-     "one of \"My answer is yes.\", \"no.\", \"maybe.\", once"},
-    {"detectable_format:number_highlighted_sections", "num_highlights=number",
-     ASSAY_CHECKS{return Highlights(r.Text()) >= p.Number("num_highlights");
-}
-, "so many *highlighted* pieces or more"
-}
-,
-    {"detectable_format:multiple_sections", "section_spliter=text num_sections=number", Sections,
-     "so many sections or more, each headed by the mark and its number"},
-    {"detectable_format:json_format", "", IsJson,
-     "JSON and nothing else; a fence around it may be"},
-    {"detectable_format:title", "", Title, "a <<title>>"},
-    {"detectable_format:square_brackets", "", SquareBrackets, "every word in [brackets]"},
-    {"detectable_format:bigram_wrapping", "", BigramWrapping,
-     "<<two words>> in each pair of marks"},
-    {"startend:end_checker", "end_phrase=text", EndsWithPhrase, "it ends with the phrase"},
-    {"startend:quotation", "", Quoted, "all of it in double quotation marks"},
-    {"punctuation:no_comma", "", NoComma, "no comma of any script"},
-    {"punctuation:punctuation_dot", "", ASSAY_CHECKS{return Lacks(r, '.');
-}
-, "no point"
-}
-, {"punctuation:punctuation_exclamation", "", ASSAY_CHECKS{return Lacks(r, '!');
-}
-, "no exclamation mark"
-}
-, {"punctuation:question_marks", "", ASSAY_CHECKS{return HasBetween(r.Text(), "\u00BF", "?");
-}
-, "a question between its two Spanish marks"
-}
-, {"punctuation:exclamation_marks", "", ASSAY_CHECKS{return HasBetween(r.Text(), "\u00A1", "!");
-}
-, "an exclamation between its two Spanish marks"
-}
-, {"count:punctuation", "", AllPunctuation, "each of . , ! ? ; : and an interrobang"},
-    {"format:parentheses", "", NestedBrackets, "brackets five deep"},
-    {"format:quotes", "", NestedQuotes, "quotations three deep, double and single in turn"},
-    {"format:options", "options=texts", Options, "one of the options and nothing else"},
-    {"format:newline", "", WordOnEachLine, "each word on a line of its own"},
-    {"format:emoji", "", EmojiEverySentence, "an emoji at the end of every sentence"},
-    {"format:line_indent", "", IndentStairs, "each line further in than the one before"},
-    {"format:list", "sep=text", MarkedList, "two items or more with this mark"},
-    {"format:sub-bullets", "", SubBullets, "items marked * with items marked - below each"},
-    {"format:no_bullets_bullets", "", SentencesThenBullets,
-     "two sentences or more, then two items or more marked *, nothing behind them"},
-    {"format:title_case", "", TitleCase, "capitals as in a title"},
-    {"format:output_template", "", OutputTemplate,
-     "My Answer:, My Conclusion:, Future Outlook:, in this order, each with text"},
-    {"format:no_whitespace", "", NoWhitespace, "no white space"},
-    {"format:thesis", "", Thesis, "a thesis in HTML's italics and text behind it"}, {
-  "format:quote_unquote", "", QuoteThenText, "text behind every quotation"
-}
-}
-;
-return kKinds;
+       ASSAY_FOLLOWS(Placeholders(r.Text()) >= p.Number("num_placeholders")),
+       "so many [placeholders] or more"},
+      {"detectable_content:postscript", "postscript_marker=text", Postscript,
+       "a postscript behind its marker"},
+      {"detectable_format:number_bullet_lists", "num_bullets=number", Bullets,
+       "exactly so many items marked * or -"},
+      {"detectable_format:constrained_response", "", ConstrainedResponse,
+       "one of \"My answer is yes.\", \"no.\", \"maybe.\", once"},
+      {"detectable_format:number_highlighted_sections", "num_highlights=number",
+       ASSAY_FOLLOWS(Highlights(r.Text()) >= p.Number("num_highlights")),
+       "so many *highlighted* pieces or more"},
+      {"detectable_format:multiple_sections", "section_spliter=text num_sections=number", Sections,
+       "so many sections or more, each headed by the mark and its number"},
+      {"detectable_format:json_format", "", IsJson,
+       "JSON and nothing else; a fence around it may be"},
+      {"detectable_format:title", "", Title, "a <<title>>"},
+      {"detectable_format:square_brackets", "", SquareBrackets, "every word in [brackets]"},
+      {"detectable_format:bigram_wrapping", "", BigramWrapping,
+       "<<two words>> in each pair of marks"},
+      {"startend:end_checker", "end_phrase=text", EndsWithPhrase, "it ends with the phrase"},
+      {"startend:quotation", "", Quoted, "all of it in double quotation marks"},
+      {"punctuation:no_comma", "", NoComma, "no comma of any script"},
+      {"punctuation:punctuation_dot", "", ASSAY_FOLLOWS(Lacks(r, '.')), "no point"},
+      {"punctuation:punctuation_exclamation", "", ASSAY_FOLLOWS(Lacks(r, '!')),
+       "no exclamation mark"},
+      {"punctuation:question_marks", "", ASSAY_FOLLOWS(HasBetween(r.Text(), "\u00BF", "?")),
+       "a question between its two Spanish marks"},
+      {"punctuation:exclamation_marks", "", ASSAY_FOLLOWS(HasBetween(r.Text(), "\u00A1", "!")),
+       "an exclamation between its two Spanish marks"},
+      {"count:punctuation", "", AllPunctuation, "each of ., ! ? ; : and an interrobang"},
+      {"format:parentheses", "", NestedBrackets, "brackets five deep"},
+      {"format:quotes", "", NestedQuotes, "quotations three deep, double and single in turn"},
+      {"format:options", "options=texts", Options, "one of the options and nothing else"},
+      {"format:newline", "", WordOnEachLine, "each word on a line of its own"},
+      {"format:emoji", "", EmojiEverySentence, "an emoji at the end of every sentence"},
+      {"format:line_indent", "", IndentStairs, "each line further in than the one before"},
+      {"format:list", "sep=text", MarkedList, "two items or more with this mark"},
+      {"format:sub-bullets", "", SubBullets, "items marked * with items marked - below each"},
+      {"format:no_bullets_bullets", "", SentencesThenBullets,
+       "two sentences or more, then two items or more marked *, nothing behind them"},
+      {"format:title_case", "", TitleCase, "capitals as in a title"},
+      {"format:output_template", "", OutputTemplate,
+       "My Answer:, My Conclusion:, Future Outlook:, in this order, each with text"},
+      {"format:no_whitespace", "", NoWhitespace, "no white space"},
+      {"format:thesis", "", Thesis, "a thesis in HTML's italics and text behind it"},
+      {"format:quote_unquote", "", QuoteThenText, "text behind every quotation"}};
+  return kKinds;
 }
 
 }  // namespace assay

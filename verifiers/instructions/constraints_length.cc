@@ -92,73 +92,53 @@ bool Composition(const ReplyText& reply, const Parameters& p) {
   });
 }
 
-#define ASSAY_CHECKS \
-  []([[maybe_unused]] const ReplyText& r, [[maybe_unused]] const Parameters& p) -> bool
+// A constraint that one expression over the reply `r` and the parameters `p` says.
+#define ASSAY_FOLLOWS(...)                              \
+  [](const ReplyText& r, const Parameters& p) -> bool { \
+    (void)r, (void)p;                                   \
+    return __VA_ARGS__;                                 \
+  }
 
 }  // namespace
 
 const std::vector<ConstraintKind>& LengthConstraints() {
   static const std::vector<ConstraintKind> kKinds = {
       {"length_constraints:number_words", "num_words=number relation=relation",
-       ASSAY_CHECKS{return p.Holds("relation", Size(r.Words()), "num_words");
-}
-, "so many words"
-}  // namespace assay
-, {"length_constraints:number_sentences", "num_sentences=number relation=relation",
-   ASSAY_CHECKS{return p.Holds("relation", Size(r.Sentences()), "num_sentences");
-}
-, "so many sentences"
-}
-,
-    {"length_constraints:number_paragraphs", "num_paragraphs=number", StarParagraphs,
-     "exactly so many paragraphs, parted by ***"},
-    {"length_constraints:nth_paragraph_first_word",
-     "num_paragraphs=number nth_paragraph=number first_word=text", FirstWordOfParagraph,
-     "exactly so many paragraphs, parted by blank lines; the nth begins with the word"},
-    {"count:word_count_range", "min_words=number max_words=number",
-     ASSAY_CHECKS{return Size(r.Words()) >= p.Number("min_words") &&
-                         Size(r.Words()) <= p.Number("max_words");
-}
-, "from so many words to so many"
-}
-,
-    {"count:counting_composition", "n_sent=number n_words=number", Composition,
-     "three paragraphs parted by ***, of so many sentences with so many words each"},
-    {"paragraphs:paragraphs", "", TwoStarParagraphs, "two paragraphs, parted by ***"},
-    {"paragraphs:paragraphs2", "", ASSAY_CHECKS{return r.Paragraphs().size() == 2;
-}
-, "two paragraphs, parted by a blank line"
-}
-, {"combination:two_responses", "", TwoResponses, "two different answers, parted by ******"},
-    {"first_word:first_word_answer", "first_word=text",
-     ASSAY_CHECKS{return BeginsWith(r.Text(), LowerCase(Trim(p.Text("first_word"))));
-}
-, "it begins with the word"
-}
-, {"first_word:first_word_sent", "first_word=text",
-   ASSAY_CHECKS{return EachSentence(r, BeginsWith, p.Text("first_word"));
-}
-, "each sentence begins with the word"
-}
-, {"last_word:last_word_answer", "last_word=text",
-   ASSAY_CHECKS{return EndsWithWord(r.Text(), LowerCase(Trim(p.Text("last_word"))));
-}
-, "it ends with the word"
-}
-, {"last_word:last_word_sent", "last_word=text",
-   ASSAY_CHECKS{return EachSentence(r, EndsWithWord, p.Text("last_word"));
-}
-, "each sentence ends with the word"
-}
-, {
-  "keywords:start_end", "", ASSAY_CHECKS {
-    return r.Words().size() > 1 && FirstWord(r.Text()) == LastWord(r.Text());
-  }
-  , "its first word is its last, too"
-}
-}
-;
-return kKinds;
+       ASSAY_FOLLOWS(p.Holds("relation", Size(r.Words()), "num_words")), "so many words"},
+      {"length_constraints:number_sentences", "num_sentences=number relation=relation",
+       ASSAY_FOLLOWS(p.Holds("relation", Size(r.Sentences()), "num_sentences")),
+       "so many sentences"},
+      {"length_constraints:number_paragraphs", "num_paragraphs=number", StarParagraphs,
+       "exactly so many paragraphs, parted by ***"},
+      {"length_constraints:nth_paragraph_first_word",
+       "num_paragraphs=number nth_paragraph=number first_word=text", FirstWordOfParagraph,
+       "exactly so many paragraphs, parted by blank lines; the nth begins with the word"},
+      {"count:word_count_range", "min_words=number max_words=number",
+       ASSAY_FOLLOWS(Size(r.Words()) >= p.Number("min_words") &&
+                     Size(r.Words()) <= p.Number("max_words")),
+       "from so many words to so many"},
+      {"count:counting_composition", "n_sent=number n_words=number", Composition,
+       "three paragraphs parted by ***, of so many sentences with so many words each"},
+      {"paragraphs:paragraphs", "", TwoStarParagraphs, "two paragraphs, parted by ***"},
+      {"paragraphs:paragraphs2", "", ASSAY_FOLLOWS(r.Paragraphs().size() == 2),
+       "two paragraphs, parted by a blank line"},
+      {"combination:two_responses", "", TwoResponses, "two different answers, parted by ******"},
+      {"first_word:first_word_answer", "first_word=text",
+       ASSAY_FOLLOWS(BeginsWith(r.Text(), LowerCase(Trim(p.Text("first_word"))))),
+       "it begins with the word"},
+      {"first_word:first_word_sent", "first_word=text",
+       ASSAY_FOLLOWS(EachSentence(r, BeginsWith, p.Text("first_word"))),
+       "each sentence begins with the word"},
+      {"last_word:last_word_answer", "last_word=text",
+       ASSAY_FOLLOWS(EndsWithWord(r.Text(), LowerCase(Trim(p.Text("last_word"))))),
+       "it ends with the word"},
+      {"last_word:last_word_sent", "last_word=text",
+       ASSAY_FOLLOWS(EachSentence(r, EndsWithWord, p.Text("last_word"))),
+       "each sentence ends with the word"},
+      {"keywords:start_end", "",
+       ASSAY_FOLLOWS(r.Words().size() > 1 && FirstWord(r.Text()) == LastWord(r.Text())),
+       "its first word is its last, too"}};
+  return kKinds;
 }
 
 }  // namespace assay

@@ -182,6 +182,13 @@ bool NoSharedFirstLetter(const ReplyText& reply, const Parameters&) {
          }) == words.end();
 }
 
+bool NoAlphabetNeighbours(const ReplyText& reply, const Parameters&) {
+  const std::vector<std::string>& words = reply.BareTokens();
+  return std::adjacent_find(words.begin(), words.end(), [](const auto& a, const auto& b) {
+           return IsLetter(a[0]) && b[0] == a[0] + 1;
+         }) == words.end();
+}
+
 bool SecondAndLastButOne(const ReplyText& reply, const Parameters& p) {
   const auto& words = reply.Words();
   return words.size() >= 3 && words[1] == p.Text("keyword") &&
@@ -228,8 +235,12 @@ int64_t WordsWith(const ReplyText& reply, std::initializer_list<std::string_view
       });
 }
 
-#define ASSAY_CHECKS \
-  []([[maybe_unused]] const ReplyText& r, [[maybe_unused]] const Parameters& p) -> bool
+// A constraint that one expression over the reply `r` and the parameters `p` says.
+#define ASSAY_FOLLOWS(...)                              \
+  [](const ReplyText& r, const Parameters& p) -> bool { \
+    (void)r, (void)p;                                   \
+    return __VA_ARGS__;                                 \
+  }
 
 }  // namespace
 
@@ -237,151 +248,93 @@ const std::vector<ConstraintKind>& WordConstraints() {
   static const std::vector<ConstraintKind> kKinds = {
       {"keywords:existence", "keywords=texts", Existence, "every keyword stands in it"},
       {"keywords:frequency", "keyword=text frequency=number relation=relation",
-       ASSAY_CHECKS{return p.Holds("relation", Keyword(r, p.Text("keyword")), "frequency");
-}
-, "the keyword stands in it so often"
-}  // namespace assay
-, {"keywords:word_count_different_numbers", "keyword=text frequency=number relation=relation",
-   ASSAY_CHECKS{return p.Holds("relation", Keyword(r, p.Text("keyword")), "frequency");
-}
-, "the keyword stands in it so often"
-}
-, {"keywords:word_once", "keyword=text", ASSAY_CHECKS{return Keyword(r, p.Text("keyword")) == 1;
-}
-, "the keyword stands in it once"
-}
-, {"keywords:forbidden_words", "forbidden_words=texts", Forbidden, "none of these words"},
-    {"keywords:exclude_word_harder", "keyword=text", ForbiddenAnywhere,
-     "the keyword stands nowhere, not even inside of a word"},
-    {"keywords:letter_frequency", "letter=text let_frequency=number let_relation=relation",
-     ASSAY_CHECKS{return p.Holds("let_relation", CountLetter(r, p.Text("letter")), "let_frequency");
-}
-, "the letter stands in it so often, in either case"
-}
-, {"letters:letter_counting2", "letter=text let_frequency=number let_relation=relation",
-   ASSAY_CHECKS{return p.Holds("let_relation", CountLetter(r, p.Text("letter")), "let_frequency");
-}
-, "the letter stands in it so often, in either case"
-}
-, {"letters:letter_counting", "N=number relation=relation",
-   ASSAY_CHECKS{return p.Holds("relation", CountLetters(r), "N");
-}
-, "so many letters"
-}
-, {"keywords:no_adjacent_consecutive", "", ASSAY_CHECKS{const auto& words = r.BareTokens();
-return std::adjacent_find(words.begin(), words.end(), [](const auto& a, const auto& b) {
-         return IsLetter(a[0]) && b[0] == a[0] + 1;
-       }) == words.end();
-}
-, "no two words side by side begin with letters side by side in the alphabet"
-}
-, {"keywords:palindrome", "", ASSAY_CHECKS{return Palindromes(r) > 0;
-}
-, "a palindrome of five letters or more"
-}
-,
-    {"count:keywords_multiple",
-     "keyword1=text keyword2?=text keyword3?=text keyword4?=text keyword5?=text", KeywordsMultiple,
-     "the keywords once, twice, three, five and seven times"},
-    {"count:conjunctions", "small_n=number",
-     ASSAY_CHECKS{return CountListed(r, kConjunctions, true) >= p.Number("small_n");
-}
-, "so many different ones of and, but, for, nor, or, so, yet"
-}
-, {"count:pronouns", "N=number",
-   ASSAY_CHECKS{return CountListed(r, kPronouns, false) >= p.Number("N");
-}
-, "so many personal pronouns or more"
-}
-, {"count:numbers", "N=number", ASSAY_CHECKS{return CountNumbers(r) == p.Number("N");
-}
-, "exactly so many numbers"
-}
-, {"count:unique_word_count", "N=number", ASSAY_CHECKS{return DifferentWords(r) >= p.Number("N");
-}
-, "so many different words or more"
-}
-, {"count:count_unique", "",
-   ASSAY_CHECKS{return !r.BareTokens().empty() &&
-                       DifferentWords(r) == static_cast<int64_t>(r.BareTokens().size());
-}
-, "no word twice"
-}
-, {"count:lowercase_counting", "N=number", ASSAY_CHECKS{return SmallWords(r) <= p.Number("N");
-}
-, "at most so many words in small letters"
-}
-, {"count:words_japanese", "N=number", JapaneseEvery, "every Nth word is Japanese"},
-    {"words:alphabet", "", AlphabetLoop, "each word begins with the next letter of the alphabet"},
-    {"words:vowel", "", ThreeVowels, "one paragraph with at most three of the five vowels"},
-    {"words:consonants", "", ConsonantClusters, "two consonants side by side in every word"},
-    {"words:palindrome", "", ASSAY_CHECKS{return Palindromes(r) >= 10;
-}
-, "ten different palindromes of five letters or more"
-}
-, {"words:prime_lengths", "", PrimeLengths, "every word's length is a prime"},
-    {"words:repeats", "small_n=number", LimitedRepeats, "no word more often than that"},
-    {"words:no_consecutive", "", NoSharedFirstLetter,
-     "no two words side by side begin with one letter"},
-    {"words:words_position", "keyword=text", SecondAndLastButOne,
-     "the second word and the last but one are the keyword"},
-    {"language:response_language", "language=text",
-     ASSAY_CHECKS{return InLanguage(r.Text(), p.Text("language"));
-}
-, "four words in five or more are in the language"
-}
-, {"change_case:english_capital", "",
-   ASSAY_CHECKS{return AllCapitals(r.Text()) && InLanguage(r.Small(), "en");
-}
-, "English, in capitals alone"
-}
-, {"change_case:english_lowercase", "",
-   ASSAY_CHECKS{return AllSmall(r.Text()) && InLanguage(r.Small(), "en");
-}
-, "English, in small letters alone"
-}
-, {"change_case:spanish_capital", "",
-   ASSAY_CHECKS{return AllCapitals(r.Text()) && InLanguage(r.Small(), "es");
-}
-, "Spanish, in capitals alone"
-}
-, {"change_case:spanish_lowercase", "",
-   ASSAY_CHECKS{return AllSmall(r.Text()) && InLanguage(r.Small(), "es");
-}
-, "Spanish, in small letters alone"
-}
-, {"change_case:catalan_capital", "",
-   ASSAY_CHECKS{return AllCapitals(r.Text()) && InLanguage(r.Small(), "ca");
-}
-, "Catalan, in capitals alone"
-}
-, {"change_case:catalan_lowercase", "",
-   ASSAY_CHECKS{return AllSmall(r.Text()) && InLanguage(r.Small(), "ca");
-}
-, "Catalan, in small letters alone"
-}
-,
-    {"change_case:capital_word_frequency", "capital_frequency=number capital_relation=relation",
-     CapitalWords, "so many words all in capitals"},
-    {"special_character:enie", "let_frequency=number",
-     ASSAY_CHECKS{return WordsWith(r, {"ñ"}) == p.Number("let_frequency");
-}
-, "exactly so many words with ñ"
-}
-, {"special_character:dieresis", "let_frequency=number",
-   ASSAY_CHECKS{return WordsWith(r, {"ü"}) == p.Number("let_frequency");
-}
-, "exactly so many words with ü"
-}
-, {
-  "special_character:tildes", "num_words=number relation=relation", ASSAY_CHECKS {
-    return p.Holds("relation", WordsWith(r, {"á", "é", "í", "ó", "ú", "à", "è", "ò"}), "num_words");
-  }
-  , "so many words with a written accent"
-}
-}
-;
-return kKinds;
+       ASSAY_FOLLOWS(p.Holds("relation", Keyword(r, p.Text("keyword")), "frequency")),
+       "the keyword stands in it so often"},
+      {"keywords:word_count_different_numbers", "keyword=text frequency=number relation=relation",
+       ASSAY_FOLLOWS(p.Holds("relation", Keyword(r, p.Text("keyword")), "frequency")),
+       "the keyword stands in it so often"},
+      {"keywords:word_once", "keyword=text", ASSAY_FOLLOWS(Keyword(r, p.Text("keyword")) == 1),
+       "the keyword stands in it once"},
+      {"keywords:forbidden_words", "forbidden_words=texts", Forbidden, "none of these words"},
+      {"keywords:exclude_word_harder", "keyword=text", ForbiddenAnywhere,
+       "the keyword stands nowhere, not even inside of a word"},
+      {"keywords:letter_frequency", "letter=text let_frequency=number let_relation=relation",
+       ASSAY_FOLLOWS(p.Holds("let_relation", CountLetter(r, p.Text("letter")), "let_frequency")),
+       "the letter stands in it so often, in either case"},
+      {"letters:letter_counting2", "letter=text let_frequency=number let_relation=relation",
+       ASSAY_FOLLOWS(p.Holds("let_relation", CountLetter(r, p.Text("letter")), "let_frequency")),
+       "the letter stands in it so often, in either case"},
+      {"letters:letter_counting", "N=number relation=relation",
+       ASSAY_FOLLOWS(p.Holds("relation", CountLetters(r), "N")), "so many letters"},
+      {"keywords:no_adjacent_consecutive", "", NoAlphabetNeighbours,
+       "no two words side by side begin with letters side by side in the alphabet"},
+      {"keywords:palindrome", "", ASSAY_FOLLOWS(Palindromes(r) > 0),
+       "a palindrome of five letters or more"},
+      {"count:keywords_multiple",
+       "keyword1=text keyword2?=text keyword3?=text keyword4?=text keyword5?=text",
+       KeywordsMultiple, "the keywords once, twice, three, five and seven times"},
+      {"count:conjunctions", "small_n=number",
+       ASSAY_FOLLOWS(CountListed(r, kConjunctions, true) >= p.Number("small_n")),
+       "so many different ones of and, but, for, nor, or, so, yet"},
+      {"count:pronouns", "N=number",
+       ASSAY_FOLLOWS(CountListed(r, kPronouns, false) >= p.Number("N")),
+       "so many personal pronouns or more"},
+      {"count:numbers", "N=number", ASSAY_FOLLOWS(CountNumbers(r) == p.Number("N")),
+       "exactly so many numbers"},
+      {"count:unique_word_count", "N=number", ASSAY_FOLLOWS(DifferentWords(r) >= p.Number("N")),
+       "so many different words or more"},
+      {"count:count_unique", "",
+       ASSAY_FOLLOWS(!r.BareTokens().empty() &&
+                     DifferentWords(r) == static_cast<int64_t>(r.BareTokens().size())),
+       "no word twice"},
+      {"count:lowercase_counting", "N=number", ASSAY_FOLLOWS(SmallWords(r) <= p.Number("N")),
+       "at most so many words in small letters"},
+      {"count:words_japanese", "N=number", JapaneseEvery, "every Nth word is Japanese"},
+      {"words:alphabet", "", AlphabetLoop, "each word begins with the next letter of the alphabet"},
+      {"words:vowel", "", ThreeVowels, "one paragraph with at most three of the five vowels"},
+      {"words:consonants", "", ConsonantClusters, "two consonants side by side in every word"},
+      {"words:palindrome", "", ASSAY_FOLLOWS(Palindromes(r) >= 10),
+       "ten different palindromes of five letters or more"},
+      {"words:prime_lengths", "", PrimeLengths, "every word's length is a prime"},
+      {"words:repeats", "small_n=number", LimitedRepeats, "no word more often than that"},
+      {"words:no_consecutive", "", NoSharedFirstLetter,
+       "no two words side by side begin with one letter"},
+      {"words:words_position", "keyword=text", SecondAndLastButOne,
+       "the second word and the last but one are the keyword"},
+      {"language:response_language", "language=text",
+       ASSAY_FOLLOWS(InLanguage(r.Text(), p.Text("language"))),
+       "four words in five or more are in the language"},
+      {"change_case:english_capital", "",
+       ASSAY_FOLLOWS(AllCapitals(r.Text()) && InLanguage(r.Small(), "en")),
+       "English, in capitals alone"},
+      {"change_case:english_lowercase", "",
+       ASSAY_FOLLOWS(AllSmall(r.Text()) && InLanguage(r.Small(), "en")),
+       "English, in small letters alone"},
+      {"change_case:spanish_capital", "",
+       ASSAY_FOLLOWS(AllCapitals(r.Text()) && InLanguage(r.Small(), "es")),
+       "Spanish, in capitals alone"},
+      {"change_case:spanish_lowercase", "",
+       ASSAY_FOLLOWS(AllSmall(r.Text()) && InLanguage(r.Small(), "es")),
+       "Spanish, in small letters alone"},
+      {"change_case:catalan_capital", "",
+       ASSAY_FOLLOWS(AllCapitals(r.Text()) && InLanguage(r.Small(), "ca")),
+       "Catalan, in capitals alone"},
+      {"change_case:catalan_lowercase", "",
+       ASSAY_FOLLOWS(AllSmall(r.Text()) && InLanguage(r.Small(), "ca")),
+       "Catalan, in small letters alone"},
+      {"change_case:capital_word_frequency", "capital_frequency=number capital_relation=relation",
+       CapitalWords, "so many words all in capitals"},
+      {"special_character:enie", "let_frequency=number",
+       ASSAY_FOLLOWS(WordsWith(r, {"ñ"}) == p.Number("let_frequency")),
+       "exactly so many words with ñ"},
+      {"special_character:dieresis", "let_frequency=number",
+       ASSAY_FOLLOWS(WordsWith(r, {"ü"}) == p.Number("let_frequency")),
+       "exactly so many words with ü"},
+      {"special_character:tildes", "num_words=number relation=relation",
+       ASSAY_FOLLOWS(p.Holds("relation", WordsWith(r, {"á", "é", "í", "ó", "ú", "à", "è", "ò"}),
+                             "num_words")),
+       "so many words with a written accent"}};
+  return kKinds;
 }
 
 }  // namespace assay
