@@ -14,6 +14,22 @@ struct ExportFlags {
   ExportOptions options;
 };
 
+// Notes the file in the store, where that may be written; a store that may only be read is exported all the same.
+void NoteExport(const ExportFlags& flags, const ExportResult& result) {
+  Result<std::unique_ptr<Store>> store = Store::Open(flags.store, OpenMode::kReadWrite);
+  if (!store.ok()) return;
+  ExportInfo info;
+  info.dataset = result.dataset;
+  info.file = flags.options.output;
+  info.format = flags.options.format;
+  info.params_json = Json().Set("group", flags.options.group).Dump();
+  info.lines = result.lines;
+  info.bytes = result.bytes;
+  info.hash = result.hash;
+  info.tool_version = Version();
+  (void)(*store)->AddExport(info);
+}
+
 int RunExport(Context* context, ExportFlags flags) {
   flags.options.output = context->global.output;
   flags.options.interrupted = &context->interrupted;
@@ -36,6 +52,7 @@ int RunExport(Context* context, ExportFlags flags) {
          "some messages have keys that no message of the first megabytes has: "
          "datasets.load_dataset stops at them unless it is given features=");
   }
+  if (!result->file.empty()) NoteExport(flags, *result);
   if (result->rows == 0) Warn(*context, StrCat("data set '", flags.options.dataset, "' is empty"));
   const std::string& output = flags.options.output;
   Note(*context, StrCat(WithThousands(result->lines), " lines",

@@ -5,6 +5,7 @@
 
 #include "core/option_docs.h"
 #include "core/text.h"
+#include "datagen/select/select_options.h"
 #include "grpo/config/recipe.h"
 #include "verifiers/rubric.h"
 #include "verifiers/verifier.h"
@@ -90,6 +91,7 @@ Json AllTables() {
   const Infos rubric = RubricOptionInfos();
   tables.Set("rubric", OptionMarkdown(rubric, "key"))
       .Set("rubric.term", OptionMarkdown(Find(rubric, "term")->keys, "key"));
+  tables.Set("select", OptionMarkdown(SelectOptionInfos(), "option"));
   AddRecipeTables(&tables);
   return tables;
 }

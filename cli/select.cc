@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/command.h"
+#include "cli/table_flags.h"
 #include "core/text.h"
 #include "datagen/select/select.h"
 #include "datagen/store/store.h"
@@ -11,33 +12,47 @@ namespace {
 
 struct SelectFlags {
   std::string store;
+  std::shared_ptr<Json> values = std::make_shared<Json>();  // of the table
   SelectOptions options;
+  bool explain = false;
 };
 
 int RunSelect(Context* context, SelectFlags flags) {
-  flags.options.seed = context->global.seed;
-  flags.options.tool_version = Version();
+  SelectOptions& options = flags.options;
+  options.seed = context->global.seed;
+  options.jobs = context->global.Jobs();
+  options.tool_version = Version();
+  options.interrupted = &context->interrupted;
+  context->polls_interrupted = true;
+  if (options.runs.empty()) options.runs = {"default"};
+  if (Status status = SelectTable(&options).Read(*flags.values); !status.ok())
+    return Fail(*context, status.error());
   if (Status status = context->CheckOutput({flags.store}); !status.ok())
     return Fail(*context, status.error());
   Result<std::unique_ptr<Store>> store = Store::Open(flags.store, OpenMode::kReadWrite);
   if (!store.ok()) return Fail(*context, store.error());
-  Result<SelectResult> result = SelectSamples(store->get(), flags.options);
+  Result<SelectResult> result = SelectSamples(store->get(), options);
+  if (context->interrupted && !result.ok()) return kExitInterrupted;
   if (!result.ok()) return Fail(*context, result.error());
-  if (!result->run_finished) {
-    Warn(*context,
-         StrCat("run '", flags.options.run,
-                "' is not finished: what `assay score --resume` adds later is not in data set '",
-                flags.options.dataset, "'"));
+  for (const std::string& run : result->unfinished) {
+    Warn(*context, StrCat("run '", run,
+                          "' is not finished: what `assay score --resume` adds later "
+                          "is not in data set '",
+                          options.dataset, "'"));
   }
   if (context->global.json()) {
     Json out = result->ToJson();
-    out.Set("dataset", flags.options.dataset)
-        .Set("run", flags.options.run)
-        .Set("strategy", flags.options.strategy);
+    Json runs = Json::MakeArray();
+    for (const std::string& run : options.runs) runs.Append(run);
+    out.Set("dataset", options.dataset)
+        .Set("run", options.runs[0])
+        .Set("runs", std::move(runs))
+        .Set("strategy", options.strategy);
     return context->Output(out.Dump() + "\n");
   }
-  return context->Output(
-      StrCat("data set '", flags.options.dataset, "' in ", flags.store, ": ", result->ToText()));
+  return context->Output(StrCat("data set '", options.dataset, "' in ", flags.store, ": ",
+                                flags.explain ? StrCat(result->Explain(), "  ") : "",
+                                result->ToText()));
 }
 
 }  // namespace
@@ -50,35 +65,20 @@ void AddSelectCommand(CLI::App* app, Context* context) {
   command->add_option("--store", flags->store, "The SQLite file that `assay score --store` wrote")
       ->required()
       ->type_name("FILE");
-  options.run = "default";
-  command->add_option("--run", options.run, "The run to select from")
-      ->capture_default_str()
-      ->type_name("NAME");
-  command->add_option("--strategy", options.strategy, "all-correct or best-of-n")
-      ->required()
+  command
+      ->add_option("--run", options.runs,
+                   "The run to select from; several are taken together [default]")
+      ->expected(1)
+      ->take_all()
+      ->allow_extra_args(false)
       ->type_name("NAME");
   command->add_option("--dataset", options.dataset, "Name of the data set to make")
       ->required()
       ->type_name("NAME");
   command->add_flag("--replace", options.replace,
                     "Make the data set anew if there is one of that name");
-  command
-      ->add_option("--max-per-problem", options.max_per_problem,
-                   "all-correct: at most N of one problem, drawn with --seed (0: all)")
-      ->check(CLI::NonNegativeNumber)
-      ->type_name("N");
-  command->add_flag("--keep-duplicates", options.keep_duplicates,
-                    "all-correct: keep identical texts of one problem");
-  command
-      ->add_option(
-          "--min-reward", options.min_reward,
-          "best-of-n: the least reward worth keeping (default: anything above 0), of samples "
-          "that pass what decides: the terms of the greatest weight, and gates")
-      ->type_name("R");
-  command->add_flag("--keep-failed", options.keep_failed,
-                    "best-of-n: also samples that do not pass what decides (partial credit)");
-  command->add_flag("--drop-truncated", options.drop_truncated,
-                    "Leave out replies that were cut off (finish_reason length)");
+  command->add_flag("--explain", flags->explain, "Print the funnel: what each stage took and left");
+  AddTableFlags(SelectOptionInfos(), flags->values, command);
   command->callback(
       [context, flags] { context->run = [context, flags] { return RunSelect(context, *flags); }; });
 }

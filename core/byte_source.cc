@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zstd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -31,8 +32,15 @@ Error IoError(const std::string& what, const std::string& path, int error_number
   return {ErrorCode::kIo, StrCat(what, " '", path, "': ", std::strerror(error_number)), hint};
 }
 
+struct ByteSource::ZstdContext {
+  ZSTD_DCtx* context = ZSTD_createDCtx();
+  ~ZstdContext() { ZSTD_freeDCtx(context); }
+};
+
+ByteSource::ByteSource() = default;
+
 ByteSource::~ByteSource() {
-  if (inflating_) inflateEnd(&stream_);
+  if (inflating_ && gzip_) inflateEnd(&stream_);
   if (fd_ > STDERR_FILENO) close(fd_);
 }
 
@@ -59,6 +67,7 @@ Result<size_t> ByteSource::Read(char* out, size_t size) {
     if (!status.ok()) return status.error();
   }
   if (gzip_) return Inflate(out, size);
+  if (zstd_) return Unzstd(out, size);
   if (raw_at_ < raw_.size()) {
     const size_t count = std::min(size, raw_.size() - raw_at_);
     std::memcpy(out, raw_.data() + raw_at_, count);
@@ -111,10 +120,8 @@ Status ByteSource::Sniff() {
     return Error{ErrorCode::kInput, StrCat("'", path_, "' is UTF-16, not UTF-8"),
                  StrCat("iconv -f UTF-16 -t UTF-8 ", path_, " makes UTF-8 of it")};
   }
-  if (start == "\x28\xb5\x2f\xfd") {
-    return Error{ErrorCode::kInput, StrCat("'", path_, "' is compressed with zstd"),
-                 "unpack it on the way: zstd -dc FILE | assay .. -"};
-  }
+  zstd_ = start == "\x28\xb5\x2f\xfd";
+  if (zstd_) zstd_context_ = std::make_unique<ZstdContext>();
   return {};
 }
 
@@ -126,7 +133,7 @@ Result<bool> ByteSource::Refill() {
   raw_at_ = 0;
   if (*count > 0) return true;
   if (!inflating_) return false;
-  return Error{ErrorCode::kInput, StrCat("'", path_, "' ends in the middle of its gzip data"),
+  return Error{ErrorCode::kInput, StrCat("'", path_, "' ends in the middle of its packed data"),
                "the file was cut short: copy or download it again"};
 }
 
@@ -159,6 +166,27 @@ Result<size_t> ByteSource::Inflate(char* out, size_t size) {
     }
   }
   return size - stream_.avail_out;
+}
+
+Result<size_t> ByteSource::Unzstd(char* out, size_t size) {
+  ZSTD_outBuffer to{out, size, 0};
+  while (to.pos == 0) {
+    if (raw_at_ == raw_.size()) {
+      Result<bool> more = Refill();
+      if (!more.ok()) return more.error();
+      if (!*more) return size_t{0};
+    }
+    ZSTD_inBuffer from{raw_.data() + raw_at_, raw_.size() - raw_at_, 0};
+    const size_t left = ZSTD_decompressStream(zstd_context_->context, &to, &from);
+    raw_at_ += from.pos;
+    if (ZSTD_isError(left)) {
+      return Error{ErrorCode::kInput,
+                   StrCat("'", path_, "' is not valid zstd data: ", ZSTD_getErrorName(left)),
+                   "test it with `zstd -t`"};
+    }
+    inflating_ = left != 0;  // 0: a frame has ended, another may follow
+  }
+  return to.pos;
 }
 
 }  // namespace assay

@@ -1,11 +1,12 @@
-// ByteSource: the bytes of a file or of standard input, unpacked where they are gzip, which is recognised by its magic bytes. What we
-// cannot read (Parquet, zstd) is an error that says what to do. zlib's gzFile is not used: it takes a truncated stream for a whole one. One thread.
+// ByteSource: the bytes of a file or of standard input, unpacked where they are gzip or zstd, which is recognised by their magic
+// bytes; Parquet is an error that says what to do. zlib's gzFile is not used: it takes a truncated stream for a whole one. One thread.
 #pragma once
 
 #include <zlib.h>
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -20,7 +21,7 @@ Error IoError(const std::string& what, const std::string& path, int error_number
 
 class ByteSource {
  public:
-  ByteSource() = default;
+  ByteSource();
   ByteSource(const ByteSource&) = delete;
   ByteSource& operator=(const ByteSource&) = delete;
   ~ByteSource();
@@ -41,6 +42,7 @@ class ByteSource {
   // Looks at the first bytes.
   Status Sniff();
   Result<size_t> Inflate(char* out, size_t size);
+  Result<size_t> Unzstd(char* out, size_t size);
   // More packed bytes into raw_; false at the end, which must not come in the middle of a stream.
   Result<bool> Refill();
 
@@ -49,8 +51,11 @@ class ByteSource {
   std::function<bool()> keep_waiting_;  // empty: regular files never keep us waiting
   bool sniffed_ = false;
   bool gzip_ = false;
+  bool zstd_ = false;
   bool inflating_ = false;
   z_stream stream_{};
+  struct ZstdContext;
+  std::unique_ptr<ZstdContext> zstd_context_;
   std::vector<char> raw_;
   size_t raw_at_ = 0;
   int64_t read_ = 0;

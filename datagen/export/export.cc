@@ -42,11 +42,14 @@ Result<ExportResult> ExportDataset(Store* store, const ExportOptions& options) {
   Status status = store->WithSnapshot([&]() -> Status {
     Result<DatasetRecord> dataset = store->FindDataset(options.dataset);
     if (!dataset.ok()) return dataset.error();
+    result.dataset = dataset->id;
     return form.write(store, *dataset, options, &*file, &result);
   });
   if (!status.ok()) return status.error();
-  result.bytes = file->bytes();
   if (Status finished = file->Finish(); !finished.ok()) return finished.error();
+  result.bytes = file->bytes();
+  result.hash = file->hash();
+  if (file->renames()) result.file = file->path();
   return result;
 }
 

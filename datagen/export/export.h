@@ -28,7 +28,10 @@ struct ExportOptions {
 struct ExportResult {
   int64_t rows = 0;   // of the data set
   int64_t lines = 0;  // written
-  int64_t bytes = 0;
+  int64_t bytes = 0;  // of the file, packed
+  std::string hash;   // SHA-256 of the file
+  std::string file;   // its name, links resolved; empty: it went to a pipe or device
+  DatasetId dataset = 0;
   int64_t renamed_columns = 0;  // extra columns whose names TRL reserves, written as "extra_NAME"
   // Chat messages have keys that first appear so late that `datasets` does not expect them (trl-sft).
   bool late_parts = false;

@@ -1,6 +1,7 @@
 #include "datagen/report/stats.h"
 
 #include <algorithm>
+#include <set>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -10,6 +11,14 @@
 
 namespace assay {
 namespace {
+
+// Powers of two, and of ten, which papers report.
+std::set<int64_t> KsUpTo(int64_t most) {
+  std::set<int64_t> ks;
+  for (int64_t k = 1; k <= most; k *= 2) ks.insert(k);
+  for (int64_t k = 10; k <= most; k *= 10) ks.insert(k);
+  return ks;
+}
 
 // Takes samples in and gives their SampleStats.
 class Collector {
@@ -70,7 +79,7 @@ class Collector {
       ++shapes[{problem.scored, problem.passed}];
       most = std::max(most, problem.scored);
     }
-    for (int64_t k = 1; k <= most; k *= 2) {
+    for (const int64_t k : KsUpTo(most)) {
       PassAtK at{k};
       double sum = 0;
       for (const auto& [shape, count] : shapes) {

@@ -36,7 +36,7 @@ struct SampleStats {
   Distribution reward;
   Distribution text_bytes;
   std::vector<PassAtK>
-      pass_at_k;  // k = 1, 2, 4, ... up to the largest number of samples of one problem; runs only
+      pass_at_k;  // k = 1, 2, 4, .., 10, 100, .. up to the largest number of samples of one problem; runs only
 
   double pass_rate() const {
     return scored > 0 ? static_cast<double>(passed) / static_cast<double>(scored) : 0;

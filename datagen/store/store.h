@@ -100,7 +100,7 @@ struct ExportInfo {
   DatasetId dataset = 0;
   std::string file, format, params_json;
   int64_t lines = 0, bytes = 0;
-  std::string hash;  // of the file as written
+  std::string hash;  // SHA-256 of the file
   std::string tool_version;
 };
 

@@ -23,7 +23,7 @@ class ExportTest : public StoreFixture {
     ASSERT_TRUE(store_->FinishRun(run_).ok());
     SelectOptions options;
     options.strategy = strategy;
-    options.run = "r";
+    options.runs = {"r"};
     options.dataset = "d";
     Result<SelectResult> result = SelectSamples(store_.get(), options);
     ASSERT_TRUE(result.ok()) << result.error().message;

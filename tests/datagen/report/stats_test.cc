@@ -93,7 +93,7 @@ TEST_F(StatsTest, OfARunAndADataset) {
 
   SelectOptions options;
   options.strategy = "all-correct";
-  options.run = "r";
+  options.runs = {"r"};
   options.dataset = "d";
   ASSERT_TRUE(SelectSamples(store.get(), options).ok());
   Result<DatasetStats> dataset = StatsOfDataset(store.get(), "d");
@@ -116,6 +116,38 @@ TEST_F(StatsTest, EmptyRun) {
   EXPECT_EQ(stats->samples.samples, 0);
   EXPECT_TRUE(stats->ToJson().Find("pass_rate")->IsNull());
   EXPECT_FALSE(stats->ToText().empty());
+}
+
+// 164 problems with 100 samples each: the unbiased estimate of pass@1, 10 and 100.
+TEST_F(StatsTest, PassAtKOfHumanEval) {
+  const char* data = std::getenv("ASSAY_DATA");
+  const std::string file = StrCat(data != nullptr ? data : "../shared/data",
+                                  "/sets/groups_humaneval_codegen16b_100.jsonl.gz");
+  if (!std::filesystem::exists(file)) GTEST_SKIP() << "no data folder (ASSAY_DATA)";
+  auto store = OpenStore();
+  const RunId run = *store->BeginRun(Info(), false);
+  auto reader = LineReader::Open(file);
+  ASSERT_TRUE(reader.ok());
+  LineReader::Line line;
+  while (*(*reader)->Next(&line)) {
+    const Result<Json> row = ParseJson(line.text);
+    std::vector<Spec> specs;
+    for (size_t i = 0; i < row->Find("labels")->AsArray()->size(); ++i) {
+      const std::string text = *(*row->Find("completions")->AsArray())[i].AsString();
+      specs.push_back(*(*row->Find("labels")->AsArray())[i].AsBool() ? Pass(text) : Failed(text));
+    }
+    ASSERT_TRUE(
+        AddRow(store.get(), run, line.number, std::string(row->StringOr("id", "")), specs).ok());
+  }
+  ASSERT_TRUE(store->FinishRun(run).ok());
+  const Result<RunStats> stats = StatsOfRun(store.get(), "r");
+  ASSERT_TRUE(stats.ok());
+  std::map<int64_t, double> at;
+  for (const PassAtK& one : stats->samples.pass_at_k) at[one.k] = one.value;
+  EXPECT_NEAR(at[1], 0.221, 0.0005);
+  EXPECT_NEAR(at[10], 0.504, 0.0005);
+  EXPECT_NEAR(at[100], 0.738, 0.0005);
+  EXPECT_LT(stats->samples.distinct_texts, stats->samples.samples);
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ class SelectTest : public StoreFixture {
   static SelectOptions Options(const std::string& strategy) {
     SelectOptions options;
     options.strategy = strategy;
-    options.run = "r";
+    options.runs = {"r"};
     options.dataset = "d";
     options.tool_version = "0.1.0";
     return options;
@@ -213,10 +213,10 @@ TEST_F(SelectTest, ErrorsNameTheWayOut) {
   EXPECT_EQ(error.code, ErrorCode::kUsage);
   EXPECT_EQ(error.hint, "did you mean 'all-correct'?");
   SelectOptions options = Options("all-correct");
-  options.run = "s";
+  options.runs = {"s"};
   EXPECT_EQ(SelectError(options).code, ErrorCode::kUsage);
   options = Options("all-correct");
-  options.min_reward = 0.5;
+  options.k = 5;
   EXPECT_EQ(SelectError(options).code, ErrorCode::kUsage);
   options = Options("best-of-n");
   options.max_per_problem = 2;
@@ -238,7 +238,7 @@ TEST_F(SelectTest, SaysWhenTheRunIsNotFinished) {
   ASSERT_TRUE(AddRow(store_.get(), run, 1, "p", {Pass("a")}).ok());
   ASSERT_TRUE(store_->Commit().ok());
   EXPECT_EQ(Kept(Options("all-correct")).size(), 1u);
-  EXPECT_FALSE(result_.run_finished);
+  EXPECT_EQ(result_.unfinished, std::vector<std::string>{"r"});
 }
 
 }  // namespace

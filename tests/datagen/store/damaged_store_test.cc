@@ -32,7 +32,7 @@ class DamagedStoreTest : public StoreFixture {
   static SelectOptions Options(const std::string& dataset) {
     SelectOptions options;
     options.strategy = "best-of-n";
-    options.run = "r";
+    options.runs = {"r"};
     options.dataset = dataset;
     return options;
   }
