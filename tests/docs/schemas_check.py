@@ -52,9 +52,9 @@ def exported(assay, path, scratch):
     for step in steps:
         subprocess.run([assay, *map(str, step), "-q"], check=True)
     for more in ([], ["--group"]):
-        done = subprocess.run([assay, "export", "--store", store, "--dataset", "d", "--format", "jsonl", "-q", *more],
-                              capture_output=True, text=True, check=True)
-        lines += [json.loads(line) for line in done.stdout.splitlines()]
+        out = pathlib.Path(scratch) / "d.jsonl"
+        subprocess.run([assay, "export", "--store", store, "--dataset", "d", "--format", "jsonl", "-q", "-o", out, *more], check=True)
+        lines += [json.loads(line) for line in out.read_text().splitlines()]
     return lines
 
 
