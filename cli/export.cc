@@ -12,6 +12,7 @@ namespace {
 struct ExportFlags {
   std::string store;
   ExportOptions options;
+  bool no_card = false;
 };
 
 // Notes the file in the store, where that may be written; a store that may only be read is exported all the same.
@@ -22,7 +23,7 @@ void NoteExport(const ExportFlags& flags, const ExportResult& result) {
   info.dataset = result.dataset;
   info.file = flags.options.output;
   info.format = flags.options.format;
-  info.params_json = Json().Set("group", flags.options.group).Dump();
+  info.params_json = flags.options.Params();
   info.lines = result.lines;
   info.bytes = result.bytes;
   info.hash = result.hash;
@@ -33,6 +34,8 @@ void NoteExport(const ExportFlags& flags, const ExportResult& result) {
 int RunExport(Context* context, ExportFlags flags) {
   flags.options.output = context->global.output;
   flags.options.interrupted = &context->interrupted;
+  flags.options.card = !flags.no_card;
+  flags.options.tool_version = Version();
   context->polls_interrupted = true;
   if (Status status = context->CheckOutput({flags.store}); !status.ok())
     return Fail(*context, status.error());
@@ -45,7 +48,7 @@ int RunExport(Context* context, ExportFlags flags) {
     Warn(*context,
          StrCat(result->renamed_columns,
                 result->renamed_columns == 1 ? " column has a name" : " columns have names",
-                " that TRL keeps for itself: written as extra_NAME"));
+                " that trainers keep for themselves: written as extra_NAME"));
   }
   if (result->late_parts) {
     Warn(*context,
@@ -57,6 +60,7 @@ int RunExport(Context* context, ExportFlags flags) {
   const std::string& output = flags.options.output;
   Note(*context, StrCat(WithThousands(result->lines), " lines",
                         output.empty() || output == "-" ? "" : StrCat(" written: ", output)));
+  for (const std::string& path : result->also_written) Note(*context, StrCat("beside it: ", path));
   return kExitOk;
 }
 
@@ -71,11 +75,21 @@ void AddExportCommand(CLI::App* app, Context* context) {
   command->add_option("--dataset", flags->options.dataset, "Which data set; see `assay stats`")
       ->required()
       ->type_name("NAME");
-  command
-      ->add_option("--format", flags->options.format,
-                   "trl-sft (prompt and completion) or jsonl (everything, with provenance)")
+  ExportOptions& options = flags->options;
+  command->add_option("--format", options.format, "One of the forms below")
       ->required()
       ->type_name("NAME");
+  command->add_option("--split", options.split, "Only the rows of this split")->type_name("NAME");
+  command->add_option("--columns", options.columns, "Only these columns, in this order")
+      ->delimiter(',')
+      ->type_name("A,B");
+  command->add_option("--system", options.system, "A system prompt for rows without one")
+      ->type_name("TEXT");
+  command->add_flag("--strip-reasoning", options.strip_reasoning,
+                    "Replies without what stands in think tags");
+  command->add_flag("--no-card", flags->no_card, "Write no data card beside the file");
+  command->footer(StrCat("Forms:\n", ExportFormatLines(),
+                         "Files that end in .gz or .zst are packed, .parquet is Parquet."));
   command->add_flag("--group", flags->options.group,
                     "jsonl: one line an input row, with parallel arrays");
   command->callback(

@@ -82,8 +82,11 @@ int Main(int argc, char** argv) {
   AddRubricCommand(&app, &context);
   AddExplainCommand(&app, &context);
   AddAgreeCommand(&app, &context);
+  AddImportCommand(&app, &context);
   AddSelectCommand(&app, &context);
   AddExportCommand(&app, &context);
+  AddReportCommand(&app, &context);
+  AddStoreCommand(&app, &context);
   AddStatsCommand(&app, &context);
   AddSamplesCommand(&app, &context);
   AddTrainCommands(&app, &context);

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <utility>
 
+#include "core/parquet.h"
 #include "core/text.h"
 
 namespace assay {
@@ -88,7 +89,10 @@ bool ByteSource::WaitForInput() const {
 Result<size_t> ByteSource::ReadRaw(char* out, size_t size) {
   for (;;) {
     if (!WaitForInput()) return size_t{0};
-    const ssize_t count = read(fd_, out, size);
+    const ssize_t count = read(parquet_ != nullptr ? parquet_->fd() : fd_, out, size);
+    if (count == 0 && parquet_ != nullptr) {
+      if (Status status = parquet_->Finish(); !status.ok()) return status.error();
+    }
     if (count >= 0) {
       read_ += count;
       return static_cast<size_t>(count);
@@ -112,9 +116,7 @@ Status ByteSource::Sniff() {
           static_cast<unsigned char>(raw_[1]) == 0x8b;
   const std::string_view start(raw_.data(), std::min<size_t>(have, 4));
   if (start == "PAR1") {
-    return Error{
-        ErrorCode::kInput, StrCat("'", path_, "' is a Parquet file, not JSON Lines"),
-        "python3 -c \"import datasets; datasets.Dataset.from_parquet('IN').to_json('OUT')\""};
+    return OpenParquet();
   }
   if (StartsWith(start, "\xff\xfe") || StartsWith(start, "\xfe\xff")) {
     return Error{ErrorCode::kInput, StrCat("'", path_, "' is UTF-16, not UTF-8"),
@@ -122,6 +124,19 @@ Status ByteSource::Sniff() {
   }
   zstd_ = start == "\x28\xb5\x2f\xfd";
   if (zstd_) zstd_context_ = std::make_unique<ZstdContext>();
+  return {};
+}
+
+Status ByteSource::OpenParquet() {
+  if (total_ == 0) {
+    return Error{ErrorCode::kInput, "a Parquet file cannot be read from a pipe",
+                 "name the file: its directory stands at its end"};
+  }
+  Result<std::unique_ptr<ParquetLines>> lines = ParquetLines::Open(path_);
+  if (!lines.ok()) return lines.error();
+  parquet_ = std::move(*lines);
+  raw_.clear();
+  total_ = read_ = 0;
   return {};
 }
 
@@ -133,7 +148,8 @@ Result<bool> ByteSource::Refill() {
   raw_at_ = 0;
   if (*count > 0) return true;
   if (!inflating_) return false;
-  return Error{ErrorCode::kInput, StrCat("'", path_, "' ends in the middle of its packed data"),
+  return Error{ErrorCode::kInput,
+               StrCat("'", path_, "' ends in the middle of its ", zstd_ ? "zstd" : "gzip", " data"),
                "the file was cut short: copy or download it again"};
 }
 

@@ -1,5 +1,5 @@
-// ByteSource: the bytes of a file or of standard input, unpacked where they are gzip or zstd, which is recognised by their magic
-// bytes; Parquet is an error that says what to do. zlib's gzFile is not used: it takes a truncated stream for a whole one. One thread.
+// ByteSource: the bytes of a file or of standard input, unpacked where they are gzip or zstd, turned into JSON lines where they
+// are Parquet (core/parquet.h); all are recognised by their magic bytes. zlib's gzFile is not used: it takes a truncated stream for a whole one. One thread.
 #pragma once
 
 #include <zlib.h>
@@ -13,6 +13,8 @@
 #include "core/result.h"
 
 namespace assay {
+
+class ParquetLines;
 
 inline constexpr size_t kReadBytes = size_t{256} << 10;  // asked of a file at once
 
@@ -39,6 +41,8 @@ class ByteSource {
   // False if there will be nothing to read because nobody waits any longer.
   bool WaitForInput() const;
   Result<size_t> ReadRaw(char* out, size_t size);
+  // Reads from the program that reads Parquet from now on.
+  Status OpenParquet();
   // Looks at the first bytes.
   Status Sniff();
   Result<size_t> Inflate(char* out, size_t size);
@@ -54,6 +58,7 @@ class ByteSource {
   bool zstd_ = false;
   bool inflating_ = false;
   z_stream stream_{};
+  std::unique_ptr<ParquetLines> parquet_;
   struct ZstdContext;
   std::unique_ptr<ZstdContext> zstd_context_;
   std::vector<char> raw_;

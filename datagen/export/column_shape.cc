@@ -72,6 +72,28 @@ bool ColumnShape::IsShownBy(const ColumnShape& head) const {
   });
 }
 
+Json ColumnShape::TypeOf(bool parts) const {
+  if (parts ? MixedHere() : Mixed()) return "string";
+  switch (kind_) {
+    case Kind::kBool:
+      return "bool";
+    case Kind::kInt:
+      return "int64";
+    case Kind::kDouble:
+      return "double";
+    case Kind::kArray:
+      return Json().Append("list").Append(element_.empty() ? Json("string")
+                                                           : element_[0].TypeOf(parts));
+    case Kind::kObject: {
+      Json fields = Json::MakeObject();
+      for (const auto& [name, shape] : fields_) fields.Set(name, shape.TypeOf(parts));
+      return fields;
+    }
+    default:
+      return "string";
+  }
+}
+
 Json ColumnShape::Fit(const Json& value) const {
   if (value.IsNull()) return value;
   return Mixed() ? Json(value.Dump()) : FitInside(value, /*parts=*/false);

@@ -19,6 +19,9 @@ class ColumnShape {
   // True if `head`, the shape of the column's first values, has a type wherever this has one. A reader that fixes types by the first
   // megabytes takes what is null or [] in all of them for a column of nulls.
   bool IsShownBy(const ColumnShape& head) const;
+  // The type of what Fit (or, with `parts`, FitParts) gives: "string", "int64", "double", "bool", ["list", type] or an object of types;
+  // "string" where there are only nulls.
+  Json TypeOf(bool parts) const;
   bool HasType() const { return kind_ != Kind::kNull; }
   bool IsText() const { return kind_ == Kind::kString; }
   // The value as it is if the column has one type (nulls and missing keys aside), integers as doubles where any is one; else its JSON

@@ -1,29 +1,46 @@
 #include "datagen/export/export.h"
 
-#include <algorithm>
-#include <iterator>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <system_error>
+#include <utility>
+
+#include "core/byte_source.h"
+#include "core/jsonl.h"
+#include "core/parquet.h"
+#include "core/sha256.h"
 #include "core/text.h"
+#include "datagen/export/data_card.h"
 #include "datagen/export/export_form.h"
 #include "datagen/export/whole_file.h"
 
 namespace assay {
 namespace {
 
-constexpr const ExportForm* kForms[] = {&kTrlSftForm, &kGroupLineForm};
+constexpr const ExportForm* kForms[] = {&kTrlSftForm,
+                                        &kTrlPromptCompletionForm,
+                                        &kTrlConversationalForm,
+                                        &kTrlTextForm,
+                                        &kTrlPromptOnlyForm,
+                                        &kTrlPreferenceForm,
+                                        &kTrlUnpairedForm,
+                                        &kVerlRlForm,
+                                        &kVerlSftForm,
+                                        &kOpenAiChatForm,
+                                        &kShareGptExport,
+                                        &kAlpacaExport,
+                                        &kCsvForm,
+                                        &kGroupLineForm};
 
-}  // namespace
+bool IsParquet(const std::string& path) { return EndsWith(path, ".parquet"); }
 
-const std::vector<std::string>& ExportFormats() {
-  static const std::vector<std::string> kNames = [] {
-    std::vector<std::string> names;
-    for (const ExportForm* form : kForms) names.push_back(form->name);
-    return names;
-  }();
-  return kNames;
-}
-
-Result<ExportResult> ExportDataset(Store* store, const ExportOptions& options) {
+Result<const ExportForm*> FindForm(const ExportOptions& options) {
   const auto found = std::find_if(std::begin(kForms), std::end(kForms),
                                   [&](const auto* form) { return form->name == options.format; });
   if (found == std::end(kForms)) {
@@ -35,21 +52,136 @@ Result<ExportResult> ExportDataset(Store* store, const ExportOptions& options) {
     return Error{ErrorCode::kUsage, StrCat("--group does not go with ", options.format),
                  "it belongs to --format jsonl"};
   }
-  Result<WholeFile> file = WholeFile::Open(options.output, options.interrupted);
+  const bool table = form.layout != nullptr;
+  if (!table && (!options.columns.empty() || !options.system.empty() || options.strip_reasoning)) {
+    return Error{ErrorCode::kUsage,
+                 StrCat("--columns, --system and --strip-reasoning do not go with ", form.name),
+                 "it keeps rows whole, so that `assay score` reads them again"};
+  }
+  if (IsParquet(options.output) && (!table || options.format == "csv")) {
+    return Error{ErrorCode::kUsage, StrCat("form ", form.name, " is not written as Parquet"),
+                 "Parquet wants one type a column: trl-sft and its like have that"};
+  }
+  return &form;
+}
+
+Status CheckSplit(Store* store, const DatasetRecord& dataset, const std::string& split) {
+  if (split.empty()) return {};
+  std::vector<std::string> known;
+  bool found = false;
+  Status status = store->ForEachDatasetRow(dataset.id, false, [&](const DatasetRow& row) -> Status {
+    found = found || row.split == split;
+    if (!row.split.empty() && std::find(known.begin(), known.end(), row.split) == known.end())
+      known.push_back(row.split);
+    return {};
+  });
+  if (!status.ok() || found) return status;
+  return Error{
+      ErrorCode::kUsage, StrCat("data set '", dataset.name, "' has no split '", split, "'"),
+      known.empty() ? "`assay select --split train=0.9` makes splits" : DidYouMean(split, known)};
+}
+
+// SHA-256 and size of a file as it is.
+void HashFile(const std::string& path, ExportResult* result) {
+  std::ifstream file(path, std::ios::binary);
+  std::vector<char> piece(size_t{1} << 20);
+  Sha256 sha;
+  result->bytes = 0;
+  while (file.read(piece.data(), static_cast<std::streamsize>(piece.size())) || file.gcount() > 0) {
+    sha.Add({piece.data(), static_cast<size_t>(file.gcount())});
+    result->bytes += file.gcount();
+  }
+  result->hash = sha.Hex();
+}
+
+// Turns the JSON lines at `lines_path` into the Parquet file that was asked for, whole or not at all.
+Status FinishParquet(const std::string& lines_path, const ExportOptions& options,
+                     ExportResult* result) {
+  const std::string partial = StrCat(options.output, ".partial-", static_cast<int64_t>(getpid()));
+  Status status = WriteParquet(lines_path, partial, result->schema_json);
+  if (status.ok()) {
+    HashFile(partial, result);
+    if (std::rename(partial.c_str(), options.output.c_str()) != 0)
+      status = IoError("cannot write", options.output, errno);
+    result->file = options.output;
+  }
+  std::error_code ignored;
+  std::filesystem::remove(partial, ignored);
+  std::filesystem::remove(lines_path, ignored);
+  return status;
+}
+
+Status WriteBeside(Store* store, const DatasetRecord& dataset, const ExportOptions& options,
+                   ExportResult* result) {
+  if (result->file.empty()) return {};
+  if (options.format == "sharegpt" || options.format == "alpaca") {
+    if (Status status = WriteDatasetInfo(options, *result); !status.ok()) return status;
+    const auto folder = std::filesystem::path(result->file).parent_path();
+    result->also_written.push_back((folder / "dataset_info.json").string());
+  }
+  if (!options.card) return {};
+  Result<std::string> card = DataCard(store, dataset, options, *result);
+  if (!card.ok()) return card.error();
+  result->also_written.push_back(CardPath(options.output));
+  return WriteFileAtomic(CardPath(options.output), *card);
+}
+
+}  // namespace
+
+std::string ExportOptions::Params() const {
+  Json params = Json::MakeObject();
+  if (group) params.Set("group", true);
+  if (!split.empty()) params.Set("split", split);
+  if (!columns.empty()) {
+    Json names = Json::MakeArray();
+    for (const std::string& name : columns) names.Append(name);
+    params.Set("columns", std::move(names));
+  }
+  if (!system.empty()) params.Set("system", system);
+  if (strip_reasoning) params.Set("strip_reasoning", true);
+  return params.Dump();
+}
+
+const std::vector<std::string>& ExportFormats() {
+  static const std::vector<std::string> kNames = [] {
+    std::vector<std::string> names;
+    for (const ExportForm* form : kForms) names.push_back(form->name);
+    return names;
+  }();
+  return kNames;
+}
+
+std::string ExportFormatLines() {
+  std::string out;
+  for (const ExportForm* form : kForms) StrAppend(&out, form->name, ": ", form->what, "\n");
+  return out;
+}
+
+Result<ExportResult> ExportDataset(Store* store, const ExportOptions& options) {
+  Result<const ExportForm*> form = FindForm(options);
+  if (!form.ok()) return form.error();
+  const bool parquet = IsParquet(options.output);
+  const std::string lines_path =
+      parquet ? StrCat(options.output, ".lines-", static_cast<int64_t>(getpid())) : options.output;
+  Result<WholeFile> file = WholeFile::Open(lines_path, options.interrupted);
   if (!file.ok()) return file.error();
   ExportResult result;
-  // The data set may be made anew meanwhile.
+  // The data set may be made anew meanwhile: everything is read from one state of the store.
   Status status = store->WithSnapshot([&]() -> Status {
     Result<DatasetRecord> dataset = store->FindDataset(options.dataset);
     if (!dataset.ok()) return dataset.error();
     result.dataset = dataset->id;
-    return form.write(store, *dataset, options, &*file, &result);
+    if (Status has = CheckSplit(store, *dataset, options.split); !has.ok()) return has;
+    Status written = (*form)->write(store, *dataset, options, &*file, &result);
+    if (written.ok()) written = file->Finish();
+    if (!written.ok()) return written;
+    result.bytes = file->bytes();
+    result.hash = file->hash();
+    if (file->renames()) result.file = file->path();
+    if (parquet) written = FinishParquet(lines_path, options, &result);
+    return written.ok() ? WriteBeside(store, *dataset, options, &result) : written;
   });
   if (!status.ok()) return status.error();
-  if (Status finished = file->Finish(); !finished.ok()) return finished.error();
-  result.bytes = file->bytes();
-  result.hash = file->hash();
-  if (file->renames()) result.file = file->path();
   return result;
 }
 

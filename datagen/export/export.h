@@ -1,14 +1,11 @@
-// Export: a data set of the store as a file for somebody else. One line a row, in the data set's order; the same data set
-// gives the same bytes. A file is written beside its place and renamed, so that it is whole or not there.
-//
-//   trl-sft   TRL's prompt-completion type: {"prompt", "completion", then the row's other columns}; both are chat messages
-//             where the problem's prompt was (conversational), else strings. A data set must be all one or all the other.
-//   jsonl     our own group line (formats.md's superset, docs/schemas/dataset.schema.json): flat, or with --group one line a
-//             problem, with reward, advantage, verdicts and where the row came from; `assay score` reads it back.
+// Export: a data set of the store as a file for somebody else. One line a row (or a problem), in the data set's order; the same data set
+// and options give the same bytes. A file is written beside its place and renamed, so that it is whole or not there; ".gz" and ".zst"
+// pack it, ".parquet" is written by the sibling program assay-parquet. docs/datasets.md lists the forms.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -23,6 +20,15 @@ struct ExportOptions {
   std::string output;  // "-" or "": standard output
   bool group = false;  // jsonl: one line a problem, with parallel arrays
   const std::atomic<bool>* interrupted = nullptr;  // set by a signal handler: an error, and no file
+  std::string split{};                             // only rows of this split
+  std::vector<std::string> columns{};              // only these, in this order; empty: all
+  std::string system{};                            // a system prompt for rows without one
+  bool strip_reasoning = false;                    // replies without what stands in think tags
+  bool card = false;                               // a data card beside the file
+  std::string tool_version{};
+
+  // What decides the file's bytes beside the data set. JSON.
+  std::string Params() const;
 };
 
 struct ExportResult {
@@ -32,14 +38,23 @@ struct ExportResult {
   std::string hash;   // SHA-256 of the file
   std::string file;   // its name, links resolved; empty: it went to a pipe or device
   DatasetId dataset = 0;
-  int64_t renamed_columns = 0;  // extra columns whose names TRL reserves, written as "extra_NAME"
-  // Chat messages have keys that first appear so late that `datasets` does not expect them (trl-sft).
+  int64_t renamed_columns =
+      0;  // extra columns whose names trainers reserve, written as "extra_NAME"
+  // Chat messages have keys that first appear so late that `datasets` does not expect them.
   bool late_parts = false;
+  std::vector<std::string> column_names;  // of the lines; empty: unknown
+  std::string schema_json = "{}";         // their types (scripts/assay_parquet.py)
+  // How many rows carry which licence, by the column `license` or `licence`; "": none.
+  std::map<std::string, int64_t> licences;
+  std::vector<std::string> also_written;  // the card, dataset_info.json
 };
 
 const std::vector<std::string>& ExportFormats();
+// "trl-sft    prompt and completion" a line.
+std::string ExportFormatLines();
 
-// Errors: kUsage for unknown names; kInput for a data set that mixes chat and plain prompts (trl-sft); kIo.
+// Errors: kUsage for unknown names, columns and splits and for pairs where there are none; kInput for a data set that mixes chat and plain
+// prompts (trl-sft and its like); kIo; kUnavailable where Parquet cannot be written.
 Result<ExportResult> ExportDataset(Store* store, const ExportOptions& options);
 
 }  // namespace assay

@@ -8,15 +8,22 @@
 
 namespace assay {
 
+struct TableLayout;
+
 struct ExportForm {
   const char* name;
-  bool groups;  // knows ExportOptions::group
+  const char* what;  // a few words
+  bool groups;       // knows ExportOptions::group
   // Writes every row of the data set and counts rows, lines and renamed columns.
   Status (*write)(Store* store, const DatasetRecord& dataset, const ExportOptions& options,
                   WholeFile* file, ExportResult* result);
+  const TableLayout* layout = nullptr;  // of the forms of table_form.h
 };
 
-extern const ExportForm kTrlSftForm;     // trl_sft.cc
+// table_form.cc and table_layouts.cc
+extern const ExportForm kTrlSftForm, kTrlPromptCompletionForm, kTrlConversationalForm, kTrlTextForm,
+    kTrlPromptOnlyForm, kTrlPreferenceForm, kTrlUnpairedForm, kVerlRlForm, kVerlSftForm,
+    kOpenAiChatForm, kShareGptExport, kAlpacaExport, kCsvForm;
 extern const ExportForm kGroupLineForm;  // group_line.cc
 
 }  // namespace assay

@@ -82,6 +82,7 @@ Status WriteJsonl(Store* store, const DatasetRecord& dataset, const ExportOption
     return status;
   };
   Status status = store->ForEachDatasetRow(dataset.id, true, [&](const DatasetRow& row) -> Status {
+    if (!options.split.empty() && row.split != options.split) return {};
     ++result->rows;
     if (!options.group) {
       ++result->lines;
@@ -98,6 +99,8 @@ Status WriteJsonl(Store* store, const DatasetRecord& dataset, const ExportOption
 
 }  // namespace
 
-const ExportForm kGroupLineForm = {"jsonl", /*groups=*/true, WriteJsonl};
+const ExportForm kGroupLineForm = {"jsonl",
+                                   "everything, with provenance: `assay score` reads it again",
+                                   /*groups=*/true, WriteJsonl};
 
 }  // namespace assay
