@@ -657,6 +657,14 @@ void Sandbox::Cancel() {
   }
 }
 
+void Sandbox::AbandonAfterFork() {
+  for (const auto& slot : impl_->slots) {
+    for (const auto* worker : {&slot->candidate, &slot->tester, &slot->interactor}) {
+      if (*worker != nullptr) (*worker)->AbandonAfterFork();
+    }
+  }
+}
+
 Status Sandbox::CheckLanguage(std::string_view name) const {
   if (impl_->languages.Find(name) != nullptr) return {};
   return Error{ErrorCode::kUsage, StrCat("unknown language '", name, "'"),

@@ -194,6 +194,9 @@ class Sandbox {
   // For whoever must end soon: what runs is killed and comes back as a fault, as does all that is asked for afterwards. From any
   // thread; for good.
   void Cancel();
+  // For a child that was forked from the process whose sandbox this is: lets go of the workers, which stay the parent's, and takes no
+  // lock, for whoever held one is not here. After it nothing may be called, not even the destructor: the object is left as it is.
+  void AbandonAfterFork();
 
   // kUsage with "did you mean" for a language that there is not.
   Status CheckLanguage(std::string_view name) const;

@@ -23,6 +23,8 @@ class Worker {
 
   // Ends the conversation from any thread: whoever talks with it finds it lost, and it ends with all its boxes.
   void HangUp();
+  // In a child that was forked from the owner: closes this copy of the socket, so that the owner's end ends the worker.
+  void AbandonAfterFork() { socket_.Reset(); }
   int socket() const { return socket_.get(); }
   pid_t pid() const { return pid_; }
   const WorkerHello& hello() const { return hello_; }

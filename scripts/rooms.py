@@ -61,6 +61,7 @@ LIBRARIES = {
     r"simdjson": "core",
     r"fmt/": "core",
     r"CLI/": "cli",
+    r"nanobind/": "python",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]', re.MULTILINE)
 

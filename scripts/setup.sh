@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what Assay needs to build, and only what is missing: system packages with apt (sudo only when not root),
-# then LibTorch from one exactly pinned wheel into a private .venv. Never asks anything. Fast when nothing is missing.
+# then LibTorch from one exactly pinned wheel, and nanobind for the Python package's module, into a private .venv. Never asks anything. Fast when nothing is missing.
 #
 #   TORCH_PREFIX=DIR   use that LibTorch (a folder with include/ and lib/): no wheel is installed
 #   ASSAY_TRAIN=OFF    build without the trainer: no LibTorch at all
@@ -10,6 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly torch_version=2.13.0
+readonly nanobind_version=3.1.0
 readonly python=/usr/bin/python3  # not whatever python3 is first on PATH: the jail embeds this one as well
 
 say() { printf 'setup: %s\n' "$*" >&2; }
@@ -55,6 +56,17 @@ install_packages() {
   }
 }
 
+make_venv() {
+  [ -x .venv/bin/pip ] || "$python" -m venv .venv >&2
+}
+
+# What binds the libraries to Python (python/); without it all else is built.
+install_nanobind() {
+  compgen -G '.venv/lib/python3*/site-packages/nanobind/__init__.py' >/dev/null && return 0
+  say "installing nanobind $nanobind_version into .venv"
+  make_venv && .venv/bin/pip --quiet --disable-pip-version-check install --only-binary :all: "nanobind==$nanobind_version" >&2
+}
+
 have_torch() {
   grep -qs "^__version__ = '$torch_version" .venv/lib/python3*/site-packages/torch/version.py
 }
@@ -71,9 +83,7 @@ install_torch() {
   fi
   have_torch && return 0
   say "installing LibTorch: the wheel torch $torch_version into .venv"
-  if ! [ -x .venv/bin/pip ] && ! "$python" -m venv .venv >&2; then
-    return 1
-  fi
+  make_venv || return 1
   # The CPU build ("+cpu") from wherever this machine's pip looks first, else from PyTorch's own index. PyPI's plain x86
   # wheel is the CUDA build with gigabytes of libraries behind it. We link against it and never import it, hence --no-deps.
   local build="$torch_version+cpu"
@@ -92,6 +102,7 @@ main() {
   if ! install_torch; then
     say "LibTorch $torch_version could not be installed: training is off (assay-train is not built); all else works"
   fi
+  install_nanobind || say "nanobind could not be installed: the Python package's module is not built; all else works"
 }
 
 main "$@"

@@ -57,6 +57,9 @@ const VerifierInfo* FindVerifier(std::string_view name) {
 
 Result<std::unique_ptr<Verifier>> MakeVerifier(std::string_view name, const Json& options,
                                                const VerifierEnv& env) {
+  if (env.host_verifier) {
+    if (std::unique_ptr<Verifier> made = env.host_verifier(name)) return made;
+  }
   const VerifierInfo* info = FindVerifier(name);
   if (info == nullptr) {
     std::vector<std::string> names;

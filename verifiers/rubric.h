@@ -69,6 +69,8 @@ struct RubricSpec {
 Result<RubricSpec> RubricFromNames(const std::string& comma_separated);
 // From a TOML file's text; errors name the line.
 Result<RubricSpec> RubricFromToml(const std::string& text, const std::string& file_name);
+// From the same keys as an object (`term` is a list of objects); errors name the place ("NAME: term[0].weight: ..").
+Result<RubricSpec> RubricFromJson(const Json& keys, const std::string& name);
 
 // What may stand in such a file.
 std::vector<OptionInfo> RubricOptionInfos();

@@ -1,3 +1,4 @@
+#include <functional>
 #include <set>
 
 #include "core/options.h"
@@ -138,6 +139,40 @@ Status CheckTerm(const RubricSpec& spec, const RubricTerm& term) {
   return {};
 }
 
+// `at`: what an error says before its sentence, by the path of what it is about.
+Result<RubricSpec> ReadRubric(const Json& keys, const std::string& name,
+                              const std::function<std::string(std::string_view)>& at) {
+  RubricSpec spec;
+  spec.name = name;
+  Json terms;
+  if (Status status = RubricTable(&spec, &terms).Read(keys, at); !status.ok())
+    return status.error();
+  if (Status status = CheckClamp(spec); !status.ok())
+    return Error{ErrorCode::kUsage, StrCat(name, ": ", status.error().message),
+                 status.error().hint};
+  if (terms.IsNull() || terms.AsArray()->empty()) {
+    return Error{ErrorCode::kUsage, StrCat(name, ": the rubric has no [[term]]"),
+                 "add [[term]] with verifier = \"math\""};
+  }
+  for (size_t i = 0; i < terms.AsArray()->size(); ++i) {
+    const Json& written = (*terms.AsArray())[i];
+    const std::string item = StrCat("term[", i, "]");
+    const auto inside = [&](std::string_view path) {
+      return at(path.empty() ? item : StrCat(item, ".", path));
+    };
+    RubricTerm term;
+    if (Status status = TermTable(&term).Read(written, inside); !status.ok()) return status.error();
+    if (written.Find("label") == nullptr) term.label = term.verifier;
+    if (Status status = CheckTerm(spec, term); !status.ok()) {
+      return Error{status.error().code, StrCat(inside(""), status.error().message),
+                   status.error().hint};
+    }
+    spec.terms.push_back(std::move(term));
+  }
+  if (Status status = CheckLabels(spec); !status.ok()) return status.error();
+  return spec;
+}
+
 }  // namespace
 
 Json RubricSpec::ToJson() const {
@@ -178,38 +213,17 @@ Result<RubricSpec> RubricFromNames(const std::string& comma_separated) {
 Result<RubricSpec> RubricFromToml(const std::string& text, const std::string& file_name) {
   const Result<TomlFile> file = ParseToml(text, file_name);
   if (!file.ok()) return Error{ErrorCode::kUsage, file.error().message, ""};
-  RubricSpec spec;
-  spec.name = file_name;
+  Result<RubricSpec> spec =
+      ReadRubric(file->json, file_name, [&](std::string_view path) { return file->At(path); });
   const size_t slash = file_name.rfind('/');
-  if (slash != std::string::npos) spec.folder = file_name.substr(0, slash + 1);
-  Json terms;
-  const auto at = [&](std::string_view path) { return file->At(path); };
-  if (Status status = RubricTable(&spec, &terms).Read(file->json, at); !status.ok())
-    return status.error();
-  if (Status status = CheckClamp(spec); !status.ok())
-    return Error{ErrorCode::kUsage, StrCat(file_name, ": ", status.error().message),
-                 status.error().hint};
-  if (terms.IsNull() || terms.AsArray()->empty()) {
-    return Error{ErrorCode::kUsage, StrCat(file_name, ": the rubric has no [[term]]"),
-                 "add [[term]] with verifier = \"math\""};
-  }
-  for (size_t i = 0; i < terms.AsArray()->size(); ++i) {
-    const Json& written = (*terms.AsArray())[i];
-    const std::string item = StrCat("term[", i, "]");
-    const auto inside = [&](std::string_view path) {
-      return file->At(path.empty() ? item : StrCat(item, ".", path));
-    };
-    RubricTerm term;
-    if (Status status = TermTable(&term).Read(written, inside); !status.ok()) return status.error();
-    if (written.Find("label") == nullptr) term.label = term.verifier;
-    if (Status status = CheckTerm(spec, term); !status.ok()) {
-      return Error{status.error().code, StrCat(inside(""), status.error().message),
-                   status.error().hint};
-    }
-    spec.terms.push_back(std::move(term));
-  }
-  if (Status status = CheckLabels(spec); !status.ok()) return status.error();
+  if (spec.ok() && slash != std::string::npos) spec->folder = file_name.substr(0, slash + 1);
   return spec;
+}
+
+Result<RubricSpec> RubricFromJson(const Json& keys, const std::string& name) {
+  return ReadRubric(keys, name, [&](std::string_view path) {
+    return path.empty() ? StrCat(name, ": ") : StrCat(name, ": ", path, ": ");
+  });
 }
 
 }  // namespace assay

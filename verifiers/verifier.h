@@ -20,6 +20,7 @@
 namespace assay {
 
 class Sandbox;  // sandbox/sandbox.h
+class Verifier;
 
 // What verifiers may share: made once per process, outlives every verifier.
 struct VerifierEnv {
@@ -35,6 +36,9 @@ struct VerifierEnv {
   std::string folder;
   // Set when the run is to end soon: whoever waits for a process or an endpoint stops waiting. May be null.
   const std::atomic<bool>* interrupted = nullptr;
+  // Verifiers of the program around this library (callables of the Python package), asked before the built-in table: null for a name
+  // that is not its own. May be empty. Safe from any thread.
+  std::function<std::unique_ptr<Verifier>(std::string_view name)> host_verifier;
 };
 
 // What one group asks of Verifier::VerifyGroups; both outlive the call.

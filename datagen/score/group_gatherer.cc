@@ -38,15 +38,18 @@ uint64_t GroupKey::Hash() const { return HashBytes64(value, problem) | 1; }
 
 bool GroupField::KeyOf(const std::string& line, GroupKey* key) const {
   Result<Json> row = ParseJson(line);
-  if (!row.ok()) return false;
+  return row.ok() && KeyOf(std::move(*row), key);
+}
+
+bool GroupField::KeyOf(Json row, GroupKey* key) const {
   *key = GroupKey();
-  const Json* value = row->Find(name_);
+  const Json* value = row.Find(name_);
   if (value != nullptr && !value->IsNull()) key->value = value->Dump();
-  if (!ToAssayRow(input_format_, &*row).ok() || row->Find("completion") == nullptr) return false;
-  value = row->Find(name_);  // `id` may have come from another key
+  if (!ToAssayRow(input_format_, &row).ok() || row.Find("completion") == nullptr) return false;
+  value = row.Find(name_);  // `id` may have come from another key
   if (value != nullptr && !value->IsNull()) key->value = value->Dump();
   if (key->value.empty()) return false;
-  const Result<Problem> problem = ProblemFromJson(*row);
+  const Result<Problem> problem = ProblemFromJson(row);
   if (!problem.ok()) return false;
   key->problem = JudgementHash(*problem);
   return true;

@@ -10,6 +10,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "core/json.h"
 #include "core/result.h"
 #include "datagen/score/score_row.h"
 
@@ -34,6 +35,8 @@ class GroupField {
   const std::string& name() const { return name_; }
   // False if the line is no flat row with that field, or one that says no problem: it is a row of its own then.
   bool KeyOf(const std::string& line, GroupKey* key) const;
+  // The same of a row as it was parsed.
+  bool KeyOf(Json row, GroupKey* key) const;
 
  private:
   std::string name_, input_format_;

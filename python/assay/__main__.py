@@ -1,0 +1,5 @@
+"""`python -m assay`."""
+
+from ._cli import main
+
+main()

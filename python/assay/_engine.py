@@ -1,0 +1,188 @@
+"""Settings, and the engine that a process opens from them when it first scores something.
+
+An engine holds threads' locks and the sandbox's workers. A forked child has neither, so it lets go of its parent's engine and opens its
+own when it needs one; the same happens after Ctrl-C has ended what ran in the sandbox.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from . import _core
+from ._errors import AssayError
+
+_NAMES = ("jobs", "isolation", "python", "preimport", "languages", "cache", "no_cache", "jail")
+
+
+def _flag(text: str) -> bool:
+    return text.lower() not in ("", "0", "false", "no", "off")
+
+
+def _from_environment() -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for name in _NAMES:
+        text = os.environ.get(f"ASSAY_{name.upper()}", "")
+        if not text:
+            continue
+        if name == "jobs":
+            if not text.isdigit():
+                raise AssayError(f"ASSAY_JOBS is '{text}'", "give a whole number")
+            out[name] = int(text)
+        elif name == "no_cache":
+            out[name] = _flag(text)
+        elif name == "preimport":
+            out[name] = text.split(",")
+        else:
+            out[name] = text
+    return out
+
+
+def _jail() -> str:
+    """The jail of this package; empty where there is none (then ASSAY_JAIL, or beside the running program)."""
+    beside = Path(__file__).resolve().parent / "bin" / "assay-jail"
+    linked = Path(__file__).parent / "bin" / "assay-jail"
+    for place in (linked, beside):
+        if place.exists() and not os.environ.get("ASSAY_JAIL"):
+            return str(place)
+    return ""
+
+
+def _own_python() -> str:
+    """The environment that we run in, if the jail's Python is of the same minor version: its packages are then there in every box."""
+    same = _core.jail_python.split(".")[:2] == [str(n) for n in sys.version_info[:2]]
+    return sys.executable if same and sys.executable else ""
+
+
+def _cache_folder() -> str:
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    if base.startswith("/"):
+        return f"{base}/assay"
+    home = os.environ.get("HOME", "")
+    return f"{home}/.cache/assay" if home.startswith("/") else ""
+
+
+class EngineHolder:
+    """One set of settings and the engine made from it, made anew in each process."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self._given = dict(settings)
+        self._engine: _core.Engine | None = None
+        self._pid = 0
+        self._lock = threading.Lock()
+        _holders.append(self)
+
+    def settings(self) -> dict[str, Any]:
+        return {**_from_environment(), **self._given}
+
+    def get(self) -> _core.Engine:
+        engine = self._engine
+        if engine is not None and self._pid == os.getpid() and not engine.cancelled:
+            return engine
+        if engine is not None and self._pid != os.getpid():
+            _after_fork()  # a fork that Python was not told of
+        with self._lock:
+            if self._engine is None or self._engine.cancelled:
+                self._engine = _core.engine(self._native())
+                self._pid = os.getpid()
+            return self._engine
+
+    def close(self) -> None:
+        self._engine = None
+
+    def abandon(self) -> None:
+        if self._engine is not None:
+            _core.abandon_after_fork(self._engine)
+        self._engine = None
+        self._lock = threading.Lock()
+
+    def _native(self) -> dict[str, Any]:
+        settings = self.settings()
+        keep = not settings.get("no_cache", False)
+        folder = str(settings.get("cache", ""))
+        compiled = folder or _cache_folder()
+        return {
+            "jobs": settings.get("jobs", 0),
+            "isolation": settings.get("isolation", ""),
+            "python": str(settings["python"]) if "python" in settings else _own_python(),
+            "preimport": list(settings.get("preimport", ())),
+            "languages": str(settings.get("languages", "")),
+            "jail": str(settings["jail"]) if "jail" in settings else _jail(),
+            "cache": keep,
+            "cache_folder": folder if keep else "",
+            "compile_folder": f"{compiled}/compiled" if keep and compiled else "",
+        }
+
+
+_holders: list[EngineHolder] = []
+
+
+def _after_fork() -> None:
+    for holder in _holders:
+        holder.abandon()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+_default = EngineHolder({})
+
+
+def default() -> EngineHolder:
+    return _default
+
+
+def checked(settings: dict[str, Any]) -> dict[str, Any]:
+    """Without what was not given; an unknown name or a wrong type is an error."""
+    out = {name: value for name, value in settings.items() if value is not None}
+    for name, value in out.items():
+        if name not in _NAMES:
+            raise AssayError(f"unknown setting '{name}'", "there are " + ", ".join(_NAMES))
+        wants_int = name == "jobs"
+        if wants_int and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+            raise AssayError(f"'jobs' is {value!r}", "give a whole number; 0 is as many as there are cores")
+    return out
+
+
+def configure(
+    *,
+    jobs: int | None = None,
+    isolation: str | None = None,
+    python: str | os.PathLike[str] | None = None,
+    preimport: Sequence[str] | None = None,
+    languages: str | os.PathLike[str] | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    no_cache: bool | None = None,
+    jail: str | os.PathLike[str] | None = None,
+) -> None:
+    """Settings of this process, before or between calls; what is left out stays as it is.
+
+    They beat the variables ASSAY_JOBS, ASSAY_ISOLATION, ... of the command line, which beat the defaults.
+
+    jobs: how many rows are scored at once; 0: as many as there are cores.
+    isolation: "namespaces", "landlock" or "none"; "": the best that there is.
+    python: an interpreter or a virtual environment whose packages programs in the sandbox may import ("": none). By default
+        this one, if it is of the same minor version as the sandbox's.
+    preimport: modules that every box has imported already ("numpy").
+    languages: a TOML file that declares further languages.
+    cache: a folder that keeps verdicts on programs and what was compiled; no_cache: keep nothing, not even in memory.
+    jail: the program assay-jail, if not the package's own.
+    """
+    global _default
+    given = checked(
+        {
+            "jobs": jobs,
+            "isolation": isolation,
+            "python": python,
+            "preimport": preimport,
+            "languages": languages,
+            "cache": cache,
+            "no_cache": no_cache,
+            "jail": jail,
+        }
+    )
+    _default.close()
+    _default._given.update(given)

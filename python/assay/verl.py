@@ -1,0 +1,108 @@
+"""Rewards for verl.
+
+    custom_reward_function.path=pkg://assay.verl  custom_reward_function.name=compute_score
+    (or a file with `from assay.verl import compute_score`)
+    reward_model.reward_manager=batch             name=compute_score_batch
+
+`reward_kwargs` may name a rubric: {rubric: rubrics/r1.toml}. Without one the row decides: programs by their tests, all else as maths.
+verl has no word for "not scored": such samples get `unscored` (0.0), and `scored` says 0.0 beside it, which verl logs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ._adapting import number_or, without_end
+from ._rubric import Rubric, RubricLike, as_rubric
+from ._score import Result, score
+
+_CODE_SOURCES = ("codecontests", "apps", "codeforces", "taco")
+_rubrics: dict[str, Rubric] = {}
+
+
+def _rubric(source: RubricLike) -> Rubric | None:
+    if source is None or isinstance(source, Rubric):
+        return source
+    if not isinstance(source, str):
+        return as_rubric(source)
+    if source not in _rubrics:
+        _rubrics[source] = Rubric(source)
+    return _rubrics[source]
+
+
+def _is_code(data_source: Any, truth: Any) -> bool:
+    if str(data_source) in _CODE_SOURCES:
+        return True
+    if isinstance(truth, str) and truth.lstrip().startswith("{"):
+        try:
+            truth = json.loads(truth)
+        except ValueError:
+            return False
+    return isinstance(truth, Mapping) and ("inputs" in truth or "assert_case" in truth)
+
+
+def _row(data_source: Any, solution: Any, truth: Any, extra: Any) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "data_source": data_source,
+        "task": "code" if _is_code(data_source, truth) else "math",
+        "completion": without_end(str(solution)),
+        "reward_model": {"ground_truth": truth},
+    }
+    if isinstance(extra, Mapping):
+        row["extra_info"] = dict(extra)
+        if isinstance(extra.get("question"), str):
+            row["prompt"] = extra["question"]
+    return row
+
+
+def _score_dict(result: Result, at: int, unscored: float) -> dict[str, Any]:
+    reward = result.rewards[at]
+    verdicts = result.verdict(at) or {}
+    passed = bool(verdicts) and all(one.passed for one in verdicts.values() if one.outcome != "abstain")
+    return {
+        "score": number_or(reward, unscored),
+        "acc": float(passed),
+        "scored": float(reward is not None),
+        "reason": result.reasons[at] or next((one.reason for one in verdicts.values() if not one.passed), "ok"),
+    }
+
+
+def compute_score(
+    data_source: Any,
+    solution_str: str,
+    ground_truth: Any,
+    extra_info: Any = None,
+    *,
+    rubric: RubricLike = None,
+    unscored: float = 0.0,
+    **_: Any,
+) -> dict[str, Any]:
+    """One sample: {"score", "acc", "scored", "reason"}, the same keys in every row."""
+    return compute_score_batch([data_source], [solution_str], [ground_truth], [extra_info], rubric=rubric, unscored=unscored)[0]
+
+
+async def compute_score_async(data_source: Any, solution_str: str, ground_truth: Any, extra_info: Any = None, **options: Any) -> dict[str, Any]:
+    """The same for the reward loop's manager `naive`, which awaits it."""
+    call = functools.partial(compute_score, data_source, solution_str, ground_truth, extra_info, **options)
+    return await asyncio.to_thread(call)
+
+
+def compute_score_batch(
+    data_sources: Sequence[Any],
+    solution_strs: Sequence[str],
+    ground_truths: Sequence[Any],
+    extra_infos: Sequence[Any] | None = None,
+    *,
+    rubric: RubricLike = None,
+    unscored: float = 0.0,
+    **_: Any,
+) -> list[dict[str, Any]]:
+    """A whole batch in one call, on all cores: for the reward manager `batch`."""
+    extras = list(extra_infos) if extra_infos is not None else [None] * len(solution_strs)
+    rows = [_row(*fields) for fields in zip(data_sources, solution_strs, ground_truths, extras, strict=True)]
+    result = score(rows, _rubric(rubric), input_format="verl")
+    return [_score_dict(result, at, unscored) for at in range(len(rows))]

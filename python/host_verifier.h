@@ -1,0 +1,17 @@
+// HostVerifier: a Python callable as a verifier of a rubric. The package hands over a function that takes a list of rows and gives a list
+// of as many numbers, Nones (not scored) or sentences (what went wrong): which signature the user's own function has is the package's
+// affair (python/assay/_callables.py). Called from scoring threads; takes the GIL.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+#include <memory>
+
+#include "verifiers/verifier.h"
+
+namespace assay::python {
+
+// `function` must be called with the GIL held, as must this; the verifier may be destroyed without.
+std::unique_ptr<Verifier> MakeHostVerifier(nanobind::callable function);
+
+}  // namespace assay::python

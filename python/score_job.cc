@@ -1,0 +1,162 @@
+#include "python/score_job.h"
+
+#include <algorithm>
+#include <chrono>
+#include <unordered_map>
+#include <utility>
+
+#include "core/rows/group_json.h"
+#include "core/rows/input_format.h"
+
+namespace assay::python {
+
+// Its rows wait as they came; whichever thread takes it reads, scores and frees them.
+struct ScoreJob::Unit {
+  std::vector<Json> rows;
+  ScoredGroup scored;
+  bool gathered = false;  // flat rows of a group
+  bool done = false;
+  std::string error;  // not empty: a row could not be read, so that the group is none
+};
+
+namespace {
+
+// How many units a thread takes at a time.
+constexpr size_t kBatch = 8;
+
+std::string Sentence(const Error& error) {
+  return error.hint.empty() ? error.message : error.message + " (" + error.hint + ")";
+}
+
+// What nobody reads any more once it is scored.
+void DropTexts(ScoredGroup* scored) {
+  Problem& problem = scored->group.problem;
+  problem.prompt = std::string();
+  problem.messages = {};
+  problem.verification_info = problem.options = Json();
+  for (Problem& other : scored->problems) {
+    other.prompt = std::string();
+    other.messages = {};
+    other.verification_info = other.options = Json();
+  }
+  for (Sample& sample : scored->group.samples) sample = Sample();
+}
+
+}  // namespace
+
+ScoreJob::ScoreJob(const Rubric& rubric, ScoreJobOptions options)
+    : rubric_(rubric),
+      options_(std::move(options)),
+      group_field_(options_.group_by, options_.input_format) {}
+
+ScoreJob::~ScoreJob() {
+  Stop();
+  for (std::thread& thread : threads_) thread.join();
+}
+
+void ScoreJob::Start(std::vector<Json> rows) {
+  ReadUnits(std::move(rows));
+  next_ = 0;
+  const size_t batches = (units_.size() + kBatch - 1) / kBatch;
+  const auto wanted = static_cast<size_t>(std::max(options_.threads, 1));
+  // Few rows that each take long are worth a thread each.
+  const size_t count = std::min(wanted, units_.size() <= wanted * kBatch ? units_.size() : batches);
+  working_ = static_cast<int>(count);
+  for (size_t i = 0; i < count; ++i) threads_.emplace_back([this] { Work(); });
+}
+
+void ScoreJob::ReadUnits(std::vector<Json> rows) {
+  units_.clear();
+  const size_t first = places_.size();
+  places_.resize(first + rows.size());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    Unit& unit = units_.emplace_back();
+    unit.rows.push_back(std::move(rows[i]));
+    unit.scored.rows.push_back(first + i);
+  }
+  if (!group_field_.empty()) Gather(&units_);
+}
+
+// Flat rows of one key, wherever they stand, in the place of the first of them.
+void ScoreJob::Gather(std::vector<Unit>* units) const {
+  const auto hash = [](const GroupKey& key) { return key.Hash(); };
+  std::unordered_map<GroupKey, size_t, decltype(hash)> places(0, hash);
+  std::vector<Unit> out;
+  for (Unit& unit : *units) {
+    GroupKey key;
+    size_t at = out.size();
+    const bool grouped = group_field_.KeyOf(unit.rows[0], &key);
+    if (grouped) at = places.try_emplace(key, at).first->second;
+    if (at == out.size()) {
+      out.push_back(std::move(unit));
+      out.back().gathered = grouped;
+      continue;
+    }
+    out[at].rows.push_back(std::move(unit.rows[0]));
+    out[at].scored.rows.push_back(unit.scored.rows[0]);
+  }
+  *units = std::move(out);
+}
+
+void ScoreJob::Work() {
+  const size_t batch = units_.size() > static_cast<size_t>(options_.threads) * kBatch ? kBatch : 1;
+  for (;;) {
+    const size_t begin = next_.fetch_add(batch);
+    if (begin >= units_.size() || stopped_) break;
+    for (size_t i = begin; i < std::min(begin + batch, units_.size()); ++i) ScoreUnit(&units_[i]);
+  }
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (--working_ == 0) done_.notify_all();
+}
+
+void ScoreJob::ScoreUnit(Unit* unit) const {
+  ScoredGroup& scored = unit->scored;
+  for (Json& row : unit->rows) {
+    Status status = ToAssayRow(options_.input_format, &row);
+    Result<Group> group = status.ok() ? GroupFromJson(row) : Result<Group>(status.error());
+    row = Json();
+    if (!group.ok()) {
+      unit->error = Sentence(group.error());
+      return;
+    }
+    if (unit->rows.size() > 1) scored.problems.push_back(group->problem);
+    if (scored.problems.size() <= 1) {
+      scored.group = std::move(*group);
+    } else {
+      scored.group.samples.push_back(std::move(group->samples[0]));
+    }
+  }
+  scored.in_group = unit->gathered && scored.group.flat;
+  scored.score = rubric_.Score(scored.group);
+  if (!options_.keep_texts) DropTexts(&scored);
+  unit->done = true;
+}
+
+bool ScoreJob::WaitFor(int ms) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  return done_.wait_for(lock, std::chrono::milliseconds(ms), [this] { return working_ == 0; });
+}
+
+void ScoreJob::Finish() {
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+  for (Unit& unit : units_) Keep(&unit);
+  units_.clear();
+}
+
+void ScoreJob::Keep(Unit* unit) {
+  const std::vector<size_t>& rows = unit->scored.rows;
+  if (!unit->done) {
+    for (size_t row : rows) places_[row].error = unit->error.empty() ? "interrupted" : unit->error;
+    return;
+  }
+  const auto group = static_cast<int64_t>(groups_.size());
+  const bool flat = unit->scored.group.flat;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    places_[rows[i]].group = group;
+    places_[rows[i]].sample = flat ? static_cast<int64_t>(i) : -1;
+  }
+  groups_.push_back(std::move(unit->scored));
+}
+
+}  // namespace assay::python
