@@ -40,8 +40,16 @@ target_include_directories(assay_cld2 SYSTEM INTERFACE ${CLD2_INCLUDE})
 target_link_libraries(assay_cld2 INTERFACE ${CLD2_LIB})
 add_library(lib::cld2 ALIAS assay_cld2)
 
-# The interpreter that the jail embeds: the system's, not whatever `python3` is first on PATH.
-set(ASSAY_PYTHON "/usr/bin/python3" CACHE FILEPATH "Interpreter whose library assay-jail embeds")
+# The interpreter that the jail embeds: the system's, not whatever `python3` is first on PATH; in a wheel its own, if it has a library.
+set(embedded_python "/usr/bin/python3")
+if(SKBUILD)
+  execute_process(COMMAND ${Python_EXECUTABLE} -c "import sysconfig; print(sysconfig.get_config_var('Py_ENABLE_SHARED') or 0)"
+    OUTPUT_VARIABLE has_library OUTPUT_STRIP_TRAILING_WHITESPACE)
+  if(has_library EQUAL 1)
+    set(embedded_python ${Python_EXECUTABLE})
+  endif()
+endif()
+set(ASSAY_PYTHON "${embedded_python}" CACHE FILEPATH "Interpreter whose library assay-jail embeds")
 execute_process(
   COMMAND ${ASSAY_PYTHON} -c "import sysconfig as s; v=s.get_config_vars(); print(s.get_path('include'), v['LIBDIR'], v['LDVERSION'], v.get('MULTIARCH') or '', sep=';')"
   OUTPUT_VARIABLE ASSAY_PYTHON_VARS OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)

@@ -103,6 +103,7 @@ std::shared_ptr<Engine> MakeEngine(nb::dict settings) {
   config.cache_folder = given.StringOr("cache_folder", "");
   config.sandbox.isolation = given.StringOr("isolation", "");
   config.sandbox.python = given.StringOr("python", "");
+  config.sandbox.python_library = given.StringOr("python_library", "");
   config.sandbox.jail_path = given.StringOr("jail", "");
   config.sandbox.languages_file = given.StringOr("languages", "");
   config.sandbox.compile_cache = config.cache;
@@ -526,8 +527,10 @@ void BindRubrics(nb::module_& m) {
   });
   nb::class_<RubricSpec>(m, "RubricSpec")
       .def("to_dict", [](const RubricSpec& spec) { return FromJson(spec.ToJson()); })
+      .def_rw("folder", &RubricSpec::folder)
       .def("info", &RubricInfo);
   nb::class_<CompiledRubric>(m, "CompiledRubric")
+      .def("notes", [](const CompiledRubric& r) { return r.rubric->Notes(); })
       .def("score", &Score, "rows"_a, "count"_a, "input_format"_a, "group_by"_a, "threads"_a,
            "keep_texts"_a);
   m.def("engine", &MakeEngine);
@@ -572,6 +575,7 @@ NB_MODULE(_core, m) {
   nb::set_leak_warnings(false);  // a program that ends does not take objects apart first
   m.attr("version") = ASSAY_VERSION;
   m.attr("jail_python") = ASSAY_JAIL_PYTHON;
+  m.attr("jail_python_library") = ASSAY_JAIL_PYTHON_LIBRARY;
   m.def("set_error_class", [](nb::handle error) { error_class = error.inc_ref().ptr(); });
   BindRubrics(m);
   BindResults(m);

@@ -28,6 +28,7 @@ VerifierEnv Engine::MakeEnv() {
   VerifierEnv env;
   env.cache_verdicts = config_.cache;
   env.cache_folder = config_.cache_folder;
+  env.interrupted = &cancelled_;
   env.open_sandbox = [this] { return OpenSandbox(); };
   return env;
 }

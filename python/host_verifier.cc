@@ -1,5 +1,6 @@
 #include "python/host_verifier.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <string>
@@ -62,30 +63,61 @@ class HostVerifier : public Verifier {
  public:
   explicit HostVerifier(nb::callable function) : function_(std::move(function)) {}
 
-  std::vector<Verdict> Verify(const Group& group, const Json*) const override {
+  std::vector<Verdict> Verify(const Group& group, const Json* row_options) const override {
+    return std::move(VerifyGroups({{&group, row_options}})[0]);
+  }
+
+  // All groups in one call; one by one where that failed, so that an exception over one row takes its own group only.
+  std::vector<std::vector<Verdict>> VerifyGroups(
+      const std::vector<VerifyRequest>& requests) const override {
     const auto begin = std::chrono::steady_clock::now();
-    std::vector<Verdict> out = Call(group);
+    std::vector<std::vector<Verdict>> out = Call(requests);
+    if (requests.size() > 1 && std::all_of(out.begin(), out.end(), AllFaults)) {
+      out.clear();
+      for (const VerifyRequest& request : requests) out.push_back(std::move(Call({request})[0]));
+    }
     const std::chrono::duration<double, std::milli> spent =
         std::chrono::steady_clock::now() - begin;
-    for (Verdict& verdict : out) verdict.ms = spent.count() / static_cast<double>(out.size());
+    size_t count = 0;
+    for (const auto& verdicts : out) count += verdicts.size();
+    for (auto& verdicts : out) {
+      for (Verdict& verdict : verdicts) verdict.ms = spent.count() / static_cast<double>(count);
+    }
     return out;
   }
 
+  int64_t BatchSamples() const override { return 256; }
+
  private:
-  std::vector<Verdict> Call(const Group& group) const {
+  static bool AllFaults(const std::vector<Verdict>& verdicts) {
+    return std::all_of(verdicts.begin(), verdicts.end(),
+                       [](const Verdict& v) { return v.outcome == Outcome::kFault; });
+  }
+
+  std::vector<std::vector<Verdict>> Call(const std::vector<VerifyRequest>& requests) const {
     nb::gil_scoped_acquire gil;
-    const size_t count = group.samples.size();
+    std::vector<std::vector<Verdict>> out(requests.size());
+    const auto all_faults = [&](const std::string& why) {
+      for (size_t i = 0; i < requests.size(); ++i)
+        out[i].assign(requests[i].group->samples.size(), Verdict::Fault("python_error", why));
+      return out;
+    };
     try {
       nb::list rows;
-      for (const Sample& sample : group.samples) rows.append(RowOf(group.problem, sample));
-      const nb::object said = function_.get()(rows);
-      std::vector<Verdict> out;
-      for (nb::handle value : said) out.push_back(VerdictOf(value));
-      if (out.size() == count) return out;
-      return std::vector<Verdict>(count,
-                                  Verdict::Fault("python_error", "a list of another length"));
+      for (const VerifyRequest& request : requests) {
+        for (const Sample& sample : request.group->samples)
+          rows.append(RowOf(request.group->problem, sample));
+      }
+      const auto said = nb::cast<nb::list>(function_.get()(rows));
+      if (nb::len(said) != nb::len(rows)) return all_faults("a list of another length");
+      size_t at = 0;
+      for (size_t i = 0; i < requests.size(); ++i) {
+        for (size_t k = 0; k < requests[i].group->samples.size(); ++k)
+          out[i].push_back(VerdictOf(said[at++]));
+      }
+      return out;
     } catch (const std::exception& error) {  // nb::python_error is one
-      return std::vector<Verdict>(count, Verdict::Fault("python_error", error.what()));
+      return all_faults(error.what());
     }
   }
 

@@ -21,8 +21,17 @@ struct ScoreJob::Unit {
 
 namespace {
 
-// How many units a thread takes at a time.
+// How many units a thread takes at a time, if it makes no difference to the verifiers.
 constexpr size_t kBatch = 8;
+
+// Rows that go through the sandbox take long: each is worth a thread of its own.
+bool IsSlow(const RubricSpec& spec) {
+  return spec.terms.empty() ||
+         std::any_of(spec.terms.begin(), spec.terms.end(), [](const RubricTerm& term) {
+           const VerifierInfo* info = FindVerifier(term.verifier);
+           return info != nullptr && info->needs_sandbox;
+         });
+}
 
 std::string Sentence(const Error& error) {
   return error.hint.empty() ? error.message : error.message + " (" + error.hint + ")";
@@ -57,12 +66,20 @@ ScoreJob::~ScoreJob() {
 void ScoreJob::Start(std::vector<Json> rows) {
   ReadUnits(std::move(rows));
   next_ = 0;
-  const size_t batches = (units_.size() + kBatch - 1) / kBatch;
-  const auto wanted = static_cast<size_t>(std::max(options_.threads, 1));
-  // Few rows that each take long are worth a thread each.
-  const size_t count = std::min(wanted, units_.size() <= wanted * kBatch ? units_.size() : batches);
+  batch_ = BatchUnits();
+  const size_t batches = (units_.size() + batch_ - 1) / batch_;
+  const size_t count = std::min(static_cast<size_t>(std::max(options_.threads, 1)), batches);
   working_ = static_cast<int>(count);
   for (size_t i = 0; i < count; ++i) threads_.emplace_back([this] { Work(); });
+}
+
+// Never so many that a thread would have nothing to do.
+size_t ScoreJob::BatchUnits() const {
+  const int64_t wish = rubric_.BatchSamples();
+  if (wish == 1 || IsSlow(rubric_.spec())) return 1;
+  const auto threads = static_cast<size_t>(std::max(options_.threads, 1));
+  const size_t share = std::max(units_.size() / threads, size_t{1});
+  return std::min(wish > 0 ? static_cast<size_t>(wish) : kBatch, share);
 }
 
 void ScoreJob::ReadUnits(std::vector<Json> rows) {
@@ -99,17 +116,16 @@ void ScoreJob::Gather(std::vector<Unit>* units) const {
 }
 
 void ScoreJob::Work() {
-  const size_t batch = units_.size() > static_cast<size_t>(options_.threads) * kBatch ? kBatch : 1;
   for (;;) {
-    const size_t begin = next_.fetch_add(batch);
+    const size_t begin = next_.fetch_add(batch_);
     if (begin >= units_.size() || stopped_) break;
-    for (size_t i = begin; i < std::min(begin + batch, units_.size()); ++i) ScoreUnit(&units_[i]);
+    ScoreUnits(&units_[begin], std::min(batch_, units_.size() - begin));
   }
   std::lock_guard<std::mutex> lock(mutex_);
   if (--working_ == 0) done_.notify_all();
 }
 
-void ScoreJob::ScoreUnit(Unit* unit) const {
+bool ScoreJob::ReadUnit(Unit* unit) const {
   ScoredGroup& scored = unit->scored;
   for (Json& row : unit->rows) {
     Status status = ToAssayRow(options_.input_format, &row);
@@ -117,7 +133,7 @@ void ScoreJob::ScoreUnit(Unit* unit) const {
     row = Json();
     if (!group.ok()) {
       unit->error = Sentence(group.error());
-      return;
+      return false;
     }
     if (unit->rows.size() > 1) scored.problems.push_back(group->problem);
     if (scored.problems.size() <= 1) {
@@ -127,9 +143,23 @@ void ScoreJob::ScoreUnit(Unit* unit) const {
     }
   }
   scored.in_group = unit->gathered && scored.group.flat;
-  scored.score = rubric_.Score(scored.group);
-  if (!options_.keep_texts) DropTexts(&scored);
-  unit->done = true;
+  return true;
+}
+
+void ScoreJob::ScoreUnits(Unit* units, size_t count) const {
+  std::vector<Unit*> read;
+  std::vector<const Group*> groups;
+  for (size_t i = 0; i < count; ++i) {
+    if (!ReadUnit(&units[i])) continue;
+    read.push_back(&units[i]);
+    groups.push_back(&units[i].scored.group);
+  }
+  std::vector<GroupScore> scores = rubric_.ScoreGroups(groups);
+  for (size_t i = 0; i < read.size(); ++i) {
+    read[i]->scored.score = std::move(scores[i]);
+    if (!options_.keep_texts) DropTexts(&read[i]->scored);
+    read[i]->done = true;
+  }
 }
 
 bool ScoreJob::WaitFor(int ms) {

@@ -66,7 +66,9 @@ class ScoreJob {
   void ReadUnits(std::vector<Json> rows);
   void Gather(std::vector<Unit>* units) const;
   void Work();
-  void ScoreUnit(Unit* unit) const;
+  bool ReadUnit(Unit* unit) const;
+  void ScoreUnits(Unit* units, size_t count) const;
+  size_t BatchUnits() const;
   void Keep(Unit* unit);
 
   const Rubric& rubric_;
@@ -74,6 +76,7 @@ class ScoreJob {
   const GroupField group_field_;
   std::vector<Unit> units_;
   std::vector<std::thread> threads_;
+  size_t batch_ = 1;  // units that a thread takes at a time
   std::atomic<size_t> next_{0};
   std::atomic<bool> stopped_{false};
   std::mutex mutex_;

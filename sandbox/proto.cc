@@ -215,6 +215,7 @@ std::string WorkerConfig::Encode() const {
   out.U8(isolation);
   out.Strings(packages);
   out.Strings(preimport);
+  out.Bytes(python_library);
   out.I64(without);
   return out.bytes();
 }
@@ -227,6 +228,7 @@ bool WorkerConfig::Decode(std::string_view bytes, WorkerConfig* out) {
   out->isolation = in.U8();
   out->packages = in.Strings();
   out->preimport = in.Strings();
+  out->python_library = in.Bytes();
   out->without = static_cast<uint32_t>(in.I64());
   return in.ok();
 }

@@ -100,7 +100,8 @@ struct WorkerConfig {
   std::vector<std::string>
       packages;  // folders of Python packages: readable in every box, on sys.path
   std::vector<std::string> preimport;
-  uint32_t without = 0;  // layers switched off (sandbox/weakened.h)
+  std::string python_library;  // SandboxConfig::python_library
+  uint32_t without = 0;        // layers switched off (sandbox/weakened.h)
 
   std::string Encode() const;
   static bool Decode(std::string_view bytes, WorkerConfig* out);

@@ -215,6 +215,7 @@ Result<std::unique_ptr<Worker>> Sandbox::Impl::StartWorker(Role role, int64_t in
   worker.preimport = config.preimport;
   worker.without = without;
   worker.packages = packages;
+  worker.python_library = config.python_library;
   return Worker::Start(jail_path, worker);
 }
 
@@ -683,7 +684,7 @@ std::string Sandbox::Identity(std::string_view name) {
   if (impl_->machine_identity.empty()) {
     impl_->machine_identity =
         sandbox::SizedText({{TierName(tier()), StrCat(impl_->without), impl_->hello.python_version,
-                             sandbox::FileIdentity(impl_->jail_path)},
+                             sandbox::FileIdentity(impl_->jail_path), impl_->config.python_library},
                             impl_->config.preimport,
                             sandbox::PackagesIdentity(impl_->packages)});
   }

@@ -140,6 +140,9 @@ struct SandboxConfig {
   std::string
       python;  // an interpreter or venv whose packages are offered read-only; "" = the built-in one's
   std::vector<std::string> preimport;  // further modules imported before the fork ("numpy")
+  // The standard library ("../lib/python3.12") of the Python that the jail embeds, where that is not the one it was built beside;
+  // readable in every box. Of another minor version it does not start.
+  std::string python_library;
   std::string languages_toml;  // text of a TOML file that declares further languages; may be empty
   std::string languages_file;  // such a file, read instead where it is named
   // What compile steps made is kept in memory, and here (sandbox/content_cache.h) where a folder is named. A folder that

@@ -5,6 +5,7 @@ from typing import Any
 
 version: str
 jail_python: str
+jail_python_library: str
 
 class Engine:
     @property
@@ -13,10 +14,12 @@ class Engine:
     def cancelled(self) -> bool: ...
 
 class RubricSpec:
+    folder: str
     def to_dict(self) -> dict[str, Any]: ...
     def info(self) -> dict[str, Any]: ...
 
 class CompiledRubric:
+    def notes(self) -> list[str]: ...
     def score(
         self, rows: list[Any] | dict[str, list[Any]], count: int, input_format: str, group_by: str, threads: int, keep_texts: bool
     ) -> Scores: ...

@@ -52,10 +52,27 @@ def _jail() -> str:
     return ""
 
 
+def _is_jails_python() -> bool:
+    """True if this Python is of the jail's minor version: then its library and its packages load there."""
+    return _core.jail_python.split(".")[:2] == [str(n) for n in sys.version_info[:2]]
+
+
 def _own_python() -> str:
-    """The environment that we run in, if the jail's Python is of the same minor version: its packages are then there in every box."""
-    same = _core.jail_python.split(".")[:2] == [str(n) for n in sys.version_info[:2]]
-    return sys.executable if same and sys.executable else ""
+    """The environment that we run in, whose packages are then there in every box."""
+    return sys.executable if sys.executable and _is_jails_python() else ""
+
+
+def _python_library() -> str:
+    """The standard library for the jail's Python: the system's where it was built for that and it is there ("": its own place), else
+    this one's."""
+    built_beside = _core.jail_python_library
+    if built_beside.startswith("/usr/lib/") and os.path.isdir(built_beside):
+        return ""
+    if _is_jails_python():
+        import sysconfig
+
+        return sysconfig.get_path("stdlib")
+    return built_beside if os.path.isdir(built_beside) else ""
 
 
 def _cache_folder() -> str:
@@ -109,6 +126,7 @@ class EngineHolder:
             "jobs": settings.get("jobs", 0),
             "isolation": settings.get("isolation", ""),
             "python": str(settings["python"]) if "python" in settings else _own_python(),
+            "python_library": _python_library(),
             "preimport": list(settings.get("preimport", ())),
             "languages": str(settings.get("languages", "")),
             "jail": str(settings["jail"]) if "jail" in settings else _jail(),

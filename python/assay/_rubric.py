@@ -33,8 +33,10 @@ class Rubric:
         self._functions: dict[str, Callable[..., Any]] = {}
         self._keys: dict[str, Any] | None = None
         self._compiled: tuple[_core.Engine, _core.CompiledRubric] | None = None
+        self._folder = ""  # where file names in options start from
         if isinstance(source, Rubric):
             self._functions = dict(source._functions)
+            self._folder = source._folder
             self._keys = None if source._keys is None else dict(source._keys)
         elif isinstance(source, Mapping):
             self._keys = self._read(dict(source), name)
@@ -59,7 +61,10 @@ class Rubric:
             text = Path(path).read_text(encoding="utf-8")
         except OSError as error:
             raise AssayError(f"cannot read '{os.fspath(path)}': {error.strerror}", "check the path", "io") from None
-        return cls.from_toml(text, os.fspath(path))
+        out = cls.from_toml(text, os.fspath(path))
+        out._folder = os.path.dirname(os.path.abspath(path)) + "/"
+        out._spec = out._make_spec()
+        return out
 
     @property
     def name(self) -> str:
@@ -173,11 +178,12 @@ class Rubric:
         return f"Rubric({self._keys.get('rule', 'sum')}: {', '.join(terms)})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"keys": self._keys, "functions": self._functions}
+        return {"keys": self._keys, "functions": self._functions, "folder": self._folder}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._keys = state["keys"]
         self._functions = state["functions"]
+        self._folder = state["folder"]
         self._compiled = None
         self._spec = self._make_spec()
 
@@ -198,7 +204,9 @@ class Rubric:
         if isinstance(source, str) and ("\n" in text or "=" in text):
             return _spec_keys(_core.rubric_from_toml(text, name or "rubric"))
         if not isinstance(source, str) or text.endswith(".toml") or os.sep in text:
-            return dict(Rubric.from_file(source)._some_keys())
+            read = Rubric.from_file(source)
+            self._folder = read._folder
+            return dict(read._some_keys())
         terms = [{"verifier": verifier.strip()} for verifier in text.split(",")]
         return self._read({"name": text, "term": terms}, name)
 
@@ -247,6 +255,7 @@ class Rubric:
         if rules - {"gate"}:
             raise AssayError("rubrics of the rules product and min cannot be added", "add their terms, then say with_rule")
         out = Rubric(self)
+        out._folder = self._folder or other._folder
         terms = self._terms()
         taken = {str(term["label"]) for term in terms}
         for term in other._terms():
@@ -270,7 +279,9 @@ class Rubric:
     def _make_spec(self) -> _core.RubricSpec:
         if self._keys is None:
             return _core.rubric_by_task()
-        return _core.rubric_from_dict(self._keys, self.name or "rubric")
+        spec = _core.rubric_from_dict(self._keys, self.name or "rubric")
+        spec.folder = self._folder
+        return spec
 
 
 def _spec_keys(spec: _core.RubricSpec) -> dict[str, Any]:

@@ -93,7 +93,14 @@ class PipesAsStreams {
   int saved_[3] = {-1, -1, -1};
 };
 
-Status Initialize() {
+// What comes before "/lib/python3.12".
+std::string HomeOf(const std::string& library) {
+  const size_t name = library.rfind('/');
+  const size_t lib = name == std::string::npos ? name : library.rfind('/', name - 1);
+  return lib == std::string::npos ? "" : library.substr(0, lib);
+}
+
+Status Initialize(const std::string& library) {
   const PipesAsStreams pipes;
   PyPreConfig preconfig;
   PyPreConfig_InitIsolatedConfig(&preconfig);
@@ -108,9 +115,13 @@ Status Initialize() {
   config.hash_seed = 0;
   config.install_signal_handlers = 1;
   config.faulthandler = 0;
-  status = PyConfig_SetString(&config, &config.program_name, L"/usr/bin/python3");
+  const std::string home = HomeOf(library);
+  const std::string program = (home.empty() ? "/usr" : home) + "/bin/python3";
+  status = PyConfig_SetBytesString(&config, &config.program_name, program.c_str());
   if (!PyStatus_Exception(status))
-    status = PyConfig_SetString(&config, &config.executable, L"/usr/bin/python3");
+    status = PyConfig_SetBytesString(&config, &config.executable, program.c_str());
+  if (!PyStatus_Exception(status) && !home.empty())
+    status = PyConfig_SetBytesString(&config, &config.home, home.c_str());
   if (!PyStatus_Exception(status)) status = Py_InitializeFromConfig(&config);
   PyConfig_Clear(&config);
   if (PyStatus_Exception(status)) return PythonError("initialisation", status.err_msg);
@@ -265,7 +276,7 @@ PyObject* Compile(std::string_view source) {
 }  // namespace
 
 Result<std::string> StartPython(const PythonConfig& config) {
-  if (Status started = Initialize(); !started.ok()) return started.error();
+  if (Status started = Initialize(config.library); !started.ok()) return started.error();
   if (Status paths = SetUpPaths(config.paths); !paths.ok()) return paths.error();
   for (const char* name : kPreimport) (void)Import(name, false);
   for (const std::string& name : config.preimport) {

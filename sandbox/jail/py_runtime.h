@@ -13,6 +13,8 @@ namespace assay::jail {
 struct PythonConfig {
   std::vector<std::string> paths;      // appended to sys.path (a venv's packages)
   std::vector<std::string> preimport;  // further modules; one that fails is an error
+  std::string
+      library;  // the standard library, HOME/lib/pythonX.Y; empty: where the interpreter was built for
 };
 
 // Starts the interpreter: no environment variables, no user site, no .pth files, hash seed 0, UTF-8. Imports what nearly every

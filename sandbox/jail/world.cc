@@ -119,6 +119,8 @@ void AddSource(const std::string& path, std::vector<Source>* sources) {
 
 // Packages of a Python that the user named lie anywhere, also below what the new root covers: they are shown elsewhere.
 constexpr char kPackages[] = "/opt/packages/";
+// So does its standard library; the interpreter wants it in a folder `lib`.
+constexpr char kPythonLib[] = "/opt/python/lib";
 
 std::vector<Source> OpenSources(const sandbox::WorkerConfig& config, World* world) {
   std::vector<Source> sources;
@@ -136,6 +138,13 @@ std::vector<Source> OpenSources(const sandbox::WorkerConfig& config, World* worl
     if (sources.size() == before) continue;
     sources.back().path = StrCat(kPackages, world->packages.size());
     world->packages.push_back(sources.back().path);
+  }
+  const std::string& library = config.python_library;
+  const size_t before = sources.size();
+  if (!library.empty()) AddSource(library, &sources);
+  if (sources.size() > before) {
+    sources.back().path = kPythonLib + library.substr(library.rfind('/'));
+    world->python_library = sources.back().path;
   }
   return sources;
 }
@@ -502,6 +511,7 @@ Result<StartedZygote> StartPlain(bool bare, const sandbox::WorkerConfig& config,
   world.without = config.without;
   world.landlock = !bare;
   world.packages = config.packages;
+  world.python_library = config.python_library;
   world.separate_user = as_root;
   world.box_uid = as_root ? kHostUidBase + static_cast<uid_t>(getpid()) * 2 + 1 : geteuid();
   if (!bare && abi == 0)
@@ -559,6 +569,7 @@ std::vector<std::string> ReadOnlyPaths(const World& world) {
   list.insert(list.end(), std::begin(kEtc), std::end(kEtc));
   for (std::string& path : JavaSettings()) list.push_back(std::move(path));
   list.insert(list.end(), world.packages.begin(), world.packages.end());
+  if (!world.python_library.empty()) list.push_back(world.python_library);
   return list;
 }
 

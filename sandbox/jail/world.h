@@ -29,7 +29,9 @@ struct World {
   std::shared_ptr<ControlGroups> groups = std::make_shared<ControlGroups>();
   uint32_t without = 0;  // layers switched off (sandbox/weakened.h); 0 but for the red team
   std::vector<std::string> packages;  // folders of Python packages, as seen inside
-  std::vector<std::string> layers;    // "name=state"
+  std::string
+      python_library;  // the standard library, as seen inside, if it is not the built-in Python's own place
+  std::vector<std::string> layers;  // "name=state"
 };
 
 // What the kernel counts against the box's limit of processes though it is not the box's: where it shares our user, all that we

