@@ -53,7 +53,7 @@ class Remark {
   // "15... actually 16": a digit stands where a word might.
   void HearDigit() {
     digit_ = true;
-    taken_back_ = taken_back_ || (words_ == 1 && before_ == "actually");
+    taken_back_ = taken_back_ || (words_ <= 2 && before_ == "actually");
   }
 
   // The answer itself is named: "But B is wrong".

@@ -139,6 +139,18 @@ bool SaysNoMore(std::string_view rest) {
                                   "になります", "である", "だ", "है", "हैं", "होगा", "होगी"});
 }
 
+// "There is no solution", "the limit does not exist": where what it says begins, in text[begin, end).
+size_t SaysThereIsNone(std::string_view text, size_t begin, size_t end) {
+  const std::string sentence = AsciiLower(text.substr(begin, end - begin));
+  for (const std::string_view said :
+       {"no solution", "no solutions", "no real solution", "no real solutions", "does not exist"}) {
+    if (EndsWith(sentence, said) &&
+        (sentence.size() == said.size() || sentence[sentence.size() - said.size() - 1] == ' '))
+      return end - said.size();
+  }
+  return kNone;
+}
+
 // The last sentence that has one: `.. = X.` or ".. is X." with nothing behind X.
 bool FinalEquals(const Reply& reply, size_t from, Candidate* out) {
   const std::string_view text = reply.text;
@@ -150,6 +162,8 @@ bool FinalEquals(const Reply& reply, size_t from, Candidate* out) {
   while (end >= from + 3 && ForeignStopBytes(text, end - 3) == 3) end -= 3;
   if (end > from + 1 && text[end - 1] == '!' && IsDigit(text[end - 2])) --end;  // an exclamation
   const size_t begin = std::max(from, ClauseBegin(text, end, from));
+  if (const size_t none = SaysThereIsNone(text, begin, end); none != kNone)
+    return TakeSpan(reply, Rule::kEquals, none, end, out);
   std::vector<size_t> values;  // where one may begin
   std::string last;
   bool there = false;         // "there are 12 of them" announces nothing
@@ -186,6 +200,8 @@ bool FinalEquals(const Reply& reply, size_t from, Candidate* out) {
   // The first one behind which nothing but an answer stands: "x = 4 or x = -4" is one answer, not its last part.
   for (size_t value : values) {
     value = SkipFillers(reply, value, end);
+    if (IsSpelledNumber(text.substr(value, end - value)))
+      return TakeSpan(reply, Rule::kEquals, value, end, out);
     const DirectSpan span = ReadDirect(text, value, end);
     if (span.end == 0 || !SaysNoMore(Trim(text.substr(span.end, end - span.end)))) continue;
     return TakeSpan(reply, Rule::kEquals, value, span.end, out, span.unit);
