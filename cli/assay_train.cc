@@ -1,5 +1,8 @@
 // assay-train: the commands that need LibTorch (sft, grpo, generate). `assay` runs this program for them; called directly it takes
 // the same words. Exit codes and error style are those of `assay`.
+#include <ATen/Context.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+#include <torch/version.h>
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdlib>
@@ -7,13 +10,16 @@
 
 #include "cli/command.h"
 #include "cli/front.h"
+#include "cli/processes.h"
 #include "core/jsonl.h"
 #include "core/progress.h"
 #include "core/rows/group_json.h"
 #include "core/text.h"
 #include "grpo/grpo_trainer.h"
+#include "grpo/model/cuda/runtime.h"
 #include "grpo/model/weights.h"
 #include "grpo/rollout/generate.h"
+#include "grpo/run/memory_plan.h"
 #include "grpo/run/train_data.h"
 #include "grpo/sft_trainer.h"
 
@@ -23,6 +29,8 @@ namespace {
 struct RunArguments {
   std::string recipe;
   std::vector<std::string> overrides;
+  int processes = 1;
+  std::vector<std::string> words;  // of the command line, to be said again to further processes
   TrainEnv env;
 };
 
@@ -41,6 +49,11 @@ void AddRunOptions(CLI::App* command, RunArguments* arguments) {
                    "Folder of the run: metrics.jsonl, checkpoints, model")
       ->required()
       ->type_name("DIR");
+  command
+      ->add_option("--processes", arguments->processes,
+                   "Share the work among so many processes of this machine, one a GPU (torchrun's "
+                   "environment does the same for several machines)")
+      ->check(CLI::Range(1, 1024));
   command->add_flag("--resume", arguments->env.resume, "Go on from the newest checkpoint in --out");
 }
 
@@ -49,7 +62,9 @@ int Finish(const Context& context, const Result<TrainSummary>& result, const std
   Json line = Json::MakeObject();
   line.Set("steps", result->steps).Set("stopped_by", result->stopped_by).Set("out", out);
   for (const auto& [name, value] : result->last_eval) line.Set(name, value);
-  if (context.global.json()) {
+  if (!result->speaks) {
+    // The first process of the run says it.
+  } else if (context.global.json()) {
     const int code = context.Output(line.Dump() + "\n");
     if (code != kExitOk) return code;
   } else {
@@ -66,6 +81,8 @@ int RunRecipe(Context* context, RunArguments* arguments,
               Result<Recipe> (*parse)(const std::string&, const std::string&,
                                       const std::vector<std::string>&),
               Result<TrainSummary> (*run)(const Recipe&, const TrainEnv&)) {
+  if (arguments->processes > 1 && std::getenv("WORLD_SIZE") == nullptr)
+    return RunProcesses(context, arguments->processes, arguments->words);
   Result<std::string> text = ReadFile(arguments->recipe);
   if (!text.ok()) return Fail(*context, text.error());
   std::vector<std::string> overrides = arguments->overrides;
@@ -115,8 +132,10 @@ void AddGenerateOptions(CLI::App* command, GenerateArguments* a) {
   command->add_option("--stop", s->stop, "Texts that end a completion (repeatable)")
       ->expected(1)
       ->take_all();
-  command->add_option("--rows", a->options.max_rows, "Completions decoded side by side")
-      ->check(CLI::Range(1, 1 << 16));
+  command
+      ->add_option("--rows", a->options.max_rows,
+                   "Completions decoded side by side; 0: 64 on a CPU, as many as fit on a GPU")
+      ->check(CLI::Range(0, 1 << 16));
   command->add_option("--device", a->device, "cpu, cuda, cuda:1");
   command->add_option("--dtype", a->dtype, "float32 or bfloat16");
 }
@@ -157,6 +176,83 @@ Status GenerateAll(Context* context, const GenerateArguments& arguments) {
   return (*writer)->Close();
 }
 
+// --- plan, doctor -----------------------------------------------------------------------------------------------------
+
+struct PlanArguments {
+  std::string recipe;
+  std::vector<std::string> overrides;
+  int64_t prompt = 512;
+};
+
+void AddPlanOptions(CLI::App* command, PlanArguments* a) {
+  command->add_option("recipe", a->recipe, "Recipe of a GRPO run (TOML)")
+      ->required()
+      ->type_name("RECIPE.toml");
+  command->add_option("--set", a->overrides, "Override a key of the recipe (repeatable)")
+      ->type_name("KEY=VALUE")
+      ->expected(1)
+      ->take_all();
+  command->add_option("--prompt-tokens", a->prompt, "Tokens of the longest prompt")
+      ->check(CLI::Range(1, 1 << 24));
+}
+
+// The model's shapes; of a folder only config.json is read.
+Result<ModelConfig> ShapesOf(const ModelSpec& spec) {
+  if (spec.path.empty()) return ModelConfigFromJson(spec.config);
+  const Result<std::string> text = ReadFile(spec.path + "/config.json", size_t{16} << 20);
+  if (!text.ok()) {
+    Result<Model> model = LoadWeights(spec.path, {at::kBFloat16, "cpu"});
+    if (!model.ok()) return model.error();
+    return model->config;
+  }
+  Result<Json> json = ParseJson(*text);
+  if (!json.ok()) return json.error();
+  return ModelConfigFromJson(*json);
+}
+
+// Without starting anything: what a run would take of a GPU's memory.
+int Plan(const Context& context, const PlanArguments& arguments) {
+  Result<std::string> text = ReadFile(arguments.recipe);
+  if (!text.ok()) return Fail(context, text.error());
+  const Result<GrpoRecipe> recipe =
+      GrpoRecipeFromToml(*text, arguments.recipe, arguments.overrides);
+  if (!recipe.ok()) return Fail(context, recipe.error());
+  const Result<ModelConfig> config = ShapesOf(recipe->train.model);
+  if (!config.ok()) return Fail(context, config.error());
+  const MemoryPlan plan = PlanMemory(*config, *recipe, arguments.prompt);
+  const double free = at::hasCUDA() && cuda::WhyNotUsable().empty() ? cuda::AvailableBytes() : -1;
+  const std::pair<const char*, double> parts[] = {
+      {"weights", plan.weights},   {"moments", plan.moments},   {"reference", plan.reference},
+      {"sampling", plan.sampling}, {"learning", plan.learning}, {"peak", plan.peak()}};
+  if (context.global.json()) {
+    Json line = Json::MakeObject();
+    for (const auto& [name, bytes] : parts) line.Set(StrCat(name, "_bytes"), bytes);
+    if (free >= 0) line.Set("free_bytes", free);
+    return context.Output(line.Dump() + "\n");
+  }
+  std::string out;
+  for (const auto& [name, bytes] : parts)
+    out += StrCat(name, std::string(12 - std::string(name).size(), ' '),
+                  FixedDigits(bytes / 1e9, 2), " GB\n");
+  if (free >= 0) out += StrCat("free        ", FixedDigits(free / 1e9, 2), " GB\n");
+  return context.Output(out);
+}
+
+// What this program finds to compute with.
+int Doctor(const Context& context) {
+  std::string out =
+      StrCat("LibTorch ", TORCH_VERSION, at::hasCUDA() ? " with" : " without", " CUDA\n");
+  if (at::hasCUDA()) {
+    const auto* guard = c10::impl::getDeviceGuardImpl(c10::DeviceType::CUDA);
+    out += StrCat(static_cast<int>(guard->deviceCount()), " GPU(s)\n");
+    const std::string missing = cuda::WhyNotUsable();
+    out += missing.empty() ? StrCat("our kernels are compiled by NVRTC at their first use; ",
+                                    FixedDigits(cuda::AvailableBytes() / 1e9, 1), " GB are free\n")
+                           : StrCat("our kernels are off: ", missing, "\n");
+  }
+  return context.Output(out);
+}
+
 int Main(int argc, char** argv) {
   Context context;
   context.polls_interrupted = true;
@@ -165,6 +261,7 @@ int Main(int argc, char** argv) {
   app.require_subcommand(0, 1);
   AddGlobalOptions(&app, &context.global);
   RunArguments sft_arguments, grpo_arguments;
+  sft_arguments.words = grpo_arguments.words = std::vector<std::string>(argv, argv + argc);
   GenerateArguments generate_arguments;
   CLI::App* sft = app.add_subcommand("sft", "Supervised fine-tuning");
   AddRunOptions(sft, &sft_arguments);
@@ -188,6 +285,13 @@ int Main(int argc, char** argv) {
       if (!status.ok()) return Fail(context, status.error());
       return context.interrupted ? kExitInterrupted : kExitOk;
     };
+  });
+  PlanArguments plan_arguments;
+  CLI::App* plan = app.add_subcommand("plan", "What a GRPO run would take of a GPU's memory");
+  AddPlanOptions(plan, &plan_arguments);
+  plan->callback([&] { context.run = [&] { return Plan(context, plan_arguments); }; });
+  app.add_subcommand("doctor", "What there is to compute with")->callback([&] {
+    context.run = [&] { return Doctor(context); };
   });
   return ParseAndRun(&app, &context, argc, argv);
 }

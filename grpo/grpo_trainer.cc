@@ -44,6 +44,13 @@ Rng RowOrder(const TrainSpec& spec, const Rollouts& rollouts, int64_t iteration)
           static_cast<uint64_t>(rollouts.first_draw) * 64 + iteration};
 }
 
+// Micro-batches are counted over all processes: so many do what one would do with so many times the accumulation steps.
+GrpoRecipe OfAllProcesses(GrpoRecipe recipe, int64_t processes) {
+  recipe.train.gradient_accumulation_steps *= processes;
+  recipe.steps_per_generation *= processes;
+  return recipe;
+}
+
 // What the loop works with; all of it outlives the loop.
 struct Parts {
   TrainingRun* run;
@@ -59,11 +66,16 @@ Status UseBatch(const GrpoRecipe& recipe, const Parts& parts, const Rollouts& ro
                 const std::vector<MicroBatch>& plan, int64_t* pending) {
   TrainingRun& run = *parts.run;
   const double step_tokens = CountTokens(rollouts.batch) / std::max(1.0, StepsPerBatch(recipe));
-  for (const MicroBatch& micro : plan) {
+  Status accumulated;
+  for (size_t i = 0; i < plan.size(); ++i) {
     if (run.done()) break;
-    if (Status s = parts.learner->Accumulate(rollouts.batch, micro); !s.ok()) return s;
+    // Of several processes each takes its share of a step's micro-batches.
+    if (accumulated.ok() && run.processes()->Owns(static_cast<int64_t>(i)))
+      accumulated = parts.learner->Accumulate(rollouts.batch, plan[i]);
+    if (run.processes()->alone() && !accumulated.ok()) return accumulated;
     if (++*pending < recipe.train.gradient_accumulation_steps) continue;
     *pending = 0;
+    if (Status s = run.Together(accumulated); !s.ok()) return s;
     const double learning_rate = run.LearningRate();
     Result<StepOutcome> outcome = parts.learner->Step(learning_rate);
     if (!outcome.ok()) return outcome.error();
@@ -102,13 +114,15 @@ Status Train(const GrpoRecipe& recipe, const Parts& parts) {
 
 }  // namespace
 
-Result<TrainSummary> RunGrpo(const GrpoRecipe& recipe, const TrainEnv& env) {
-  TrainingRun run(recipe.train, env);
-  if (Status s = run.Open(recipe.json); !s.ok()) return s.error();
+Result<TrainSummary> RunGrpo(const GrpoRecipe& given, const TrainEnv& env) {
+  TrainingRun run(given.train, env);
+  if (Status s = run.Join(); !s.ok()) return s.error();
+  const GrpoRecipe recipe = OfAllProcesses(given, run.processes()->count());
+  if (Status s = run.Together(run.Open(recipe.json)); !s.ok()) return s.error();
   RolloutSource source(recipe, &run);
-  if (Status s = source.Load(); !s.ok()) return s.error();
-  if (Status s = run.SetUpRewards(); !s.ok()) return s.error();
-  GrpoLearner learner(&run.setup().policy, recipe, run.setup().compute);
+  if (Status s = run.Together(source.Load()); !s.ok()) return s.error();
+  if (Status s = run.Together(run.SetUpRewards()); !s.ok()) return s.error();
+  GrpoLearner learner(&run.setup().policy, recipe, run.setup().compute, nullptr, run.processes());
   GrpoReport report(recipe, &run, source.count());
   if (Status s = report.Open(); !s.ok()) return s.error();
   const int64_t total = TotalSteps(recipe, source.count());

@@ -23,10 +23,10 @@ struct Window {
 
 // By rows, or (packing) as many rows as fit into per_device_train_batch_size * max_length tokens.
 Window NextWindow(const SftRecipe& recipe, const std::vector<SftRow>& rows, DrawOrder* order,
-                  int64_t* drawn) {
+                  int64_t processes, int64_t* drawn) {
   const int64_t batch = recipe.train.per_device_train_batch_size;
   Window window;
-  for (int64_t i = 0; i < recipe.train.gradient_accumulation_steps; ++i) {
+  for (int64_t i = 0; i < recipe.train.gradient_accumulation_steps * processes; ++i) {
     std::vector<SftRow>& micro = window.micros.emplace_back();
     int64_t tokens = 0;
     while (true) {
@@ -46,10 +46,10 @@ Window NextWindow(const SftRecipe& recipe, const std::vector<SftRow>& rows, Draw
   return window;
 }
 
-int64_t TotalSteps(const SftRecipe& recipe, const std::vector<SftRow>& rows) {
+int64_t TotalSteps(const SftRecipe& recipe, const std::vector<SftRow>& rows, int64_t processes) {
   if (recipe.train.max_steps > 0) return recipe.train.max_steps;
   const double window = static_cast<double>(recipe.train.per_device_train_batch_size *
-                                            recipe.train.gradient_accumulation_steps);
+                                            recipe.train.gradient_accumulation_steps * processes);
   // As transformers counts: the last window of an epoch is a step even where it is not full (it is filled from the next epoch).
   double per_epoch = std::ceil(static_cast<double>(rows.size()) / window);
   if (recipe.packing) {
@@ -112,10 +112,15 @@ Status Train(const SftRecipe& recipe, const std::vector<SftRow>& rows, SftLearne
   const auto num_rows = static_cast<int64_t>(rows.size());
   DrawOrder order(static_cast<uint64_t>(recipe.train.seed), num_rows, recipe.train.shuffle_dataset);
   while (run->GoesOn()) {
-    const Window window = NextWindow(recipe, rows, &order, &run->at.drawn);
-    for (const std::vector<SftRow>& micro : window.micros) {
-      if (Status s = learner->Accumulate(micro, window.labels); !s.ok()) return s;
+    const Window window =
+        NextWindow(recipe, rows, &order, run->processes()->count(), &run->at.drawn);
+    Status accumulated;
+    for (size_t i = 0; i < window.micros.size() && accumulated.ok(); ++i) {
+      // Of several processes each takes its share.
+      if (run->processes()->Owns(static_cast<int64_t>(i)))
+        accumulated = learner->Accumulate(window.micros[i], window.labels);
     }
+    if (Status s = run->Together(accumulated); !s.ok()) return s;
     const double learning_rate = run->LearningRate();
     Result<StepOutcome> outcome = learner->Step(learning_rate);
     if (!outcome.ok()) return outcome.error();
@@ -131,16 +136,17 @@ Status Train(const SftRecipe& recipe, const std::vector<SftRow>& rows, SftLearne
 Result<TrainSummary> RunSft(const SftRecipe& recipe, const TrainEnv& env) {
   const TrainSpec& spec = recipe.train;
   TrainingRun run(spec, env);
-  if (Status s = run.Open(recipe.json); !s.ok()) return s.error();
+  if (Status s = run.Join(); !s.ok()) return s.error();
+  if (Status s = run.Together(run.Open(recipe.json)); !s.ok()) return s.error();
   Result<SftData> data = LoadSftRows(recipe, *run.setup().tokenizer, run.setup().eos_id);
-  if (!data.ok()) return data.error();
+  if (Status s = run.Together(data.ok() ? Status() : data.error()); !s.ok()) return s.error();
   TellRows(recipe, *data, &run);
   const std::vector<SftRow>& rows = data->rows;
   if (spec.eval.steps > 0) {
-    if (Status s = run.SetUpRewards(); !s.ok()) return s.error();
+    if (Status s = run.Together(run.SetUpRewards()); !s.ok()) return s.error();
   }
-  SftLearner learner(&run.setup().policy, spec.optim, run.setup().compute);
-  const int64_t total = TotalSteps(recipe, rows);
+  SftLearner learner(&run.setup().policy, spec.optim, run.setup().compute, run.processes());
+  const int64_t total = TotalSteps(recipe, rows, run.processes()->count());
   if (Status s = run.Begin("sft", total, learner.optimizer(), nullptr); !s.ok()) return s.error();
   if (Status s = Train(recipe, rows, &learner, &run); !s.ok()) return run.GiveUp(s.error());
   return run.Finish();

@@ -35,7 +35,9 @@ constexpr std::pair<std::string_view, std::string_view> kAnswers[] = {
     {"optim", "nothing: the optimiser is AdamW"},
     {"report_to", "nothing: DIR/metrics.jsonl and DIR/tensorboard are always written"},
     {"logging_dir", "nothing: DIR/tensorboard is always written"},
-    {"use_peft", "nothing: adapters are not there, all weights are trained"},
+    {"lora_dropout", "nothing: adapters are trained without dropout"},
+    {"load_in_4bit", "nothing: frozen weights are held in model.dtype"},
+    {"load_in_8bit", "nothing: frozen weights are held in model.dtype"},
     {"num_completions_to_print", "log_completions = true"},
     {"generation_kwargs", "temperature, top_p, top_k, min_p, repetition_penalty, stop"},
     // verl

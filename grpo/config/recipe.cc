@@ -51,6 +51,8 @@ void AddModelAndData(TrainSpec* t, Options* o) {
          "numbers")
       .OneOf({"float32", "bfloat16", "float64", "fp32", "bf16", "fp64"});
   o->Add("model.device", &t->model.device, "cpu, cuda, cuda:1");
+  o->Add("model.adapter", &t->model.adapter,
+         "a PEFT adapter's folder: merged into the weights, or trained on with use_peft");
   o->Add("data.train", &t->data.train, "JSON Lines").OrOne();
   o->Add("data.eval", &t->data.eval, "held-out problems (JSON Lines)").OrOne();
   o->Add("data.store", &t->data.store, "a store that holds `dataset`, instead of `train` (sft)");
@@ -107,6 +109,17 @@ void AddOptim(OptimSpec* t, Options* o) {
   o->Add("max_grad_norm", &t->max_grad_norm, "longer gradients are cut; 0: no clipping").AtLeast(0);
 }
 
+void AddLoraKeys(TrainSpec* t, Options* o) {
+  o->Add("use_peft", &t->use_peft,
+         "trains a low-rank adapter (LoRA) on frozen weights; DIR/adapter is PEFT's form of it");
+  o->Add("lora_r", &t->lora.rank, "its rank").AtLeast(1);
+  o->Add("lora_alpha", &t->lora.alpha, "its delta is scaled by alpha / r").AtLeast(0);
+  o->Add("lora_target_modules", &t->lora.targets,
+         "the linear layers that have one: q_proj, .. down_proj, or all-linear")
+      .OrOne();
+  o->Add("use_rslora", &t->lora.rslora, "scaled by alpha / sqrt(r) instead");
+}
+
 void AddRun(TrainSpec* t, Options* o) {
   o->Add("seed", &t->seed, "of everything that is drawn").AtLeast(0);
   o->Add("max_steps", &t->max_steps, "optimiser steps; 0 and below: num_train_epochs decides")
@@ -141,7 +154,9 @@ void AddRun(TrainSpec* t, Options* o) {
       .Range(0, 1);
   o->Add("repetition_penalty", &t->repetition_penalty, "1: off").AtLeast(1e-3);
   o->Add("stop", &t->stop, "texts that end a sample").OrOne();
-  o->Add("generation_rows", &t->generation_rows, "samples decoded side by side").AtLeast(1);
+  o->Add("generation_rows", &t->generation_rows,
+         "samples decoded side by side; 0: 64 on a CPU, as many as fit on a GPU")
+      .AtLeast(0);
 }
 
 Options RecipeTable(TrainSpec* t) {
@@ -149,6 +164,7 @@ Options RecipeTable(TrainSpec* t) {
   AddModelAndData(t, &table);
   AddRewardAndEval(t, &table);
   AddOptim(&t->optim, &table);
+  AddLoraKeys(t, &table);
   AddRun(t, &table);
   return table;
 }
@@ -334,6 +350,12 @@ Status CheckTrain(const TrainSpec& t) {
     return Error{ErrorCode::kUsage, "'reward.rubric' and 'reward.verifiers' exclude each other",
                  ""};
   }
+  if (t.use_peft) {
+    if (Status status = CheckLora(t.lora); !status.ok()) return status;
+    if (t.model.path.empty())
+      return Error{ErrorCode::kUsage, "use_peft needs weights to put an adapter on",
+                   "set model.path"};
+  }
   if (t.keep_best && t.eval.steps == 0) {
     return Error{ErrorCode::kUsage, "'keep_best' needs held-out problems to tell which is best",
                  "set eval.steps and data.eval"};
@@ -405,6 +427,10 @@ Status CheckGrpo(const GrpoRecipe& r) {
         StrCat("gradient_accumulation_steps = ", ga,
                " and steps_per_generation * num_iterations = ", uses, " do not divide each other"),
         "optimiser steps would straddle generation batches"};
+  }
+  if (r.train.use_peft && r.sync_ref_model) {
+    return Error{ErrorCode::kUsage, "'use_peft' and 'sync_ref_model' exclude each other",
+                 "beside an adapter the frozen weights are the reference"};
   }
   if (Status status = CheckServer(r); !status.ok()) return status;
   if (r.train.data.train.empty() && r.train.data.rollouts.empty()) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/json.h"
+#include "grpo/config/lora_config.h"
 
 namespace assay {
 
@@ -20,6 +21,8 @@ struct ModelSpec {
   double init_std = 0.02;
   std::string dtype = "float32";  // of the computation; master weights and optimiser are float32
   std::string device = "cpu";
+  std::string
+      adapter;  // a PEFT adapter's folder: merged into the weights, or trained on with use_peft
 };
 
 // [data]
@@ -88,6 +91,8 @@ struct TrainSpec {
   RewardConfig reward;
   EvalSpec eval;
   OptimSpec optim;
+  bool use_peft = false;  // trains an adapter on frozen weights
+  LoraConfig lora;
   int64_t seed = 42;
   int64_t max_steps = -1;  // 0 and below: num_train_epochs decides
   double num_train_epochs = 3;
@@ -107,7 +112,7 @@ struct TrainSpec {
   int64_t top_k = 0;
   int64_t min_completion_length = 0;
   std::vector<std::string> stop;
-  int64_t generation_rows = 64;  // rows that are decoded side by side
+  int64_t generation_rows = 0;  // rows that are decoded side by side; 0: as GenerateOptions has it
 };
 
 }  // namespace assay

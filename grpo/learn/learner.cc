@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "core/check.h"
+#include "core/json.h"
 #include "core/text.h"
 #include "grpo/model/cuda/runtime.h"
 #include "grpo/model/torch_error.h"
@@ -76,20 +78,24 @@ std::vector<std::vector<float>> SplitRows(const at::Tensor& dense_BT, const Gene
 }  // namespace
 
 GrpoLearner::GrpoLearner(Model* policy, const GrpoRecipe& recipe, const Compute& compute,
-                         const Model* reference)
+                         const Model* reference, Processes* processes)
     : policy_(policy),
+      processes_(processes != nullptr && !processes->alone() ? processes : nullptr),
       recipe_(recipe),
       compute_(compute),
-      optimizer_(NamedWeights(*policy),
+      optimizer_(TrainableWeights(*policy),
                  {recipe.train.optim.adam_beta1, recipe.train.optim.adam_beta2,
                   recipe.train.optim.adam_epsilon, recipe.train.optim.weight_decay}),
       compute_policy_(policy, compute) {
   if (recipe.loss.beta != 0) {
-    const Model& start = reference != nullptr ? *reference : *policy;
+    Model start = reference != nullptr ? *reference : *policy;
+    // Beside an adapter the frozen weights are the reference.
+    const bool frozen = std::exchange(start.lora, nullptr) != nullptr;
     // It is only ever computed with in the compute dtype; a GPU's memory is dearer than the mixing of a moving reference is frequent.
     const bool fixed = policy->device().is_cuda() && !recipe.sync_ref_model;
-    reference_ = fixed && compute.dtype != start.dtype() ? CastModel(start, compute.dtype)
-                                                         : CloneModel(start);
+    reference_ = frozen                                    ? start
+                 : fixed && compute.dtype != start.dtype() ? CastModel(start, compute.dtype)
+                                                           : CloneModel(start);
     SetTrainable(&*reference_, false);
   }
   SetTrainable(policy_, true);
@@ -169,12 +175,12 @@ Result<GrpoLearner::RowScores> GrpoLearner::ScoreRows(const Model& model,
 // Whole groups: about as many rows at a time as a micro-batch has, on a GPU as many tokens as keep it busy (nothing is kept for a
 // backward pass).
 std::vector<MicroBatch> GrpoLearner::ScoringParts(const GenerationBatch& batch) const {
-  constexpr size_t kGpuTokens = 65536;
+  const size_t most_tokens = 65536 / static_cast<size_t>(processes_ ? processes_->count() : 1);
   const bool gpu = policy_->device().is_cuda();
   std::vector<MicroBatch> parts(1);
   size_t tokens = 0;
   for (size_t g = 0; g < batch.groups.size(); ++g) {
-    const bool full = gpu ? tokens >= kGpuTokens
+    const bool full = gpu ? tokens >= most_tokens
                           : static_cast<int64_t>(parts.back().size()) >=
                                 recipe_.train.per_device_train_batch_size;
     if (full) parts.emplace_back(), tokens = 0;
@@ -196,26 +202,60 @@ Status GrpoLearner::ScoreOldAndReference(GenerationBatch* batch) const {
   const bool old = NeedsOld() || outside;
   if (!old && !reference_) return {};
   const std::vector<MicroBatch> parts = ScoringParts(*batch);
-  const auto score = [&](const Model& master, auto store) -> Status {
-    c10::NoGradGuard no_grad;
-    const Model model = CastModel(master, compute_.dtype);
-    for (const MicroBatch& part : parts) {
-      Result<RowScores> scores = ScoreRows(model, *batch, part);
-      if (!scores.ok()) return scores.error();
-      for (size_t b = 0; b < part.size(); ++b)
-        store(&batch->groups[part[b].first].rows[part[b].second], &scores->logp[b]);
-    }
-    return {};
-  };
   if (old) {
-    Status status = score(*policy_, [](RolloutRow* row, std::vector<float>* logp) {
-      row->old_logp = std::move(*logp);
-    });
+    Status status = ScoreParts(*policy_, parts, &RolloutRow::old_logp, batch);
     if (!status.ok()) return status;
   }
   if (!reference_) return {};
-  return score(*reference_,
-               [](RolloutRow* row, std::vector<float>* logp) { row->ref_logp = std::move(*logp); });
+  return ScoreParts(*reference_, parts, &RolloutRow::ref_logp, batch);
+}
+
+Status GrpoLearner::ScoreParts(const Model& master, const std::vector<MicroBatch>& parts,
+                               std::vector<float> RolloutRow::*field,
+                               GenerationBatch* batch) const {
+  c10::NoGradGuard no_grad;
+  const Model model = CastModel(master, compute_.dtype);
+  for (size_t p = 0; p < parts.size(); ++p) {
+    if (processes_ != nullptr && !processes_->Owns(static_cast<int64_t>(p))) continue;
+    Result<RowScores> scores = ScoreRows(model, *batch, parts[p]);
+    if (!scores.ok()) return scores.error();
+    for (size_t b = 0; b < parts[p].size(); ++b)
+      batch->groups[parts[p][b].first].rows[parts[p][b].second].*field = std::move(scores->logp[b]);
+  }
+  if (processes_ == nullptr) return {};
+  return CatchTorch("exchanging log-probs", [&]() -> Status {
+    ShareScores(parts, field, batch);
+    return {};
+  });
+}
+
+// Every process sends what it scored, row after row; lengths are known.
+void GrpoLearner::ShareScores(const std::vector<MicroBatch>& parts,
+                              std::vector<float> RolloutRow::*field, GenerationBatch* batch) const {
+  const auto each_row = [&](int64_t process, auto visit) {
+    for (size_t p = 0; p < parts.size(); ++p) {
+      if (static_cast<int64_t>(p) % processes_->count() != process) continue;
+      for (const auto& at : parts[p]) visit(&batch->groups[at.first].rows[at.second]);
+    }
+  };
+  std::string mine;
+  each_row(processes_->rank(), [&](RolloutRow* row) {
+    const std::vector<float>& logp = row->*field;
+    mine.append(reinterpret_cast<const char*>(logp.data()), logp.size() * sizeof(float));
+  });
+  const std::vector<std::string> all = processes_->Gather(mine);
+  for (int64_t process = 0; process < processes_->count(); ++process) {
+    if (process == processes_->rank()) continue;
+    const std::string& bytes = all[static_cast<size_t>(process)];
+    size_t at = 0;
+    each_row(process, [&](RolloutRow* row) {
+      const size_t size = row->completion.size() * sizeof(float);
+      TORCH_CHECK(at + size <= bytes.size(), "process ", process, " scored other rows");
+      (row->*field).resize(row->completion.size());
+      std::memcpy((row->*field).data(), bytes.data() + at, size);
+      at += size;
+    });
+  }
 }
 
 std::vector<MicroBatch> GrpoLearner::Plan(const GenerationBatch& batch, Rng* rng) const {
@@ -346,17 +386,51 @@ Status GrpoLearner::Accumulate(const GenerationBatch& batch, const MicroBatch& m
   });
 }
 
+// Loss and metrics of the micro-batches that have added up, of all processes.
+StepOutcome GrpoLearner::TakeOutcome() {
+  StepOutcome outcome;
+  Json mine = Json::MakeObject();
+  if (!pending_losses_.empty()) outcome.loss = at::stack(pending_losses_).sum().item<double>();
+  for (const auto& [name, values] : pending_metrics_) {
+    const at::Tensor all = at::stack(values);
+    if (processes_ == nullptr) {
+      outcome.metrics.emplace_back(name, all.nanmean().item<double>());
+      continue;
+    }
+    Json pair = Json::MakeArray();
+    pair.Append(all.nansum().item<double>());
+    pair.Append(all.isnan().logical_not().sum().item<double>());
+    mine.Set(name, pair);
+  }
+  if (processes_ == nullptr) return outcome;
+  // Not through JSON, which knows no infinity.
+  const at::Tensor losses = at::full({1}, outcome.loss, at::kFloat);
+  processes_->Sum(losses);
+  outcome.loss = losses.item<double>();
+  std::vector<std::pair<std::string, std::pair<double, double>>> sums;
+  for (const std::string& text : processes_->Gather(mine.Dump())) {
+    const Result<Json> theirs = ParseJson(text);
+    if (!theirs.ok() || !theirs->IsObject()) continue;
+    for (const Json::Member& member : *theirs->AsObject()) {
+      auto found = std::find_if(sums.begin(), sums.end(),
+                                [&](const auto& entry) { return entry.first == member.key; });
+      if (found == sums.end()) found = sums.insert(found, {member.key, {0, 0}});
+      found->second.first += (*member.value.AsArray())[0].NumberOr(NAN);
+      found->second.second += (*member.value.AsArray())[1].NumberOr(0);
+    }
+  }
+  for (const auto& [name, sum] : sums) outcome.metrics.emplace_back(name, sum.first / sum.second);
+  return outcome;
+}
+
 Result<StepOutcome> GrpoLearner::Step(double learning_rate) {
   return CatchTorch("an optimiser step", [&]() -> Result<StepOutcome> {
-    StepOutcome outcome;
+    if (processes_ != nullptr) processes_->Sum(compute_policy_.Gradients());
+    StepOutcome outcome = TakeOutcome();
     const at::Tensor norm = optimizer_.GradNorm();
     if (recipe_.train.optim.max_grad_norm > 0)
       optimizer_.ClipGradients(norm, recipe_.train.optim.max_grad_norm);
     outcome.grad_norm = norm.item<double>();
-    if (!pending_losses_.empty()) outcome.loss = at::stack(pending_losses_).sum().item<double>();
-    for (const auto& [name, values] : pending_metrics_) {
-      outcome.metrics.emplace_back(name, at::stack(values).nanmean().item<double>());
-    }
     outcome.skipped = !std::isfinite(outcome.grad_norm) || !std::isfinite(outcome.loss);
     if (!outcome.skipped) optimizer_.Step(learning_rate);
     compute_policy_.Drop();

@@ -19,6 +19,7 @@
 #include "grpo/learn/advantages.h"
 #include "grpo/learn/losses.h"
 #include "grpo/learn/optimizer.h"
+#include "grpo/learn/processes.h"
 #include "grpo/model/compute_policy.h"
 #include "grpo/model/model.h"
 
@@ -67,8 +68,10 @@ class GrpoLearner {
  public:
   // `policy`: float32 master weights, changed in place; it outlives the learner. Takes a copy as the reference if
   // beta != 0 (`reference`, or else the policy as it is now).
+  // `processes`, if not null, share the work: the caller gives each micro-batches of its own, each scores groups of its own,
+  // and Step adds all gradients up. The recipe counts the micro-batches of all.
   GrpoLearner(Model* policy, const GrpoRecipe& recipe, const Compute& compute,
-              const Model* reference = nullptr);
+              const Model* reference = nullptr, Processes* processes = nullptr);
 
   // `weights`: one a reward function, or empty. Errors: kUsage for an estimator that needs what the batch lacks.
   Status AssignAdvantages(GenerationBatch* batch, const std::vector<double>& weights = {}) const;
@@ -95,10 +98,16 @@ class GrpoLearner {
  private:
   bool NeedsOld() const;
   std::vector<MicroBatch> ScoringParts(const GenerationBatch& batch) const;
+  Status ScoreParts(const Model& model, const std::vector<MicroBatch>& parts,
+                    std::vector<float> RolloutRow::*field, GenerationBatch* batch) const;
+  void ShareScores(const std::vector<MicroBatch>& parts, std::vector<float> RolloutRow::*field,
+                   GenerationBatch* batch) const;
+  StepOutcome TakeOutcome();
   LossInputs MakeInputs(const GenerationBatch& batch, const MicroBatch& micro,
                         const ScoredBatch& scored) const;
 
   Model* policy_;
+  Processes* processes_;
   const GrpoRecipe recipe_;
   const Compute compute_;
   std::optional<Model> reference_;

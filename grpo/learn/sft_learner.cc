@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <array>
 #include <cmath>
 
 #include "core/check.h"
@@ -9,10 +10,12 @@
 
 namespace assay {
 
-SftLearner::SftLearner(Model* policy, const OptimSpec& optim, const Compute& compute)
+SftLearner::SftLearner(Model* policy, const OptimSpec& optim, const Compute& compute,
+                       Processes* processes)
     : policy_(policy),
+      processes_(processes != nullptr && !processes->alone() ? processes : nullptr),
       max_grad_norm_(optim.max_grad_norm),
-      optimizer_(NamedWeights(*policy),
+      optimizer_(TrainableWeights(*policy),
                  {optim.adam_beta1, optim.adam_beta2, optim.adam_epsilon, optim.weight_decay}),
       compute_policy_(policy, compute) {
   SetTrainable(policy_, true);
@@ -53,14 +56,24 @@ Status SftLearner::Accumulate(const std::vector<SftRow>& rows, double num_items)
 Result<StepOutcome> SftLearner::Step(double learning_rate) {
   return CatchTorch("an optimiser step", [&]() -> Result<StepOutcome> {
     StepOutcome outcome;
+    const auto sum = [](const std::vector<at::Tensor>& values) {
+      return values.empty() ? 0.0 : at::stack(values).sum().item<double>();
+    };
+    std::array<double, 4> total = {sum(losses_), sum(entropies_), sum(hits_), labels_};
+    if (processes_ != nullptr) {
+      processes_->Sum(compute_policy_.Gradients());
+      const at::Tensor sums =
+          at::tensor(std::vector<float>(total.begin(), total.end()), at::kFloat);
+      processes_->Sum(sums);
+      for (size_t i = 0; i < total.size(); ++i) total[i] = sums.data_ptr<float>()[i];
+    }
     const at::Tensor norm = optimizer_.GradNorm();
     if (max_grad_norm_ > 0) optimizer_.ClipGradients(norm, max_grad_norm_);
     outcome.grad_norm = norm.item<double>();
-    if (!losses_.empty()) {
-      outcome.loss = at::stack(losses_).sum().item<double>();
-      outcome.metrics.emplace_back("entropy", at::stack(entropies_).sum().item<double>() / labels_);
-      outcome.metrics.emplace_back("mean_token_accuracy",
-                                   at::stack(hits_).sum().item<double>() / labels_);
+    if (total[3] > 0) {
+      outcome.loss = total[0];
+      outcome.metrics.emplace_back("entropy", total[1] / total[3]);
+      outcome.metrics.emplace_back("mean_token_accuracy", total[2] / total[3]);
     }
     outcome.skipped = !std::isfinite(outcome.grad_norm) || !std::isfinite(outcome.loss);
     if (!outcome.skipped) optimizer_.Step(learning_rate);

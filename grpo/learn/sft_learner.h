@@ -9,6 +9,7 @@
 #include "grpo/config/run_spec.h"
 #include "grpo/learn/learner.h"
 #include "grpo/learn/optimizer.h"
+#include "grpo/learn/processes.h"
 #include "grpo/learn/sft_row.h"
 #include "grpo/model/compute_policy.h"
 #include "grpo/model/model.h"
@@ -18,7 +19,9 @@ namespace assay {
 class SftLearner {
  public:
   // `policy`: float32 master weights, changed in place; it outlives the learner.
-  SftLearner(Model* policy, const OptimSpec& optim, const Compute& compute);
+  // `processes`, if not null, share the micro-batches of a window; Step adds all gradients up.
+  SftLearner(Model* policy, const OptimSpec& optim, const Compute& compute,
+             Processes* processes = nullptr);
 
   // Adds the gradient of sum of -log p(label) / num_items; num_items: labels of the whole accumulation window.
   Status Accumulate(const std::vector<SftRow>& rows, double num_items);
@@ -29,6 +32,7 @@ class SftLearner {
 
  private:
   Model* policy_;
+  Processes* processes_;
   const double max_grad_norm_;
   AdamW optimizer_;
   ComputePolicy compute_policy_;

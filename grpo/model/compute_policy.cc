@@ -9,6 +9,7 @@
 #include <memory>
 #include <utility>
 
+#include "grpo/model/lora.h"
 #include "grpo/model/ops.h"
 
 namespace assay {
@@ -19,6 +20,22 @@ namespace {
 constexpr int64_t kTrimParameters = 16 << 20;
 
 // Moves the gradient of a copy in another dtype on to its master's.
+// Moves the gradient of a merged matrix on to its adapter's factors.
+class AddToFactors : public torch::autograd::PostAccumulateGradHook {
+ public:
+  AddToFactors(std::shared_ptr<const Lora> lora, const LoraPair* pair)
+      : lora_(std::move(lora)), pair_(pair), a_(pair->a.grad()), b_(pair->b.grad()) {}
+  void operator()(const torch::autograd::Variable& merged) override {
+    AddLoraGradient(*pair_, lora_->config.scale(), merged.grad(), a_, b_);
+    merged.mutable_grad() = at::Tensor();
+  }
+
+ private:
+  std::shared_ptr<const Lora> lora_;
+  const LoraPair* pair_;
+  at::Tensor a_, b_;
+};
+
 class AddToMaster : public torch::autograd::PostAccumulateGradHook {
  public:
   explicit AddToMaster(at::Tensor gradient) : gradient_(std::move(gradient)) {}
@@ -34,9 +51,14 @@ class AddToMaster : public torch::autograd::PostAccumulateGradHook {
 
 }  // namespace
 
+at::Tensor ComputePolicy::Gradients() {
+  if (!gradients_.defined()) MakeGradients();
+  return gradients_;
+}
+
 const Model& ComputePolicy::Prepare(ForwardOptions* forward, LogprobOptions* logprobs) {
   if (!ready_) {
-    MakeGradients();
+    Gradients();
     MakeWeights();
     ready_ = true;
   }
@@ -48,27 +70,41 @@ const Model& ComputePolicy::Prepare(ForwardOptions* forward, LogprobOptions* log
 }
 
 void ComputePolicy::Drop() {
-  for (NamedTensor& weight : NamedWeights(*master_)) weight.tensor.mutable_grad() = at::Tensor();
+  for (NamedTensor& weight : TrainableWeights(*master_))
+    weight.tensor.mutable_grad() = at::Tensor();
   model_ = Model{};
+  gradients_ = at::Tensor();
   ready_ = false;
   if (CountParameters(*master_) >= kTrimParameters) malloc_trim(0);
 }
 
 void ComputePolicy::MakeGradients() {
-  std::vector<NamedTensor> weights = NamedWeights(*master_);
+  std::vector<NamedTensor> weights = TrainableWeights(*master_);
   int64_t count = 0;
   for (const NamedTensor& weight : weights) count += weight.tensor.numel();
   if (count >= kTrimParameters) malloc_trim(0);
-  const at::Tensor all = at::zeros({count}, master_->embed.options().requires_grad(false));
+  gradients_ = at::zeros({count}, weights[0].tensor.options().requires_grad(false));
   int64_t first = 0;
   for (NamedTensor& weight : weights) {
     const int64_t size = weight.tensor.numel();
-    weight.tensor.mutable_grad() = all.narrow(0, first, size).view(weight.tensor.sizes());
+    weight.tensor.mutable_grad() = gradients_.narrow(0, first, size).view(weight.tensor.sizes());
     first += size;
   }
 }
 
+void ComputePolicy::MakeMergedWeights() {
+  model_ = CastModel(*master_, compute_.dtype);
+  for (const NamedTensor& weight : NamedWeights(model_)) {
+    const LoraPair* pair = master_->lora->Find(weight.name);
+    if (pair == nullptr) continue;
+    weight.tensor.requires_grad_(true);
+    torch::autograd::impl::set_post_acc_grad_hooks(
+        weight.tensor, std::make_unique<AddToFactors>(master_->lora, pair));
+  }
+}
+
 void ComputePolicy::MakeWeights() {
+  if (master_->lora != nullptr) return MakeMergedWeights();
   // With checkpointing a layer's weights are cast when the layer is computed: that takes a few per cent of the time and saves the
   // copy, which would live beside gradients and moments.
   // A GPU computes with joined matrices of one dtype, and the copy is little beside the moments.

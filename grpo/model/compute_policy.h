@@ -3,6 +3,7 @@
 // and gradients that add up in float32, whatever the compute dtype. The gradients of one update lie in one allocation,
 // taken at its first backward pass and given back after it, so that sampling has that memory. The gradients of embedding
 // and head go straight into it: neither a dense gradient of the embedding nor a second one of the head ever exists.
+// With an adapter the copy has it merged in, and only its factors get gradients.
 // One thread. May throw c10::Error, as grpo/model.h says.
 #pragma once
 
@@ -20,22 +21,26 @@ struct Compute {
 
 class ComputePolicy {
  public:
-  // `master`: every weight wants a gradient; it outlives this.
+  // `master`: what is trained wants a gradient; it outlives this.
   ComputePolicy(Model* master, const Compute& compute) : master_(master), compute_(compute) {}
 
   // Weights for a forward pass whose gradient comes to rest in the masters' .grad; `forward` and `logprobs` get what belongs to
   // that (checkpointing and where the gradients of embedding and head go).
   const Model& Prepare(ForwardOptions* forward, LogprobOptions* logprobs);
+  // All gradients of the update at hand, one after the other; zeros where nothing was added yet.
+  at::Tensor Gradients();
   // After an update or a skipped one: the copy and the gradients are out of date and freed.
   void Drop();
 
  private:
   void MakeGradients();
   void MakeWeights();
+  void MakeMergedWeights();
 
   Model* master_;
   const Compute compute_;
   Model model_;
+  at::Tensor gradients_;
   bool ready_ = false;
 };
 

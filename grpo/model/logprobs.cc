@@ -146,6 +146,14 @@ at::Tensor SliceGrad(at::Tensor x, int64_t first, const at::Tensor& targets, dou
                         own.to(x.scalar_type()).unsqueeze(1));
 }
 
+// sum += a b, on a GPU in one kernel.
+void AddMatmul(const at::Tensor& a, const at::Tensor& b, at::Tensor sum) {
+  if (sum.is_cuda())
+    sum.addmm_(a, b);
+  else
+    sum.add_(MatmulNt(a, b.t()));
+}
+
 struct LogprobFunction : torch::autograd::Function<LogprobFunction> {
   static variable_list forward(AutogradContext* ctx, const at::Tensor& hidden,
                                const at::Tensor& head, const at::Tensor& targets,
@@ -198,7 +206,7 @@ struct LogprobFunction : torch::autograd::Function<LogprobFunction> {
       const at::Tensor part =
           head.narrow(0, first, std::min(slice, head.size(0) - first)).to(hidden.scalar_type());
       const at::Tensor dz = SliceGrad(MatmulNt(hidden, part), first, targets, scale, in);
-      if (ctx->needs_input_grad(0)) dhidden.add_(MatmulNt(dz, part.t()));
+      if (ctx->needs_input_grad(0)) AddMatmul(dz, part, dhidden);
       if (sum.defined()) AddInto(sum.narrow(0, first, part.size(0)), MatmulNt(dz.t(), hidden.t()));
       if (dhead.defined()) dhead.narrow(0, first, part.size(0)).copy_(MatmulNt(dz.t(), hidden.t()));
     }

@@ -13,6 +13,7 @@
 #include "grpo/model/attention.h"
 #include "grpo/model/cuda/layer.h"
 #include "grpo/model/cuda/runtime.h"
+#include "grpo/model/lora.h"
 #include "grpo/model/ops.h"
 
 namespace assay {
@@ -133,9 +134,13 @@ std::vector<NamedTensor> NamedWeights(const Model& model) {
   return weights;
 }
 
+std::vector<NamedTensor> TrainableWeights(const Model& model) {
+  return model.lora != nullptr ? LoraTensors(*model.lora) : NamedWeights(model);
+}
+
 void SetTrainable(Model* model, bool trainable) {
-  VisitWeights(model,
-               [&](const std::string&, at::Tensor* tensor) { tensor->requires_grad_(trainable); });
+  for (const NamedTensor& weight : TrainableWeights(*model))
+    weight.tensor.requires_grad_(trainable);
 }
 
 namespace {
@@ -143,9 +148,13 @@ namespace {
 Model CopyPacked(Model model, at::ScalarType dtype) {
   // Places start at multiples of 64 elements, which every width that matters is: no gap between neighbours.
   const auto padded = [](const at::Tensor& tensor) { return (tensor.numel() + 63) / 64 * 64; };
+  // Beside an adapter, what it leaves alone is shared where it has the dtype already.
+  const std::shared_ptr<const Lora> lora = std::exchange(model.lora, nullptr);
+  const bool share = lora != nullptr && model.dtype() == dtype;
+  const auto stays = [&](const std::string& name) { return share && lora->Find(name) == nullptr; };
   int64_t count = 0;
   for (const NamedTensor& weight : NamedWeights(model)) {
-    if (weight.tensor.dim() == 2) count += padded(weight.tensor);
+    if (weight.tensor.dim() == 2 && !stays(weight.name)) count += padded(weight.tensor);
   }
   const at::Tensor all =
       at::empty({count}, model.embed.options().dtype(dtype).requires_grad(false));
@@ -153,7 +162,10 @@ Model CopyPacked(Model model, at::ScalarType dtype) {
   if (model.config.tied_head) model.head = at::Tensor();
   int64_t first = 0;
   VisitWeights(&model, [&](const std::string& name, at::Tensor* tensor) {
-    const at::Tensor from = tensor->detach();
+    if (stays(name)) return;
+    const LoraPair* pair = lora == nullptr ? nullptr : lora->Find(name);
+    const at::Tensor from =
+        pair == nullptr ? tensor->detach() : MergeLora(*tensor, *pair, lora->config.scale());
     if (from.dim() != 2) {
       *tensor = from.to(half && IsNorm(name) ? at::kFloat : dtype, /*non_blocking=*/false,
                         /*copy=*/true);
@@ -169,7 +181,7 @@ Model CopyPacked(Model model, at::ScalarType dtype) {
 }  // namespace
 
 Model CastModel(const Model& model, at::ScalarType dtype) {
-  return model.dtype() == dtype ? model : CopyPacked(model, dtype);
+  return model.dtype() == dtype && model.lora == nullptr ? model : CopyPacked(model, dtype);
 }
 
 Model PackModel(Model model) {
@@ -194,6 +206,12 @@ Model CloneModel(const Model& model) {
 int64_t CountParameters(const Model& model) {
   int64_t count = 0;
   for (const NamedTensor& weight : NamedWeights(model)) count += weight.tensor.numel();
+  return count;
+}
+
+int64_t CountTrainable(const Model& model) {
+  int64_t count = 0;
+  for (const NamedTensor& weight : TrainableWeights(model)) count += weight.tensor.numel();
   return count;
 }
 

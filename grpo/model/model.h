@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,12 +34,16 @@ struct LayerWeights {
   at::Tensor gate_bias, up_bias, down_bias;
 };
 
+struct Lora;  // grpo/model/lora.h
+
 struct Model {
   ModelConfig config;
   at::Tensor embed;  // [V, H]
   std::vector<LayerWeights> layers;
   at::Tensor norm;  // [H]
   at::Tensor head;  // [V, H]; the same tensor as `embed` where the config ties them
+  // An adapter beside the weights, which are frozen then: a pass through the model sees it only once CastModel has merged it.
+  std::shared_ptr<Lora> lora;
 
   at::Device device() const { return embed.device(); }
   at::ScalarType dtype() const { return embed.scalar_type(); }
@@ -59,9 +64,11 @@ struct NamedTensor {
 };
 // The weights in VisitWeights' order (handles: changing the tensors in place changes the model).
 std::vector<NamedTensor> NamedWeights(const Model& model);
-// Sets requires_grad on every weight.
+// What is trained: the weights, or the adapter's factors where there is one.
+std::vector<NamedTensor> TrainableWeights(const Model& model);
+// Sets requires_grad on what is trained.
 void SetTrainable(Model* model, bool trainable);
-// The same model in another dtype or on another device, without gradients of its own. Norm weights stay float32 when the target is
+// The same model in another dtype or on another device, without gradients of its own; CastModel merges an adapter. Norm weights stay float32 when the target is
 // bfloat16 or float16. Weights that are already so are shared, not copied; copied matrices lie one after the other in one
 // allocation, so that those which are multiplied with the same input (q, k, v; gate, up) are one matrix to the decoder.
 Model CastModel(const Model& model, at::ScalarType dtype);
@@ -71,6 +78,7 @@ Model PackModel(Model model);
 // A copy that shares nothing (a reference model).
 Model CloneModel(const Model& model);
 int64_t CountParameters(const Model& model);
+int64_t CountTrainable(const Model& model);
 
 // One run of tokens [start, start + length) of a packed batch. It attends causally to itself and, if prefix >= 0, to
 // the whole of segment `prefix`, which comes before it and has no prefix itself.

@@ -10,6 +10,7 @@
 #include "core/jsonl.h"
 #include "core/text.h"
 #include "grpo/files/safetensors.h"
+#include "grpo/model/lora.h"
 #include "grpo/model/torch_error.h"
 #include "grpo/model/weights.h"
 
@@ -105,9 +106,10 @@ const char* DtypeName(at::ScalarType dtype) {
 
 }  // namespace
 
-Status SaveModel(const Model& model, const Tokenizer* tokenizer, const std::string& folder,
+Status SaveModel(const Model& given, const Tokenizer* tokenizer, const std::string& folder,
                  at::ScalarType dtype, int64_t shard_bytes) {
   return CatchTorch(StrCat("saving ", folder), [&]() -> Status {
+    const Model model = MergedModel(given);
     std::error_code error;
     fs::create_directories(folder, error);
     if (error)

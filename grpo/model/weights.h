@@ -39,7 +39,7 @@ Result<Model> RandomModel(const ModelConfig& config, uint64_t seed, double stdde
 
 // Writes model.safetensors (shards of at most `shard_bytes` and their index beyond that), config.json,
 // generation_config.json and, if `tokenizer` is not null, its files; transformers loads the folder. Each file is written
-// beside and renamed. `dtype`: what is stored.
+// beside and renamed. `dtype`: what is stored. An adapter is merged in.
 Status SaveModel(const Model& model, const Tokenizer* tokenizer, const std::string& folder,
                  at::ScalarType dtype = at::kFloat, int64_t shard_bytes = int64_t{5} << 30);
 

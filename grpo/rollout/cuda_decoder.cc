@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "core/check.h"
 #include "core/text.h"
@@ -19,7 +20,11 @@ namespace {
 // Rows of a graph; a batch takes the next larger.
 constexpr int64_t kBuckets[] = {1,   2,   4,   8,   16,  32,   48,   64,   96,   128,
                                 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096};
+constexpr double kMemoryShare = 0.8;  // of what is free, for rows
 constexpr int kAttendThreads = 128, kNormThreads = 128, kSampleThreads = 512;
+// Where rows and heads leave multiprocessors idle, blocks share a row's keys: about so many blocks a multiprocessor, at most so
+// many to a row and head, each with at least so many keys (LEAST_SHARE of kernels/decode.cu).
+constexpr int64_t kAttendBlocks = 6, kMostShares = 16, kLeastShare = 256;
 
 const c10::impl::DeviceGuardImplInterface* Guard() {
   return c10::impl::getDeviceGuardImpl(c10::DeviceType::CUDA);
@@ -59,6 +64,20 @@ bool CudaDecoder::Supports(const Model& model) {
          c.hidden_size <= 16384 && c.intermediate_size % 8 == 0 && c.head_dim % 8 == 0 &&
          PowerOfTwo(lanes) && lanes <= 32 && c.num_heads / c.num_kv_heads <= 8 && !c.o_bias &&
          !c.mlp_bias;
+}
+
+int64_t CudaDecoder::RowsThatFit(const Model& model, int64_t prompt, int64_t group,
+                                 int64_t max_new) {
+  const ModelConfig& c = model.config;
+  const auto element = static_cast<double>(model.embed.element_size());
+  const auto token = static_cast<double>(2 * c.num_layers * c.num_kv_heads * c.head_dim) * element;
+  // A prompt's keys stand twice for each group (Generation::DeviceShape), and each row has logits.
+  const double row = token * static_cast<double>(max_new) +
+                     2 * token * static_cast<double>(prompt) / static_cast<double>(group) +
+                     static_cast<double>(2 * c.vocab_size + 8 * c.intermediate_size) * element;
+  constexpr int64_t kMost = kBuckets[std::size(kBuckets) - 1];
+  const double fit = kMemoryShare * cuda::AvailableBytes() / row;
+  return std::clamp<int64_t>(static_cast<int64_t>(fit), 1, kMost);
 }
 
 CudaDecoder::CudaDecoder(const Model& model, const Shape& shape, const DrawParams& draw,
@@ -224,21 +243,10 @@ CudaDecoder::Bucket* CudaDecoder::BucketFor(int64_t rows) {
   std::unique_ptr<Bucket>& made = buckets_[width];
   if (made != nullptr) return made.get();
   made = std::make_unique<Bucket>();
-  const ModelConfig& c = model_.config;
-  const auto options = model_.embed.options().requires_grad(false);
+  made->rows = width;
   {
     c10::StreamGuard guard(main_);
-    const auto rows_of = [&](int64_t size) { return at::empty({width, size}, options); };
-    made->rows = width;
-    made->slots = at::full({width}, -1, options.dtype(at::kInt));
-    made->x = at::zeros({width, c.hidden_size}, options.dtype(at::kFloat));
-    made->h = rows_of(c.hidden_size);
-    made->y = rows_of(c.hidden_size);
-    made->qkv = rows_of((c.num_heads + 2 * c.num_kv_heads) * c.head_dim);
-    made->attended = rows_of(c.num_heads * c.head_dim).zero_();
-    made->gate_up = rows_of(2 * c.intermediate_size);
-    made->inner = rows_of(c.intermediate_size);
-    made->logits = rows_of(c.vocab_size);
+    MakeBuffers(made.get());
     Order(main_, own_);
   }
   // Once without recording: cuBLAS takes its workspace and loads its kernels then. No row has a slot yet, so no state changes.
@@ -249,15 +257,46 @@ CudaDecoder::Bucket* CudaDecoder::BucketFor(int64_t rows) {
   return made.get();
 }
 
-void CudaDecoder::Attend(const LayerWeights& w, const Layer& layer, Bucket* b) const {
+void CudaDecoder::MakeBuffers(Bucket* b) const {
+  const ModelConfig& c = model_.config;
+  const auto options = model_.embed.options().requires_grad(false);
+  const auto rows_of = [&](int64_t size) { return at::empty({b->rows, size}, options); };
+  b->slots = at::full({b->rows}, -1, options.dtype(at::kInt));
+  b->x = at::zeros({b->rows, c.hidden_size}, options.dtype(at::kFloat));
+  b->h = rows_of(c.hidden_size);
+  b->y = rows_of(c.hidden_size);
+  b->qkv = rows_of((c.num_heads + 2 * c.num_kv_heads) * c.head_dim);
+  b->attended = rows_of(c.num_heads * c.head_dim).zero_();
+  b->gate_up = rows_of(2 * c.intermediate_size);
+  b->inner = rows_of(c.intermediate_size);
+  b->logits = rows_of(c.vocab_size);
+  const int64_t most =
+      std::clamp<int64_t>((shape_.prompt_capacity + shape_.max_new) / kLeastShare, 1, kMostShares);
+  b->shares = std::clamp<int64_t>(
+      kAttendBlocks * cuda::MultiprocessorCount() / (b->rows * c.num_kv_heads), 1, most);
+  if (b->shares == 1) return;
+  const int64_t part = c.num_heads / c.num_kv_heads * (c.head_dim + 2);
+  b->parts = at::empty({b->rows, c.num_kv_heads, b->shares, part}, b->x.options());
+  b->arrived = at::zeros({b->rows, c.num_kv_heads}, b->slots.options());
+}
+
+void CudaDecoder::Attend(const LayerWeights& w, const Layer& layer, const Bucket& b) const {
   const ModelConfig& c = model_.config;
   const auto scale =
       static_cast<float>(1.0 / std::sqrt(static_cast<double>(c.head_dim)) * 1.4426950408889634);
-  Get("Attend")({b->rows, c.num_kv_heads}, kAttendThreads, 0, Raw(b->slots), Raw(counts_),
-                Raw(done_), Raw(prompt_first_), Raw(prompt_length_), Raw(b->qkv),
+  // Keys on their way, two rounds of them, and in the same place what each warp found.
+  constexpr int64_t kWarps = kAttendThreads / 32, kStages = 2;
+  const bool tensor_cores = model_.dtype() == at::kBFloat16 && c.head_dim % 32 == 0;
+  const int64_t round = tensor_cores ? kWarps * 16 * 2 * c.head_dim * model_.embed.element_size()
+                                     : 2 * 2 * kAttendThreads * 8 * model_.embed.element_size();
+  const int64_t warp = c.num_heads / c.num_kv_heads * (c.head_dim + 2) * 4;
+  const auto shared = static_cast<int>(std::max(kStages * round, kWarps * warp));
+  Get("Attend")({b.rows, c.num_kv_heads, b.shares}, kAttendThreads, shared, Raw(b.slots),
+                Raw(counts_), Raw(done_), Raw(prompt_first_), Raw(prompt_length_), Raw(b.qkv),
                 Raw(layer.qkv_bias), Raw(w.q_norm), Raw(w.k_norm), Raw(cosines_), Raw(sines_),
                 Raw(layer.prompt_keys), Raw(layer.prompt_values), Raw(layer.own_keys),
-                Raw(layer.own_values), static_cast<int>(shape_.max_new), scale, Raw(b->attended));
+                Raw(layer.own_values), static_cast<int>(shape_.max_new), scale, Raw(b.parts),
+                Raw(b.arrived), Raw(b.attended));
 }
 
 void CudaDecoder::LayerStep(size_t index, Bucket* b) const {
@@ -266,7 +305,7 @@ void CudaDecoder::LayerStep(size_t index, Bucket* b) const {
   const Layer& layer = layers_[index];
   const bool last = index + 1 == layers_.size();
   at::mm_out(b->qkv, b->h, layer.qkv.t());
-  Attend(w, layer, b);
+  Attend(w, layer, *b);
   at::mm_out(b->y, b->attended, w.o_proj.t());
   Get("AddNorm")({b->rows}, kNormThreads, 0, Raw(b->x), Raw(b->y), Raw(w.post_norm), Raw(b->h));
   at::mm_out(b->gate_up, b->h, layer.gate_up.t());

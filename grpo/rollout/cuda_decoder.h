@@ -26,6 +26,9 @@ class CudaDecoder {
   // True if the model's device, dtype (float32, bfloat16) and shapes have kernels.
   static bool Supports(const Model& model);
 
+  // Rows that the device's memory has room for beside what it holds, when they stay until they have grown by max_new tokens.
+  static int64_t RowsThatFit(const Model& model, int64_t prompt, int64_t group, int64_t max_new);
+
   struct Shape {
     int64_t slots = 0;            // rows at one time
     int64_t places = 0;           // prompts at one time
@@ -71,8 +74,11 @@ class CudaDecoder {
   // Buffers and the graph of a step for this many rows.
   struct Bucket {
     int64_t rows = 0;
-    at::Tensor slots;  // [rows] int32
+    int64_t shares = 1;  // blocks that share the keys of a row and head
+    at::Tensor slots;    // [rows] int32
     at::Tensor x, h, qkv, attended, gate_up, inner, y, logits;
+    at::Tensor parts,
+        arrived;  // of such blocks (kernels/decode.cu); undefined where a block takes all keys
     cuda::Graph graph;
   };
   struct Mirror {
@@ -82,9 +88,10 @@ class CudaDecoder {
 
   cuda::Kernel Get(const char* name) const;
   Bucket* BucketFor(int64_t rows);
+  void MakeBuffers(Bucket* bucket) const;
   void Step(Bucket* bucket) const;
   void LayerStep(size_t index, Bucket* bucket) const;
-  void Attend(const LayerWeights& weights, const Layer& layer, Bucket* bucket) const;
+  void Attend(const LayerWeights& weights, const Layer& layer, const Bucket& bucket) const;
   void DrawTokens(const at::Tensor& slots, const at::Tensor& logit_rows,
                   const at::Tensor& logits) const;
   void Send();

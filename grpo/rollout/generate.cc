@@ -85,6 +85,8 @@ size_t PartialStop(std::string_view text, const std::vector<std::string>& stops)
 // On the device: steps between two looks, and prompt tokens computed at one time.
 constexpr int64_t kStepsAtOnce = 16;
 constexpr int64_t kDevicePrefill = 32768;
+// Rows side by side on a CPU where nobody said how many.
+constexpr int64_t kRowsOnCpu = 64;
 
 // One sample on its way.
 struct Row {
@@ -144,11 +146,9 @@ class Generation {
   // --- a step at a time, tokens drawn by this program: the CPU's way
 
   Status DecodeStepByStep() {
-    const auto slots = std::min<int64_t>(options_.max_rows, static_cast<int64_t>(waiting_.size()));
-    int64_t longest = 0;
-    for (const GenerateRequest& r : requests_)
-      longest = std::max(longest, static_cast<int64_t>(r.prompt_ids.size()));
-    Decoder decoder(model_, slots, longest + sampling_.max_new_tokens);
+    const int64_t rows = options_.max_rows > 0 ? options_.max_rows : kRowsOnCpu;
+    const auto slots = std::min<int64_t>(rows, static_cast<int64_t>(waiting_.size()));
+    Decoder decoder(model_, slots, LongestPrompt() + sampling_.max_new_tokens);
     while (!waiting_.empty() || !rows_.empty()) {
       if (options_.cancelled && options_.cancelled())
         return Error{ErrorCode::kLimit, "cancelled", ""};
@@ -207,7 +207,11 @@ class Generation {
   };
 
   Status DecodeOnDevice() {
-    const auto slots = std::min<int64_t>(options_.max_rows, static_cast<int64_t>(waiting_.size()));
+    const int64_t rows = options_.max_rows > 0
+                             ? options_.max_rows
+                             : CudaDecoder::RowsThatFit(model_, LongestPrompt(), FewestSamples(),
+                                                        sampling_.max_new_tokens);
+    const auto slots = std::min<int64_t>(rows, static_cast<int64_t>(waiting_.size()));
     CudaDecoder decoder(model_, DeviceShape(slots), draw_params_, stop_ids_);
     int64_t launched = 0, read = 0;
     while (!waiting_.empty() || !rows_.empty()) {
@@ -233,18 +237,28 @@ class Generation {
     return {};
   }
 
-  CudaDecoder::Shape DeviceShape(int64_t slots) {
-    CudaDecoder::Shape shape;
-    shape.slots = slots;
-    size_t fewest = requests_[0].seeds.size();
+  int64_t LongestPrompt() const {
+    size_t longest = 0;
+    for (const GenerateRequest& r : requests_) longest = std::max(longest, r.prompt_ids.size());
+    return static_cast<int64_t>(longest);
+  }
+
+  // Of a prompt that has any.
+  int64_t FewestSamples() const {
+    size_t fewest = 0;
     for (const GenerateRequest& r : requests_) {
-      shape.prompt_capacity =
-          std::max(shape.prompt_capacity, static_cast<int64_t>(r.prompt_ids.size()));
       if (!r.seeds.empty())
         fewest = fewest == 0 ? r.seeds.size() : std::min(fewest, r.seeds.size());
     }
+    return static_cast<int64_t>(std::max<size_t>(1, fewest));
+  }
+
+  CudaDecoder::Shape DeviceShape(int64_t slots) {
+    CudaDecoder::Shape shape;
+    shape.slots = slots;
+    shape.prompt_capacity = LongestPrompt();
     // Twice what full slots need: a group's last rows hold its prompt while the next groups enter.
-    const auto group = static_cast<int64_t>(std::max<size_t>(1, fewest));
+    const int64_t group = FewestSamples();
     shape.places = std::min<int64_t>(static_cast<int64_t>(requests_.size()),
                                      2 * ((slots + group - 1) / group) + 1);
     shape.max_new = sampling_.max_new_tokens;
@@ -483,7 +497,7 @@ Result<std::vector<std::vector<Completion>>> Generate(const Model& model,
                                                       const std::vector<GenerateRequest>& requests,
                                                       const GenerateOptions& options,
                                                       GenerateStats* stats) {
-  if (options.max_rows < 1 || options.prefill_tokens < 1)
+  if (options.max_rows < 0 || options.prefill_tokens < 1)
     return Usage("max_rows and prefill_tokens must be positive");
   if (Status s = CheckSampling(options.sampling, tokenizer); !s.ok()) return s.error();
   if (Status s = CheckRequests(model, requests, options.sampling); !s.ok()) return s.error();

@@ -36,7 +36,7 @@ struct Completion {
 
 struct GenerateOptions {
   SamplingParams sampling;
-  int64_t max_rows = 64;          // slots
+  int64_t max_rows = 0;           // slots; 0: 64 on a CPU, as many as memory holds on a GPU
   int64_t prefill_tokens = 4096;  // prompt tokens computed at one time (at least one prompt)
   // Text as it comes, in whole UTF-8 characters; never text that could still be the start of a stop string.
   std::function<void(size_t request, size_t sample, std::string_view text)> on_text;

@@ -12,7 +12,9 @@
 
 #include "core/jsonl.h"
 #include "core/text.h"
-#include "grpo/files/safetensors.h"
+#include "grpo/files/remove_tree.h"
+#include "grpo/model/lora.h"
+#include "grpo/model/tensor_files.h"
 #include "grpo/model/torch_error.h"
 #include "grpo/model/weights.h"
 
@@ -21,35 +23,6 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr char kPrefix[] = "checkpoint-";
-
-Status SaveTensors(const std::string& path, const std::vector<NamedTensor>& tensors) {
-  std::vector<at::Tensor> host;  // keeps the bytes alive
-  std::vector<SafeTensorOut> out;
-  for (const NamedTensor& entry : tensors) {
-    host.push_back(entry.tensor.detach().to(at::kCPU, at::kFloat).contiguous());
-    SafeTensor tensor;
-    tensor.dtype = "F32";
-    tensor.shape = host.back().sizes().vec();
-    tensor.data = static_cast<const uint8_t*>(host.back().data_ptr());
-    tensor.bytes = host.back().nbytes();
-    out.push_back({entry.name, tensor});
-  }
-  return WriteSafetensors(path, out);
-}
-
-Result<std::vector<NamedTensor>> LoadTensors(const std::string& path) {
-  Result<std::shared_ptr<const SafetensorsFile>> file = SafetensorsFile::Open(path);
-  if (!file.ok()) return file.error();
-  std::vector<NamedTensor> tensors;
-  for (const auto& [name, entry] : (*file)->tensors()) {
-    if (entry.dtype != "F32")
-      return Error{ErrorCode::kInput, StrCat(path, ": '", name, "' is not float32"), ""};
-    at::Tensor tensor = at::empty(entry.shape, at::kFloat);
-    if (entry.bytes > 0) std::memcpy(tensor.data_ptr(), entry.data, entry.bytes);
-    tensors.push_back({name, tensor});
-  }
-  return tensors;
-}
 
 Status CopyWeights(const std::vector<NamedTensor>& from, const Model& to,
                    const std::string& where) {
@@ -101,8 +74,23 @@ void DropOld(const std::string& folder, int64_t keep) {
   for (size_t i = 0; i + static_cast<size_t>(keep) < all.size(); ++i) {
     // Unmade first: a half-deleted folder without state.json is no checkpoint.
     fs::remove(all[i].second / "state.json", code);
-    fs::remove_all(all[i].second, code);
+    RemoveTree(all[i].second);
   }
+}
+
+// What is trained: the model in one file whatever its size (LoadCheckpoint reads no shards), or the adapter alone.
+Status SavePolicy(const Model& policy, const Tokenizer* tokenizer, const std::string& folder) {
+  if (policy.lora != nullptr) return SaveLora(*policy.lora, folder);
+  return SaveModel(policy, tokenizer, folder, at::kFloat, INT64_MAX);
+}
+
+Status LoadPolicy(const std::string& folder, const Model& policy) {
+  if (policy.lora != nullptr) return LoadLoraTensors(folder, *policy.lora);
+  // Not LoadModel: the folder holds the optimiser's tensors beside the model's.
+  Result<std::vector<NamedTensor>> weights =
+      ReadTensors((fs::path(folder) / "model.safetensors").string());
+  if (!weights.ok()) return weights.error();
+  return CopyWeights(*weights, policy, folder);
 }
 
 }  // namespace
@@ -117,20 +105,18 @@ Status SaveCheckpoint(const std::string& folder, int64_t step, const Json& state
     const fs::path target = fs::path(folder) / (kPrefix + digits);
     const fs::path temporary = fs::path(folder) / ".checkpoint-writing";
     std::error_code code;
-    fs::remove_all(temporary, code);
+    RemoveTree(temporary);
     fs::create_directories(temporary, code);
     if (code)
       return Error{ErrorCode::kIo,
                    StrCat("cannot make '", temporary.string(), "': ", code.message()), ""};
-    // One file whatever its size: LoadCheckpoint reads no shards.
-    if (Status s = SaveModel(policy, tokenizer, temporary.string(), at::kFloat, INT64_MAX); !s.ok())
-      return s;
-    if (Status s = SaveTensors((temporary / "optimizer.safetensors").string(), optimizer.State());
+    if (Status s = SavePolicy(policy, tokenizer, temporary.string()); !s.ok()) return s;
+    if (Status s = WriteTensors((temporary / "optimizer.safetensors").string(), optimizer.State());
         !s.ok())
       return s;
     if (reference != nullptr) {
-      if (Status s =
-              SaveTensors((temporary / "reference.safetensors").string(), NamedWeights(*reference));
+      if (Status s = WriteTensors((temporary / "reference.safetensors").string(),
+                                  NamedWeights(*reference));
           !s.ok())
         return s;
     }
@@ -138,7 +124,7 @@ Status SaveCheckpoint(const std::string& folder, int64_t step, const Json& state
         !s.ok())
       return s;
     SyncFolder(temporary);
-    fs::remove_all(target, code);
+    RemoveTree(target);
     fs::rename(temporary, target, code);
     if (code)
       return Error{ErrorCode::kIo,
@@ -158,7 +144,7 @@ std::vector<std::string> CheckpointFolders(const std::string& folder) {
 
 void SetAside(const std::string& checkpoint) {
   std::error_code code;
-  fs::remove_all(checkpoint + ".unreadable", code);
+  RemoveTree(checkpoint + ".unreadable");
   fs::rename(checkpoint, checkpoint + ".unreadable", code);
 }
 
@@ -170,18 +156,14 @@ std::string LatestCheckpoint(const std::string& folder) {
 Result<Json> LoadCheckpoint(const std::string& checkpoint, Model* policy, AdamW* optimizer,
                             const Model* reference) {
   return CatchTorch("loading a checkpoint", [&]() -> Result<Json> {
-    // Not LoadModel: the folder holds the optimiser's tensors beside the model's.
-    Result<std::vector<NamedTensor>> weights =
-        LoadTensors((fs::path(checkpoint) / "model.safetensors").string());
-    if (!weights.ok()) return weights.error();
-    if (Status s = CopyWeights(*weights, *policy, checkpoint); !s.ok()) return s.error();
+    if (Status s = LoadPolicy(checkpoint, *policy); !s.ok()) return s.error();
     Result<std::vector<NamedTensor>> state =
-        LoadTensors((fs::path(checkpoint) / "optimizer.safetensors").string());
+        ReadTensors((fs::path(checkpoint) / "optimizer.safetensors").string());
     if (!state.ok()) return state.error();
     if (Status s = optimizer->LoadState(*state); !s.ok()) return s.error();
     if (reference != nullptr) {
       Result<std::vector<NamedTensor>> saved =
-          LoadTensors((fs::path(checkpoint) / "reference.safetensors").string());
+          ReadTensors((fs::path(checkpoint) / "reference.safetensors").string());
       if (!saved.ok()) return saved.error();
       if (Status s = CopyWeights(*saved, *reference, checkpoint); !s.ok()) return s.error();
     }

@@ -96,7 +96,7 @@ double CountTokens(const GenerationBatch& batch) {
 }
 
 Status GrpoReport::Open() {
-  if (!recipe_.log_completions) return {};
+  if (!recipe_.log_completions || !run_->processes()->first()) return {};
   Result<std::unique_ptr<SampleLog>> made =
       SampleLog::Open(run_->env().out, run_->rubric(), run_->env().tool_version);
   if (!made.ok()) return made.error();
@@ -141,7 +141,9 @@ Status GrpoReport::Step(const Rollouts& rollouts, const StepOutcome& outcome,
 Status GrpoReport::CheckFinite(const Rollouts& rollouts) const {
   if (!run_->diverged()) return {};
   const std::string& folder = run_->env().out;
-  if (Status status = DumpBatch(folder, rollouts); !status.ok()) return status;
+  if (run_->processes()->first()) {
+    if (Status status = DumpBatch(folder, rollouts); !status.ok()) return status;
+  }
   return Error{ErrorCode::kLimit,
                StrCat("three steps in a row were not finite (step ", run_->at.step,
                       "); the batch is in '", folder, "/nonfinite_batch.jsonl'"),

@@ -9,8 +9,10 @@
 
 #include "core/rng.h"
 #include "core/text.h"
+#include "grpo/model/torch_error.h"
 #include "grpo/rollout/generate.h"
 #include "grpo/rollout/rollout_server.h"
+#include "grpo/run/rollout_exchange.h"
 #include "grpo/run/train_data.h"
 
 namespace assay {
@@ -145,20 +147,47 @@ Result<Rollouts> RolloutSource::Next() {
 
 // --- the three ways to come by groups ---------------------------------------------------------------------------------
 
+// Of several processes each draws whole groups of its own and gets those of the others.
 RolloutSource::DrawnGroups RolloutSource::Draw(const Model& policy, int64_t first_draw,
                                                size_t count) {
-  std::vector<int64_t> places;
-  std::vector<const Group*> outside;
+  DrawnGroups mine = DrawMine(policy, first_draw, count);
+  return run_->processes()->alone() ? std::move(mine) : Share(std::move(mine), count);
+}
+
+RolloutSource::DrawnGroups RolloutSource::DrawMine(const Model& policy, int64_t first_draw,
+                                                   size_t count) {
+  Draws draws;
   for (size_t i = 0; i < count; ++i) {
-    const int64_t at = order_->At(first_draw + static_cast<int64_t>(i));
-    if (outside_.empty())
-      places.push_back(at);
-    else
-      outside.push_back(&outside_[at]);
+    if (!run_->processes()->Owns(static_cast<int64_t>(i))) continue;
+    draws.numbers.push_back(first_draw + static_cast<int64_t>(i));
+    draws.places.push_back(order_->At(draws.numbers.back()));
   }
-  if (!outside_.empty()) return FromFile(outside);
-  if (!recipe_.train.server.url.empty()) return FromServer(places, first_draw);
-  return FromPolicy(policy, places, first_draw);
+  if (!outside_.empty()) return FromFile(draws);
+  if (!recipe_.train.server.url.empty()) return FromServer(draws);
+  return FromPolicy(policy, draws);
+}
+
+// `count` groups of all processes, in the order of their draws.
+RolloutSource::DrawnGroups RolloutSource::Share(DrawnGroups mine, size_t count) const {
+  if (Status s = run_->Together(mine.ok() ? Status() : mine.error()); !s.ok()) return s.error();
+  return CatchTorch("exchanging samples", [&]() -> DrawnGroups {
+    Json say = Json::MakeArray();
+    for (const Drawn& group : *mine) say.Append(ExchangeForm(group.text, group.tokens));
+    const std::vector<std::string> all = run_->processes()->Gather(say.Dump());
+    std::vector<Drawn> groups(count);
+    for (size_t rank = 0; rank < all.size(); ++rank) {
+      const Result<Json> theirs = ParseJson(all[rank]);
+      if (!theirs.ok()) return theirs.error();
+      size_t at = rank;
+      for (const Json& json : *theirs->AsArray()) {
+        if (at >= count) break;
+        Status read = FromExchangeForm(json, &groups[at].text, &groups[at].tokens);
+        if (!read.ok()) return read.error();
+        at += all.size();
+      }
+    }
+    return groups;
+  });
 }
 
 // Groups of the problems at these places, with their prompts as tokens and room for the samples.
@@ -174,19 +203,17 @@ std::vector<RolloutSource::Drawn> RolloutSource::Prompts(const std::vector<int64
 }
 
 // Samples the problems and scores each group as soon as its last sample is done, while the others go on.
-RolloutSource::DrawnGroups RolloutSource::FromPolicy(const Model& policy,
-                                                     const std::vector<int64_t>& places,
-                                                     int64_t first_draw) {
-  std::vector<Drawn> groups = Prompts(places);
+RolloutSource::DrawnGroups RolloutSource::FromPolicy(const Model& policy, const Draws& draws) {
+  std::vector<Drawn> groups = Prompts(draws.places);
   std::vector<GenerateRequest> requests;
-  for (size_t i = 0; i < places.size(); ++i) {
+  for (size_t i = 0; i < groups.size(); ++i) {
     requests.push_back(
         {groups[i].tokens.prompt,
          SampleSeeds(static_cast<uint64_t>(recipe_.train.seed),
-                     static_cast<uint64_t>(first_draw) + i, recipe_.num_generations)});
+                     static_cast<uint64_t>(draws.numbers[i]), recipe_.num_generations)});
   }
-  std::vector<int64_t> missing(places.size(), recipe_.num_generations);
-  std::vector<size_t> tickets(places.size());
+  std::vector<int64_t> missing(groups.size(), recipe_.num_generations);
+  std::vector<size_t> tickets(groups.size());
   GenerateOptions options = RolloutOptions(recipe_.train, run_->env());
   options.on_finish = [&](size_t request, size_t index, const Completion& completion) {
     RolloutRow& row = groups[request].tokens.rows[index];
@@ -209,13 +236,13 @@ RolloutSource::DrawnGroups RolloutSource::FromPolicy(const Model& policy,
 }
 
 // Has a server sample the problems; each group is scored as soon as it is there, while others are still sampled.
-RolloutSource::DrawnGroups RolloutSource::FromServer(const std::vector<int64_t>& places,
-                                                     int64_t first_draw) {
+RolloutSource::DrawnGroups RolloutSource::FromServer(const Draws& draws) {
   const PolicySetup& setup = run_->setup();
+  const std::vector<int64_t>& places = draws.places;
   std::vector<ServerRequest> requests;
   for (size_t i = 0; i < places.size(); ++i) {
     const uint64_t seed = SampleSeeds(static_cast<uint64_t>(recipe_.train.seed),
-                                      static_cast<uint64_t>(first_draw) + i, 1)[0];
+                                      static_cast<uint64_t>(draws.numbers[i]), 1)[0];
     requests.push_back(
         {problems_[places[i]], prompts_[places[i]], static_cast<int64_t>(seed >> 33)});
   }
@@ -242,11 +269,11 @@ RolloutSource::DrawnGroups RolloutSource::FromServer(const std::vector<int64_t>&
 }
 
 // Groups that another sampler made, scored here.
-RolloutSource::DrawnGroups RolloutSource::FromFile(const std::vector<const Group*>& given) {
+RolloutSource::DrawnGroups RolloutSource::FromFile(const Draws& draws) {
   std::vector<Drawn> groups;
   std::vector<size_t> tickets;
-  for (const Group* group : given) {
-    Result<Drawn> out = FromOutside(*group);
+  for (int64_t place : draws.places) {
+    Result<Drawn> out = FromOutside(outside_[place]);
     if (!out.ok()) return out.error();
     tickets.push_back(run_->pool().Submit(out->text.group));
     groups.push_back(std::move(*out));

@@ -11,16 +11,10 @@
 #include "grpo/config/recipe.h"
 #include "grpo/learn/learner.h"
 #include "grpo/run/draw_order.h"
+#include "grpo/run/scored_group.h"
 #include "grpo/run/training_run.h"
-#include "verifiers/rubric.h"
 
 namespace assay {
-
-// One problem's samples as text, with their verdicts.
-struct ScoredGroup {
-  Group group;
-  GroupScore score;
-};
 
 // One generation batch: groups as tokens with their rewards, and the same groups, in the same order, as text.
 struct Rollouts {
@@ -55,12 +49,17 @@ class RolloutSource {
     RolloutGroup tokens;
   };
   using DrawnGroups = Result<std::vector<Drawn>>;
+  // Problems (or groups) to draw, and the number of each draw, which its seeds come from.
+  struct Draws {
+    std::vector<int64_t> places, numbers;
+  };
   Status LoadPrompts();
   DrawnGroups Draw(const Model& policy, int64_t first_draw, size_t count);
-  DrawnGroups FromPolicy(const Model& policy, const std::vector<int64_t>& places,
-                         int64_t first_draw);
-  DrawnGroups FromServer(const std::vector<int64_t>& places, int64_t first_draw);
-  DrawnGroups FromFile(const std::vector<const Group*>& given);
+  DrawnGroups DrawMine(const Model& policy, int64_t first_draw, size_t count);
+  DrawnGroups Share(DrawnGroups mine, size_t count) const;
+  DrawnGroups FromPolicy(const Model& policy, const Draws& draws);
+  DrawnGroups FromServer(const Draws& draws);
+  DrawnGroups FromFile(const Draws& draws);
   std::vector<Drawn> Prompts(const std::vector<int64_t>& places) const;
   Result<Drawn> FromOutside(Group group) const;
   void TakeScores(const std::vector<size_t>& tickets, std::vector<GroupScore> scores,

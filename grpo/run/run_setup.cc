@@ -2,12 +2,15 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <cmath>
 #include <filesystem>
+#include <utility>
 
 #include "core/jsonl.h"
 #include "core/text.h"
+#include "grpo/model/lora.h"
 #include "grpo/model/torch_error.h"
 #include "grpo/model/weights.h"
 #include "grpo/run/checkpoint.h"
@@ -49,26 +52,56 @@ Result<Model> FreshModel(const ModelSpec& spec, const Tokenizer& tokenizer, int6
   return RandomModel(*parsed, static_cast<uint64_t>(seed), spec.init_std);
 }
 
+// Of several processes each takes a GPU of its own, or the only one that it is shown.
+std::string DeviceOf(const std::string& name, int64_t local_rank) {
+  if (name != "cuda" || local_rank < 0 || !at::hasCUDA()) return name;
+  const auto count = c10::impl::getDeviceGuardImpl(c10::DeviceType::CUDA)->deviceCount();
+  return count == 0 ? name : StrCat("cuda:", local_rank % count);
+}
+
+// The adapter that the recipe names or asks for. Weights that are frozen under one need no more precision than is computed with.
+Status AddAdapter(const TrainSpec& spec, at::ScalarType dtype, Model* policy) {
+  if (!spec.model.adapter.empty()) {
+    if (Status status = LoadLora(spec.model.adapter, policy); !status.ok()) return status;
+    if (!spec.use_peft) *policy = CastModel(*policy, policy->dtype());
+  }
+  if (!spec.use_peft) return {};
+  if (policy->lora == nullptr) {
+    const Status status =
+        AddLora(spec.lora, spec.model.path, static_cast<uint64_t>(spec.seed), policy);
+    if (!status.ok()) return status;
+  }
+  const std::shared_ptr<Lora> lora = std::exchange(policy->lora, nullptr);
+  *policy = CastModel(*policy, dtype);
+  policy->lora = lora;
+  return {};
+}
+
 }  // namespace
 
-Result<PolicySetup> SetUpPolicy(const TrainSpec& spec) {
+Result<PolicySetup> SetUpPolicy(const TrainSpec& spec, int64_t local_rank) {
   if (spec.threads > 0) at::set_num_threads(static_cast<int>(spec.threads));
   PolicySetup setup;
   Result<at::ScalarType> dtype = ParseDtype(spec.model.dtype);
   if (!dtype.ok()) return dtype.error();
   setup.compute.dtype = *dtype;
   setup.compute.checkpoint = spec.gradient_checkpointing;
-  Result<at::Device> device = ParseDevice(spec.model.device);
+  const std::string device_name = DeviceOf(spec.model.device, local_rank);
+  Result<at::Device> device = ParseDevice(device_name);
   if (!device.ok()) return device.error();
+  if (device->is_cuda() && device->has_index())
+    c10::impl::getDeviceGuardImpl(device->type())->setDevice(*device);
   if (!spec.model.tokenizer.empty()) {
     Result<std::shared_ptr<const Tokenizer>> tokenizer = TokenizerOf(spec.model);
     if (!tokenizer.ok()) return tokenizer.error();
     setup.tokenizer = *tokenizer;
   }
   if (!spec.model.path.empty()) {
-    Result<LoadedModel> loaded = LoadModel(spec.model.path, {at::kFloat, spec.model.device});
+    Result<LoadedModel> loaded = LoadModel(spec.model.path, {at::kFloat, device_name});
     if (!loaded.ok()) return loaded.error();
     setup.policy = PackModel(std::move(loaded->model));
+    if (Status status = AddAdapter(spec, *dtype, &setup.policy); !status.ok())
+      return status.error();
     if (setup.tokenizer == nullptr) setup.tokenizer = loaded->tokenizer;
   } else {
     if (setup.tokenizer == nullptr) {
@@ -93,7 +126,7 @@ Result<PolicySetup> SetUpPolicy(const TrainSpec& spec) {
         "no vocab_size"};
   }
   if (device->is_cpu()) {
-    if (Status status = CheckMemory(CountParameters(setup.policy), AvailableBytes()); !status.ok())
+    if (Status status = CheckMemory(CountTrainable(setup.policy), AvailableBytes()); !status.ok())
       return status.error();
   }
   const std::vector<int64_t>& stops = setup.policy.config.eos_ids;

@@ -35,6 +35,7 @@ struct TrainEnv {
 struct TrainSummary {
   int64_t steps = 0;
   bool interrupted = false;
+  bool speaks = true;      // false: another process of the run tells how it went
   std::string stopped_by;  // "steps", "max_seconds", "eval.stop_at", "interrupt"
   NamedValues last_eval;
 };
@@ -46,7 +47,8 @@ struct PolicySetup {
   int64_t eos_id = -1;
 };
 // From files or random. Errors: kInput, kUsage, kUnavailable naming what is wrong.
-Result<PolicySetup> SetUpPolicy(const TrainSpec& spec);
+// `local_rank`: of several processes on a machine, which GPU of those that "cuda" means; -1: the process is alone.
+Result<PolicySetup> SetUpPolicy(const TrainSpec& spec, int64_t local_rank = -1);
 Result<std::shared_ptr<const Rubric>> SetUpRubric(const RewardConfig& config,
                                                   const VerifierEnv& env);
 RewardPool::Options PoolOptions(const RewardConfig& config);

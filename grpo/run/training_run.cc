@@ -1,9 +1,13 @@
 #include "grpo/run/training_run.h"
 
+#include <cmath>
 #include <filesystem>
 #include <utility>
 
 #include "core/text.h"
+#include "grpo/files/remove_tree.h"
+#include "grpo/model/lora.h"
+#include "grpo/model/torch_error.h"
 #include "grpo/model/weights.h"
 #include "grpo/run/checkpoint.h"
 #include "grpo/run/evaluate.h"
@@ -44,12 +48,49 @@ RunCounters CountersOf(const Json& state) {
 
 // --- before the loop --------------------------------------------------------------------------------------------------
 
+Status TrainingRun::Join() {
+  Result<std::unique_ptr<Processes>> joined = Processes::FromEnvironment();
+  if (!joined.ok()) return joined.error();
+  processes_ = std::move(*joined);
+  if (processes_->first()) return {};
+  env_.note = nullptr;
+  env_.progress = false;
+  return {};
+}
+
+Status TrainingRun::Together(Status mine) {
+  if (processes_->alone()) return mine;
+  return CatchTorch("waiting for the other processes", [&]() -> Status {
+    const std::string say =
+        StrCat(Interrupted(env_) ? "i" : "-", mine.ok() ? "" : mine.error().message);
+    const std::vector<std::string> all = processes_->Gather(say);
+    for (const std::string& text : all) interrupted_ = interrupted_ || text.substr(0, 1) == "i";
+    if (!mine.ok()) return mine;
+    for (size_t rank = 0; rank < all.size(); ++rank) {
+      if (all[rank].size() > 1)
+        return Error{ErrorCode::kUnavailable, StrCat("process ", rank, ": ", all[rank].substr(1)),
+                     ""};
+    }
+    return {};
+  });
+}
+
+// The first process makes the folder, or finds what is in it, before another looks.
+Result<std::string> TrainingRun::OpenFolder(const Json& recipe) {
+  Result<std::string> found = std::string();
+  if (processes_->first()) found = OpenRunFolder(env_, recipe);
+  if (Status s = Together(found.ok() ? Status() : found.error()); !s.ok()) return s.error();
+  if (!processes_->alone()) found = processes_->FromFirst(*found);
+  return found;
+}
+
 Status TrainingRun::Open(const Json& recipe) {
-  Result<std::string> checkpoint = OpenRunFolder(env_, recipe);
+  Result<std::string> checkpoint = OpenFolder(recipe);
   if (!checkpoint.ok()) return checkpoint.error();
   checkpoint_ = std::move(*checkpoint);
   recipe_ = recipe;
-  Result<PolicySetup> setup = SetUpPolicy(spec_);
+  Result<PolicySetup> setup =
+      SetUpPolicy(spec_, processes_->alone() ? -1 : processes_->local_rank());
   if (!setup.ok()) return setup.error();
   setup_ = std::move(*setup);
   return {};
@@ -116,15 +157,13 @@ Status TrainingRun::Begin(const std::string& label, int64_t total_steps, AdamW* 
                           const Model* reference) {
   total_ = total_steps;
   optimizer_ = optimizer;
-  reference_ = reference;
+  // Frozen weights are the reference beside an adapter: nothing to save.
+  reference_ = setup_.policy.lora == nullptr ? reference : nullptr;
   schedule_ = MakeSchedule(spec_.optim, total_steps);
   int64_t metrics_bytes = -1;
-  if (Status status = TakeUp(optimizer, reference, &metrics_bytes); !status.ok()) return status;
-  Result<std::unique_ptr<RunLog>> log =
-      RunLog::Open({env_.out, metrics_bytes, at.step, total_steps, label, env_.progress});
-  if (!log.ok()) return log.error();
-  log_ = std::move(*log);
-  if (Status status = ClaimRunFolder(env_, recipe_); !status.ok()) return status;
+  const Status taken = TakeUp(optimizer, reference_, &metrics_bytes);
+  const Status opened = Together(taken.ok() ? OpenLog(label, metrics_bytes) : taken);
+  if (!opened.ok()) return opened;
   settled_ = at;
   TellDiskUse();
   if (spec_.eval.steps > 0 && at.step == 0 && spec_.eval.at_start) {
@@ -138,17 +177,34 @@ Status TrainingRun::Begin(const std::string& label, int64_t total_steps, AdamW* 
   return {};
 }
 
+Status TrainingRun::OpenLog(const std::string& label, int64_t metrics_bytes) {
+  if (!processes_->first()) return {};
+  Result<std::unique_ptr<RunLog>> log =
+      RunLog::Open({env_.out, metrics_bytes, at.step, total_, label, env_.progress});
+  if (!log.ok()) return log.error();
+  log_ = std::move(*log);
+  return ClaimRunFolder(env_, recipe_);
+}
+
 // --- around the loop --------------------------------------------------------------------------------------------------
 
 bool TrainingRun::GoesOn(bool pending) {
   if (stopped_ || done()) return false;
-  if (interrupted()) {
+  const std::chrono::duration<double> seconds = Clock::now() - begun_;
+  bool late = spec_.max_seconds > 0 && seconds.count() > spec_.max_seconds;
+  if (!processes_->alone()) {
+    // All end at the same step: by the first one's clock, or when one of them was interrupted.
+    const std::string say = StrCat(Interrupted(env_) ? "i" : "-", late ? "t" : "-");
+    const std::vector<std::string> all = processes_->Gather(say);
+    for (const std::string& text : all) interrupted_ = interrupted_ || text[0] == 'i';
+    late = all.front()[1] == 't';
+  }
+  if (processes_->alone() ? interrupted() : interrupted_) {
     summary_.interrupted = true;
     summary_.stopped_by = "interrupt";
     return false;
   }
-  const std::chrono::duration<double> seconds = Clock::now() - begun_;
-  if (spec_.max_seconds > 0 && seconds.count() > spec_.max_seconds && !pending) {
+  if (late && !pending) {
     summary_.stopped_by = "max_seconds";
     return false;
   }
@@ -176,10 +232,12 @@ NamedValues TrainingRun::StepValues(const StepOutcome& outcome, double learning_
 }
 
 Status TrainingRun::Log(const NamedValues& values, const std::string& note) {
-  if (at.step % spec_.logging_steps == 0 || done() || skipped_in_row_ > 0) {
-    if (Status status = log_->Write(at.step, values); !status.ok()) return status;
+  if (log_ != nullptr) {
+    if (at.step % spec_.logging_steps == 0 || done() || skipped_in_row_ > 0) {
+      if (Status status = log_->Write(at.step, values); !status.ok()) return status;
+    }
+    log_->Show(at.step, note);
   }
-  log_->Show(at.step, note);
   step_started_ = Clock::now();
   return {};
 }
@@ -207,14 +265,32 @@ Status TrainingRun::BetweenSteps() {
   return {};
 }
 
+// By the first process; the others wait and are told.
+Result<NamedValues> TrainingRun::EvaluateTogether() {
+  Result<NamedValues> values = NamedValues();
+  if (processes_->first()) values = Evaluate(setup_, spec_, held_out_, &*pool_, env_);
+  if (processes_->alone()) return values;
+  if (Status s = Together(values.ok() ? Status() : values.error()); !s.ok()) return s.error();
+  Json say = Json::MakeObject();
+  for (const auto& [name, value] : *values) {
+    if (std::isfinite(value)) say.Set(name, value);
+  }
+  const Result<Json> told = ParseJson(processes_->FromFirst(say.Dump()));
+  if (processes_->first() || !told.ok()) return values;
+  for (const Json::Member& member : *told->AsObject())
+    values->emplace_back(member.key, member.value.NumberOr(0));
+  return values;
+}
+
 Status TrainingRun::EvaluateNow() {
-  Result<NamedValues> values = Evaluate(setup_, spec_, held_out_, &*pool_, env_);
+  Result<NamedValues> values = EvaluateTogether();
   if (!values.ok()) return values.error();
   summary_.last_eval = *values;
   if (env_.note) {
     env_.note(StrCat("step ", at.step, ": held-out pass@1 ",
                      FixedDigits(100 * ValueOf(*values, "eval/pass@1", 0), 1), " %"));
   }
+  if (log_ == nullptr) return {};
   if (Status status = log_->Write(at.step, *values); !status.ok()) return status;
   return spec_.keep_best ? KeepBest() : Status();
 }
@@ -226,9 +302,9 @@ Status TrainingRun::KeepBest() {
   const fs::path best = fs::path(env_.out) / "best",
                  temporary = fs::path(env_.out) / ".best-writing";
   std::error_code code;
-  fs::remove_all(temporary, code);
+  RemoveTree(temporary);
   if (Status s = SaveResult(temporary.string()); !s.ok()) return s;
-  fs::remove_all(best, code);
+  RemoveTree(best);
   fs::rename(temporary, best, code);
   if (code)
     return Error{ErrorCode::kIo, StrCat("cannot rename to '", best.string(), "': ", code.message()),
@@ -243,11 +319,12 @@ Status TrainingRun::SaveResult(const std::string& folder) const {
   return SaveModel(setup_.policy, setup_.tokenizer.get(), folder, *dtype);
 }
 
-// A checkpoint: the weights, Adam's two moments and the reference, in float32.
+// A checkpoint: what is trained, Adam's two moments and the reference, in float32.
 void TrainingRun::TellDiskUse() const {
   if (!env_.note) return;
   const double weights = 4.0 * static_cast<double>(CountParameters(setup_.policy));
-  const double checkpoint = weights * (reference_ != nullptr ? 4 : 3);
+  const double trained = 4.0 * static_cast<double>(CountTrainable(setup_.policy));
+  const double checkpoint = trained * 3 + (reference_ != nullptr ? weights : 0);
   const double result = spec_.save_dtype == "bfloat16" ? weights / 2 : weights;
   const double most = checkpoint * static_cast<double>(spec_.save_total_limit + 1) +
                       result * (spec_.keep_best ? 3 : 1);
@@ -258,6 +335,7 @@ void TrainingRun::TellDiskUse() const {
 }
 
 Status TrainingRun::Save() {
+  if (!processes_->first()) return {};
   Result<int64_t> bytes = log_->SyncedBytes();
   if (!bytes.ok()) return bytes.error();
   // In the middle of a batch that was stepped on already, the rest of the batch is given up.
@@ -267,6 +345,7 @@ Status TrainingRun::Save() {
 }
 
 Error TrainingRun::GiveUp(Error error) {
+  if (!processes_->first()) return error;
   if (at.step == 0 && checkpoint_.empty()) {
     UnclaimRunFolder(env_);
     return error;
@@ -279,14 +358,29 @@ Error TrainingRun::GiveUp(Error error) {
 }
 
 Result<TrainSummary> TrainingRun::Finish() {
-  if (Status status = Save(); !status.ok()) return status.error();
-  if (!summary_.interrupted) {
-    const std::string folder = (std::filesystem::path(env_.out) / "model").string();
-    if (Status status = SaveResult(folder); !status.ok()) return status.error();
-  }
-  if (Status status = log_->Close(); !status.ok()) return status.error();
+  if (Status status = Together(SaveAll()); !status.ok()) return status.error();
+  const Status left = CatchTorch("leaving", [&]() -> Status {
+    processes_->Leave();
+    return {};
+  });
+  if (!left.ok()) return left.error();
+  summary_.speaks = processes_->first();
   summary_.steps = at.step;
   return summary_;
+}
+
+Status TrainingRun::SaveAll() {
+  if (!processes_->first()) return {};
+  if (Status status = Save(); !status.ok()) return status;
+  if (!summary_.interrupted) {
+    const std::string folder = (std::filesystem::path(env_.out) / "model").string();
+    if (Status status = SaveResult(folder); !status.ok()) return status;
+    if (const auto& lora = setup_.policy.lora; lora != nullptr) {
+      const std::string adapter = (std::filesystem::path(env_.out) / "adapter").string();
+      if (Status status = SaveLora(*lora, adapter); !status.ok()) return status;
+    }
+  }
+  return log_->Close();
 }
 
 }  // namespace assay

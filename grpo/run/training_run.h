@@ -1,6 +1,7 @@
 // TrainingRun: what surrounds a trainer's loop, the same for both trainers: the folder and the checkpoint that a run goes on from, the
 // policy, held-out problems and the threads that score, counters, log, evaluation, saving, time limit and interruption. Order of calls:
-//   Open -> SetUpRewards -> Begin -> (GoesOn -> [LearningRate -> CountStep -> Log] -> BetweenSteps) ... -> Finish, or GiveUp
+//   Join -> Open -> SetUpRewards -> Begin -> (GoesOn -> [LearningRate -> CountStep -> Log] -> BetweenSteps) ... -> Finish, or GiveUp
+// With several processes the first one writes, evaluates and speaks; the others follow.
 // It knows nothing of losses or of what a step is made of. One thread.
 #pragma once
 
@@ -17,6 +18,7 @@
 #include "grpo/config/run_spec.h"
 #include "grpo/learn/learner.h"
 #include "grpo/learn/optimizer.h"
+#include "grpo/learn/processes.h"
 #include "grpo/rollout/reward_pool.h"
 #include "grpo/run/run_log.h"
 #include "grpo/run/run_setup.h"
@@ -36,10 +38,16 @@ struct RunCounters {
 
 class TrainingRun {
  public:
-  // Both outlive the run.
+  // The spec outlives the run.
   TrainingRun(const TrainSpec& spec, const TrainEnv& env) : spec_(spec), env_(env) {}
   TrainingRun(const TrainingRun&) = delete;
   TrainingRun& operator=(const TrainingRun&) = delete;
+
+  // Meets the other processes of the run, if there are any. Errors: Processes::FromEnvironment's.
+  Status Join();
+  Processes* processes() { return processes_.get(); }
+  // Between processes: ok if all are, else the error of the first that is not. Also tells all of an interrupt of one.
+  Status Together(Status mine);
 
   // Makes the run's folder, or finds the checkpoint to go on from; loads or makes the policy. Errors: OpenRunFolder's, SetUpPolicy's.
   Status Open(const Json& recipe);
@@ -67,7 +75,7 @@ class TrainingRun {
   Error GiveUp(Error error);
 
   bool done() const { return at.step >= total_; }
-  bool interrupted() const { return Interrupted(env_); }
+  bool interrupted() const { return interrupted_ || Interrupted(env_); }
   // Three steps in a row were not finite: the trainer gives up.
   bool diverged() const { return skipped_in_row_ >= 3; }
   // Since the last step ended (or what came after it: evaluation, saving).
@@ -87,6 +95,9 @@ class TrainingRun {
 
  private:
   using Clock = std::chrono::steady_clock;
+  Result<std::string> OpenFolder(const Json& recipe);
+  Status OpenLog(const std::string& label, int64_t metrics_bytes);
+  Result<NamedValues> EvaluateTogether();
   Status TakeUp(AdamW* optimizer, const Model* reference, int64_t* metrics_bytes);
   Status CheckHeldOut();
   Status EvaluateNow();
@@ -94,12 +105,14 @@ class TrainingRun {
   Status SaveResult(const std::string& folder) const;
   void TellDiskUse() const;
   Status Save();
+  Status SaveAll();
   bool Crossed(int64_t every, int64_t last) const {
     return every > 0 && at.step / every > last / every;
   }
 
   const TrainSpec& spec_;
-  const TrainEnv& env_;
+  TrainEnv env_;
+  std::unique_ptr<Processes> processes_;
   Json recipe_;
   std::string checkpoint_;  // to go on from; "" to start
   RunCounters
@@ -114,6 +127,7 @@ class TrainingRun {
   const Model* reference_ = nullptr;
   int64_t total_ = 0, saved_at_ = 0, evaluated_at_ = 0, skipped_in_row_ = 0;
   bool stopped_ = false;
+  bool interrupted_ = false;  // another process was
   Clock::time_point begun_, step_started_;
   TrainSummary summary_;
 };

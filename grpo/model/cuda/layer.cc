@@ -106,6 +106,61 @@ struct Saved {
   at::Tensor gate_up;
 };
 
+// Rows of one length that share nothing: what cuDNN's kernels, faster than the packed ones, take.
+bool Dense(const LayerPlan& plan) { return plan.dense_rows > 0; }
+
+// [tokens, heads, D] as [rows, heads, length, D], and back.
+at::Tensor AsRows(const LayerPlan& plan, const at::Tensor& x) {
+  return x.view({plan.dense_rows, plan.tokens / plan.dense_rows, x.size(1), x.size(2)})
+      .transpose(1, 2);
+}
+at::Tensor AsPacked(const LayerPlan& plan, const at::Tensor& x) {
+  return x.transpose(1, 2).reshape({plan.tokens, x.size(1), x.size(3)});
+}
+
+// Causal attention of s.q over s.k and s.v into s.attended, with what its backward pass needs.
+void AttendPacked(const LayerPlan& plan, Saved* s) {
+  const double scale = 1.0 / std::sqrt(static_cast<double>(plan.config.head_dim));
+  if (Dense(plan)) {
+    auto dense = at::_scaled_dot_product_cudnn_attention(
+        AsRows(plan, s->q), AsRows(plan, s->k), AsRows(plan, s->v), /*attn_bias=*/std::nullopt,
+        /*compute_log_sumexp=*/true, /*dropout_p=*/0.0, /*is_causal=*/true,
+        /*return_debug_mask=*/false, scale);
+    s->attended = AsPacked(plan, std::get<0>(dense));
+    s->lse = std::get<1>(dense);
+    s->random = std::get<6>(dense);
+    s->unused = std::get<7>(dense);
+    return;
+  }
+  auto packed = at::_flash_attention_forward(
+      s->q, s->k, s->v, plan.query_ends, plan.key_ends, plan.longest_query, plan.longest_key, 0.0,
+      /*is_causal=*/true, /*return_debug_mask=*/false, scale);
+  s->attended = std::get<0>(packed);
+  s->lse = std::get<1>(packed);
+  s->random = std::get<2>(packed);
+  s->unused = std::get<3>(packed);
+}
+
+struct QkvGradient {
+  at::Tensor q, k, v;
+};
+QkvGradient AttendBackward(const LayerPlan& plan, const Saved& s, const at::Tensor& dattended) {
+  const double scale = 1.0 / std::sqrt(static_cast<double>(plan.config.head_dim));
+  if (Dense(plan)) {
+    const int64_t length = plan.tokens / plan.dense_rows;
+    const auto [dq, dk, dv] = at::_scaled_dot_product_cudnn_attention_backward(
+        AsRows(plan, dattended), AsRows(plan, s.q), AsRows(plan, s.k), AsRows(plan, s.v),
+        AsRows(plan, s.attended), s.lse, s.random, s.unused, /*attn_bias=*/at::Tensor(),
+        /*cum_seq_q=*/at::Tensor(), /*cum_seq_k=*/at::Tensor(), length, length, /*dropout_p=*/0.0,
+        /*is_causal=*/true, scale);
+    return {AsPacked(plan, dq), AsPacked(plan, dk), AsPacked(plan, dv)};
+  }
+  const auto [dq, dk, dv] = at::_flash_attention_backward(
+      dattended, s.q, s.k, s.v, s.attended, s.lse, plan.query_ends, plan.key_ends,
+      plan.longest_query, plan.longest_key, 0.0, /*is_causal=*/true, s.random, s.unused, scale);
+  return {dq.contiguous(), dk.contiguous(), dv.contiguous()};
+}
+
 Saved ForwardLayer(const LayerPlan& plan, const Kernels& kernels, const Weights& w,
                    const at::Tensor& x, const at::Tensor& y, at::Tensor* out) {
   const ModelConfig& c = plan.config;
@@ -121,14 +176,7 @@ Saved ForwardLayer(const LayerPlan& plan, const Kernels& kernels, const Weights&
   kernels.Get("SplitQkv")(Blocks(units * (c.head_dim / 16), 3), 256, 0, Raw(qkv), Raw(w.qkv_bias),
                           Raw(plan.cosine), Raw(plan.sine), Raw(plan.source), plan.tokens,
                           plan.places, Raw(s.q), Raw(s.k), Raw(s.v));
-  const double scale = 1.0 / std::sqrt(static_cast<double>(c.head_dim));
-  auto attended = at::_flash_attention_forward(
-      s.q, s.k, s.v, plan.query_ends, plan.key_ends, plan.longest_query, plan.longest_key, 0.0,
-      /*is_causal=*/true, /*return_debug_mask=*/false, scale);
-  s.attended = std::get<0>(attended);
-  s.lse = std::get<1>(attended);
-  s.random = std::get<2>(attended);
-  s.unused = std::get<3>(attended);
+  AttendPacked(plan, &s);
   const at::Tensor branch = at::mm(s.attended.view({plan.tokens, -1}), w.o.t());
   normed = kernels.AddNorm(s.x0, branch, w.post_norm);
   s.x1 = normed.sum, s.h1 = normed.h, s.rstd1 = normed.rstd;
@@ -140,13 +188,19 @@ Saved ForwardLayer(const LayerPlan& plan, const Kernels& kernels, const Weights&
   return s;
 }
 
+// Which of a layer's matrices want a gradient.
+struct Wanted {
+  bool qkv = true, o = true, gate_up = true, down = true;
+};
+
 struct Gradients {
   at::Tensor x, y, input_norm, qkv, qkv_bias, o, post_norm, gate_up, down;
 };
 
 // dx1: of the stream before the MLP, from above; dy: of the MLP's own output.
 Gradients BackwardLayer(const LayerPlan& plan, const Kernels& kernels, const Weights& w,
-                        const Saved& s, const at::Tensor& dx1, const at::Tensor& dy) {
+                        const Saved& s, const Wanted& wanted, const at::Tensor& dx1,
+                        const at::Tensor& dy) {
   const ModelConfig& c = plan.config;
   Gradients g;
   const auto options = s.h0.options();
@@ -156,26 +210,23 @@ Gradients BackwardLayer(const LayerPlan& plan, const Kernels& kernels, const Wei
   kernels.Get("GateUpBackward")(Blocks(product.numel() / 8), 256, 0, Raw(dproduct), Raw(s.gate_up),
                                 plan.tokens, static_cast<int>(c.intermediate_size), Raw(dgate_up),
                                 Raw(product));
-  g.down = at::mm(dy.t(), product);
+  // cuBLAS takes 2.7 times as long for this one when it is to write bfloat16 (32,768 tokens of SmolLM2's shapes on an H200).
+  if (wanted.down) g.down = at::mm(dy.t(), product, at::kFloat).to(at::kBFloat16);
   dproduct = product = at::Tensor();
   at::Tensor dh = at::mm(dgate_up, w.gate_up);
-  g.gate_up = at::mm(dgate_up.t(), s.h1);
+  if (wanted.gate_up) g.gate_up = at::mm(dgate_up.t(), s.h1);
   dgate_up = at::Tensor();
   const auto post = kernels.NormBackward(dh, s.x1, s.rstd1, w.post_norm, dx1, true);
   g.post_norm = post.dweight;
   const at::Tensor dattended = at::mm(post.dy, w.o).view(s.attended.sizes());
-  g.o = at::mm(post.dy.t(), s.attended.view({plan.tokens, -1}));
-  const double scale = 1.0 / std::sqrt(static_cast<double>(c.head_dim));
-  const auto [dq, dk, dv] = at::_flash_attention_backward(
-      dattended, s.q, s.k, s.v, s.attended, s.lse, plan.query_ends, plan.key_ends,
-      plan.longest_query, plan.longest_key, 0.0, /*is_causal=*/true, s.random, s.unused, scale);
+  if (wanted.o) g.o = at::mm(post.dy.t(), s.attended.view({plan.tokens, -1}));
+  const QkvGradient d = AttendBackward(plan, s, dattended);
   const int64_t width = (c.num_heads + 2 * c.num_kv_heads) * c.head_dim;
   const at::Tensor dqkv = at::empty({plan.tokens, width}, options);
-  kernels.Get("MergeQkv")(Blocks(plan.tokens * (width / 16)), 256, 0, Raw(dq.contiguous()),
-                          Raw(dk.contiguous()), Raw(dv.contiguous()), Raw(plan.cosine),
-                          Raw(plan.sine), Raw(plan.first_place), Raw(plan.place_list), plan.tokens,
-                          Raw(dqkv));
-  g.qkv = at::mm(dqkv.t(), s.h0);
+  kernels.Get("MergeQkv")(Blocks(plan.tokens * (width / 16)), 256, 0, Raw(d.q), Raw(d.k), Raw(d.v),
+                          Raw(plan.cosine), Raw(plan.sine), Raw(plan.first_place),
+                          Raw(plan.place_list), plan.tokens, Raw(dqkv));
+  if (wanted.qkv) g.qkv = at::mm(dqkv.t(), s.h0);
   if (w.qkv_bias.defined()) g.qkv_bias = dqkv.sum(0);
   dh = at::mm(dqkv, w.qkv);
   const auto input = kernels.NormBackward(dh, s.x0, s.rstd0, w.input_norm, post.dx, true);
@@ -220,6 +271,10 @@ struct LayerFunction : torch::autograd::Function<LayerFunction> {
     ctx->saved_data["plan"] = c10::IValue::make_capsule(*plan);
     ctx->saved_data["bias"] = w.qkv_bias.defined();
     ctx->saved_data["y"] = y.has_value();
+    ctx->saved_data["wants_qkv"] = q.requires_grad() || k.requires_grad() || v.requires_grad();
+    ctx->saved_data["wants_o"] = o.requires_grad();
+    ctx->saved_data["wants_gate_up"] = gate.requires_grad() || up.requires_grad();
+    ctx->saved_data["wants_down"] = down.requires_grad();
     return {s.x1, out};
   }
 
@@ -240,25 +295,28 @@ struct LayerFunction : torch::autograd::Function<LayerFunction> {
            kept[13], kept[14], kept[15], kept[16], kept[17], kept[18], kept[19]};
     }
     const at::Tensor dx1 = grads[0].defined() ? grads[0].contiguous() : at::Tensor();
-    const Gradients g = BackwardLayer(*plan, kernels, w, s, dx1, grads[1].contiguous());
+    const auto wants = [&](const char* what) { return ctx->saved_data[what].toBool(); };
+    const Wanted wanted{wants("wants_qkv"), wants("wants_o"), wants("wants_gate_up"),
+                        wants("wants_down")};
+    const Gradients g = BackwardLayer(*plan, kernels, w, s, wanted, dx1, grads[1].contiguous());
     const int64_t q = c.num_heads * c.head_dim, kv = c.num_kv_heads * c.head_dim;
     const int64_t inner = c.intermediate_size;
-    const auto bias_part = [&](int64_t first, int64_t count) {
-      return bias ? g.qkv_bias.narrow(0, first, count) : at::Tensor();
+    const auto part = [](const at::Tensor& whole, int64_t first, int64_t count) {
+      return whole.defined() ? whole.narrow(0, first, count) : at::Tensor();
     };
     return {g.x,
             ctx->saved_data["y"].toBool() ? g.y : at::Tensor(),
             g.input_norm,
-            g.qkv.narrow(0, 0, q),
-            g.qkv.narrow(0, q, kv),
-            g.qkv.narrow(0, q + kv, kv),
-            bias_part(0, q),
-            bias_part(q, kv),
-            bias_part(q + kv, kv),
+            part(g.qkv, 0, q),
+            part(g.qkv, q, kv),
+            part(g.qkv, q + kv, kv),
+            part(g.qkv_bias, 0, q),
+            part(g.qkv_bias, q, kv),
+            part(g.qkv_bias, q + kv, kv),
             g.o,
             g.post_norm,
-            g.gate_up.narrow(0, 0, inner),
-            g.gate_up.narrow(0, inner, inner),
+            part(g.gate_up, 0, inner),
+            part(g.gate_up, inner, inner),
             g.down,
             Variable()};
   }
@@ -331,6 +389,13 @@ Plan MakeLayerPlan(const Model& model, const PackedBatch& batch, at::Tensor cosi
     plan->longest_key = std::max(plan->longest_key, keys);
   }
   plan->places = static_cast<int64_t>(source.size());
+  const auto rows = static_cast<int64_t>(batch.segments.size());
+  // cuDNN makes a plan for each new shape, which takes a fifth of a second: only for shapes that come again.
+  const bool equal = !shared && plan->longest_query * rows == plan->tokens;
+  if (equal && rows >= 8 && plan->longest_query % 64 == 0 && model.config.head_dim % 8 == 0 &&
+      model.config.head_dim <= 128 && at::globalContext().userEnabledCuDNNSDP() &&
+      at::globalContext().hasCuDNN())
+    plan->dense_rows = rows;
   const at::Device device = model.device();
   plan->query_ends = ToDevice(query_ends, device);
   plan->key_ends = ToDevice(key_ends, device);

@@ -22,6 +22,7 @@ struct LayerPlan : torch::CustomClassHolder {
   at::Tensor query_ends,
       key_ends;  // int32 [segments + 1]: where each segment's queries and keys end, from 0
   int64_t longest_query = 0, longest_key = 0;
+  int64_t dense_rows = 0;          // so many rows of one length without shared prefixes; 0: not so
   int64_t tokens = 0, places = 0;  // packed tokens; keys with each shared prefix repeated
   // Undefined without shared prefixes: the token of each place, and each token's places (rows of a sparse matrix).
   at::Tensor source, first_place, place_list;

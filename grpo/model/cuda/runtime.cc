@@ -1,6 +1,7 @@
 #include "grpo/model/cuda/runtime.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/Stream.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <dlfcn.h>
@@ -34,6 +35,7 @@ struct Libraries {
                 unsigned bz, unsigned shared, void* stream, void** arguments,
                 void** extra) = nullptr;
   int (*launch_with)(const void* config, void* function, void** arguments, void** extra) = nullptr;
+  int (*memory_info)(size_t* free, size_t* total) = nullptr;
   int (*error_string)(int code, const char** text) = nullptr;
   int (*begin_capture)(void* stream, int mode) = nullptr;
   int (*end_capture)(void* stream, void** graph) = nullptr;
@@ -83,6 +85,7 @@ Libraries LoadLibraries() {
                    Find(driver, "cuFuncSetAttribute", &l.function_attribute) &&
                    Find(driver, "cuLaunchKernel", &l.launch) &&
                    Find(driver, "cuLaunchKernelEx", &l.launch_with) &&
+                   Find(driver, "cuMemGetInfo_v2", &l.memory_info) &&
                    Find(driver, "cuGetErrorString", &l.error_string) &&
                    Find(driver, "cuStreamBeginCapture_v2", &l.begin_capture) &&
                    Find(driver, "cuStreamEndCapture", &l.end_capture) &&
@@ -252,6 +255,17 @@ PlainOnly::~PlainOnly() { --plain_only; }
 int MultiprocessorCount() {
   static const int count = Attribute(kMultiprocessors);
   return count;
+}
+
+double AvailableBytes() {
+  // The driver answers where LibTorch has set the device up.
+  const at::Tensor touched = at::empty({1}, at::TensorOptions(Guard()->getDevice()));
+  size_t free = 0, total = 0;
+  Check(Libs().memory_info(&free, &total), "asking for free memory");
+  const auto stats =
+      c10::getDeviceAllocator(c10::DeviceType::CUDA)->getDeviceStats(Guard()->getDevice().index());
+  return static_cast<double>(free) + static_cast<double>(stats.reserved_bytes[0].current) -
+         static_cast<double>(stats.allocated_bytes[0].current);
 }
 
 Kernel GetKernel(const char* source, const Definitions& definitions, const std::string& name) {

@@ -29,6 +29,8 @@ class PlainOnly {
 
 // Of LibTorch's current device.
 int MultiprocessorCount();
+// Memory of LibTorch's current device that could be taken: free, or kept by LibTorch's allocator without use.
+double AvailableBytes();
 
 struct Grid {
   int64_t x = 1, y = 1, z = 1;

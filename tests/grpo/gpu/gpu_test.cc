@@ -13,6 +13,7 @@
 #include "core/text.h"
 #include "grpo/learn/learner.h"
 #include "grpo/model/cuda/runtime.h"
+#include "grpo/model/lora.h"
 #include "grpo/model/weights.h"
 #include "grpo/rollout/cuda_decoder.h"
 #include "grpo/rollout/generate.h"
@@ -174,13 +175,15 @@ struct Learned {
   double loss = 0;
   std::vector<at::Tensor> gradients;
 };
-Learned Learn(const Model& start, at::ScalarType dtype, bool checkpoint, bool share) {
+Learned Learn(const Model& start, at::ScalarType dtype, bool checkpoint, bool share,
+              bool equal = false) {
   Model policy = CloneModel(start);
   SetTrainable(&policy, true);
   ComputePolicy compute(&policy, {dtype, checkpoint});
   std::vector<TokenGroup> groups;
   Rng rng(11);
-  for (const int64_t length : {40, 3, 90}) {
+  for (const int64_t given : {40, 3, 90}) {
+    const int64_t length = equal ? 63 : given;
     TokenGroup group;
     const auto ids = [&](int64_t count) {
       std::vector<int64_t> made;
@@ -189,8 +192,9 @@ Learned Learn(const Model& start, at::ScalarType dtype, bool checkpoint, bool sh
             static_cast<int64_t>(rng.Below(static_cast<uint64_t>(policy.config.vocab_size))));
       return made;
     };
-    group.prompt = ids(length / 2 + 1);
-    for (int64_t i = 0; i < 3; ++i) group.completions.push_back(ids(length + 7 * i));
+    group.prompt = ids(equal ? 65 : length / 2 + 1);
+    for (int64_t i = 0; i < 3; ++i)
+      group.completions.push_back(ids(equal ? length : length + 7 * i));
     groups.push_back(std::move(group));
   }
   const ScoredBatch batch = PackGroups(groups, policy.device(), share);
@@ -245,6 +249,79 @@ TEST_F(Gpu, GradientsAreThePlainTwins) {
     const Learned single = Learn(start, at::kFloat, false, true);
     EXPECT_LT(RelativeError(single, exact), 1e-3) << family;
   }
+}
+
+// Rows of one length go through other kernels of attention (LayerPlan::dense_rows).
+TEST_F(Gpu, RowsOfOneLengthHaveTheSameGradients) {
+  const Model start = ToDevice(*RandomModel(Wide(), 3, 0.05), at::kCUDA);
+  Learned exact, twin;
+  {
+    cuda::PlainOnly plain;
+    exact = Learn(start, at::kFloat, false, false, true);
+    twin = Learn(start, at::kBFloat16, false, false, true);
+  }
+  for (const bool checkpoint : {false, true}) {
+    const Learned ours = Learn(start, at::kBFloat16, checkpoint, false, true);
+    const double error = RelativeError(ours, exact), theirs = RelativeError(twin, exact);
+    std::printf("equal rows, checkpoint %d: ours %.4f, plain bf16 %.4f of float32\n", checkpoint,
+                error, theirs);
+    EXPECT_LT(error, 1.3 * theirs + 0.002) << checkpoint;
+  }
+}
+
+// Few rows with long samples: blocks share a row's keys.
+TEST_F(Gpu, LongSamplesAreTheCpus) {
+  const Model model = *RandomModel(Wide("llama", 61), 3, 0.2);
+  const Model device = ToDevice(model, at::kCUDA);
+  GenerateOptions options;
+  options.sampling.temperature = 0;
+  options.sampling.max_new_tokens = 450;
+  options.sampling.min_new_tokens = 450;
+  options.sampling.stop_ids = {2};
+  options.max_rows = 0;
+  const auto requests = Requests(61, 3, 1);
+  const Agreement found = Compare(Must(model, requests, options), Must(device, requests, options));
+  EXPECT_EQ(found.same, found.rows);
+  EXPECT_LT(found.largest, 2e-3);
+}
+
+// Gradients of an adapter's factors on the device against float32 on the CPU.
+TEST_F(Gpu, AdaptersLearnAsOnTheCpu) {
+  Model start = *RandomModel(Wide(), 3, 0.05);
+  LoraConfig config;
+  config.rank = 8;
+  config.targets = {"all-linear"};
+  ASSERT_TRUE(AddLora(config, "", 5, &start).ok());
+  at::manual_seed(2);
+  for (LoraPair& pair : start.lora->pairs) pair.b.normal_(0, 0.05);
+  const auto gradients = [&](at::Device device, at::ScalarType dtype) {
+    Model policy = ToDevice(start, device);
+    policy.lora = std::make_shared<Lora>(*start.lora);
+    for (LoraPair& pair : policy.lora->pairs) {
+      pair.a = pair.a.detach().clone().to(device);
+      pair.b = pair.b.detach().clone().to(device);
+    }
+    SetTrainable(&policy, true);
+    ComputePolicy compute(&policy, {dtype, false});
+    ForwardOptions forward;
+    LogprobOptions logprobs;
+    const Model& model = compute.Prepare(&forward, &logprobs);
+    const ScoredBatch batch =
+        PackGroups({{{1, 2, 3}, {{4, 5, 6, 7}, {8, 9}}}, {{10, 11}, {{12, 13, 14}}}}, device);
+    ScoreTokens(model, batch, forward, logprobs).logp_M.mean().backward();
+    std::vector<at::Tensor> found;
+    for (const NamedTensor& weight : TrainableWeights(policy))
+      found.push_back(weight.tensor.grad().cpu());
+    return found;
+  };
+  const auto exact = gradients(at::kCPU, at::kFloat), ours = gradients(at::kCUDA, at::kBFloat16);
+  double difference = 0, norm = 0;
+  for (size_t i = 0; i < exact.size(); ++i) {
+    difference += (exact[i] - ours[i]).square().sum().item<double>();
+    norm += exact[i].square().sum().item<double>();
+  }
+  std::printf("an adapter's gradient in bfloat16: %.4f of float32\n", std::sqrt(difference / norm));
+  EXPECT_LT(std::sqrt(difference / norm), 0.05);
 }
 
 }  // namespace

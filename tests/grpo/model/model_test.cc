@@ -13,6 +13,7 @@
 #include "core/jsonl.h"
 #include "core/rng.h"
 #include "core/text.h"
+#include "grpo/files/remove_tree.h"
 #include "grpo/model/compute_policy.h"
 #include "grpo/model/model.h"
 #include "grpo/model/weights.h"
@@ -268,9 +269,9 @@ class Files : public testing::Test {
  protected:
   void SetUp() override {
     folder_ = testing::TempDir() + "/assay_model_files";
-    std::filesystem::remove_all(folder_);
+    RemoveTree(folder_);
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
+  void TearDown() override { RemoveTree(folder_); }
   std::string Path(const char* name) const { return folder_ + "/" + name; }
   std::string LoadError() const {
     Result<Model> loaded = LoadWeights(folder_);
@@ -287,7 +288,7 @@ class Files : public testing::Test {
 TEST_F(Files, SavedAndLoadedTheSame) {
   for (const char* family : {"llama", "mistral", "qwen2", "qwen3"}) {
     for (const int64_t shard : {int64_t{1} << 30, int64_t{6000}}) {
-      std::filesystem::remove_all(folder_);
+      RemoveTree(folder_);
       const Model model = MakeTiny(family);
       ASSERT_TRUE(SaveModel(model, nullptr, folder_, at::kFloat, shard).ok());
       Result<LoadedModel> again = LoadModel(folder_);

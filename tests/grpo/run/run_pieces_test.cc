@@ -8,6 +8,7 @@
 #include "grpo/rollout/reward_pool.h"
 #include "grpo/run/draw_order.h"
 #include "grpo/run/memory.h"
+#include "grpo/run/memory_plan.h"
 #include "grpo/run/run_log.h"
 
 namespace assay {
@@ -101,6 +102,60 @@ TEST(DrawOrder, IsTheSameFromTheMiddleAndBackwards) {
   for (int64_t draw = 49; draw >= 0; --draw) EXPECT_EQ(resumed.At(draw), drawn[draw]);
   DrawOrder plain(7, 20, /*shuffle=*/false);
   EXPECT_EQ(plain.At(43), 3);
+}
+
+// SmolLM2-135M.
+ModelConfig SmallShapes() {
+  ModelConfig c;
+  c.vocab_size = 49152;
+  c.hidden_size = 576, c.intermediate_size = 1536, c.num_layers = 30;
+  c.num_heads = 9, c.num_kv_heads = 3, c.head_dim = 64;
+  c.tied_head = true;
+  return c;
+}
+
+// Against what LibTorch's allocator had handed out at most on one H200 (bench/gpu_bench.cc, GiB).
+TEST(MemoryPlan, IsWhatABenchmarkTook) {
+  EXPECT_EQ(CountParameters(SmallShapes()), 134515008);
+  GrpoRecipe recipe;
+  recipe.train.model.dtype = "bfloat16";
+  recipe.train.gradient_checkpointing = false;
+  recipe.train.per_device_train_batch_size = 32;
+  recipe.train.max_completion_length = 256;
+  recipe.steps_per_generation = 8;
+  recipe.loss.beta = 0.04;
+  const auto near = [](double bytes, double gib) {
+    EXPECT_NEAR(bytes / (1 << 30), gib, 0.05 * gib);
+  };
+  near(PlanMemory(SmallShapes(), recipe, 61).peak(), 6.94);  // grpo
+  const MemoryPlan decode = PlanMemory(SmallShapes(), recipe, 61);
+  near(decode.weights + decode.sampling, 2.394);  // decode --rows 256
+  recipe.steps_per_generation = 32;
+  const MemoryPlan many = PlanMemory(SmallShapes(), recipe, 61);
+  near(many.weights + many.sampling, 7.028);  // decode --rows 1024 --prompts 128
+  recipe.train.per_device_train_batch_size = recipe.num_generations = 64;
+  recipe.train.max_completion_length = 512;
+  const MemoryPlan learn = PlanMemory(SmallShapes(), recipe, 1);
+  near(learn.weights + learn.learning, 16.652);  // learn --micro 64 --new 512
+  recipe.train.gradient_checkpointing = true;
+  const MemoryPlan less = PlanMemory(SmallShapes(), recipe, 1);
+  near(less.weights + less.learning, 4.377);  // the same with --checkpoint
+}
+
+TEST(MemoryPlan, AdaptersTakeLittle) {
+  GrpoRecipe recipe;
+  recipe.train.model.dtype = "bfloat16";
+  recipe.steps_per_generation = 1;
+  recipe.loss.beta = 0.04;
+  const MemoryPlan full = PlanMemory(SmallShapes(), recipe, 100);
+  recipe.train.use_peft = true;
+  recipe.train.lora.rank = 8;
+  recipe.train.lora.targets = {"q_proj"};
+  EXPECT_EQ(CountAdapterParameters(SmallShapes(), recipe.train.lora), 30 * 8 * (576 + 576));
+  const MemoryPlan adapter = PlanMemory(SmallShapes(), recipe, 100);
+  EXPECT_LT(adapter.moments, 0.01 * full.moments);
+  EXPECT_LT(adapter.weights, 0.6 * full.weights);
+  EXPECT_EQ(adapter.reference, 0);
 }
 
 }  // namespace

@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -148,6 +150,83 @@ rubric = ")" << (folder_ / "reward.toml").string()
 
   fs::path folder_;
 };
+
+// The numbers of a safetensors file of float32.
+std::vector<float> Floats(const std::string& bytes) {
+  uint64_t header = 0;
+  if (bytes.size() < 8) return {};
+  std::memcpy(&header, bytes.data(), 8);
+  std::vector<float> values((bytes.size() - 8 - header) / 4);
+  std::memcpy(values.data(), bytes.data() + 8 + header, values.size() * 4);
+  return values;
+}
+
+double MeanDifference(const std::vector<float>& a, const std::vector<float>& b) {
+  double sum = 0;
+  for (size_t i = 0; i < a.size() && i < b.size(); ++i) sum += std::abs(a[i] - b[i]);
+  return a.size() == b.size() && !a.empty() ? sum / static_cast<double>(a.size()) : 1e9;
+}
+
+// Two processes with half the accumulation steps are one process: in what they log and in the weights, up to the order of sums.
+TEST_F(TrainRun, TwoProcessesAreOne) {
+  for (const std::string command : {"grpo", "sft"}) {
+    const auto run = [&](const std::string& out, const char* steps,
+                         std::vector<std::string> more = {}) {
+      more.insert(more.end(), {"--set", std::string("gradient_accumulation_steps=") + steps,
+                               "--set", "max_steps=5", "--set", "learning_rate=1e-4"});
+      return Run(command, command + out, more);
+    };
+    ASSERT_EQ(run("one", "4"), 0) << ReadAll(folder_ / "log");
+    ASSERT_EQ(run("two", "2", {"--processes", "2"}), 0) << ReadAll(folder_ / "log");
+    const std::vector<std::string> one = Metrics(command + "one"), two = Metrics(command + "two");
+    ASSERT_EQ(one.size(), 5u);
+    ASSERT_EQ(two.size(), 5u);
+    for (size_t step = 0; step < one.size(); ++step) {
+      const Json a = *ParseJson(one[step]), b = *ParseJson(two[step]);
+      for (const Json::Member& member : *a.AsObject()) {
+        const Json* other = b.Find(member.key);
+        ASSERT_NE(other, nullptr) << member.key;
+        const double value = member.value.NumberOr(0);
+        EXPECT_NEAR(other->NumberOr(-1), value, 1e-5 + 1e-3 * std::abs(value))
+            << command << " step " << step << " " << member.key;
+      }
+    }
+    EXPECT_LT(MeanDifference(Floats(Weights(command + "one")), Floats(Weights(command + "two"))),
+              1e-6);
+  }
+  EXPECT_EQ(Run("grpo", "bad", {"--processes", "2", "--set", "data.train=/nonexistent.jsonl"}), 2);
+}
+
+TEST_F(TrainRun, AdaptersAreTrainedAndResumed) {
+  ASSERT_EQ(Run("sft", "base", {"--set", "max_steps=4"}), 0) << ReadAll(folder_ / "log");
+  const std::string base = (folder_ / "base" / "model").string();
+  std::ofstream(folder_ / "grpo.toml")
+      << "seed = 3\nlearning_rate = 1e-2\nlr_scheduler_type = \"constant\"\nthreads = 1\n"
+         "max_steps = 6\nsave_steps = 2\nuse_peft = true\nlora_r = 4\nbeta = 0.02\n"
+         "lora_target_modules = \"all-linear\"\nnum_generations = 4\n"
+         "per_device_train_batch_size = 16\nmax_completion_length = 3\n"
+      << "[model]\npath = \"" << base << "\"\n[data]\ntrain = \""
+      << (folder_ / "problems.jsonl").string() << "\"\n[reward]\nrubric = \""
+      << (folder_ / "reward.toml").string() << "\"\n";
+  ASSERT_EQ(Run("grpo", "whole"), 0) << ReadAll(folder_ / "log");
+  ASSERT_EQ(Run("grpo", "parts", {"--set", "max_steps=3"}), 0) << ReadAll(folder_ / "log");
+  ASSERT_EQ(Run("grpo", "parts", {"--resume"}), 0) << ReadAll(folder_ / "log");
+  const auto adapter = [&](const char* out) {
+    return ReadAll(folder_ / out / "adapter" / "adapter_model.safetensors");
+  };
+  EXPECT_FALSE(adapter("whole").empty());
+  EXPECT_EQ(adapter("whole"), adapter("parts"));
+  EXPECT_EQ(Weights("whole"), Weights("parts"));
+  EXPECT_NE(Weights("whole"), Weights("base"));
+  // Merged into the weights that it was trained on, the adapter is the model.
+  ASSERT_EQ(Run("grpo", "merged",
+                {"--set", "use_peft=false", "--set",
+                 "model.adapter=" + (folder_ / "whole" / "adapter").string(), "--set",
+                 "learning_rate=0", "--set", "max_steps=1"}),
+            0)
+      << ReadAll(folder_ / "log");
+  EXPECT_LT(MeanDifference(Floats(Weights("merged")), Floats(Weights("whole"))), 1e-7);
+}
 
 int Kills() { return std::atoi(Env("ASSAY_TEST_KILLS", "3").c_str()); }
 

@@ -105,3 +105,18 @@ __device__ __forceinline__ void WaitForLast() {
   asm volatile("griddepcontrol.wait;" ::: "memory");
 #endif
 }
+
+// out = silu(gate) * up for gate_up [rows, 2, inner].
+extern "C" __global__ void GateUp(const T* gate_up, int64 rows, int inner, T* out) {
+  WaitForLast();
+  const int packs = inner / 8;
+  const int64 i = (int64)blockIdx.x * blockDim.x + threadIdx.x;
+  if (i >= rows * packs) return;
+  const int64 row = i / packs;
+  const int column = (int)(i % packs) * 8;
+  float gate[8], up[8];
+  Load8(gate_up + row * 2 * inner + column, gate);
+  Load8(gate_up + row * 2 * inner + inner + column, up);
+  for (int k = 0; k < 8; ++k) gate[k] = Round(gate[k] / (1 + __expf(-gate[k]))) * up[k];
+  Store8(out + row * inner + column, gate);
+}

@@ -1,0 +1,31 @@
+// What a run takes of a GPU's memory, reckoned from shapes before it starts. The parts are those of the fused path in bfloat16 over float32
+// masters (grpo/model/cuda/), without what LibTorch's allocator keeps for later. Pure.
+#pragma once
+
+#include <cstdint>
+
+#include "grpo/config/model_config.h"
+#include "grpo/config/recipe.h"
+
+namespace assay {
+
+struct MemoryPlan {
+  // Bytes. The first three and the reference are there all the time, sampling and learning take turns.
+  double weights = 0;    // masters in float32, or frozen ones in the dtype of the computation
+  double moments = 0;    // Adam's
+  double reference = 0;  // 0 beside an adapter, whose frozen weights it is
+  double sampling = 0;   // the copy that samples, keys and values, logits
+  double learning = 0;   // the copy that learns, gradients, activations, a slice of logits
+
+  double peak() const {
+    return weights + moments + reference + (sampling > learning ? sampling : learning);
+  }
+};
+
+int64_t CountParameters(const ModelConfig& config);
+int64_t CountAdapterParameters(const ModelConfig& config, const LoraConfig& lora);
+
+// `prompt`: tokens of the longest prompt; completions are reckoned with their full length.
+MemoryPlan PlanMemory(const ModelConfig& config, const GrpoRecipe& recipe, int64_t prompt);
+
+}  // namespace assay
