@@ -35,9 +35,13 @@ Group MakeGroup(Rng* rng, const std::string& answer) {
   }
   Group group;
   group.samples.emplace_back().text = answer.empty() ? text : StrCat(text, "</think>", answer);
-  group.problem.answers = {"the Eiffel Tower"};
+  group.problem.answers = {answer == "5.01 km" ? "5 km" : "the Eiffel Tower"};
   group.problem.verification_info =
       Json()
+          .Set("kind", "subset_sum")
+          .Set("choices", Json::MakeArray().Append("the Louvre").Append("the Eiffel Tower"))
+          .Set("schema",
+               Json().Set("type", "object").Set("required", Json::MakeArray().Append("a")))
           .Set("numbers", Json::MakeArray().Append(25).Append(4))
           .Set("target", 100)
           .Set("instruction_id_list", Json::MakeArray()
@@ -59,14 +63,20 @@ struct Subject {
 };
 
 constexpr Subject kSubjects[] = {
+    {"choice", "choice", "{}", "the Eiffel Tower"},
     {"countdown", "countdown", "{}", "<answer>25 * 4</answer>"},
     {"exact", "exact", "{}", "the Eiffel Tower"},
     {"format", "format", "{}", "the Eiffel Tower"},
     {"format_template", "format", R"({"template":"think_answer"})", "<answer>25 * 4</answer>"},
     {"instructions", "instructions", R"({"mode":"loose"})", ""},
+    {"json_schema", "json_schema", "{}", R"({"a": [1, 2, {"b": "c"}]})"},
     {"language", "language", R"({"language":"en"})", "the Eiffel Tower"},
     {"length", "length", R"({"unit":"words"})", "the Eiffel Tower"},
+    {"numeric", "numeric", R"({"rel_tol":0.01})", "5.01 km"},
+    {"puzzle", "puzzle", "{}", "[25, 4]"},
     {"qa", "qa", R"({"metric":"f1"})", "it is the Eiffel Tower"},
+    {"readability", "readability", "{}", "the Eiffel Tower"},
+    {"reflection", "reflection", "{}", "the Eiffel Tower"},
     {"repetition", "repetition", "{}", "the Eiffel Tower"}};
 
 double RepliesPerSecond(const Subject& subject) {

@@ -163,6 +163,8 @@ Result<RubricSpec> ReadRubric(const Json& keys, const std::string& name,
     RubricTerm term;
     if (Status status = TermTable(&term).Read(written, inside); !status.ok()) return status.error();
     if (written.Find("label") == nullptr) term.label = term.verifier;
+    // It shows what happens and says nothing of what is right: who wants to pay for it says so.
+    if (written.Find("weight") == nullptr && term.verifier == "reflection") term.weight = 0;
     if (Status status = CheckTerm(spec, term); !status.ok()) {
       return Error{status.error().code, StrCat(inside(""), status.error().message),
                    status.error().hint};

@@ -28,5 +28,20 @@ Result<std::unique_ptr<Verifier>> MakeRegexVerifier(const Json& options, const V
 std::vector<OptionInfo> RepetitionOptionInfos();
 Result<std::unique_ptr<Verifier>> MakeRepetitionVerifier(const Json& options,
                                                          const VerifierEnv& env);
+std::vector<OptionInfo> ChoiceOptionInfos();
+Result<std::unique_ptr<Verifier>> MakeChoiceVerifier(const Json& options, const VerifierEnv& env);
+std::vector<OptionInfo> JsonSchemaOptionInfos();
+Result<std::unique_ptr<Verifier>> MakeJsonSchemaVerifier(const Json& options,
+                                                         const VerifierEnv& env);
+std::vector<OptionInfo> NumericOptionInfos();
+Result<std::unique_ptr<Verifier>> MakeNumericVerifier(const Json& options, const VerifierEnv& env);
+std::vector<OptionInfo> PuzzleOptionInfos();
+Result<std::unique_ptr<Verifier>> MakePuzzleVerifier(const Json& options, const VerifierEnv& env);
+std::vector<OptionInfo> ReadabilityOptionInfos();
+Result<std::unique_ptr<Verifier>> MakeReadabilityVerifier(const Json& options,
+                                                          const VerifierEnv& env);
+std::vector<OptionInfo> ReflectionOptionInfos();
+Result<std::unique_ptr<Verifier>> MakeReflectionVerifier(const Json& options,
+                                                         const VerifierEnv& env);
 
 }  // namespace assay

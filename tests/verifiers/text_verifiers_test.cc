@@ -45,10 +45,16 @@ int RunCases(const std::string& name) {
   return count;
 }
 
+TEST(TextVerifiers, Choice) { EXPECT_GE(RunCases("choice"), 60); }
 TEST(TextVerifiers, Countdown) { EXPECT_GE(RunCases("countdown"), 30); }
 TEST(TextVerifiers, Exact) { EXPECT_GE(RunCases("exact"), 20); }
 TEST(TextVerifiers, Instructions) { EXPECT_GE(RunCases("instructions"), 150); }
+TEST(TextVerifiers, JsonSchema) { EXPECT_GE(RunCases("json_schema"), 35); }
 TEST(TextVerifiers, Length) { EXPECT_GE(RunCases("length"), 15); }
+TEST(TextVerifiers, Numeric) { EXPECT_GE(RunCases("numeric"), 40); }
+TEST(TextVerifiers, Puzzle) { EXPECT_GE(RunCases("puzzle"), 70); }
+TEST(TextVerifiers, Readability) { EXPECT_GE(RunCases("readability"), 25); }
+TEST(TextVerifiers, Reflection) { EXPECT_GE(RunCases("reflection"), 12); }
 TEST(TextVerifiers, Qa) { EXPECT_GE(RunCases("qa"), 20); }
 TEST(TextVerifiers, Regex) { EXPECT_GE(RunCases("regex"), 20); }
 TEST(TextVerifiers, Repetition) { EXPECT_GE(RunCases("repetition"), 12); }
@@ -99,13 +105,19 @@ TEST(TextVerifiers, LongHostileText) {
         "options":["a"],"sep":"-","word":"a","n":1,"m":1,"prompt_to_repeat":"a b","n_start":0,"n_end":1})"));
   }
   for (const char* name :
-       {"countdown", "exact", "instructions", "length", "qa", "regex", "repetition"}) {
+       {"choice", "countdown", "exact", "instructions", "json_schema", "length", "numeric",
+        "puzzle", "qa", "readability", "reflection", "regex", "repetition"}) {
     Result<std::unique_ptr<Verifier>> verifier = MakeVerifier(name, Json(), {});
     ASSERT_TRUE(verifier.ok());
     Group group;
     group.problem.answers = {"4"};
     group.problem.verification_info = *ParseJson(R"({"numbers":[1,3],"target":4})");
     group.problem.verification_info.Set("instruction_id_list", every_kind).Set("kwargs", kwargs);
+    group.problem.verification_info.Set("choices", *ParseJson(R"(["4","5"])"))
+        .Set("schema",
+             *ParseJson(R"({"type":"array","uniqueItems":true,"items":{"pattern":"(a+)+$"}})"))
+        .Set("kind", "sudoku")
+        .Set("grid", *ParseJson("[[1,0],[0,1]]"));
     for (const std::string& text : texts) group.samples.emplace_back().text = text;
     group.samples.emplace_back().text = tags;
     for (const Verdict& verdict : (*verifier)->Verify(group, nullptr))

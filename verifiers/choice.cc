@@ -1,0 +1,255 @@
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/text.h"
+#include "verifiers/text_verifiers.h"
+#include "verifiers/words.h"
+
+namespace assay {
+namespace {
+
+constexpr size_t kChoicesMax = 100;
+
+struct OneChoice {
+  std::string letter;  // "A"
+  std::string text;    // its words in small letters, parted by one space; may be empty
+};
+
+std::string PlainWords(std::string_view text) {
+  std::string out;
+  for (const std::string& word : WordsOf(text)) StrAppend(&out, out.empty() ? "" : " ", word);
+  return out;
+}
+
+// Marks of emphasis, quotation and layout around an answer.
+std::string_view Bare(std::string_view text) {
+  constexpr std::string_view kMarks = " \t\r\n*_`\"'$.,;:!";
+  while (!text.empty() && kMarks.find(text.front()) != std::string_view::npos)
+    text.remove_prefix(1);
+  while (!text.empty() && kMarks.find(text.back()) != std::string_view::npos) text.remove_suffix(1);
+  return text;
+}
+
+bool IsLetter(char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
+
+// What only announces: "The correct answer is:", "Option", "Answer:".
+std::string_view WithoutLeadIn(std::string_view text) {
+  static constexpr std::string_view kLeadIns[] = {
+      "the",  "my",     "so",     "therefore", "thus",   "hence", "final", "correct", "right",
+      "best", "answer", "option", "choice",    "letter", "is",    "would", "be",      "it"};
+  for (bool again = true; again;) {
+    again = false;
+    text = Bare(text);
+    size_t end = 0;
+    while (end < text.size() && IsLetter(text[end])) ++end;
+    const std::string word = AsciiLower(text.substr(0, end));
+    // A lone letter or a word behind which nothing stands is the answer itself.
+    if (end == text.size()) return text;
+    if (std::find(std::begin(kLeadIns), std::end(kLeadIns), word) != std::end(kLeadIns)) {
+      text.remove_prefix(end);
+      again = true;
+    }
+  }
+  return text;
+}
+
+// `choice`: the answer names the right choice (or, where several are right, all of them and no other), by letter, by text, or both.
+struct ChoiceJudge {
+  struct Settings {
+    AnswerPlace from = AnswerPlace::kAuto;
+    std::vector<std::string> choices;
+  };
+
+  static Options Table(Settings* s) {
+    Options table = VerifierOptions("choice");
+    AddAnswerPlace(&s->from, &table);
+    table.Add("choices", &s->choices,
+              "the choices' texts; none: the row's `choices` or `options`, else letters alone");
+    return table;
+  }
+  static Status Check(const Settings&) { return {}; }
+
+  ChoiceJudge(const Settings& s, const Problem& problem) : settings(s) {
+    for (const std::string& text : s.choices) Add("", text);
+    for (const Json* object : {&problem.verification_info, &problem.extra}) {
+      for (const char* key : {"choices", "options"}) {
+        if (choices.empty()) ReadChoices(object->Find(key));
+      }
+    }
+    if (problem.answers.empty()) {
+      fault = Verdict::Fault("gold_missing", "the row has no reference answer");
+      return;
+    }
+    for (const std::string& answer : problem.answers) {
+      std::optional<std::set<std::string>> read = Named(answer);
+      if (!read) read = ByPlace(answer);
+      if (read) golds.push_back(std::move(*read));
+    }
+    if (golds.empty()) {
+      fault = Verdict::Fault("gold_bad_choices", StrCat("the row's answer is none of its choices: ",
+                                                        Shorten(problem.answers[0], 80)));
+    }
+  }
+
+  void Add(std::string_view letter, std::string_view text) {
+    if (choices.size() >= kChoicesMax) return;
+    OneChoice one;
+    one.letter = letter;
+    if (one.letter.empty() && choices.size() < 26)
+      one.letter = std::string(1, static_cast<char>('A' + choices.size()));
+    // "B. Paris", "(B) Paris" among the choices themselves.
+    std::string_view rest = Trim(text);
+    const std::string_view inside = StartsWith(rest, "(") ? rest.substr(1) : rest;
+    if (inside.size() > 2 && inside.substr(0, 1) == one.letter &&
+        std::string_view(".):").find(inside[1]) != std::string_view::npos)
+      rest = inside.substr(2);
+    one.text = PlainWords(rest);
+    if (one.text == AsciiLower(one.letter)) one.text.clear();
+    choices.push_back(std::move(one));
+  }
+
+  // A list of texts, {"A": "..", ..}, or MMLU-like {"label": [..], "text": [..]}.
+  void ReadChoices(const Json* value) {
+    if (value == nullptr) return;
+    const Json* texts = value->Find("text");
+    const Json* labels = value->Find("label");
+    if (texts != nullptr && labels != nullptr && texts->AsArray() != nullptr &&
+        labels->AsArray() != nullptr && texts->AsArray()->size() == labels->AsArray()->size()) {
+      for (size_t i = 0; i < texts->AsArray()->size(); ++i)
+        Add((*labels->AsArray())[i].ScalarText(), (*texts->AsArray())[i].ScalarText());
+    } else if (value->AsArray() != nullptr) {
+      for (const Json& text : *value->AsArray()) Add("", text.ScalarText());
+    } else if (value->AsObject() != nullptr) {
+      for (const Json::Member& member : *value->AsObject()) {
+        if (member.key.size() == 1 && member.value.AsString() != nullptr)
+          Add(member.key, *member.value.AsString());
+      }
+    }
+  }
+
+  // Published sets count the choices from 0: "2" is the third, where no choice is called so.
+  std::optional<std::set<std::string>> ByPlace(std::string_view answer) const {
+    if (answer.empty() || answer.size() > 2) return std::nullopt;
+    size_t place = 0;
+    for (char c : answer) {
+      if (c < '0' || c > '9') return std::nullopt;
+      place = place * 10 + static_cast<size_t>(c - '0');
+    }
+    if (place >= choices.size()) return std::nullopt;
+    return std::set<std::string>{choices[place].letter};
+  }
+
+  bool Known(std::string_view letter) const {
+    if (choices.empty()) return letter.size() == 1 && IsLetter(letter[0]);
+    return std::any_of(choices.begin(), choices.end(),
+                       [&](const OneChoice& one) { return one.letter == letter; });
+  }
+
+  // The letters of the choices that a whole answer names; nothing if it is no such answer.
+  std::optional<std::set<std::string>> Named(std::string_view answer) const {
+    std::string_view text = Bare(answer);
+    if (StartsWith(text, "\\text{") && EndsWith(text, "}"))
+      text = Bare(text.substr(6, text.size() - 7));
+    if (std::optional<std::string> letter = OneNamed(text)) return std::set{*letter};
+    return Several(text);
+  }
+
+  // "B", "(B)", "B.", "B) Paris", "Paris".
+  std::optional<std::string> OneNamed(std::string_view text) const {
+    const std::string words = PlainWords(text);
+    const OneChoice* named = nullptr;
+    for (const OneChoice& one : choices) {
+      if (one.text.empty() || one.text != words) continue;
+      if (named != nullptr) return std::nullopt;  // two choices with one text
+      named = &one;
+    }
+    if (named != nullptr) return named->letter;
+    const bool open = StartsWith(text, "(") || StartsWith(text, "[");
+    if (open) text.remove_prefix(1);
+    if (text.empty() || !IsLetter(text[0])) return std::nullopt;
+    const std::string letter(1, static_cast<char>(text[0] & ~0x20));
+    if (!Known(letter)) return std::nullopt;
+    std::string_view rest = text.substr(1);
+    const bool framed =
+        !rest.empty() && std::string_view(")].:").find(rest[0]) != std::string_view::npos;
+    if (open && !framed) return std::nullopt;
+    if (framed) rest.remove_prefix(1);
+    const std::string behind = PlainWords(rest);
+    if (behind.empty()) return letter;
+    if (!framed && !StartsWith(rest, " ")) return std::nullopt;
+    // With its own text or none: "B. London" where B is Paris names nothing.
+    for (const OneChoice& one : choices) {
+      if (one.letter == letter && !one.text.empty() && one.text == behind) return letter;
+    }
+    return std::nullopt;
+  }
+
+  // "A, C and D", "ACD".
+  std::optional<std::set<std::string>> Several(std::string_view text) const {
+    std::set<std::string> letters;
+    std::string run;
+    const auto take = [&](const std::string& word) {
+      if (word == "and" || word.empty()) return true;
+      for (char c : word) {
+        const std::string letter(1, static_cast<char>(c & ~0x20));
+        if (!IsLetter(c) || !Known(letter) || !letters.insert(letter).second) return false;
+        if (word.size() > 1 && (c & 0x20) != 0) return false;  // letters side by side are capitals
+      }
+      return true;
+    };
+    for (char c : text) {
+      if (IsLetter(c)) {
+        run.push_back(c);
+      } else {
+        if (std::string_view(" ,;&()[]{}").find(c) == std::string_view::npos || !take(run))
+          return std::nullopt;
+        run.clear();
+      }
+    }
+    if (!take(run) || letters.size() < 2) return std::nullopt;
+    return letters;
+  }
+
+  Verdict operator()(const Sample& sample) const {
+    if (fault) return *fault;
+    const FoundAnswer found = FindAnswer(sample.text, settings.from);
+    if (found.refusal) return *found.refusal;
+    std::optional<std::set<std::string>> named = Named(found.text);
+    if (!named) named = Named(WithoutLeadIn(found.text));
+    if (!named && settings.from == AnswerPlace::kAuto) {
+      // An explanation first: its last line alone says the answer.
+      const size_t newline = found.text.rfind('\n');
+      if (newline != std::string_view::npos)
+        named = Named(WithoutLeadIn(found.text.substr(newline + 1)));
+    }
+    if (!named) {
+      return Verdict::Fail("no_answer", StrCat("it names no choice: ", Shorten(found.text, 80)));
+    }
+    if (std::find(golds.begin(), golds.end(), *named) != golds.end()) return Verdict::Pass();
+    return Verdict::Fail("wrong_value",
+                         StrCat("it chooses ", Joined(*named), ", not ", Joined(golds[0])));
+  }
+
+  static std::string Joined(const std::set<std::string>& letters) {
+    std::string out;
+    for (const std::string& letter : letters) StrAppend(&out, out.empty() ? "" : ", ", letter);
+    return out;
+  }
+
+  Settings settings;
+  std::vector<OneChoice> choices;
+  std::vector<std::set<std::string>> golds;
+  std::optional<Verdict> fault;
+};
+
+}  // namespace
+
+std::vector<OptionInfo> ChoiceOptionInfos() { return TextVerifierOptionInfos<ChoiceJudge>(); }
+Result<std::unique_ptr<Verifier>> MakeChoiceVerifier(const Json& options, const VerifierEnv& env) {
+  return MakeTextVerifier<ChoiceJudge>(options, env);
+}
+
+}  // namespace assay
