@@ -10,6 +10,7 @@ namespace assay {
 namespace {
 
 constexpr size_t kNone = std::string_view::npos;
+constexpr size_t kQuotedMax = 4000;  // bytes of code between backticks in a line of text
 
 // Lines outside of fenced blocks, a block as one empty line; whether every block is closed.
 struct Unfenced {
@@ -58,8 +59,10 @@ bool WithoutQuotedCode(std::string_view text, std::string* out) {
     size_t marks = 0;
     while (i + marks < text.size() && text[i + marks] == '`') ++marks;
     const std::string run(marks, '`');
-    const size_t paragraph = std::min(text.find("\n\n", i), text.size());
-    const size_t close = text.substr(0, paragraph).find(run, i + marks);
+    const std::string_view near = text.substr(i, kQuotedMax);
+    const std::string_view paragraph = near.substr(0, near.find("\n\n"));
+    const size_t found = paragraph.find(run, marks);
+    const size_t close = found == kNone ? kNone : i + found;
     if (close == kNone) {
       paired = false;
       i += marks;
