@@ -101,6 +101,7 @@ void AddStoreCommand(CLI::App* app, Context* context);
 void AddStatsCommand(CLI::App* app, Context* context);
 void AddSamplesCommand(CLI::App* app, Context* context);
 void AddServeCommand(CLI::App* app, Context* context);
+void AddProblemsCommand(CLI::App* app, Context* context);
 void AddRunCommand(CLI::App* app, Context* context);
 void AddRedteamCommand(CLI::App* app, Context* context);
 void AddDoctorCommand(CLI::App* app, Context* context);

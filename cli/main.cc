@@ -89,6 +89,7 @@ int Main(int argc, char** argv) {
   AddStoreCommand(&app, &context);
   AddStatsCommand(&app, &context);
   AddSamplesCommand(&app, &context);
+  AddProblemsCommand(&app, &context);
   AddTrainCommands(&app, &context);
   AddRunCommand(&app, &context);
   AddServeCommand(&app, &context);

@@ -30,6 +30,7 @@ ROOMS = {
     "verifiers/timing": "core sandbox verifiers/verifier.h verifiers/code",
     "verifiers": "core sandbox verifiers/verifier.h verifiers/math verifiers/code verifiers/lint verifiers/sql verifiers/timing",
     "verifiers/redteam": "core sandbox verifiers/verifier.h verifiers/code",
+    "datagen/problems": "core",
     "datagen/store": "core core/rows verifiers verifiers/verifier.h",
     "datagen/score": "core core/rows verifiers verifiers/verifier.h datagen/store",
     "datagen/filter": "core core/rows",

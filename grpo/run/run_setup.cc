@@ -25,7 +25,10 @@ Result<std::shared_ptr<const Tokenizer>> TokenizerOf(const ModelSpec& spec) {
   if (spec.tokenizer == "characters") return Tokenizer::Characters(spec.alphabet);
   if (spec.tokenizer == "words") {
     std::vector<std::string> words;
-    for (std::string_view word : SplitChar(spec.alphabet, ' ')) words.emplace_back(word);
+    for (std::string_view word : SplitChar(spec.alphabet, ' ')) {
+      words.emplace_back(word);
+      words.push_back(StrCat(" ", word));
+    }
     return Tokenizer::Words(words);
   }
   return Tokenizer::Load(spec.tokenizer);
