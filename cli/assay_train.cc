@@ -111,6 +111,8 @@ struct GenerateArguments {
   std::string dtype = "float32";
   int64_t samples = 1;
   int64_t chunk = 64;  // problems sampled side by side, then written
+  int64_t limit = 0;   // problems; 0: all
+  DataSpec data;       // what stands around a prompt
   GenerateOptions options;
 };
 
@@ -136,6 +138,12 @@ void AddGenerateOptions(CLI::App* command, GenerateArguments* a) {
       ->add_option("--rows", a->options.max_rows,
                    "Completions decoded side by side; 0: 64 on a CPU, as many as fit on a GPU")
       ->check(CLI::Range(0, 1 << 16));
+  command->add_option("--limit", a->limit, "Only the first so many problems (0: all)")
+      ->check(CLI::NonNegativeNumber);
+  command->add_option("--prompt-prefix", a->data.prompt_prefix, "Stands before each plain prompt");
+  command->add_option("--prompt-suffix", a->data.prompt_suffix, "Stands after each plain prompt");
+  command->add_option("--system-prompt", a->data.system_prompt,
+                      "The first message; makes a chat of a plain prompt");
   command->add_option("--device", a->device, "cpu, cuda, cuda:1");
   command->add_option("--dtype", a->dtype, "float32 or bfloat16");
 }
@@ -147,7 +155,7 @@ Status GenerateAll(Context* context, const GenerateArguments& arguments) {
   if (!loaded.ok()) return loaded.error();
   if (loaded->tokenizer == nullptr)
     return Error{ErrorCode::kInput, StrCat("'", arguments.model, "' has no tokenizer"), ""};
-  Result<std::vector<Problem>> problems = LoadProblems(arguments.files, DataSpec{});
+  Result<std::vector<Problem>> problems = LoadProblems(arguments.files, arguments.data, arguments.limit);
   if (!problems.ok()) return problems.error();
   Result<std::unique_ptr<LineWriter>> writer = LineWriter::Open(context->global.output);
   if (!writer.ok()) return writer.error();

@@ -102,6 +102,8 @@ void AddStatsCommand(CLI::App* app, Context* context);
 void AddSamplesCommand(CLI::App* app, Context* context);
 void AddServeCommand(CLI::App* app, Context* context);
 void AddProblemsCommand(CLI::App* app, Context* context);
+void AddMixCommand(CLI::App* app, Context* context);
+void AddPipelineCommand(CLI::App* app, Context* context);
 void AddRunCommand(CLI::App* app, Context* context);
 void AddRedteamCommand(CLI::App* app, Context* context);
 void AddDoctorCommand(CLI::App* app, Context* context);

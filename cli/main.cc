@@ -90,6 +90,8 @@ int Main(int argc, char** argv) {
   AddStatsCommand(&app, &context);
   AddSamplesCommand(&app, &context);
   AddProblemsCommand(&app, &context);
+  AddMixCommand(&app, &context);
+  AddPipelineCommand(&app, &context);
   AddTrainCommands(&app, &context);
   AddRunCommand(&app, &context);
   AddServeCommand(&app, &context);

@@ -40,6 +40,8 @@ ROOMS = {
     "datagen/import": "core core/rows verifiers datagen/store",
     "datagen/report": "core datagen/store datagen/score datagen/select datagen/select/correctness",
     "grpo/config": "core",
+    # What a pipeline asks of the trainers, by their tables alone.
+    "datagen/pipeline": "core verifiers datagen/problems datagen/store grpo/config",
     "grpo/files": "core",
     "grpo/tokenizer": "core sandbox grpo/files",
     "grpo/model": "core grpo/config grpo/files grpo/tokenizer",

@@ -8,17 +8,20 @@ namespace assay {
 namespace {
 
 struct Words {
-  std::string_view language, first, then, end, gap, answer, easy;
+  std::string_view language, first, then, wait, end, gap, answer, easy;
 };
 
 // `gap` stands between two sentences; {answer} is filled in.
 constexpr Words kWords[] = {
-    {"en", "First {step}", "Then {step}", ".", " ", "The answer is {answer}.", "That is easy."},
-    {"zh", "先算{step}", "再算{step}", "。", "", "答案是{answer}。", "这很容易。"},
-    {"de", "Zuerst {step}", "Dann {step}", ".", " ", "Die Antwort ist {answer}.",
-     "Das ist leicht."},
-    {"fr", "D'abord {step}", "Puis {step}", ".", " ", "La réponse est {answer}.", "C'est facile."},
-    {"es", "Primero {step}", "Luego {step}", ".", " ", "La respuesta es {answer}.", "Es fácil."},
+    {"en", "First {step}", "Then {step}", "Wait, that is wrong", ".", " ",
+     "The answer is {answer}.", "That is easy."},
+    {"zh", "先算{step}", "再算{step}", "不对", "。", "", "答案是{answer}。", "这很容易。"},
+    {"de", "Zuerst {step}", "Dann {step}", "Halt, das ist falsch", ".", " ",
+     "Die Antwort ist {answer}.", "Das ist leicht."},
+    {"fr", "D'abord {step}", "Puis {step}", "Attends, c'est faux", ".", " ",
+     "La réponse est {answer}.", "C'est facile."},
+    {"es", "Primero {step}", "Luego {step}", "Espera, está mal", ".", " ",
+     "La respuesta es {answer}.", "Es fácil."},
 };
 
 const Words& WordsOf(std::string_view language) {
@@ -28,8 +31,20 @@ const Words& WordsOf(std::string_view language) {
   return kWords[0];
 }
 
+// A step with another result: "27+8=34" for "27+8=35"; "" for a step that is no equation.
+std::string Slipped(const std::string& step, Rng* rng) {
+  const size_t equals = step.find('=');
+  if (equals == std::string::npos || equals + 1 == step.size()) return "";
+  std::string slipped = step;
+  char& digit = slipped.back();
+  if (digit < '0' || digit > '9') return "";
+  digit = static_cast<char>('0' + (digit - '0' + 1 + static_cast<int>(rng->Below(9))) % 10);
+  return slipped;
+}
+
+// `slips`: one solution in eight has a slip that its writer notices.
 std::string Reasoning(const DrawnProblem& problem, std::string_view language, bool mixed,
-                      Rng* rng) {
+                      bool slips, Rng* rng) {
   std::string text;
   std::string_view gap;
   const auto say = [&](std::string_view Words::*sentence, const std::string& step) {
@@ -41,8 +56,17 @@ std::string Reasoning(const DrawnProblem& problem, std::string_view language, bo
     text += words.end;
     gap = words.gap;
   };
-  for (size_t i = 0; i < problem.steps.size(); ++i)
-    say(i == 0 ? &Words::first : &Words::then, problem.steps[i]);
+  const size_t slip_at = slips && !problem.steps.empty() && rng->Below(8) == 0
+                             ? rng->Below(problem.steps.size())
+                             : problem.steps.size();
+  for (size_t i = 0; i < problem.steps.size(); ++i) {
+    const std::string slipped = i == slip_at ? Slipped(problem.steps[i], rng) : "";
+    if (!slipped.empty()) {
+      say(i == 0 ? &Words::first : &Words::then, slipped);
+      say(&Words::wait, "");
+    }
+    say(i == 0 && slipped.empty() ? &Words::first : &Words::then, problem.steps[i]);
+  }
   return text;
 }
 
@@ -65,7 +89,8 @@ SolutionStyle DrawStyle(Rng* rng) {
 
 std::string WriteSolution(const DrawnProblem& problem, std::string_view language,
                           SolutionStyle style, bool tags, Rng* rng) {
-  if (style == SolutionStyle::kNatural) {
+  const bool natural = style == SolutionStyle::kNatural;
+  if (natural) {
     style = DrawStyle(rng);
     tags = rng->Below(5) < 3;
   }
@@ -81,7 +106,7 @@ std::string WriteSolution(const DrawnProblem& problem, std::string_view language
   else if (style == SolutionStyle::kTerse)
     reasoning = Terse(problem);
   else
-    reasoning = Reasoning(problem, language, style == SolutionStyle::kMixed, rng);
+    reasoning = Reasoning(problem, language, style == SolutionStyle::kMixed, natural, rng);
   if (tags) return StrCat("<think>", reasoning, "</think>\n", answer);
   return reasoning.empty() ? answer : StrCat(reasoning, "\n", answer);
 }

@@ -61,9 +61,9 @@ DrawnProblem DrawTable(int64_t level, std::string_view /*language*/, Rng* rng) {
   } else if (level == 3) {
     const int64_t limit = DrawBetween(10, 50, rng);
     for (const Row& row : rows) {
-      if (row.amount <= limit) continue;
-      ++value;
-      problem.steps.push_back(StrCat(row.name, ": ", row.amount, ">", limit));
+      const bool above = row.amount > limit;
+      value += above;
+      problem.steps.push_back(StrCat(row.name, ": ", row.amount, above ? ">" : "<=", limit));
     }
     question = StrCat("Of how many kinds of items were more than ", limit, " sold?");
   } else {

@@ -12,10 +12,16 @@
 namespace assay {
 namespace {
 
-bool Passed(const SampleScore& score) {
+// A term that weighs nothing and is no gate is there to be logged: it decides nothing.
+bool OnlyLogged(const RubricSpec& rubric, size_t term) {
+  return term < rubric.terms.size() && rubric.terms[term].weight == 0 && !rubric.terms[term].gate;
+}
+
+bool Passed(const SampleScore& score, const RubricSpec& rubric) {
   bool any = false;
-  for (const Verdict& verdict : score.verdicts) {
-    if (verdict.outcome == Outcome::kAbstain) continue;
+  for (size_t term = 0; term < score.verdicts.size(); ++term) {
+    const Verdict& verdict = score.verdicts[term];
+    if (verdict.outcome == Outcome::kAbstain || OnlyLogged(rubric, term)) continue;
     if (verdict.outcome != Outcome::kPass) return false;
     any = true;
   }
@@ -33,8 +39,8 @@ double PassAtK(int64_t n, int64_t c, int64_t k) {
 }  // namespace
 
 Result<NamedValues> Evaluate(const PolicySetup& setup, const TrainSpec& spec,
-                             const std::vector<Problem>& problems, RewardPool* pool,
-                             const TrainEnv& env) {
+                             const std::vector<Problem>& problems, const RubricSpec& rubric,
+                             RewardPool* pool, const TrainEnv& env) {
   c10::NoGradGuard no_grad;
   const Model model = CastModel(setup.policy, setup.compute.dtype);
   GenerateOptions options = RolloutOptions(spec, env);
@@ -56,7 +62,7 @@ Result<NamedValues> Evaluate(const PolicySetup& setup, const TrainSpec& spec,
   for (const GroupScore& score : pool->Collect()) {
     int64_t passed = 0;
     for (const SampleScore& sample : score.samples) {
-      passed += Passed(sample);
+      passed += Passed(sample, rubric);
       if (sample.reward) reward += *sample.reward, ++scored;
     }
     passes.push_back(passed);

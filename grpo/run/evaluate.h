@@ -9,13 +9,14 @@
 #include "grpo/rollout/reward_pool.h"
 #include "grpo/run/run_log.h"
 #include "grpo/run/run_setup.h"
+#include "verifiers/rubric.h"
 
 namespace assay {
 
 // Samples and scores held-out problems: {"eval/pass@1": .., "eval/pass@4": .., "eval/reward": .., "eval/mean_length": ..}.
-// A sample passes if every verdict that applied is a pass; pass@k is the unbiased estimator (2107.03374).
+// A sample passes if every verdict that applied is a pass (of terms that weigh nothing, none is asked); pass@k is the unbiased estimator (2107.03374).
 Result<NamedValues> Evaluate(const PolicySetup& setup, const TrainSpec& spec,
-                             const std::vector<Problem>& problems, RewardPool* pool,
-                             const TrainEnv& env);
+                             const std::vector<Problem>& problems, const RubricSpec& rubric,
+                             RewardPool* pool, const TrainEnv& env);
 
 }  // namespace assay

@@ -27,7 +27,9 @@ Result<std::shared_ptr<const Tokenizer>> TokenizerOf(const ModelSpec& spec) {
     std::vector<std::string> words;
     for (std::string_view word : SplitChar(spec.alphabet, ' ')) {
       words.emplace_back(word);
-      words.push_back(StrCat(" ", word));
+      // Inside of a text a word's space belongs to it.
+      if (word.size() > 1 && static_cast<unsigned char>(word[0]) < 0x80 && word[0] >= 'A')
+        words.push_back(StrCat(" ", word));
     }
     return Tokenizer::Words(words);
   }

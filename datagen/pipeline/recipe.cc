@@ -1,0 +1,370 @@
+#include "datagen/pipeline/recipe.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+
+#include "core/jsonl.h"
+#include "core/text.h"
+#include "core/toml.h"
+
+namespace assay {
+namespace {
+
+namespace fs = std::filesystem;
+
+// What a stage's output can be used as.
+enum class Sort : uint8_t { kRows, kModel, kGroups, kStore, kSelection };
+
+struct KindRow {
+  StageKind kind;
+  const char* name;
+  Sort gives;
+  bool takes_model, takes_data, takes_eval, takes_rubric;
+  Sort data;  // the sort of stages in `data`
+};
+constexpr KindRow kKinds[] = {
+    {StageKind::kProblems, "problems", Sort::kRows, false, false, false, false, Sort::kRows},
+    {StageKind::kSft, "sft", Sort::kModel, true, true, true, true, Sort::kRows},
+    {StageKind::kGrpo, "grpo", Sort::kModel, true, true, true, true, Sort::kRows},
+    {StageKind::kGenerate, "generate", Sort::kGroups, true, true, false, false, Sort::kRows},
+    {StageKind::kScore, "score", Sort::kStore, false, true, false, true, Sort::kGroups},
+    {StageKind::kSelect, "select", Sort::kSelection, false, true, false, false, Sort::kStore},
+    {StageKind::kExport, "export", Sort::kRows, false, true, false, false, Sort::kSelection},
+    {StageKind::kMix, "mix", Sort::kRows, false, true, false, false, Sort::kRows},
+    {StageKind::kEval, "eval", Sort::kStore, true, true, false, true, Sort::kRows},
+    {StageKind::kDistill, "distill", Sort::kModel, true, true, true, true, Sort::kRows},
+};
+
+const KindRow& RowOf(StageKind kind) {
+  return *std::find_if(std::begin(kKinds), std::end(kKinds),
+                       [&](const KindRow& row) { return row.kind == kind; });
+}
+
+std::string_view SortName(Sort sort) {
+  constexpr std::string_view kNames[] = {"rows", "a model", "sampled groups", "a store of scores",
+                                         "a selection"};
+  return kNames[static_cast<size_t>(sort)];
+}
+
+ChoiceNames<StageKind> KindNames() {
+  ChoiceNames<StageKind> names;
+  for (const KindRow& row : kKinds) names.emplace_back(row.name, row.kind);
+  return names;
+}
+
+Options StageTable(StageSpec* stage, std::string* kind) {
+  std::vector<std::string> kinds;
+  for (const KindRow& row : kKinds) kinds.emplace_back(row.name);
+  Options table;
+  table.Add("name", &stage->name, "what other stages call it").Required("\"base\"");
+  table.Add("kind", kind, "what it does").OneOf(std::move(kinds));
+  table.Add("model", &stage->model,
+            "what it begins from or samples: a stage, a name of [models], or a path");
+  table.Add("teacher", &stage->teacher, "distill: whose replies are learned; as `model`");
+  table.Add("data", &stage->data, "what comes in: stages or files").OrOne();
+  table.Add("eval", &stage->eval, "held-out problems of a trainer: stages or files").OrOne();
+  table.Add("rubric", &stage->rubric, "a rubric file; a table is the rubric itself");
+  table.Add("options", &stage->options, "the keys of the command that does it");
+  table.Add("generate", &stage->generate, "distill: how the teacher is sampled");
+  table.Add("select", &stage->select, "distill: which of its replies are taken");
+  return table;
+}
+
+Status Fault(const TomlFile& file, const std::string& path, std::string message,
+             std::string hint = "") {
+  return Error{ErrorCode::kUsage, StrCat(file.At(path), message), std::move(hint)};
+}
+
+// [defaults.KIND] below the stage's own options, tables key by key.
+void MergeBelow(const Json& defaults, Json* options) {
+  if (!defaults.IsObject()) return;
+  for (const Json::Member& member : *defaults.AsObject()) {
+    Json* own = options->Find(member.key);
+    if (own == nullptr)
+      options->Set(member.key, member.value);
+    else if (own->IsObject())
+      MergeBelow(member.value, own);
+  }
+}
+
+Status ReadStage(const TomlFile& file, size_t at, const Json& defaults, Json json,
+                 StageSpec* stage) {
+  const std::string path = StrCat("stage[", at, "]");
+  if (Json* rubric = json.Find("rubric"); rubric != nullptr && rubric->IsObject()) {
+    stage->rubric_table = *rubric;
+    json.Erase("rubric");
+  }
+  std::string kind;
+  stage->options = Json::MakeObject();
+  Options table = StageTable(stage, &kind);
+  const Status read =
+      table.Read(json, [&](std::string_view key) { return file.At(StrCat(path, ".", key)); });
+  if (!read.ok()) return read;
+  if (stage->name.empty() || kind.empty())
+    return Fault(file, path, "a stage needs a name and a kind",
+                 "name = \"base\" and kind = \"sft\"");
+  if (stage->name.find_first_not_of(
+          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != std::string::npos)
+    return Fault(file, path, StrCat("stage '", stage->name, "' is no name"),
+                 "letters, digits, - and _: it becomes a folder");
+  stage->kind = *FromName("kind", kind, KindNames());
+  if (const Json* below = defaults.Find(kind)) MergeBelow(*below, &stage->options);
+  return {};
+}
+
+// What a key of the kind may not have.
+Status CheckShape(const TomlFile& file, size_t at, const StageSpec& stage) {
+  const KindRow& row = RowOf(stage.kind);
+  const std::string path = StrCat("stage[", at, "]");
+  const auto refuse = [&](bool given, bool taken, const char* key) -> Status {
+    if (!given || taken) return {};
+    return Fault(file, StrCat(path, ".", key),
+                 StrCat("stage '", stage.name, "' of kind '", row.name, "' takes no '", key, "'"));
+  };
+  const bool distill = stage.kind == StageKind::kDistill;
+  const Status checks[] = {
+      refuse(!stage.model.empty(), row.takes_model, "model"),
+      refuse(!stage.data.empty(), row.takes_data, "data"),
+      refuse(!stage.eval.empty(), row.takes_eval, "eval"),
+      refuse(!stage.rubric.empty() || !stage.rubric_table.IsNull(), row.takes_rubric, "rubric"),
+      refuse(!stage.teacher.empty(), distill, "teacher"),
+      refuse(!stage.generate.IsNull(), distill, "generate"),
+      refuse(!stage.select.IsNull(), distill, "select")};
+  for (const Status& status : checks) {
+    if (!status.ok()) return status;
+  }
+  const auto require = [&](bool missing, const char* key) -> Status {
+    if (!missing) return {};
+    return Fault(file, path,
+                 StrCat("stage '", stage.name, "' of kind '", row.name, "' needs '", key, "'"));
+  };
+  if (Status s = require(row.takes_model && stage.model.empty(), "model"); !s.ok()) return s;
+  if (Status s = require(row.takes_data && stage.data.empty(), "data"); !s.ok()) return s;
+  return require(distill && stage.teacher.empty(), "teacher");
+}
+
+// One input: a stage that gives what is asked for, or else a file that is there. `models`: names of [models] count too.
+Status ResolveInput(const TomlFile& file, size_t at, const PipelineRecipe& recipe,
+                    const std::string& input, const char* key, Sort sort, StageSpec* stage) {
+  const std::string path = StrCat("stage[", at, "].", key);
+  std::vector<std::string> names;
+  for (size_t i = 0; i < recipe.stages.size(); ++i) {
+    const StageSpec& other = recipe.stages[i];
+    names.push_back(other.name);
+    if (other.name != input) continue;
+    const Sort gives = RowOf(other.kind).gives;
+    // Groups, once scored, still are groups; a problem's rows may hold completions.
+    if (gives != sort && !(sort == Sort::kGroups && gives == Sort::kRows))
+      return Fault(file, path,
+                   StrCat("stage '", stage->name, "' needs ", SortName(sort), ", and stage '",
+                          input, "' gives ", SortName(gives)));
+    stage->needs.push_back(i);
+    return {};
+  }
+  if (sort == Sort::kModel && recipe.models.Find(input) != nullptr) return {};
+  if (sort == Sort::kModel && recipe.models.IsObject()) {
+    for (const Json::Member& member : *recipe.models.AsObject()) names.push_back(member.key);
+  }
+  const bool may_be_file = sort == Sort::kRows || sort == Sort::kModel || sort == Sort::kGroups;
+  if (may_be_file && fs::exists(ResolvePath(recipe, input))) return {};
+  return Fault(file, path,
+               StrCat("stage '", stage->name, "': '", input, "' is no stage",
+                      may_be_file ? " and no file" : ""),
+               NearestName(input, names).empty() ? "" : DidYouMean(input, names));
+}
+
+Status ResolveInputs(const TomlFile& file, PipelineRecipe* recipe) {
+  for (size_t at = 0; at < recipe->stages.size(); ++at) {
+    StageSpec* stage = &recipe->stages[at];
+    const KindRow& row = RowOf(stage->kind);
+    if (Status s = CheckShape(file, at, *stage); !s.ok()) return s;
+    const auto resolve = [&](const std::string& input, const char* key, Sort sort) {
+      return ResolveInput(file, at, *recipe, input, key, sort, stage);
+    };
+    for (const std::string& input : stage->data) {
+      if (Status s = resolve(input, "data", row.data); !s.ok()) return s;
+    }
+    for (const std::string& input : stage->eval) {
+      if (Status s = resolve(input, "eval", Sort::kRows); !s.ok()) return s;
+    }
+    for (const std::string* input : {&stage->model, &stage->teacher}) {
+      if (input->empty()) continue;
+      if (Status s = resolve(*input, input == &stage->model ? "model" : "teacher", Sort::kModel);
+          !s.ok())
+        return s;
+    }
+    if (!stage->rubric.empty() && !fs::exists(ResolvePath(*recipe, stage->rubric)))
+      return Fault(file, StrCat("stage[", at, "].rubric"),
+                   StrCat("stage '", stage->name, "': no rubric '", stage->rubric, "'"));
+    std::sort(stage->needs.begin(), stage->needs.end());
+    stage->needs.erase(std::unique(stage->needs.begin(), stage->needs.end()), stage->needs.end());
+  }
+  return {};
+}
+
+// Into an order in which each comes behind what it needs, as near to the file's as may be.
+Status SortStages(const TomlFile& file, PipelineRecipe* recipe) {
+  const size_t count = recipe->stages.size();
+  std::vector<size_t> order, place(count);
+  std::vector<bool> placed(count, false);
+  while (order.size() < count) {
+    const size_t before = order.size();
+    for (size_t i = 0; i < count; ++i) {
+      const std::vector<size_t>& needs = recipe->stages[i].needs;
+      if (placed[i] ||
+          !std::all_of(needs.begin(), needs.end(), [&](size_t n) { return placed[n]; }))
+        continue;
+      placed[i] = true, place[i] = order.size();
+      order.push_back(i);
+    }
+    if (order.size() > before) continue;
+    std::string names;
+    for (size_t i = 0; i < count; ++i) {
+      if (!placed[i]) StrAppend(&names, names.empty() ? "'" : ", '", recipe->stages[i].name, "'");
+    }
+    return Fault(file, "stage", StrCat("stages need each other in a circle: ", names));
+  }
+  std::vector<StageSpec> sorted;
+  for (size_t i : order) {
+    sorted.push_back(std::move(recipe->stages[i]));
+    for (size_t& need : sorted.back().needs) need = place[need];
+    std::sort(sorted.back().needs.begin(), sorted.back().needs.end());
+  }
+  recipe->stages = std::move(sorted);
+  return {};
+}
+
+// "a.b.c" = value inside of an object.
+void SetInside(Json* object, std::string_view path, Json value) {
+  const size_t dot = path.find('.');
+  if (dot == std::string_view::npos) {
+    object->Set(path, std::move(value));
+    return;
+  }
+  const std::string key(path.substr(0, dot));
+  if (object->Find(key) == nullptr || !object->Find(key)->IsObject())
+    object->Set(key, Json::MakeObject());
+  SetInside(object->Find(key), path.substr(dot + 1), std::move(value));
+}
+
+Status ApplyOverride(const std::string& text, PipelineRecipe* recipe) {
+  const size_t equals = text.find('=');
+  const std::string key = text.substr(0, equals);
+  if (equals == std::string::npos || key.empty())
+    return Error{ErrorCode::kUsage, StrCat("--set '", text, "' is not KEY=VALUE"),
+                 "--set zero.max_steps=10"};
+  const std::string written = text.substr(equals + 1);
+  const std::optional<Json> parsed = ParseTomlValue(written);
+  const Json value = parsed ? *parsed : Json(written);
+  if (key == "seed") {
+    if (!value.IsInt()) return Error{ErrorCode::kUsage, "--set seed: no whole number", ""};
+    recipe->seed = *value.AsInt();
+    return {};
+  }
+  const size_t dot = key.find('.');
+  std::vector<std::string> names;
+  for (StageSpec& stage : recipe->stages) {
+    names.push_back(stage.name);
+    if (dot == std::string::npos || stage.name != key.substr(0, dot)) continue;
+    SetInside(&stage.options, std::string_view(key).substr(dot + 1), value);
+    return {};
+  }
+  return Error{ErrorCode::kUsage, StrCat("--set: no stage '", key.substr(0, dot), "'"),
+               DidYouMean(key.substr(0, dot), names)};
+}
+
+}  // namespace
+
+std::string_view StageKindName(StageKind kind) { return RowOf(kind).name; }
+
+std::vector<OptionInfo> StageOptionInfos() {
+  StageSpec stage;
+  std::string kind = "sft";
+  return StageTable(&stage, &kind).Infos();
+}
+
+const StageSpec* FindStage(const PipelineRecipe& recipe, std::string_view name) {
+  for (const StageSpec& stage : recipe.stages) {
+    if (stage.name == name) return &stage;
+  }
+  return nullptr;
+}
+
+std::string ResolvePath(const PipelineRecipe& recipe, const std::string& path) {
+  if (path.empty() || path[0] == '/') return path;
+  const fs::path beside = fs::path(recipe.file).parent_path() / path;
+  return fs::exists(beside) ? beside.lexically_normal().string() : path;
+}
+
+Options SampleOptionTable(SampleOptions* options) {
+  Options table;
+  table.Add("samples", &options->samples, "completions of each problem").Range(1, 1 << 20);
+  table.Add("limit", &options->limit, "only so many problems; 0: all").AtLeast(0);
+  table.Add("temperature", &options->temperature, "0 is greedy").AtLeast(0);
+  table.Add("top_p", &options->top_p, "nucleus sampling; 1: off").Range(0, 1);
+  table.Add("top_k", &options->top_k, "the likeliest tokens alone; 0: off").AtLeast(0);
+  table.Add("min_p", &options->min_p, "tokens below this share of the likeliest are left out")
+      .Range(0, 1);
+  table.Add("repetition_penalty", &options->repetition_penalty, "1: off").AtLeast(0.001);
+  table.Add("max_new_tokens", &options->max_new_tokens, "tokens of a completion").AtLeast(1);
+  table.Add("stop", &options->stop, "texts that end a completion").OrOne();
+  table.Add("rows", &options->rows, "completions decoded side by side").AtLeast(1);
+  table.Add("prompt_prefix", &options->prompt_prefix, "stands before each plain prompt");
+  table.Add("prompt_suffix", &options->prompt_suffix, "stands after each plain prompt");
+  table.Add("system_prompt", &options->system_prompt,
+            "the first message; makes a chat of a prompt");
+  table.Add("device", &options->device, "cpu, cuda, cuda:1");
+  table.Add("dtype", &options->dtype, "float32 or bfloat16");
+  return table;
+}
+
+Options MixOptionTable(MixOptions* options) {
+  Options table;
+  table.Add("count", &options->count, "rows that come out; 0: as many as the shares allow")
+      .AtLeast(0);
+  table.Add("shares", &options->shares,
+            "by input, its share of the mixture; none: all rows of every input");
+  return table;
+}
+
+Result<PipelineRecipe> ReadPipelineRecipe(const std::string& file,
+                                          const std::vector<std::string>& overrides) {
+  Result<std::string> text = ReadFile(file, size_t{1} << 20);
+  if (!text.ok()) return text.error();
+  Result<TomlFile> toml = ParseToml(*text, file);
+  if (!toml.ok()) return toml.error();
+  PipelineRecipe recipe;
+  recipe.file = file;
+  Json stages, defaults = Json::MakeObject();
+  Options table;
+  table.Add("name", &recipe.name, "what the recipe is called");
+  table.Add("seed", &recipe.seed, "of all that is drawn").AtLeast(0);
+  table.Add("models", &recipe.models, "models to begin from");
+  table.Add("defaults", &defaults, "by kind, options of all its stages");
+  table.Add("stage", &stages, "the stages").ListOfTables();
+  const Status read = table.Read(toml->json, [&](std::string_view key) { return toml->At(key); });
+  if (!read.ok()) return read.error();
+  if (recipe.name.empty()) recipe.name = fs::path(file).stem().string();
+  const Json::Array* list = stages.AsArray();
+  if (list == nullptr || list->empty())
+    return Error{ErrorCode::kUsage, StrCat(file, ": no stages"), "[[stage]] begins one"};
+  std::set<std::string> names;
+  for (size_t i = 0; i < list->size(); ++i) {
+    StageSpec stage;
+    if (Status s = ReadStage(*toml, i, defaults, (*list)[i], &stage); !s.ok()) return s.error();
+    if (!names.insert(stage.name).second)
+      return Fault(*toml, StrCat("stage[", i, "]"),
+                   StrCat("two stages are called '", stage.name, "'"))
+          .error();
+    recipe.stages.push_back(std::move(stage));
+  }
+  for (const std::string& text_of : overrides) {
+    if (Status s = ApplyOverride(text_of, &recipe); !s.ok()) return s.error();
+  }
+  if (Status s = ResolveInputs(*toml, &recipe); !s.ok()) return s.error();
+  if (Status s = SortStages(*toml, &recipe); !s.ok()) return s.error();
+  return recipe;
+}
+
+}  // namespace assay

@@ -1,0 +1,231 @@
+#include "datagen/pipeline/pipeline.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "core/jsonl.h"
+#include "core/text.h"
+#include "datagen/pipeline/figures.h"
+#include "datagen/pipeline/html.h"
+#include "datagen/pipeline/mix.h"
+#include "datagen/pipeline/page.h"
+#include "datagen/pipeline/plan.h"
+#include "datagen/pipeline/recipe.h"
+
+namespace assay {
+namespace {
+
+namespace fs = std::filesystem;
+
+class PipelineTest : public testing::Test {
+ protected:
+  PipelineTest() {
+    char name[] = "/tmp/assay-pipeline-XXXXXX";
+    folder_ = mkdtemp(name);
+    const char* build = std::getenv("ASSAY_BUILD_DIR");
+    const std::string programs = build != nullptr ? build : ".";
+    options_.out = folder_ + "/out";
+    options_.assay = programs + "/assay";
+    options_.train = programs + "/assay-train";
+    options_.tool_version = "test";
+    options_.note = [this](const std::string& sentence) { StrAppend(&notes_, sentence, "\n"); };
+  }
+  ~PipelineTest() override { fs::remove_all(folder_); }
+
+  std::string File(const std::string& name, const std::string& contents) {
+    EXPECT_TRUE(WriteFileAtomic(folder_ + "/" + name, contents).ok());
+    return folder_ + "/" + name;
+  }
+  Result<PipelineRecipe> Read(const std::string& text,
+                              const std::vector<std::string>& overrides = {}) {
+    return ReadPipelineRecipe(File("r.toml", text), overrides);
+  }
+  Error ErrorOf(const std::string& text) {
+    Result<PipelineRecipe> recipe = Read(text);
+    if (recipe.ok()) {
+      Result<std::string> picture = DrawPipeline(*recipe, options_.out);
+      EXPECT_FALSE(picture.ok()) << *picture;
+      return picture.ok() ? Error{} : picture.error();
+    }
+    return recipe.error();
+  }
+  PipelineSummary Run(const std::vector<std::string>& overrides = {}) {
+    Result<PipelineRecipe> recipe = ReadPipelineRecipe(folder_ + "/r.toml", overrides);
+    EXPECT_TRUE(recipe.ok()) << recipe.error().message;
+    Result<PipelineSummary> summary = RunPipeline(*recipe, options_);
+    EXPECT_TRUE(summary.ok()) << summary.error().message;
+    return summary.ok() ? *summary : PipelineSummary{};
+  }
+
+  std::string folder_, notes_;
+  PipelineOptions options_;
+};
+
+constexpr const char* kChain = R"(
+[[stage]]
+name = "rows"
+kind = "mix"
+data = ["exported", "extra.jsonl"]
+[[stage]]
+name = "worked"
+kind = "problems"
+options = { count = 40, level = "2", languages = "en,zh", solutions = "natural" }
+[[stage]]
+name = "scores"
+kind = "score"
+data = ["worked"]
+rubric = { term = [ { verifier = "math" }, { verifier = "format", weight = 0.5 } ] }
+[[stage]]
+name = "chosen"
+kind = "select"
+data = ["scores"]
+options = { strategy = "all-correct" }
+[[stage]]
+name = "exported"
+kind = "export"
+data = ["chosen"]
+)";
+
+TEST_F(PipelineTest, StagesRunOnceAndAgainWhereSomethingChanged) {
+  File("extra.jsonl", "{\"prompt\": \"a\", \"completion\": \"b\"}\n");
+  File("r.toml", kChain);
+  EXPECT_EQ(Run().ran, 5);
+  const std::string rows = *ReadFile(options_.out + "/rows/rows.jsonl");
+  EXPECT_NE(rows.find("<think>"), std::string::npos);
+  EXPECT_EQ(Run().kept, 5);
+  // Another extra row: only what reads it.
+  File("extra.jsonl", "{\"prompt\": \"a\", \"completion\": \"c\"}\n");
+  const PipelineSummary changed = Run();
+  EXPECT_EQ(changed.ran, 1) << notes_;
+  // Another option: what stands behind it, too.
+  EXPECT_EQ(Run({"worked.count=30"}).ran, 5);
+  // An option that changes what was asked and not what came out stops at the stage.
+  EXPECT_EQ(Run({"worked.count=30", "worked.form=think"}).ran, 1) << notes_;
+  EXPECT_TRUE(fs::exists(options_.out + "/report.html"));
+  Result<Json> overview = ParseJson(*ReadFile(options_.out + "/stages.json"));
+  ASSERT_TRUE(overview.ok());
+  EXPECT_EQ(overview->Find("stages")->AsArray()->size(), 5U);
+}
+
+TEST_F(PipelineTest, SameSeedSameBytes) {
+  File("extra.jsonl", "{\"prompt\": \"a\", \"completion\": \"b\"}\n");
+  File("r.toml", kChain);
+  Run();
+  const std::string first = *ReadFile(options_.out + "/rows/rows.jsonl");
+  options_.out = folder_ + "/again";
+  Run();
+  EXPECT_EQ(first, *ReadFile(options_.out + "/rows/rows.jsonl"));
+  options_.out = folder_ + "/other";
+  Run({"seed=2"});
+  EXPECT_NE(first, *ReadFile(options_.out + "/rows/rows.jsonl"));
+}
+
+TEST_F(PipelineTest, PartsOfTheGraph) {
+  File("extra.jsonl", "{\"prompt\": \"a\", \"completion\": \"b\"}\n");
+  File("r.toml", kChain);
+  Result<PipelineRecipe> recipe = ReadPipelineRecipe(folder_ + "/r.toml", {});
+  ASSERT_TRUE(recipe.ok());
+  options_.only = "scores";
+  Result<PipelineSummary> alone = RunPipeline(*recipe, options_);
+  ASSERT_FALSE(alone.ok());
+  EXPECT_NE(alone.error().message.find("is not there"), std::string::npos);
+  options_.only.clear();
+  options_.until = "scores";
+  EXPECT_EQ(Run().ran, 2);
+  options_.until.clear();
+  options_.from = "chosen";
+  EXPECT_EQ(Run().ran, 3);
+  options_.from = "chosem";
+  Result<PipelineSummary> unknown = RunPipeline(*recipe, options_);
+  ASSERT_FALSE(unknown.ok());
+  EXPECT_EQ(unknown.error().hint, "did you mean 'chosen'?");
+}
+
+TEST_F(PipelineTest, GraphsAreCheckedBeforeAnythingRuns) {
+  EXPECT_NE(ErrorOf("[[stage]]\nname = \"a\"\nkind = \"mixx\"\n").message.find("mixx"),
+            std::string::npos);
+  const Error unknown = ErrorOf("[[stage]]\nname = \"a\"\nkind = \"mix\"\ndatas = [\"x\"]\n");
+  EXPECT_NE(unknown.message.find("r.toml:4: unknown key"), std::string::npos) << unknown.message;
+  const Error missing = ErrorOf("[[stage]]\nname = \"a\"\nkind = \"mix\"\ndata = [\"nowhere\"]\n");
+  EXPECT_NE(missing.message.find("'nowhere' is no stage and no file"), std::string::npos);
+  const Error circle = ErrorOf(
+      "[[stage]]\nname = \"a\"\nkind = \"mix\"\ndata = [\"b\"]\n"
+      "[[stage]]\nname = \"b\"\nkind = \"mix\"\ndata = [\"a\"]\n");
+  EXPECT_NE(circle.message.find("circle: 'a', 'b'"), std::string::npos) << circle.message;
+  const Error sort = ErrorOf(
+      "[[stage]]\nname = \"a\"\nkind = \"problems\"\n"
+      "[[stage]]\nname = \"b\"\nkind = \"select\"\ndata = [\"a\"]\n");
+  EXPECT_NE(sort.message.find("needs a store of scores, and stage 'a' gives rows"),
+            std::string::npos);
+  const Error option =
+      ErrorOf("[[stage]]\nname = \"a\"\nkind = \"problems\"\noptions = { cuont = 3 }\n");
+  EXPECT_NE(option.message.find("'cuont'"), std::string::npos);
+  EXPECT_EQ(option.hint, "did you mean 'count'?");
+  const Error key = ErrorOf(
+      "[models.m]\ntokenizer = \"characters\"\nalphabet = \"ab\"\n[[stage]]\nname = \"p\"\nkind = "
+      "\"problems\"\n[[stage]]\nname = \"t\"\nkind = \"sft\"\nmodel = \"m\"\ndata = [\"p\"]\n"
+      "options = { learning_rat = 1 }\n");
+  EXPECT_NE(key.message.find("learning_rat"), std::string::npos);
+  EXPECT_FALSE(fs::exists(options_.out));
+}
+
+TEST_F(PipelineTest, AnEstimateOfAModelThatDoesNotFit) {
+  File("p.jsonl", "{\"prompt\": \"a\", \"answer\": \"1\"}\n");
+  const std::string text =
+      "[models.m]\npath = \"m\"\nparameters = 671e9\n[[stage]]\nname = \"t\"\nkind = \"grpo\"\n"
+      "model = \"m\"\ndata = [\"p.jsonl\"]\noptions = { max_steps = 10, beta = 0.001 }\n";
+  Result<PipelineRecipe> recipe = Read(text);
+  ASSERT_TRUE(recipe.ok()) << recipe.error().message;
+  Result<std::string> picture = DrawPipeline(*recipe, options_.out);
+  ASSERT_TRUE(picture.ok()) << picture.error().message;
+  EXPECT_NE(picture->find("671.0 billion parameters"), std::string::npos) << *picture;
+  EXPECT_NE(picture->find("Largest model that one process trains"), std::string::npos);
+  Result<PipelineSummary> run = RunPipeline(*recipe, options_);
+  ASSERT_FALSE(run.ok());
+  EXPECT_EQ(run.error().code, ErrorCode::kLimit);
+}
+
+TEST_F(PipelineTest, MixturesKeepTheirSharesAndRepeatNothing) {
+  std::string many, few;
+  for (int i = 0; i < 100; ++i) StrAppend(&many, "{\"a\":", i, "}\n");
+  for (int i = 0; i < 10; ++i) StrAppend(&few, "{\"b\":", i, "}\n");
+  MixSpec spec{{File("many.jsonl", many), File("few.jsonl", few)}, {3, 1}, 0, 5};
+  const Result<std::vector<int64_t>> taken = MixRows(spec, folder_ + "/mixed.jsonl");
+  ASSERT_TRUE(taken.ok());
+  EXPECT_EQ(*taken, (std::vector<int64_t>{30, 10}));
+  spec.shares = {1};
+  EXPECT_FALSE(MixRows(spec, folder_ + "/mixed.jsonl").ok());
+}
+
+TEST(Figures, WilsonsInterval) {
+  // Against statsmodels' proportion_confint(85, 100, method="wilson").
+  const Interval interval = WilsonInterval(85, 100);
+  EXPECT_NEAR(interval.low, 0.76716, 1e-4);
+  EXPECT_NEAR(interval.high, 0.90694, 1e-4);
+  EXPECT_EQ(WilsonInterval(0, 10).low, 0);
+  EXPECT_NEAR(WilsonInterval(10, 10).high, 1, 1e-12);
+  EXPECT_EQ(WilsonInterval(0, 0).high, 1);
+}
+
+TEST(Page, WhatModelsSayIsText) {
+  EXPECT_EQ(EscapeHtml("<script>\"'&\x01"), "&lt;script&gt;&quot;&#39;&amp;\xEF\xBF\xBD");
+  EXPECT_EQ(ChartSvg("none", {{"a", {}}}), "");
+  EXPECT_NE(ChartSvg("<t>", {{"a&b", {{1, 2}, {2, 3}}}}).find("&lt;t&gt;"), std::string::npos);
+  EXPECT_EQ(CountReflections("Wait, let me check. 不对"), 3);
+}
+
+TEST(Plan, TomlTextIsReadBack) {
+  const Json json = Json()
+                        .Set("a b", "x\n\"y\"")
+                        .Set("list", Json::MakeArray().Append(1).Append(2))
+                        .Set("table", Json().Set("n", 0.5));
+  EXPECT_EQ(TomlText(json),
+            "{ \"a b\" = \"x\\n\\\"y\\\"\", \"list\" = [1, 2], \"table\" = { \"n\" = 0.5 } }");
+}
+
+}  // namespace
+}  // namespace assay
