@@ -238,7 +238,8 @@ class Runner {
                  command.program == PlanCommand::Program::kTrain ? "assay-train " : "assay ",
                  command.words.empty() ? "" : command.words[0], "` ended with ", result->exit_code,
                  "\n", Trim(result->tail)),
-          StrCat("its log is ", log, "; the same command goes on from here")};
+          StrCat("its log is ", fs::absolute(log).lexically_normal().string(),
+                 "; the same command goes on from here")};
     }
     if (!command.trains) fs::rename(part, command.writes, code);
     if (code)
@@ -282,7 +283,17 @@ class Runner {
 Result<PipelineSummary> RunPipeline(const PipelineRecipe& recipe, const PipelineOptions& options) {
   Result<FolderLock> lock = FolderLock::Take(options.out);
   if (!lock.ok()) return lock.error();
-  return Runner(recipe, options).Run();
+  // Commands name what stages left relative to OUT: the same recipe leaves the same bytes in any folder, and a folder may be moved.
+  std::error_code code;
+  const fs::path before = fs::current_path(code);
+  fs::current_path(options.out, code);
+  if (code)
+    return Error{ErrorCode::kIo, StrCat("cannot enter '", options.out, "': ", code.message()), ""};
+  PipelineOptions inside = options;
+  inside.out = ".";
+  Result<PipelineSummary> summary = Runner(recipe, inside).Run();
+  fs::current_path(before, code);
+  return summary;
 }
 
 Result<std::string> DrawPipeline(const PipelineRecipe& recipe, const std::string& out) {

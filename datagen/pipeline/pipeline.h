@@ -1,6 +1,6 @@
 // Runs a recipe's stages: each once, again only if something that it depends on has changed, and from where it stopped after a kill.
-// OUT/NAME holds what stage NAME left with its log, OUT/stages.json says how all of them stand, OUT/report.html shows it. One thread;
-// it starts processes (datagen/pipeline/command.h), so nothing else may run in this one.
+// OUT/NAME holds what stage NAME left with its log, OUT/stages.json says how all of them stand, OUT/report.html shows it. It works in OUT as its
+// current folder and goes back. One thread; it starts processes (datagen/pipeline/command.h), so nothing else may run in this one.
 #pragma once
 
 #include <atomic>
@@ -15,7 +15,7 @@ namespace assay {
 struct PipelineOptions {
   std::string out;
   std::string from, only, until;  // stages; "" for none
-  std::string assay, train;       // the programs
+  std::string assay, train;       // the programs, absolute
   std::string tool_version;
   const std::atomic<bool>* interrupted = nullptr;
   std::function<void(const std::string&)> note;  // sentences for the user

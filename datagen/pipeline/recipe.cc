@@ -294,7 +294,9 @@ const StageSpec* FindStage(const PipelineRecipe& recipe, std::string_view name) 
 std::string ResolvePath(const PipelineRecipe& recipe, const std::string& path) {
   if (path.empty() || path[0] == '/') return path;
   const fs::path beside = fs::path(recipe.file).parent_path() / path;
-  return fs::exists(beside) ? beside.lexically_normal().string() : path;
+  return (fs::exists(beside) ? beside : fs::path(recipe.stands_in) / path)
+      .lexically_normal()
+      .string();
 }
 
 Options SampleOptionTable(SampleOptions* options) {
@@ -335,7 +337,9 @@ Result<PipelineRecipe> ReadPipelineRecipe(const std::string& file,
   Result<TomlFile> toml = ParseToml(*text, file);
   if (!toml.ok()) return toml.error();
   PipelineRecipe recipe;
-  recipe.file = file;
+  std::error_code code;
+  recipe.stands_in = fs::current_path(code).string();
+  recipe.file = fs::absolute(file, code).string();
   Json stages, defaults = Json::MakeObject();
   Options table;
   table.Add("name", &recipe.name, "what the recipe is called");

@@ -63,6 +63,7 @@ struct StageSpec {
 struct PipelineRecipe {
   std::string name;
   std::string file;
+  std::string stands_in;  // the folder in which it was read, for paths
   int64_t seed = 1;
   Json models;                    // [models.NAME]
   std::vector<StageSpec> stages;  // in an order in which they can run
@@ -75,7 +76,7 @@ Result<PipelineRecipe> ReadPipelineRecipe(const std::string& file,
 
 // The stage of that name, or null.
 const StageSpec* FindStage(const PipelineRecipe& recipe, std::string_view name);
-// A file that the recipe names: beside the recipe, or else as it stands.
+// A file that the recipe names, as an absolute path: beside the recipe, or else in the folder in which it was read.
 std::string ResolvePath(const PipelineRecipe& recipe, const std::string& path);
 
 // What may stand in a [[stage]].
