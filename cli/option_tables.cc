@@ -6,6 +6,8 @@
 #include "core/option_docs.h"
 #include "core/text.h"
 #include "datagen/select/select_options.h"
+#include "datagen/pipeline/recipe.h"
+#include "datagen/problems/problems.h"
 #include "grpo/config/recipe.h"
 #include "verifiers/rubric.h"
 #include "verifiers/verifier.h"
@@ -78,6 +80,16 @@ void AddRecipeTables(Json* tables) {
       .Set("grpo", OptionMarkdown(grpo_only, "key"));
 }
 
+void AddPipelineTables(Json* tables) {
+  ProblemOptions problems;
+  SampleOptions samples;
+  MixOptions mix;
+  tables->Set("stage", OptionMarkdown(StageOptionInfos(), "key"))
+      .Set("problems", OptionMarkdown(ProblemOptionTable(&problems).Infos(), "option"))
+      .Set("samples", OptionMarkdown(SampleOptionTable(&samples).Infos(), "option"))
+      .Set("mix", OptionMarkdown(MixOptionTable(&mix).Infos(), "option"));
+}
+
 Json AllTables() {
   Json tables = Json::MakeObject();
   for (const VerifierInfo& info : BuiltinVerifiers()) {
@@ -93,6 +105,7 @@ Json AllTables() {
       .Set("rubric.term", OptionMarkdown(Find(rubric, "term")->keys, "key"));
   tables.Set("select", OptionMarkdown(SelectOptionInfos(), "option"));
   AddRecipeTables(&tables);
+  AddPipelineTables(&tables);
   return tables;
 }
 

@@ -283,11 +283,7 @@ Result<NamedValues> TrainingRun::EvaluateTogether() {
 }
 
 Status TrainingRun::EvaluateNow() {
-<<<<<<< HEAD
   Result<NamedValues> values = EvaluateTogether();
-=======
-  Result<NamedValues> values = Evaluate(setup_, spec_, held_out_, rubric(), &*pool_, env_);
->>>>>>> 73e9ae1 (assay pipeline: recipes of named stages, checked before they run, run once, gone on with after a kill; its page; assay mix; recipes for R1 and R1-Zero, tiny to full scale)
   if (!values.ok()) return values.error();
   summary_.last_eval = *values;
   if (env_.note) {
