@@ -9,7 +9,7 @@ JOBS ?= $(shell awk -v cores="$$(nproc)" '/MemAvailable/ { fit = int($$2 / 15728
   print fit < 1 ? 1 : (fit < cores ? fit : cores) }' /proc/meminfo)
 export ASSAY_TRAIN TORCH_PREFIX
 
-.PHONY: help setup configure build test demo demo-train evidence model bench lint docs format clean
+.PHONY: help setup configure build test demo demo-train demo-r1 evidence model bench lint docs format clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ demo: configure  ## the main job on the data in datasets/, with a summary; files
 demo-train: configure  ## a small model learns three-digit sums: SFT, then GRPO
 	@cmake --build $(BUILD) -j $(JOBS) --target demo_programs
 	@scripts/demo_train.sh
+
+demo-r1: configure  ## DeepSeek-R1's recipe in small: all stages, R1-Zero beside it, distillation; out/r1-tiny/report.html
+	@cmake --build $(BUILD) -j $(JOBS) --target demo_programs
+	@$(BUILD)/assay pipeline datasets/recipes/r1-tiny.toml --out out/r1-tiny
 
 evidence: build  ## every figure that needs the data folder, as one table (ONLY=math for one section)
 	@$(PYTHON) scripts/evidence.py --build $(BUILD) $(if $(ONLY),--only $(ONLY))

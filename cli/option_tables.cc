@@ -5,9 +5,9 @@
 
 #include "core/option_docs.h"
 #include "core/text.h"
-#include "datagen/select/select_options.h"
 #include "datagen/pipeline/recipe.h"
 #include "datagen/problems/problems.h"
+#include "datagen/select/select_options.h"
 #include "grpo/config/recipe.h"
 #include "verifiers/rubric.h"
 #include "verifiers/verifier.h"

@@ -34,14 +34,19 @@ step "4. One task and its four replies"
 if [ -x ${assay}-train ]; then
   step "5. A small model learns from such rewards (a cut of \`make demo-train\`)"
   scripts/demo_train.sh --short
+
+  step "6. R1-Zero in small: a base model, then reward alone (a cut of \`make demo-r1\`)"
+  run $assay pipeline datasets/recipes/r1-zero-tiny.toml --out $out/r1-zero --until eval-zero \
+    --set base.max_steps=150 --set base-sums.count=9600 --set zero.max_steps=15 --set zero.eval.steps=0
 fi
 
-step "6. What came of it"
+step "7. What came of it"
 $assay stats --store $out/demo.sqlite > $out/stats.txt
 $assay stats --store $out/demo.sqlite --output-format json | /usr/bin/python3 scripts/demo_show.py summary
 cat <<EOF
 
   $out/math.scored.jsonl, code.scored.jsonl   verdicts, rewards and advantages, a line for each problem
   $out/math-sft.jsonl, code-sft.jsonl         data sets for TRL's SFT trainer
+  $out/r1-zero/report.html                    the page of the small R1-Zero run, where training is built
   $out/demo.sqlite                            all of it, traceable; $out/stats.txt says what is in it
 EOF

@@ -41,7 +41,7 @@ ROOMS = {
     "datagen/report": "core datagen/store datagen/score datagen/select datagen/select/correctness",
     "grpo/config": "core",
     # What a pipeline asks of the trainers, by their tables alone.
-    "datagen/pipeline": "core verifiers datagen/problems datagen/store grpo/config",
+    "datagen/pipeline": "core verifiers datagen/problems datagen/select datagen/store grpo/config",
     "grpo/files": "core",
     "grpo/tokenizer": "core sandbox grpo/files",
     "grpo/model": "core grpo/config grpo/files grpo/tokenizer",

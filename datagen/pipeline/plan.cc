@@ -5,6 +5,7 @@
 #include "core/jsonl.h"
 #include "core/text.h"
 #include "datagen/problems/problems.h"
+#include "datagen/select/select_options.h"
 #include "grpo/config/recipe.h"
 #include "verifiers/rubric.h"
 
@@ -155,7 +156,9 @@ struct Planner {
     return {};
   }
 
-  void Select(const Json& given, const std::string& store) {
+  Status Select(const Json& given, const std::string& store) {
+    SelectOptions options;
+    if (Status s = SelectTable(&options).Read(given); !s.ok()) return InStage(stage, s.error());
     // A store of its own: the selection must not change what another stage left.
     PlanCommand& copy = Add({}, Path("selected.sqlite"));
     copy.copy_from = store;
@@ -166,6 +169,7 @@ struct Planner {
     AddFlags(given, &words);
     words.insert(words.end(), {"-o", Path("selection.txt.part")});
     Add(std::move(words), Path("selection.txt"));
+    return {};
   }
 
   void Export(const std::string& store, const std::string& format) {
@@ -197,8 +201,9 @@ struct Planner {
         !s.ok())
       return s;
     if (Status s = Score({Path("groups.jsonl")}); !s.ok()) return s;
-    Select(stage.select.IsNull() ? Json().Set("strategy", "all-correct") : stage.select,
-           Path("store.sqlite"));
+    const Json select =
+        stage.select.IsNull() ? Json().Set("strategy", "all-correct") : stage.select;
+    if (Status s = Select(select, Path("store.sqlite")); !s.ok()) return s;
     Export(Path("selected.sqlite"), "trl-sft");
     Result<Json> json = TrainingRecipe(recipe, stage, out);
     if (!json.ok()) return json.error();
@@ -225,8 +230,7 @@ struct Planner {
       case StageKind::kSelect: {
         const StageSpec* scored = FindStage(recipe, stage.data[0]);
         UseInput(stage.data[0]);
-        Select(stage.options, StageStore(out, *scored));
-        return {};
+        return Select(stage.options, StageStore(out, *scored));
       }
       case StageKind::kExport: {
         const StageSpec* selection = FindStage(recipe, stage.data[0]);

@@ -76,12 +76,12 @@ std::string Terse(const DrawnProblem& problem) {
   return text;
 }
 
-// People answer at once more often than they show their work, and those who show it write as they please.
+// People answer at once nearly as often as they show their work, and those who show it write as they please, seldom without a word.
 SolutionStyle DrawStyle(Rng* rng) {
   const uint64_t drawn = rng->Below(20);
   if (drawn < 9) return SolutionStyle::kDirect;
-  if (drawn < 12) return SolutionStyle::kWorked;
-  if (drawn < 15) return SolutionStyle::kTerse;
+  if (drawn < 13) return SolutionStyle::kWorked;
+  if (drawn < 14) return SolutionStyle::kTerse;
   return SolutionStyle::kMixed;
 }
 
