@@ -155,7 +155,8 @@ Status GenerateAll(Context* context, const GenerateArguments& arguments) {
   if (!loaded.ok()) return loaded.error();
   if (loaded->tokenizer == nullptr)
     return Error{ErrorCode::kInput, StrCat("'", arguments.model, "' has no tokenizer"), ""};
-  Result<std::vector<Problem>> problems = LoadProblems(arguments.files, arguments.data, arguments.limit);
+  Result<std::vector<Problem>> problems =
+      LoadProblems(arguments.files, arguments.data, arguments.limit);
   if (!problems.ok()) return problems.error();
   Result<std::unique_ptr<LineWriter>> writer = LineWriter::Open(context->global.output);
   if (!writer.ok()) return writer.error();
