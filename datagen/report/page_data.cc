@@ -7,7 +7,6 @@
 #include <unordered_set>
 
 #include "core/rng.h"
-#include "core/rows/group_json.h"
 #include "core/text.h"
 #include "datagen/select/correctness.h"
 

@@ -62,23 +62,22 @@
 
   const histogram = (label, values, unit) => chart(label, bars(values.edges.map(short), [['pass', 'pass', values.passed], ['do not pass', 'fail', values.failed]], {x: unit}));
 
+  // How many samples are left behind each stage.
   function funnel(decisions) {
     const all = Object.values(decisions).reduce((a, b) => a + b, 0);
-    const node = element('div', {className: 'funnel'});
+    const node = element('div');
     let left = all;
-    const line = (name, count, title) => node.append(
-      element('span', {title}, name),
-      element('div', {className: 'track'}, (() => {
-        const fill = element('div', {className: 'fill'});
-        fill.style.width = (all > 0 ? 100 * left / all : 0) + '%';
-        return fill;
-      })()),
-      element('span', {className: 'n'}, count));
-    line('samples', number(all), 'of the runs');
+    const stage = (name, count) => {
+      const fill = element('div', {className: 'fill'});
+      fill.style.width = (all > 0 ? 100 * left / all : 0) + '%';
+      node.append(element('div', {className: 'stage'}, element('span', {className: 'name'}, name),
+        element('div', {className: 'track'}, fill), element('span', {className: 'count'}, count)));
+    };
+    stage('samples', number(all));
     for (const [name, count] of Object.entries(decisions)) {
       if (name === 'kept') continue;
       left -= count;
-      line('− ' + name, number(count) + ' → ' + number(left), name + ' takes ' + number(count));
+      stage('− ' + name, number(count) + ' → ' + number(left));
     }
     return node;
   }
@@ -147,7 +146,9 @@
         figure('near duplicates dropped', number(dropped('near_duplicate'))),
         figure('contaminated dropped', number(dropped('contaminated'))),
         figure('mean length, bytes', short(dataset.text_bytes.mean))));
-    const grid = element('div', {className: 'grid'}, card('Funnel', funnel(dataset.decisions)));
+    const wide = card('Funnel', funnel(dataset.decisions));
+    wide.classList.add('wide');
+    const grid = element('div', {className: 'grid'}, wide);
     if (d.splits.length > 0) {
       grid.append(card('Splits', table([['split'], ['rows', true]], d.splits.map((split) => [split.name || 'none', number(split.rows)]))));
     }
