@@ -208,11 +208,12 @@ struct ReadabilityJudge {
   ReadabilityJudge(const Settings& s, const Problem&) : settings(s) {}
 
   Verdict operator()(const Sample& sample) const {
-    if (WordsOf(std::string_view(sample.text).substr(0, 10000)).empty())
-      return Verdict::Fail("no_words", "there are no words to look at");
     const Unfenced outside = WithoutFences(sample.text);
     std::string bare;
     const bool quotes = WithoutQuotedCode(outside.text, &bare);
+    const size_t longest = LongestBlock(bare);
+    if (longest == 0 && WordsOf(std::string_view(sample.text).substr(0, 10000)).empty())
+      return Verdict::Fail("no_words", "there are no words to look at");
     std::vector<std::string> findings;
     if (!outside.closed) findings.emplace_back("a code block is not closed");
     if (outside.closed && !quotes) findings.emplace_back("a backtick has no partner");
@@ -224,7 +225,6 @@ struct ReadabilityJudge {
     } else {
       findings.emplace_back("a formula is not closed as it was opened");
     }
-    const size_t longest = LongestBlock(bare);
     if (static_cast<int64_t>(longest) <= settings.block_words_max) {
       score += 1;
     } else {

@@ -88,10 +88,10 @@ TEST(TextVerifiers, InstructionKinds) {
 // Megabytes of what each is weakest at end in a verdict, and soon.
 TEST(TextVerifiers, LongHostileText) {
   const std::string texts[] = {
-      std::string(3000000, '('), std::string(3000000, ' '), "\\boxed{" + std::string(3000000, '{'),
-      "<answer>" + std::string(3000000, '9') + "</answer>", std::string(3000000, '\xff')};
+      std::string(1000000, '('), std::string(1000000, ' '), "\\boxed{" + std::string(1000000, '{'),
+      "<answer>" + std::string(1000000, '9') + "</answer>", std::string(1000000, '\xff')};
   std::string tags;
-  for (int i = 0; i < 300000; ++i) tags += "<answer>\\boxed{</think>";
+  for (int i = 0; i < 100000; ++i) tags += "<answer>\\boxed{</think>";
   Json every_kind = Json::MakeArray(), kwargs = Json::MakeArray();
   const std::vector<std::string> kinds = ConstraintNames();
   for (size_t i = 0; i < std::min<size_t>(kinds.size(), 100); ++i) {

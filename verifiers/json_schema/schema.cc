@@ -74,10 +74,10 @@ bool IsMultiple(const Json& value, const Json& of) {
   const int64_t* a = value.AsInt();
   const int64_t* b = of.AsInt();
   if (a != nullptr && b != nullptr && *b != 0) return *b == -1 || *a % *b == 0;
-  const double quotient = value.NumberOr(0) / of.NumberOr(1);
-  if (!std::isfinite(quotient)) return false;
-  return std::abs(quotient - std::round(quotient)) < 1e-9 * std::max(1.0, std::abs(quotient)) &&
-         std::abs(quotient) < 1e15;
+  const double number = value.NumberOr(0), step = of.NumberOr(1);
+  const double rest = std::abs(std::remainder(number, step));
+  // 0.3 is a multiple of 0.1, though not of its binary fraction.
+  return std::abs(number / step) < 1e9 ? rest < 1e-9 * step : rest == 0;
 }
 
 // The keywords under which schemas stand: one, a list, or an object of them.
