@@ -121,8 +121,8 @@ Status SampleFilter::Impl::Prepare() {
 
 Status SampleFilter::Impl::PrepareLanguage() {
   if (options.language.empty()) return {};
-  Json settings = Json::MakeObject();
-  if (options.language != "prompt") settings.Set("target", options.language);
+  Json settings = Json().Set("part", "all");
+  if (options.language != "prompt") settings.Set("language", options.language);
   Result<std::unique_ptr<Verifier>> made = MakeVerifier("language", settings, VerifierEnv{});
   if (!made.ok()) return made.error();
   language = std::move(*made);

@@ -34,10 +34,11 @@ uint32_t Winner(const SelectOptions& options, const Pool& pool, const std::vecto
   double all = 0;
   for (const uint32_t place : voters) {
     const Candidate& sample = pool.samples[place];
-    if (sample.answer == kNone) continue;
     const double weight =
         options.vote == SelectOptions::Vote::kReward ? std::max(sample.reward, 0.0) : 1;
+    // Nobody knows what answer some gave: they vote for nothing, and still are voters.
     all += weight;
+    if (sample.answer == kNone) continue;
     const auto known = std::find_if(votes.begin(), votes.end(),
                                     [&](const auto& vote) { return vote.first == sample.answer; });
     known == votes.end() ? (void)votes.emplace_back(sample.answer, weight)

@@ -293,6 +293,37 @@ TEST_F(StrategiesTest, RepetitionIsAShareOfRuns) {
   EXPECT_EQ(Count("repetition"), 1);
 }
 
+TEST_F(StrategiesTest, LanguageOfTheReply) {
+  const std::string english =
+      "First we add the two numbers together, and then we divide what we have by three.";
+  const std::string german =
+      "Zuerst zählen wir die beiden Zahlen zusammen, dann teilen wir das Ergebnis durch drei.";
+  Fill({{"p", {{english}, {german}}, "math", "How much is the mean of these two numbers?"}});
+  SelectOptions options = Options("all");
+  options.language = "en";
+  EXPECT_EQ(Kept(options), Texts{english});
+  EXPECT_EQ(Count("language"), 1);
+  options = Options("all");
+  options.language = "de";
+  EXPECT_EQ(Kept(options), Texts{german});
+  options = Options("all");
+  options.language = "prompt";
+  EXPECT_EQ(Kept(options), Texts{english});
+  options = Options("all");
+  options.language = "no such language";
+  EXPECT_EQ(SelectError(options).code, ErrorCode::kUsage);
+}
+
+// Samples whose answer nobody knows are voters all the same.
+TEST_F(StrategiesTest, MajorityCountsThoseWithoutAnAnswer) {
+  Fill({{"p", {{"a"}, {"b", false, 0, ""}, {"c", false, 0, ""}}}});
+  EXPECT_EQ(Kept(Options("majority")), Texts{"a"});
+  SelectOptions options = Options("majority");
+  options.min_vote_share = 0.5;
+  EXPECT_EQ(Kept(options), Texts{});
+  EXPECT_EQ(Count("no_majority"), 3);
+}
+
 TEST_F(StrategiesTest, DuplicatesAcrossProblems) {
   Fill({{"p", {{"same"}, {"same"}}}, {"q", {{"same"}, {"other"}}}});
   SelectOptions options = Options("all-correct");
