@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ._errors import AssayError
 from ._rubric import Rubric, RubricLike, as_rubric
 from ._score import score
 
@@ -78,9 +79,13 @@ def _legacy_rubric() -> Callable[..., Any]:
 
 
 async def score_trace(trace: Any, row: Mapping[str, Any], source: RubricLike = None) -> float:
-    """The reward of a v1 trace: `row` holds `answer` or `verification_info`; the reply is `trace.last_reply`."""
+    """The reward of a v1 trace: `row` holds `answer` or `verification_info`; the reply is `trace.last_reply`. What is not scored raises
+    AssayError: the API then records an error and no reward, which is its word for that."""
     reply = trace.last_reply
     text = reply if isinstance(reply, str) else getattr(reply, "content", None) or ""
     flat = {**row, "completion": str(text)}
     flat.setdefault("task", "code" if "verification_info" in flat else "math")
-    return await asyncio.to_thread(functools.partial(_reward, flat, as_rubric(source)))
+    result = await asyncio.to_thread(functools.partial(score, [flat], as_rubric(source), jobs=1))
+    if result.rewards[0] is None:
+        raise AssayError(f"not scored: {result.reasons[0]}", code="unavailable")
+    return float(result.rewards[0])

@@ -106,6 +106,8 @@ def test_prime_trace():
 
     assert asyncio.run(assay.prime.score_trace(Trace(), {"answer": "4"})) == 1.0
     assert asyncio.run(assay.prime.score_trace(Trace(), {"answer": "5"})) == 0.0
+    with pytest.raises(assay.AssayError):
+        asyncio.run(assay.prime.score_trace(Trace(), {}))
 
 
 # --- NeMo Gym.

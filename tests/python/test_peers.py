@@ -44,13 +44,37 @@ def test_hugging_face_datasets():
     assert assay.datasets.to_dataset(assay.score(table, "math"))["reward"][:] == [1.0, 0.0]
 
 
-def test_prime_verifiers():
+def test_prime_verifiers_v1():
+    vf = pytest.importorskip("verifiers.v1", reason="verifiers 0.4 is not installed")
+
+    class SumData(vf.TaskData):
+        answer: str = ""
+
+    class SumTask(vf.Task[SumData, vf.State, vf.TaskConfig]):
+        @vf.reward(weight=2.0)
+        async def right(self, trace: vf.Trace) -> float:
+            return await assay.prime.score_trace(trace, {"answer": self.data.answer, "prompt": self.data.prompt_text})
+
+    class Trace:
+        """What Task.score uses of a trace, and its last reply."""
+
+        def __init__(self, reply):
+            self.last_reply, self.metrics, self.rewards = reply, {}, {}
+
+        def record_reward(self, name, value, weight):
+            self.rewards[name] = value * weight
+
+    for reply, expected in (("<think>2+2</think>It is \\boxed{4}.", 2.0), ("5", 0.0)):
+        trace = Trace(reply)
+        asyncio.run(SumTask(SumData(idx=0, prompt="2+2?", answer="4")).score(trace))
+        assert trace.rewards == {"right": expected}
+
+
+def test_prime_verifiers_legacy():
     vf = pytest.importorskip("verifiers", reason="verifiers is not installed")
-    if not hasattr(vf, "__version__") and not hasattr(vf, "Rubric"):
-        pytest.skip("verifiers is not installed")
+    if not hasattr(vf, "Rubric"):
+        pytest.skip("this verifiers has the API v1 only")
     rubric = assay.prime.rubric(assay.math() + 0.5 * assay.format())
-    names = [function.__name__ for function in rubric.funcs] if hasattr(rubric, "funcs") else rubric.get_reward_func_names()
-    assert names == ["assay_reward", "assay_math", "assay_format"]
     state = {
         "prompt": [{"role": "user", "content": "2+2?"}],
         "completion": [{"role": "assistant", "content": "<think>a</think>\\boxed{4}"}],
@@ -58,6 +82,14 @@ def test_prime_verifiers():
     }
     asyncio.run(rubric.score_rollout(state))
     assert state["reward"] == 1.5 and state["metrics"]["assay_format"] == 1.0
+
+
+def test_openrlhf_executor(tmp_path):
+    agent = pytest.importorskip("openrlhf.utils.agent", reason="openrlhf is not installed")
+    (tmp_path / "reward.py").write_text("from assay.openrlhf import reward_func\n")
+    executor = agent.SingleTurnAgentExecutor(str(tmp_path / "reward.py"))
+    said = asyncio.run(executor._fetch_rewards_via_func(["q: 2+2?It is 4.<|im_end|>", "q: 2+2?5</s>"], ["q: 2+2?", "q: 2+2?"], ["4", "4"]))
+    assert [float(one["rewards"]) for one in said] == [1.0, 0.0]
 
 
 def test_ray_data(tmp_path):
@@ -73,3 +105,60 @@ def test_ray_data(tmp_path):
     finally:
         ray.shutdown()
     assert got == dict(enumerate(assay.score(rows, "math").rewards))
+
+
+class CharTokenizer:
+    """As much of a tokenizer as verl's reward managers use."""
+
+    def decode(self, ids, skip_special_tokens=True):
+        return "".join(chr(int(i)) for i in ids if int(i) > 0)
+
+
+def verl_batch(samples):
+    """A DataProto of (prompt, response, data_source, ground_truth)."""
+    import numpy
+    import torch
+    from verl import DataProto
+
+    def padded(texts, left):
+        width = max(map(len, texts))
+        rows = [[ord(c) for c in text] for text in texts]
+        ids = [[0] * (width - len(row)) + row if left else row + [0] * (width - len(row)) for row in rows]
+        return torch.tensor(ids)
+
+    prompts, responses = padded([s[0] for s in samples], True), padded([s[1] for s in samples], False)
+    tensors = {"prompts": prompts, "responses": responses, "attention_mask": (torch.cat([prompts, responses], 1) > 0).long()}
+    columns = {
+        "data_source": [s[2] for s in samples],
+        "reward_model": [{"style": "rule", "ground_truth": s[3]} for s in samples],
+        "extra_info": [{"index": i} for i in range(len(samples))],
+    }
+    return DataProto.from_dict(tensors=tensors, non_tensors={k: numpy.array(v, dtype=object) for k, v in columns.items()})
+
+
+def test_verl_reward_managers():
+    pytest.importorskip("verl", reason="verl is not installed")
+    from verl.experimental.reward_loop.reward_manager.naive import NaiveRewardManager
+    from verl.utils.import_utils import load_module
+    from verl.workers.reward_manager.batch import BatchRewardManager
+
+    module = load_module("pkg://assay.verl")
+    tests = json.dumps({"inputs": ["1\n"], "outputs": ["2\n"]})
+    samples = [
+        ("2+2?", "#### 4", "openai/gsm8k", "4"),
+        ("2+2?", "It is 5.", "lighteval/MATH", "4"),
+        ("add one", "```python\nprint(int(input()) + 1)\n```", "codecontests", tests),
+        ("bad row", "3", "codecontests", "{}"),
+    ]
+    expected = [1.0, 0.0, 1.0, 0.0]
+    batch = verl_batch(samples)
+    said = BatchRewardManager(CharTokenizer(), 0, module.compute_score_batch)(batch, return_dict=True)
+    assert said["reward_tensor"].sum(dim=1).tolist() == expected
+    assert said["reward_extra_info"]["scored"] == [1.0, 1.0, 1.0, 0.0]
+    for function in (module.compute_score, module.compute_score_async):
+
+        async def one_by_one(function=function):
+            manager = NaiveRewardManager(None, CharTokenizer(), function)
+            return [(await manager.run_single(batch[i : i + 1]))["reward_score"] for i in range(len(samples))]
+
+        assert asyncio.run(one_by_one()) == expected
