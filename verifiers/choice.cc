@@ -18,9 +18,29 @@ struct OneChoice {
   std::string text;    // its words in small letters, parted by one space; may be empty
 };
 
+// Without LaTeX's commands for text and its thin spaces.
+std::string WithoutTextCommands(std::string_view text) {
+  static constexpr std::string_view kCommands[] = {"\\textbf", "\\textrm", "\\text", "\\mathrm",
+                                                   "\\mathbf", "\\,",      "\\;",    "\\!"};
+  std::string out;
+  for (size_t i = 0; i < text.size();) {
+    const auto* command =
+        std::find_if(std::begin(kCommands), std::end(kCommands),
+                     [&](std::string_view one) { return StartsWith(text.substr(i), one); });
+    if (command == std::end(kCommands)) {
+      out.push_back(text[i++]);
+    } else {
+      i += command->size();
+      out.push_back(' ');
+    }
+  }
+  return out;
+}
+
 std::string PlainWords(std::string_view text) {
   std::string out;
-  for (const std::string& word : WordsOf(text)) StrAppend(&out, out.empty() ? "" : " ", word);
+  for (const std::string& word : WordsOf(WithoutTextCommands(text)))
+    StrAppend(&out, out.empty() ? "" : " ", word);
   return out;
 }
 

@@ -41,6 +41,28 @@ bool HasUnit(std::string_view text) {
   return false;
 }
 
+// "9.8 m/s^2": what stands behind the number as text, since letters alone would be variables. Others are as they were.
+std::string UnitAsText(std::string_view text) {
+  text = Trim(text);
+  size_t end = 0;
+  while (end < text.size() &&
+         std::string_view("+-$ 0123456789.,/").find(text[end]) != std::string_view::npos)
+    ++end;
+  // An exponent: 6.02e23.
+  if (end > 0 && end + 1 < text.size() && (text[end] == 'e' || text[end] == 'E') &&
+      std::string_view("+-0123456789").find(text[end + 1]) != std::string_view::npos) {
+    ++end;
+    while (end < text.size() &&
+           std::string_view("+- 0123456789").find(text[end]) != std::string_view::npos)
+      ++end;
+  }
+  const std::string_view number = text.substr(0, end), unit = text.substr(end);
+  const bool digits = number.find_first_of("0123456789") != std::string_view::npos;
+  if (!digits || unit.empty() || unit.find_first_of("\\=$%()[]") != std::string_view::npos)
+    return std::string(text);
+  return StrCat(number, "\\text{ ", unit, "}");
+}
+
 // `numeric`: one number, with its unit, within tolerances.
 struct NumericJudge {
   struct Settings {
@@ -75,9 +97,14 @@ struct NumericJudge {
       if (Trim(answer).empty()) continue;
       Gold gold;
       gold.text = answer;
-      gold.value = math::Parse(std::string_view(answer).substr(0, kNumberBytesMax + 1));
+      const std::string framed =
+          UnitAsText(std::string_view(answer).substr(0, kNumberBytesMax + 1));
+      gold.value = math::Parse(framed);
       gold.unit = HasUnit(answer);
-      if (answer.size() > kNumberBytesMax || gold.value.kind() != math::AnswerKind::kNumber) {
+      const bool number =
+          gold.value.kind() == math::AnswerKind::kNumber ||
+          (gold.value.kind() == math::AnswerKind::kExpression && framed != Trim(answer));
+      if (answer.size() > kNumberBytesMax || !number) {
         fault = Verdict::Fault("gold_unparseable",
                                StrCat("the row's answer is no number: ", Shorten(answer, 80)));
         return;
@@ -93,9 +120,11 @@ struct NumericJudge {
     if (found.refusal) return *found.refusal;
     if (found.text.size() > kNumberBytesMax)
       return Verdict::Fail("unparseable", "the answer is too long for a number");
-    const math::ParsedAnswer answer = math::Parse(found.text);
-    // A unit of one letter reads as a variable until it meets a unit.
-    const bool with_unit = answer.kind() == math::AnswerKind::kExpression && golds[0].unit;
+    // Where the reference has no unit, "5 x" stays a product.
+    const bool with_units = golds[0].unit;
+    const math::ParsedAnswer answer =
+        with_units ? math::Parse(UnitAsText(found.text)) : math::Parse(found.text);
+    const bool with_unit = answer.kind() == math::AnswerKind::kExpression && with_units;
     if (answer.kind() != math::AnswerKind::kNumber && !with_unit) {
       return Verdict::Fail("unparseable",
                            StrCat("the answer is no number: ", Shorten(found.text, 80)));
