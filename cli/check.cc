@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/command.h"
+#include "cli/questions.h"
 #include "core/text.h"
 #include "verifiers/rubric.h"
 
@@ -22,24 +23,12 @@ int RunCheck(Context* context, const CheckFlags& flags) {
     }
     options = *parsed;
   }
-  // Both sides are answers here, not whole replies.
-  if (flags.verifier == "math" && options.Find("mode") == nullptr) options.Set("mode", "bare");
-  Result<std::unique_ptr<Verifier>> verifier =
-      MakeVerifier(flags.verifier, options, context->MakeEnv());
-  if (!verifier.ok()) return Fail(*context, verifier.error());
-  Group group;
-  group.problem.answers.push_back(flags.gold);
-  if (flags.verifier == "code") {
-    Result<Json> info = ParseJson(flags.gold);
-    if (!info.ok() || !info->IsObject()) {
-      return Fail(*context, {ErrorCode::kUsage, "for 'code', GOLD is the verification_info as JSON",
-                             "for example '{\"asserts\": \"assert f(1) == 2\"}'"});
-    }
-    group.problem.verification_info = *info;
-  }
-  group.samples.resize(1);
-  group.samples[0].text = flags.answer;
-  const Verdict verdict = (*verifier)->Verify(group, nullptr)[0];
+  const Result<std::unique_ptr<Rubric>> rubric =
+      Rubric::Make(CheckRubric(flags.verifier, std::move(options)), context->MakeEnv());
+  if (!rubric.ok()) return Fail(*context, rubric.error());
+  const Result<Group> group = CheckGroup(flags.verifier, flags.gold, flags.answer);
+  if (!group.ok()) return Fail(*context, group.error());
+  const Verdict verdict = (*rubric)->Score(*group).samples[0].verdicts[0];
   int code = kExitOk;
   if (context->global.json()) {
     code = context->Output(VerdictToJson(verdict, /*with_ms=*/true).Dump());

@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "core/text.h"
 #include "sandbox/sandbox.h"
+#include "sandbox/worker.h"
 
 namespace assay {
 namespace {
@@ -55,8 +56,8 @@ void CheckSandbox(Context* context, std::vector<Check>* checks) {
 int RunDoctor(Context* context) {
   std::vector<Check> checks;
   checks.push_back({"assay", true, true, Version(), ""});
-  checks.push_back({"assay-jail", Sibling("assay-jail"), true,
-                    Sibling("assay-jail") ? "beside this program" : "missing",
+  const Result<std::string> jail = sandbox::FindJail("");
+  checks.push_back({"assay-jail", jail.ok(), true, jail.ok() ? *jail : jail.error().message,
                     "build it: make build"});
   CheckSandbox(context, &checks);
   const bool train = Sibling("assay-train");

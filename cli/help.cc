@@ -1,4 +1,4 @@
-// assay version, verifiers, config, completion: what this program is and can do.
+// assay version, verifiers, config: what this program is and can do.
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 
@@ -75,53 +75,6 @@ int RunConfig(Context* context) {
 }
 
 // Words of one command for the shells: its options and subcommands.
-std::vector<std::string> Words(const CLI::App& app) {
-  std::vector<std::string> words;
-  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
-    words.push_back(sub->get_name());
-  for (const CLI::Option* option : app.get_options()) {
-    for (const std::string& name : option->get_lnames()) words.push_back("--" + name);
-    for (const std::string& name : option->get_snames()) words.push_back("-" + name);
-  }
-  return words;
-}
-
-std::string Joined(const std::vector<std::string>& words) {
-  std::string out;
-  for (const std::string& word : words) StrAppend(&out, out.empty() ? "" : " ", word);
-  return out;
-}
-
-std::string BashCompletion(const CLI::App& root) {
-  std::string out = "_assay() {\n  local words=\"" + Joined(Words(root)) +
-                    "\"\n  local word\n  for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n    "
-                    "case \"$word\" in\n";
-  for (const CLI::App* sub : root.get_subcommands([](const CLI::App*) { return true; })) {
-    StrAppend(&out, "      ", sub->get_name(), ") words=\"", Joined(Words(*sub)), "\" ;;\n");
-  }
-  return out +
-         "    esac\n  done\n  COMPREPLY=($(compgen -W \"$words\" -- "
-         "\"${COMP_WORDS[COMP_CWORD]}\"))\n}\ncomplete -o default -F _assay assay\n";
-}
-
-std::string ZshCompletion(const CLI::App& root) {
-  return "#compdef assay\nautoload -U +X bashcompinit && bashcompinit\n" + BashCompletion(root);
-}
-
-std::string FishCompletion(const CLI::App& root) {
-  std::string out;
-  for (const CLI::App* sub : root.get_subcommands([](const CLI::App*) { return true; })) {
-    StrAppend(&out, "complete -c assay -n __fish_use_subcommand -a ", sub->get_name(), " -d '",
-              sub->get_description(), "'\n");
-    for (const CLI::Option* option : sub->get_options()) {
-      for (const std::string& name : option->get_lnames()) {
-        StrAppend(&out, "complete -c assay -n '__fish_seen_subcommand_from ", sub->get_name(),
-                  "' -l ", name, "\n");
-      }
-    }
-  }
-  return out;
-}
 
 }  // namespace
 
@@ -147,21 +100,6 @@ void AddVerifiersCommand(CLI::App* app, Context* context) {
 void AddConfigCommand(CLI::App* app, Context* context) {
   app->add_subcommand("config", "Print the settings in force")->callback([context] {
     context->run = [context] { return RunConfig(context); };
-  });
-}
-
-void AddCompletionCommand(CLI::App* app, Context* context) {
-  auto shell = std::make_shared<std::string>();
-  CLI::App* command = app->add_subcommand("completion", "Print a completion script for a shell");
-  command->add_option("SHELL", *shell, "bash, zsh or fish")
-      ->required()
-      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
-  command->callback([app, context, shell] {
-    context->run = [app, context, shell] {
-      return context->Output(*shell == "bash"  ? BashCompletion(*app)
-                             : *shell == "zsh" ? ZshCompletion(*app)
-                                               : FishCompletion(*app));
-    };
   });
 }
 

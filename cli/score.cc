@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "cli/command.h"
+#include "cli/questions.h"
 #include "core/jsonl.h"
 #include "core/progress.h"
 #include "core/text.h"
@@ -43,34 +44,14 @@ Result<RubricSpec> ReadRubric(const ScoreFlags& flags) {
 }
 
 // --options '{"math": {"mode": "bare"}}': for the terms of those verifiers.
-Status ApplyOptions(const std::string& text, RubricSpec* spec) {
+Status ReadOptions(const std::string& text, RubricSpec* spec) {
   if (text.empty()) return {};
   Result<Json> json = ParseJson(text);
   if (!json.ok() || !json->IsObject()) {
     return Error{ErrorCode::kUsage, "--options is no JSON object",
                  "for example --options '{\"math\": {\"mode\": \"bare\"}}'"};
   }
-  for (const Json::Member& member : *json->AsObject()) {
-    std::vector<std::string> names;
-    bool found = false;
-    for (RubricTerm& term : spec->terms) {
-      names.push_back(term.verifier);
-      if (term.verifier != member.key) continue;
-      found = true;
-      if (!member.value.IsObject())
-        return Error{ErrorCode::kUsage, StrCat("--options: '", member.key, "' is not an object"),
-                     ""};
-      if (term.options.IsNull()) term.options = Json::MakeObject();
-      for (const Json::Member& option : *member.value.AsObject())
-        term.options.Set(option.key, option.value);
-    }
-    if (!found) {
-      return Error{ErrorCode::kUsage,
-                   StrCat("--options names '", member.key, "', which is not scored with"),
-                   names.empty() ? "say --verifier first" : DidYouMean(member.key, names)};
-    }
-  }
-  return {};
+  return ApplyOptions(*json, spec);
 }
 
 // --judge: where the tests of `code` run. Whoever asks for it on the command line has been told; a rubric file says itself whether
@@ -193,7 +174,7 @@ ScoreRunOptions MakeRunOptions(Context* context, const ScoreFlags& flags) {
 int RunScore(Context* context, const ScoreFlags& flags) {
   Result<RubricSpec> spec = ReadRubric(flags);
   if (!spec.ok()) return Fail(*context, spec.error());
-  Status status = ApplyOptions(flags.options_json, &*spec);
+  Status status = ReadOptions(flags.options_json, &*spec);
   if (status.ok()) status = ApplyJudge(flags, &*spec);
   if (!status.ok()) return Fail(*context, status.error());
   Result<std::unique_ptr<Rubric>> rubric = Rubric::Make(*spec, context->MakeEnv());

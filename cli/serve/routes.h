@@ -40,9 +40,58 @@ Json PingResponseSchema();
 Json RunCodeRequestSchema();
 Json RunCodeResponseSchema();
 
+// native.cc
+PlanOrResponse PlanScore(const ServeContext& context, const HttpRequest& request);
+PlanOrResponse PlanCheck(const ServeContext& context, const HttpRequest& request);
+PlanOrResponse PlanRun(const ServeContext& context, const HttpRequest& request);
+PlanOrResponse PlanVerifiers(const ServeContext& context, const HttpRequest& request);
+Json ScoreRequestSchema();
+Json ScoreResponseSchema();
+Json CheckRequestSchema();
+Json VerdictSchema();
+Json RunRequestSchema();
+Json RunResponseSchema();
+Json VerifiersResponseSchema();
+
+// piston.cc
+PlanOrResponse PlanExecute(const ServeContext& context, const HttpRequest& request);
+PlanOrResponse PlanRuntimes(const ServeContext& context, const HttpRequest& request);
+Json ExecuteRequestSchema();
+Json ExecuteResponseSchema();
+Json RuntimesResponseSchema();
+
+// open_r1.cc
+PlanOrResponse PlanExecuteBatch(const ServeContext& context, const HttpRequest& request);
+Json ExecuteBatchRequestSchema();
+Json ExecuteBatchResponseSchema();
+
+// open_instruct.cc
+PlanOrResponse PlanTestProgram(const ServeContext& context, const HttpRequest& request);
+PlanOrResponse PlanTestProgramStdio(const ServeContext& context, const HttpRequest& request);
+Json TestProgramRequestSchema();
+Json TestProgramResponseSchema();
+
+// openrlhf.cc
+PlanOrResponse PlanGetReward(const ServeContext& context, const HttpRequest& request);
+Json GetRewardRequestSchema();
+Json GetRewardResponseSchema();
+
+// nemo_gym.cc
+PlanOrResponse PlanSeedSession(const ServeContext& context, const HttpRequest& request);
+PlanOrResponse PlanVerify(const ServeContext& context, const HttpRequest& request);
+Json SeedSessionRequestSchema();
+Json SeedSessionResponseSchema();
+Json VerifyRequestSchema();
+Json VerifyResponseSchema();
+
 // site.cc
+PlanOrResponse PlanPage(const ServeContext& context, const HttpRequest& request);
 PlanOrResponse PlanHealth(const ServeContext& context, const HttpRequest& request);
 PlanOrResponse PlanMetrics(const ServeContext& context, const HttpRequest& request);
 Json HealthResponseSchema();
+
+// openapi.cc
+PlanOrResponse PlanOpenApi(const ServeContext& context, const HttpRequest& request);
+Json OpenApiResponseSchema();
 
 }  // namespace assay

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "core/text.h"
 
@@ -40,6 +41,23 @@ Limits LimitsFor(const ServeBounds& bounds, double run_seconds, double compile_s
                                                   std::max(bounds.memory_mib_max, kMemoryMibMin));
   limits.output_bytes = bounds.output_bytes;
   return limits;
+}
+
+Group ProgramGroup(const std::string& program, Json verification_info) {
+  size_t longest = 0, run = 0;
+  for (char c : program) {
+    run = c == '~' ? run + 1 : 0;
+    longest = std::max(longest, run);
+  }
+  const std::string fence(std::max<size_t>(longest + 1, 3), '~');
+  Group group;
+  group.problem.task = "code";
+  group.flat = true;
+  Sample& sample = group.samples.emplace_back();
+  sample.text = StrCat(fence, verification_info.StringOr("language", "python"), "\n", program, "\n",
+                       fence, "\n");
+  group.problem.verification_info = std::move(verification_info);
+  return group;
 }
 
 bool IsTimeout(Cause cause) { return cause == Cause::kCpuLimit || cause == Cause::kWallLimit; }

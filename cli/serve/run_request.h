@@ -9,6 +9,7 @@
 
 #include "cli/serve/serve_context.h"
 #include "core/json.h"
+#include "core/types.h"
 #include "sandbox/sandbox.h"
 
 namespace assay {
@@ -19,6 +20,9 @@ bool StaysInside(std::string_view path);
 // Limits for so many seconds and MiB within the server's bounds. CPU time as much as wall clock; `memory_mib` below 1: the most there is.
 Limits LimitsFor(const ServeBounds& bounds, double run_seconds, double compile_seconds,
                  int64_t memory_mib);
+
+// A bare program and the tests for it, as a row of the task `code`; the program is fenced so that nothing in it ends it.
+Group ProgramGroup(const std::string& program, Json verification_info);
 
 // True where time ran out.
 bool IsTimeout(Cause cause);

@@ -1,4 +1,5 @@
-// What the server says of itself: its health and its counters.
+// What the server says of itself: its page, its health and its counters.
+#include "cli/serve/page.h"
 #include "cli/serve/routes.h"
 #include "cli/serve/schemas.h"
 
@@ -29,6 +30,20 @@ Json HealthResponseSchema() {
                        {"waiting", IntegerSchema("requests that wait")},
                        {"running", IntegerSchema("pieces of work that run")},
                        {"threads", IntegerSchema("pieces of work that can run at once")}});
+}
+
+// The page asks this server alone, and holds all that it needs.
+PlanOrResponse PlanPage(const ServeContext&, const HttpRequest&) {
+  HttpResponse response;
+  response.content_type = "text/html; charset=utf-8";
+  response.headers = {
+      {"Content-Security-Policy",
+       "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src "
+       "'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
+      {"X-Content-Type-Options", "nosniff"},
+      {"Referrer-Policy", "no-referrer"}};
+  response.body = kPage;
+  return response;
 }
 
 PlanOrResponse PlanMetrics(const ServeContext& context, const HttpRequest&) {

@@ -274,6 +274,36 @@ TEST_F(CliTest, CompletionScriptsAreValidShell) {
   File("c.sh", Run("completion bash").out);
   EXPECT_EQ(std::system(StrCat("bash -n ", folder_, "/c.sh").c_str()), 0);
   EXPECT_EQ(Run("completion tcsh").code, 2);
+  // Descriptions hold quotes, brackets and colons.
+  File("c.zsh", Run("completion zsh").out);
+  EXPECT_EQ(std::system(StrCat("bash -n ", folder_, "/c.zsh").c_str()), 0);
+  const std::string fish = Run("completion fish").out;
+  for (std::string_view line : SplitChar(fish, '\n')) {
+    size_t quotes = 0;
+    for (size_t i = 0; i < line.size(); ++i) {
+      if (line[i] == '\\')
+        ++i;
+      else if (line[i] == '\'')
+        ++quotes;
+    }
+    EXPECT_EQ(quotes % 2, 0u) << line;
+  }
+  EXPECT_NE(fish.find("-n '__fish_seen_subcommand_from serve' -l listen -r"), std::string::npos);
+}
+
+TEST_F(CliTest, ManualPageNamesEveryCommand) {
+  const std::string page = Run("man").out;
+  EXPECT_EQ(page.rfind(".TH ASSAY 1", 0), 0u);
+  for (const char* name : {"score", "check", "serve", "rubric check", "run", "completion"})
+    EXPECT_NE(page.find(StrCat("\n.SS ", name, "\n")), std::string::npos) << name;
+  if (std::system("command -v groff >/dev/null") == 0) {
+    File("assay.1", page);
+    EXPECT_EQ(
+        std::system(
+            StrCat("groff -man -Tutf8 -ww -z ", folder_, "/assay.1 2>", folder_, "/said").c_str()),
+        0);
+    EXPECT_EQ(*ReadFile(folder_ + "/said"), "");
+  }
 }
 
 TEST_F(CliTest, TrainingWithoutLibTorchSaysSo) {
