@@ -14,12 +14,14 @@ struct StatusText {
 };
 // What any route may answer, by who refuses.
 constexpr StatusText kEverywhere[] = {
-    {"400", "the request is no HTTP"},
+    {"400", "the request is no HTTP, or what Piston calls a bad request"},
     {"401", "the server asks for a token"},
     {"403", "a page from elsewhere, where no token is asked for"},
-    {"408", "the request came too slowly"},
-    {"413", "the body is too large"},
-    {"503", "the queue is full, or the server is stopping; Retry-After says for how long"}};
+    {"413", "the body is too large, or asks for too many things"},
+    {"431", "the header is too large"},
+    {"503",
+     "the queue is full (Retry-After says for how long), the server is stopping, or it cannot "
+     "judge now"}};
 
 Json Reference(const char* name) {
   return Json().Set("$ref", StrCat("#/components/schemas/", name));

@@ -11,9 +11,9 @@ namespace assay {
 namespace {
 
 constexpr std::string_view kHarmless[] = {
-    "choice",   "code",        "countdown",  "exact",      "format",      "instructions",
-    "language", "length",      "lint",       "math",       "numeric",     "qa",
-    "regex",    "readability", "reflection", "repetition", "json_schema", "timing"};
+    "choice",     "code",       "countdown",   "exact",   "format", "instructions", "language",
+    "length",     "lint",       "math",        "numeric", "qa",     "regex",        "readability",
+    "reflection", "repetition", "json_schema", "sql",     "timing"};
 
 Error NotForRequests(std::string_view verifier) {
   return {ErrorCode::kUsage, StrCat("requests may not name the verifier '", verifier, "'"),
