@@ -24,6 +24,9 @@ namespace {
 
 constexpr int kProcessesMost = static_cast<int>(kProcessesMax);
 
+// Of all requests that are read or worked on; twice as much before one that is being read is cut off.
+constexpr int64_t kBodiesBytes = int64_t{256} << 20;
+
 struct ServeFlags {
   std::string listen = "127.0.0.1:8080";
   std::string token_file;
@@ -110,6 +113,8 @@ Result<Prepared> Prepare(Context* context, const ServeFlags& flags) {
   prepared.rubric = *rubric;
   prepared.bounds = flags.bounds;
   prepared.server.http.body_bytes_max = flags.body_mib << 20;
+  // Parsed, a body takes some times as much.
+  prepared.server.http.bodies_bytes_max = std::max<int64_t>(kBodiesBytes, flags.body_mib << 21);
   prepared.server.waiting_max = flags.queue;
   prepared.server.threads = context->global.Jobs();
   prepared.metrics = NewServeMetrics();
