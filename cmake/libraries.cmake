@@ -9,7 +9,7 @@ pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp)
 pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
-pkg_check_modules(CURL IMPORTED_TARGET libcurl>=7.85)  # the trainer's HTTP client; optional
+pkg_check_modules(CURL IMPORTED_TARGET libcurl>=7.85)  # core/http_post; optional
 find_package(Boost 1.74 REQUIRED COMPONENTS filesystem)
 
 # FLINT 2 keeps Arb and Calcium in libraries of their own (Debian 12); FLINT 3 has them all (Ubuntu 24.04).

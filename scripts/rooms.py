@@ -28,7 +28,10 @@ ROOMS = {
     "verifiers/lint": "core sandbox verifiers/verifier.h verifiers/code",
     "verifiers/sql": "core sandbox verifiers/verifier.h verifiers/code",
     "verifiers/timing": "core sandbox verifiers/verifier.h verifiers/code",
-    "verifiers": "core sandbox verifiers/verifier.h verifiers/math verifiers/code verifiers/lint verifiers/sql verifiers/timing",
+    "verifiers/text_verifier": "core verifiers/verifier.h",
+    "verifiers/own": "core sandbox verifiers/verifier.h verifiers/text_verifier",
+    "verifiers": "core sandbox verifiers/verifier.h verifiers/text_verifier verifiers/math verifiers/code verifiers/own verifiers/lint "
+                 "verifiers/sql verifiers/timing",
     "verifiers/redteam": "core sandbox verifiers/verifier.h verifiers/code",
     "datagen/problems": "core",
     "datagen/store": "core core/rows verifiers verifiers/verifier.h",
@@ -63,6 +66,7 @@ LIBRARIES = {
     r"boost/": "sandbox",
     r"simdjson": "core",
     r"fmt/": "core",
+    r"curl/": "core",
     r"CLI/": "cli",
     r"nanobind/": "python",
 }

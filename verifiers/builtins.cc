@@ -5,6 +5,7 @@
 #include "verifiers/format.h"
 #include "verifiers/lint/lint_verifier.h"
 #include "verifiers/math/math_verifier.h"
+#include "verifiers/own/own_verifiers.h"
 #include "verifiers/sql/sql_verifier.h"
 #include "verifiers/text_verifiers.h"
 #include "verifiers/timing/timing_verifier.h"
@@ -25,6 +26,8 @@ const std::vector<VerifierInfo>& BuiltinVerifiers() {
        MakeExactVerifier},
       {"format", "one <think>..</think> pair first, then a non-empty answer; or another template",
        FormatOptionInfos, false, MakeFormatVerifier},
+      {"http", "a judge at an endpoint: a chat model, a reward model or plain JSON",
+       HttpOptionInfos, false, MakeHttpVerifier},
       {"instructions",
        "whether a reply follows the constraints that its row names (IFEval's kinds)",
        InstructionsOptionInfos, false, MakeInstructionsVerifier},
@@ -42,6 +45,10 @@ const std::vector<VerifierInfo>& BuiltinVerifiers() {
        MakeNumericVerifier},
       {"puzzle", "the answer keeps the rules of the row's puzzle (sudoku, queens, ordering, ..)",
        PuzzleOptionInfos, false, MakePuzzleVerifier},
+      {"plugin", "a reward of your own in a shared object with a small C interface",
+       PluginOptionInfos, false, MakePluginVerifier},
+      {"python", "a reward function of your own in a Python file, as TRL, verl and others take it",
+       PythonOptionInfos, false, MakePythonVerifier},
       {"qa", "a short answer in words: normalised match, or F1 over words", QaOptionInfos, false,
        MakeQaVerifier},
       {"readability",

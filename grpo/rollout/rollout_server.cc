@@ -13,7 +13,7 @@
 
 #include "core/json.h"
 #include "core/text.h"
-#include "grpo/rollout/http_post.h"
+#include "core/http_post.h"
 
 namespace assay {
 namespace {
@@ -256,6 +256,7 @@ Status FetchGroups(const ServerSpec& server, const ServerSampling& sampling,
   http.timeout_s = server.timeout_s;
   http.retries = server.retries;
   http.back_off_s = sampling.back_off_s;
+  http.settings = "server.";
   http.max_bytes =
       kBytesBeside + sampling.samples * sampling.params.max_new_tokens * kBytesPerToken;
   Fetcher fetcher(server, sampling, requests, http);
