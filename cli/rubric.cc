@@ -1,12 +1,16 @@
 // assay rubric check: what a rubric does, in words. assay explain: why one sample got its reward.
 #include <CLI/CLI.hpp>
 
+#include <fstream>
+
 #include "cli/command.h"
 #include "core/jsonl.h"
 #include "core/rows/group_json.h"
 #include "core/rows/input_format.h"
 #include "core/text.h"
+#include "datagen/store/store.h"
 #include "verifiers/rubric.h"
+#include "verifiers/rubric_json.h"
 #include "verifiers/rubric_words.h"
 
 namespace assay {
@@ -62,6 +66,7 @@ int RunRubricCheck(Context* context, const std::string& file) {
 
 struct ExplainFlags {
   std::string file, rubric, verifiers, id;
+  std::string run = "default";
   int64_t row = 1;
   int64_t sample = 0;
 };
@@ -96,7 +101,8 @@ Json ExplainJson(const GroupScore& score, size_t at) {
   for (size_t t = 0; t < score.labels.size(); ++t)
     terms.Set(score.labels[t],
               Json()
-                  .Set("brought", sample.parts[t] ? Json(*sample.parts[t]) : Json())
+                  .Set("brought",
+                       t < sample.parts.size() && sample.parts[t] ? Json(*sample.parts[t]) : Json())
                   .Set("verdict", VerdictToJson(sample.verdicts[t], /*with_ms=*/false)));
   return Json()
       .Set("sample", static_cast<int64_t>(at + 1))
@@ -104,31 +110,86 @@ Json ExplainJson(const GroupScore& score, size_t at) {
       .Set("terms", std::move(terms));
 }
 
-int RunExplain(Context* context, const ExplainFlags& flags) {
+// What is to be explained: scored now, or as it was stored.
+struct Scored {
+  RubricSpec spec;
+  GroupScore score;
+};
+
+Result<Scored> ScoreNow(Context* context, const ExplainFlags& flags) {
   if (!flags.rubric.empty() && !flags.verifiers.empty())
-    return Fail(*context,
-                {ErrorCode::kUsage, "--verifier and --rubric are both given", "use one of them"});
+    return Error{ErrorCode::kUsage, "--verifier and --rubric are both given", "use one of them"};
   Result<RubricSpec> spec = !flags.rubric.empty()      ? ReadRubricFile(flags.rubric)
                             : !flags.verifiers.empty() ? RubricFromNames(flags.verifiers)
                                                        : RubricSpec();
-  if (!spec.ok()) return Fail(*context, spec.error());
+  if (!spec.ok()) return spec.error();
   Result<Group> group = FindRow(flags);
-  if (!group.ok()) return Fail(*context, group.error());
-  const auto count = static_cast<int64_t>(group->samples.size());
+  if (!group.ok()) return group.error();
+  Result<std::unique_ptr<Rubric>> rubric = Rubric::Make(*spec, context->MakeEnv());
+  if (!rubric.ok()) return rubric.error();
+  return Scored{std::move(*spec), (*rubric)->Score(*group)};
+}
+
+bool IsStore(const std::string& file) {
+  constexpr std::string_view kMagic = "SQLite format 3";
+  std::ifstream in(file, std::ios::binary);
+  std::string head(kMagic.size(), '\0');
+  in.read(head.data(), static_cast<std::streamsize>(head.size()));
+  return in && head == kMagic;
+}
+
+// The row of that id, or the row-th of the run; several files count on.
+Result<Scored> ReadScored(const ExplainFlags& flags) {
+  if (!flags.rubric.empty() || !flags.verifiers.empty()) {
+    return Error{ErrorCode::kUsage, "a store knows its runs' rubrics",
+                 "leave --rubric and --verifier out"};
+  }
+  Result<std::unique_ptr<Store>> store = Store::Open(flags.file, OpenMode::kReadOnly);
+  if (!store.ok()) return store.error();
+  Result<RunRecord> run = (*store)->FindRun(flags.run);
+  if (!run.ok()) return run.error();
+  Result<Json> stored = ParseJson(run->rubric_json);
+  Result<RubricSpec> spec = stored.ok() ? RubricFromJson(*stored) : stored.error();
+  if (!spec.ok()) return spec.error();
+  Scored out{std::move(*spec), {}};
+  bool found = false;
+  int64_t at = 0;
+  const Error enough{ErrorCode::kLimit, "found", ""};
+  Status status =
+      (*store)->ForEachGroup(run->id, /*with_texts=*/true, [&](const StoredGroup& group) -> Status {
+        ++at;
+        if (flags.id.empty() ? at != flags.row : group.problem.id != flags.id) return {};
+        out.score.labels = group.labels;
+        for (const StoredSample& sample : group.samples) out.score.samples.push_back(sample.score);
+        found = true;
+        return enough;
+      });
+  if (!found && !status.ok()) return status.error();
+  if (found) return out;
+  return Error{ErrorCode::kUsage,
+               flags.id.empty()
+                   ? StrCat("run '", flags.run, "' has no row ", flags.row)
+                   : StrCat("run '", flags.run, "' has no row whose id is '", flags.id, "'"),
+               "--row counts from 1"};
+}
+
+int RunExplain(Context* context, const ExplainFlags& flags) {
+  const Result<Scored> scored = IsStore(flags.file) ? ReadScored(flags) : ScoreNow(context, flags);
+  if (!scored.ok()) return Fail(*context, scored.error());
+  const GroupScore& score = scored->score;
+  const auto count = static_cast<int64_t>(score.samples.size());
   if (flags.sample > count)
     return Fail(*context, {ErrorCode::kUsage, StrCat("the row has no sample ", flags.sample),
                            StrCat("it has ", count, ", counted from 1")});
-  Result<std::unique_ptr<Rubric>> rubric = Rubric::Make(*spec, context->MakeEnv());
-  if (!rubric.ok()) return Fail(*context, rubric.error());
-  const GroupScore score = (*rubric)->Score(*group);
   std::string text;
   for (int64_t i = 0; i < count; ++i) {
     if (flags.sample > 0 && i + 1 != flags.sample) continue;
     const auto at = static_cast<size_t>(i);
     if (!text.empty()) text += "\n";
-    text += context->global.json() ? ExplainJson(score, at).Dump()
-                                   : StrCat("sample ", i + 1, ": ",
-                                            RewardInWords(*spec, score.labels, score.samples[at]));
+    text += context->global.json()
+                ? ExplainJson(score, at).Dump()
+                : StrCat("sample ", i + 1, ": ",
+                         RewardInWords(scored->spec, score.labels, score.samples[at]));
     while (EndsWith(text, "\n")) text.pop_back();
   }
   return context->Output(text);
@@ -151,8 +212,12 @@ void AddRubricCommand(CLI::App* app, Context* context) {
 void AddExplainCommand(CLI::App* app, Context* context) {
   auto flags = std::make_shared<ExplainFlags>();
   CLI::App* command = app->add_subcommand(
-      "explain", "Score one row and say what each term brought to the reward of its samples");
-  command->add_option("FILE", flags->file, "JSON Lines as `assay score` reads them")->required();
+      "explain", "Say what each term brought to the reward of the samples of one row");
+  command
+      ->add_option("FILE", flags->file,
+                   "JSON Lines as `assay score` reads them, or a store (--store of `assay score`)")
+      ->required();
+  command->add_option("--run", flags->run, "Which run of the store")->capture_default_str();
   command->add_option("--rubric", flags->rubric, "A TOML file with verifiers, weights and rules")
       ->type_name("FILE");
   command->add_option("--verifier", flags->verifiers, "Verifiers by name, a,b")->type_name("NAMES");

@@ -232,10 +232,12 @@ std::vector<GroupScore> Rubric::ScoreGroups(const std::vector<const Group*>& gro
 }
 
 int64_t Rubric::BatchSamples() const {
+  if (impl_->spec.terms.empty()) return 1;
   int64_t most = 0;
-  for (const auto& verifier : impl_->verifiers) {
-    const int64_t wish = verifier->BatchSamples();
-    if (wish == 1) return 1;
+  for (size_t t = 0; t < impl_->verifiers.size(); ++t) {
+    const VerifierInfo* info = FindVerifier(impl_->spec.terms[t].verifier);
+    const int64_t wish = impl_->verifiers[t]->BatchSamples();
+    if (wish == 1 || (info != nullptr && info->needs_sandbox)) return 1;
     most = std::max(most, wish);
   }
   return most;

@@ -103,7 +103,7 @@ void ByRank(std::vector<TermValue>* values) {
 
 double Part(const RubricSpec& spec, const RubricTerm& term, double value) {
   double part = term.weight * value;
-  if (spec.rule == Rule::kProduct) part = std::pow(value, term.weight);
+  if (spec.rule == Rule::kProduct) part = std::pow(std::max(value, 0.0), term.weight);
   if (term.penalty) part = -term.weight * (1 - value);
   return Within(part, term.min, term.max);
 }

@@ -5,6 +5,7 @@
 #include "core/text.h"
 #include "core/toml.h"
 #include "verifiers/rubric.h"
+#include "verifiers/rubric_json.h"
 #include "verifiers/rubric_route.h"
 
 namespace assay {
@@ -209,6 +210,28 @@ Result<RubricSpec> RubricFromNames(const std::string& comma_separated) {
   }
   Status status = CheckLabels(spec);
   if (!status.ok()) return status.error();
+  return spec;
+}
+
+Result<RubricSpec> RubricFromJson(const Json& stored) {
+  const auto wrong = [](const std::string& why) {
+    return Error{ErrorCode::kInput, StrCat("the stored rubric cannot be read: ", why),
+                 "the run was scored by another version of assay"};
+  };
+  const Json* terms = stored.Find("terms");
+  if (terms == nullptr || !terms->IsArray()) return wrong("it has no terms");
+  Json keys = stored;
+  keys.Erase("terms");
+  RubricSpec spec;
+  Json none;
+  if (Status status = RubricTable(&spec, &none).Read(keys); !status.ok())
+    return wrong(status.error().message);
+  for (const Json& written : *terms->AsArray()) {
+    RubricTerm term;
+    if (Status status = TermTable(&term).Read(written); !status.ok())
+      return wrong(status.error().message);
+    spec.terms.push_back(std::move(term));
+  }
   return spec;
 }
 

@@ -71,8 +71,15 @@ Json Hardest(std::vector<ProblemTally> problems) {
   return out;
 }
 
+Deciders DecidersOf(const RunRecord& run) {
+  const Result<Json> rubric = ParseJson(run.rubric_json);
+  return Deciders(rubric.ok() ? *rubric : Json());
+}
+
 class RunPass {
  public:
+  explicit RunPass(Deciders deciders) : deciders_(std::move(deciders)) {}
+
   void Add(const StoredGroup& group) {
     if (!group.error.empty()) return;
     const auto [place, is_new] = places_.try_emplace(group.problem_id, problems_.size());
@@ -81,7 +88,7 @@ class RunPass {
     Tally& task = tasks_[group.problem.task];
     task.problems += is_new;
     for (const StoredSample& sample : group.samples) {
-      const bool passed = IsCorrect(sample.score);
+      const bool passed = deciders_.Correct(group.labels, sample.score);
       ++task.samples;
       task.passed += passed;
       ++texts_[sample.text_id];
@@ -128,6 +135,7 @@ class RunPass {
   }
 
  private:
+  const Deciders deciders_;
   std::unordered_map<int64_t, size_t> places_;
   std::unordered_map<int64_t, int64_t> texts_;
   std::vector<ProblemTally> problems_;
@@ -145,7 +153,8 @@ Json VerdictsOf(const StoredGroup& group, const StoredSample& sample) {
   return out;
 }
 
-Json SampleJson(const std::string& run, const StoredGroup& group, const StoredSample& sample) {
+Json SampleJson(const std::string& run, const Deciders& deciders, const StoredGroup& group,
+                const StoredSample& sample) {
   Json answers = Json::MakeArray();
   for (const std::string& answer : group.problem.answers) answers.Append(Shorten(answer, 1000));
   return Json()
@@ -163,7 +172,7 @@ Json SampleJson(const std::string& run, const StoredGroup& group, const StoredSa
       .Set("finish_reason", sample.sample.finish_reason)
       .Set("reward", sample.score.reward ? Json(*sample.score.reward) : Json())
       .Set("advantage", sample.score.advantage.mask ? Json(sample.score.advantage.value) : Json())
-      .Set("passed", IsCorrect(sample.score))
+      .Set("passed", deciders.Correct(group.labels, sample.score))
       .Set("verdicts", VerdictsOf(group, sample))
       .Set("decisions", Json::MakeArray());
 }
@@ -251,7 +260,7 @@ Json SplitHistogram::ToJson() const {
 }
 
 Result<Json> RunDetails(Store* store, const RunRecord& run) {
-  RunPass pass;
+  RunPass pass(DecidersOf(run));
   Status status = store->ForEachGroup(run.id, false, [&](const StoredGroup& group) -> Status {
     pass.Add(group);
     return {};
@@ -300,10 +309,11 @@ Result<Json> DrawnSamples(Store* store, const std::vector<RunRecord>& runs,
     return status.error();
   Json out = Json::MakeArray();
   for (const RunRecord& run : runs) {
+    const Deciders deciders = DecidersOf(run);
     Status status = store->ForEachGroup(run.id, true, [&](const StoredGroup& group) -> Status {
       for (const StoredSample& sample : group.samples) {
         if (drawn->count(sample.id) == 0) continue;
-        Json one = SampleJson(run.name, group, sample);
+        Json one = SampleJson(run.name, deciders, group, sample);
         const auto decided = decisions.find(sample.id);
         if (decided != decisions.end()) one.Set("decisions", decided->second);
         out.Append(std::move(one));

@@ -7,7 +7,7 @@
 
 #include "core/check.h"
 #include "core/text.h"
-#include "datagen/select/select.h"
+#include "datagen/select/correctness.h"
 
 namespace assay {
 namespace {
@@ -23,6 +23,8 @@ std::set<int64_t> KsUpTo(int64_t most) {
 // Takes samples in and gives their SampleStats.
 class Collector {
  public:
+  explicit Collector(Deciders deciders) : deciders_(std::move(deciders)) {}
+
   void Add(const StoredGroup& group) {
     Problem& problem = problems_[group.problem_id];
     std::vector<double> rewards;
@@ -36,7 +38,7 @@ class Collector {
       if (!sample.score.reward) continue;
       rewards.push_back(*sample.score.reward);
       ++problem.scored;
-      problem.passed += IsCorrect(sample.score);
+      problem.passed += deciders_.Correct(group.labels, sample.score);
     }
     if (rewards.size() >= 2) {
       ++stats_.groups;
@@ -92,6 +94,7 @@ class Collector {
     }
   }
 
+  const Deciders deciders_;
   SampleStats stats_;
   std::unordered_map<int64_t, Problem> problems_;
   std::unordered_set<int64_t> texts_, rows_;
@@ -188,12 +191,21 @@ double PassAtKEstimate(int64_t n, int64_t c, int64_t k) {
   return 1 - all_wrong;
 }
 
+namespace {
+
+Deciders DecidersOf(const std::string& rubric_json) {
+  const Result<Json> rubric = ParseJson(rubric_json);
+  return Deciders(rubric.ok() ? *rubric : Json());
+}
+
+}  // namespace
+
 Result<RunStats> StatsOfRun(Store* store, const std::string& name) {
   Result<RunRecord> run = store->FindRun(name);
   if (!run.ok()) return run.error();
   RunStats out;
   out.run = *run;
-  Collector collector;
+  Collector collector{DecidersOf(run->rubric_json)};
   Status status =
       store->ForEachGroup(run->id, /*with_texts=*/false, [&](const StoredGroup& group) -> Status {
         if (group.error.empty()) {
@@ -215,10 +227,13 @@ Result<DatasetStats> StatsOfDataset(Store* store, const std::string& name) {
   out.dataset = *dataset;
   Result<std::vector<RunRecord>> runs = store->Runs();
   if (!runs.ok()) return runs.error();
+  std::string rubric_json;
   for (const RunRecord& run : *runs) {
-    if (dataset->run == run.id) out.run = run.name;
+    if (dataset->run != run.id) continue;
+    out.run = run.name;
+    rubric_json = run.rubric_json;
   }
-  Collector collector;
+  Collector collector{DecidersOf(rubric_json)};
   Status status = store->ForEachDatasetRow(dataset->id, /*with_texts=*/false,
                                            [&](const DatasetRow& row) -> Status {
                                              collector.Add(row.group);

@@ -26,7 +26,7 @@ struct SampleStats {
   int64_t problems = 0;
   int64_t samples = 0;
   int64_t scored = 0;     // with a reward
-  int64_t passed = 0;     // IsCorrect (datagen/select.h)
+  int64_t passed = 0;     // Deciders::Correct (datagen/select/correctness.h)
   int64_t faults = 0;     // with a fault among the verdicts
   int64_t truncated = 0;  // finish_reason "length"
   int64_t distinct_texts = 0;

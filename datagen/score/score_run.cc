@@ -26,19 +26,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-bool IsSlow(const RubricSpec& rubric) {
-  return rubric.terms.empty() ||
-         std::any_of(rubric.terms.begin(), rubric.terms.end(), [](const RubricTerm& term) {
-           const VerifierInfo* info = FindVerifier(term.verifier);
-           return info == nullptr || info->needs_sandbox;
-         });
-}
-
-// Samples that a worker is best given at a time; 0: no matter.
-int64_t BatchSamples(const Rubric& rubric) {
-  return IsSlow(rubric.spec()) ? 1 : rubric.BatchSamples();
-}
-
 class ScoreRun {
  public:
   ScoreRun(const ScoreRunOptions& options, const Rubric& rubric)
@@ -76,7 +63,7 @@ class ScoreRun {
     RowQueue queue;
     RowReader reader(options_, group_field_,
                      {.gathers = gathers,
-                      .batch_samples = BatchSamples(rubric_),
+                      .batch_samples = rubric_.BatchSamples(),
                       .rows_done = outputs->rows_done(),
                       .compare_with_done =
                           [outputs](const ScoreRow& row, int64_t index) {

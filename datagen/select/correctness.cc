@@ -4,24 +4,15 @@
 
 namespace assay {
 
-bool IsCorrect(const SampleScore& score) {
-  if (!score.reward) return false;
-  bool any_pass = false;
-  for (const Verdict& verdict : score.verdicts) {
-    if (verdict.outcome == Outcome::kPass) any_pass = true;
-    if (verdict.outcome == Outcome::kFail || verdict.outcome == Outcome::kFault) return false;
-  }
-  return any_pass;
-}
-
 Deciders::Deciders(const Json& rubric) : product_(rubric.StringOr("rule", "") == "product") {
   const Json* listed = rubric.Find("terms");
   const Json::Array* terms = listed != nullptr ? listed->AsArray() : nullptr;
   if (terms == nullptr) return;
   for (const Json& term : *terms) {
     terms_.push_back({std::string(term.StringOr("label", "")), term.DoubleOr("weight", 1),
-                      term.BoolOr("gate", false)});
+                      term.BoolOr("gate", false), term.BoolOr("penalty", false)});
   }
+  all_count_ = std::none_of(terms_.begin(), terms_.end(), [](const Term& t) { return t.counts(); });
 }
 
 const Deciders::Term& Deciders::Of(const std::vector<std::string>& labels, size_t place) const {
@@ -47,6 +38,29 @@ bool Deciders::Pass(const std::vector<std::string>& labels, const SampleScore& s
     any = true;
   }
   return any;
+}
+
+bool Deciders::Counts(const std::vector<std::string>& labels, size_t place) const {
+  return all_count_ || Of(labels, place).counts();
+}
+
+bool Deciders::Correct(const std::vector<std::string>& labels, const SampleScore& score) const {
+  if (!score.reward) return false;
+  bool any_pass = false;
+  for (size_t i = 0; i < score.verdicts.size(); ++i) {
+    const Outcome outcome = score.verdicts[i].outcome;
+    if (outcome == Outcome::kAbstain || !Counts(labels, i)) continue;
+    if (outcome != Outcome::kPass) return false;
+    any_pass = true;
+  }
+  return any_pass;
+}
+
+bool Deciders::Fails(const std::vector<std::string>& labels, const SampleScore& score) const {
+  for (size_t i = 0; i < score.verdicts.size(); ++i) {
+    if (score.verdicts[i].outcome == Outcome::kFail && Counts(labels, i)) return true;
+  }
+  return false;
 }
 
 bool PassesWhatDecides(const Json& rubric, const std::vector<std::string>& labels,

@@ -94,7 +94,7 @@ class PoolReader {
       candidate.length = sample.text_bytes;
       problem.scored += candidate.scored;
       problem.right += candidate.right;
-      Reason reason = filter_.CheckScore(group, sample, candidate.right);
+      Reason reason = filter_.CheckScore(group, sample, deciders, candidate.right);
       if (reason == Reason::kKept && with_texts_) {
         reason = filter_.CheckLength(group, sample);
         if (reason == Reason::kKept) TakeTexts(group, sample, place);

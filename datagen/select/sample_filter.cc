@@ -150,7 +150,7 @@ Result<std::unique_ptr<SampleFilter>> SampleFilter::Make(const SelectOptions& op
 }
 
 Reason SampleFilter::CheckScore(const StoredGroup& group, const StoredSample& sample,
-                                bool right) const {
+                                const Deciders& deciders, bool right) const {
   const SelectOptions& options = impl_->options;
   const std::string& strategy = options.strategy;
   const SampleScore& score = sample.score;
@@ -160,12 +160,8 @@ Reason SampleFilter::CheckScore(const StoredGroup& group, const StoredSample& sa
       std::find(options.finish_reason.begin(), options.finish_reason.end(),
                 sample.sample.finish_reason) == options.finish_reason.end())
     return Reason::kFinishReason;
-  if (strategy == "all-correct" && !IsCorrect(score)) {
-    const bool any_fail =
-        std::any_of(score.verdicts.begin(), score.verdicts.end(),
-                    [](const Verdict& verdict) { return verdict.outcome == Outcome::kFail; });
-    return any_fail ? Reason::kFailed : Reason::kAbstained;
-  }
+  if (strategy == "all-correct" && !deciders.Correct(group.labels, score))
+    return deciders.Fails(group.labels, score) ? Reason::kFailed : Reason::kAbstained;
   const bool wants_right = strategy == "best-of-n" || strategy == "top-k" ||
                            strategy == "diverse" || strategy == "shortest-correct" ||
                            strategy == "fastest-correct";

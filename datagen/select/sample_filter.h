@@ -38,7 +38,8 @@ class SampleFilter {
   ~SampleFilter();
 
   // By verdicts, reward and how the reply ended. `right`: it passes what decides.
-  Reason CheckScore(const StoredGroup& group, const StoredSample& sample, bool right) const;
+  Reason CheckScore(const StoredGroup& group, const StoredSample& sample, const Deciders& deciders,
+                    bool right) const;
   // By the counts of tokens and characters, which `group` has.
   Reason CheckLength(const StoredGroup& group, const StoredSample& sample) const;
   // Patterns, language, repetition, contamination, signature.

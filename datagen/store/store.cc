@@ -124,7 +124,7 @@ Status Store::Impl::PrepareWriting() {
        "advantage, messages, line)",
        12},
       {&batches->verdicts,
-       "verdicts(sample_id, term, label, outcome, score, reason, detail, evidence, ms)", 9},
+       "verdicts(sample_id, term, label, outcome, score, reason, detail, evidence, ms, part)", 10},
   };
   for (const auto& [batch, table, columns] : kBatches) {
     Result<BatchInsert> made = BatchInsert::Make(db.get(), table, columns);

@@ -67,10 +67,10 @@ struct Store::Impl::Reader {
       "SELECT s.id, s.text_id, t.bytes, s.finish_reason, s.model, s.seed, s.reward, s.advantage "
       "FROM samples s JOIN texts t ON t.id = s.text_id WHERE s.id BETWEEN ? AND ? ORDER BY s.id";
   static constexpr char kVerdictsSql[] =
-      "SELECT sample_id, label, outcome, score, reason, ms, detail, evidence FROM verdicts "
+      "SELECT sample_id, label, outcome, score, reason, ms, part, detail, evidence FROM verdicts "
       "WHERE sample_id BETWEEN ? AND ? ORDER BY sample_id, term";
   static constexpr char kVerdictsBriefSql[] =
-      "SELECT sample_id, label, outcome, score, reason, ms FROM verdicts "
+      "SELECT sample_id, label, outcome, score, reason, ms, part FROM verdicts "
       "WHERE sample_id BETWEEN ? AND ? ORDER BY sample_id, term";
 
   static Result<Reader> Make(sqlite::Database* db, bool with_texts) {
@@ -192,12 +192,22 @@ struct Store::Impl::Reader {
       verdict.score = verdicts.RealAt(3);
       verdict.reason = verdicts.StringAt(4);
       verdict.ms = verdicts.RealAt(5);
+      sample.score.parts.push_back(RealOrNull(verdicts, 6));
       if (!with_texts) continue;
-      verdict.detail = verdicts.StringAt(6);
-      if (Status status = ReadJson(verdicts, 7, &verdict.evidence); !status.ok()) return status;
+      verdict.detail = verdicts.StringAt(7);
+      if (Status status = ReadJson(verdicts, 8, &verdict.evidence); !status.ok()) return status;
     }
     verdicts.Reset();
+    for (StoredSample& sample : group->samples) ForgetUnknownParts(&sample.score);
     return {};
+  }
+
+  // A sample with a reward to which no term brought anything was stored before parts were.
+  static void ForgetUnknownParts(SampleScore* score) {
+    const bool any =
+        std::any_of(score->parts.begin(), score->parts.end(),
+                    [](const std::optional<double>& part) { return part.has_value(); });
+    if (score->reward && !any) score->parts.clear();
   }
 
   static Error Damaged(const char* what, int64_t id) {

@@ -289,6 +289,7 @@ Status Store::Impl::AddSamples(int64_t row_id, const Group& group, const GroupSc
       verdicts.Real(verdict.score).Text(verdict.reason).TextOrNull(verdict.detail);
       verdicts.TextOrNull(DumpOrEmpty(verdict.evidence));
       with_times ? verdicts.Real(verdict.ms) : verdicts.Null();
+      verdicts.RealOrNull(term < scored.parts.size() ? scored.parts[term] : std::nullopt);
     }
     pending_rows += 1;
     pending_bytes +=

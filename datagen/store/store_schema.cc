@@ -171,6 +171,11 @@ CREATE VIEW decisions AS
     JOIN datasets d ON d.id = dd.dataset_id;
 )sql";
 
+// What each term brought to the reward; null: left out, or scored before this was kept.
+constexpr char kVersion5[] = R"sql(
+ALTER TABLE verdicts ADD COLUMN part REAL;
+)sql";
+
 Status Migrate(Database* db, int from) {
   if (Status status = db->Exec("BEGIN IMMEDIATE"); !status.ok()) return status;
   // Another process may have migrated the file while this one waited for the lock.
@@ -191,8 +196,8 @@ Status Migrate(Database* db, int from) {
 }  // namespace
 
 const char* MigrationSql(int version) {
-  static constexpr const char* kSteps[kSchemaVersion] = {kVersion1, kVersion2, kVersion3,
-                                                         kVersion4};
+  static constexpr const char* kSteps[kSchemaVersion] = {kVersion1, kVersion2, kVersion3, kVersion4,
+                                                         kVersion5};
   ASSAY_CHECK(version >= 0 && version < kSchemaVersion);
   return kSteps[version];
 }

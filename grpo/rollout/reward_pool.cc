@@ -13,11 +13,15 @@ using Clock = std::chrono::steady_clock;
 
 // Shared with the threads, which may outlive the pool.
 struct RewardPool::State {
+  // What a thread scores at a time.
+  struct Batch {
+    Clock::time_point started;
+    bool given_up = false;  // its thread is replaced
+  };
   struct Task {
     Group group;
     GroupScore score;
-    Clock::time_point started;
-    bool running = false;
+    std::shared_ptr<Batch> batch;  // once it is running
     bool done = false;
   };
   std::shared_ptr<const Rubric> rubric;
@@ -28,21 +32,37 @@ struct RewardPool::State {
   std::deque<std::shared_ptr<Task>> queue;
   bool closing = false;
 
+  // As many groups as the rubric's verifiers like to see at once; mutex held, the queue not empty.
+  std::vector<std::shared_ptr<Task>> Take() {
+    const auto batch = std::make_shared<Batch>();
+    batch->started = Clock::now();
+    std::vector<std::shared_ptr<Task>> taken;
+    size_t samples = 0;
+    do {
+      taken.push_back(queue.front());
+      queue.pop_front();
+      taken.back()->batch = batch;
+      samples += taken.back()->group.samples.size();
+    } while (!queue.empty() && samples < static_cast<size_t>(rubric->BatchSamples()));
+    return taken;
+  }
+
   static void Work(const std::shared_ptr<State>& state) {
     std::unique_lock<std::mutex> lock(state->mutex);
     while (true) {
       state->work.wait(lock, [&] { return state->closing || !state->queue.empty(); });
       if (state->closing) return;
-      const std::shared_ptr<Task> task = state->queue.front();
-      state->queue.pop_front();
-      task->running = true;
-      task->started = Clock::now();
+      const std::vector<std::shared_ptr<Task>> taken = state->Take();
       lock.unlock();
-      GroupScore score = state->rubric->Score(task->group);
+      std::vector<const Group*> groups;
+      for (const auto& task : taken) groups.push_back(&task->group);
+      std::vector<GroupScore> scores = state->rubric->ScoreGroups(groups);
       lock.lock();
-      if (task->done) return;  // given up meanwhile, and this thread replaced
-      task->score = std::move(score);
-      task->done = true;
+      if (taken[0]->batch->given_up) return;
+      for (size_t i = 0; i < taken.size(); ++i) {
+        taken[i]->score = std::move(scores[i]);
+        taken[i]->done = true;
+      }
       state->finished.notify_all();
     }
   }
@@ -105,10 +125,11 @@ std::vector<GroupScore> RewardPool::Collect() {
       state_->finished.wait_for(lock, std::chrono::milliseconds(50));
       if (state_->options.timeout_s <= 0) continue;
       for (const auto& other : state_->tasks) {
-        if (other->done || !other->running || Clock::now() - other->started < limit) continue;
+        if (other->done || other->batch == nullptr) continue;
+        if (Clock::now() - other->batch->started < limit) continue;
         other->score = state_->Late(other->group);
         other->done = true;
-        State::Start(state_);
+        if (!std::exchange(other->batch->given_up, true)) State::Start(state_);
       }
     }
   }

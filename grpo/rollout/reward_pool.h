@@ -1,6 +1,7 @@
-// RewardPool: scores groups on threads of its own while the caller goes on generating. Every group has a time limit: one that
-// takes longer is given up (its samples get no reward, or fail), its thread is left behind and replaced, so a hanging test
-// never holds the device. Submit and Collect belong to one thread.
+// RewardPool: scores groups on threads of its own while the caller goes on generating: each thread takes one group, or as many as the
+// rubric's verifiers like to see at once. What a thread scores has a time limit: what takes longer is given up (its samples get no
+// reward, or fail), its thread is left behind and replaced, so a hanging test never holds the device. Submit and Collect belong to one
+// thread.
 #pragma once
 
 #include <cstddef>
@@ -16,8 +17,8 @@ class RewardPool {
  public:
   struct Options {
     int threads = 2;
-    double timeout_s = 120;      // for one group, from when its scoring starts; 0: none
-    bool timeout_fails = false;  // true: a late group fails with reward 0; false: it has no reward
+    double timeout_s = 120;      // from when a thread starts to score; 0: none
+    bool timeout_fails = false;  // true: late groups fail with reward 0; false: they have no reward
   };
   RewardPool(std::shared_ptr<const Rubric> rubric, const Options& options);
   ~RewardPool();  // does not wait for groups that are late

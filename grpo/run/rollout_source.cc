@@ -18,14 +18,25 @@
 namespace assay {
 namespace {
 
+// What a term said, before its weight: what it brought, over the weight; so thresholds, penalties, clamps and places in the group count.
+// Empty: it was left out. Under rules that do not add up, what it brought.
+Reward TermReward(const RubricSpec& rubric, const SampleScore& score, size_t place) {
+  const std::optional<double>& part = score.parts[place];
+  if (!part || place >= rubric.terms.size()) return part;
+  const bool adds = rubric.rule == RubricSpec::Rule::kSum || rubric.rule == RubricSpec::Rule::kGate;
+  const double weight = rubric.terms[place].weight;
+  if (weight == 0) return score.verdicts[place].score;
+  return adds ? *part / weight : *part;
+}
+
 // What a reward function is: the folded reward, or (normalize_then_sum) each of the rubric's terms.
-std::vector<Reward> RewardsOf(RewardAggregation aggregation, const SampleScore& score) {
+std::vector<Reward> RewardsOf(RewardAggregation aggregation, const RubricSpec& rubric,
+                              const SampleScore& score) {
   if (aggregation == RewardAggregation::kSumThenNormalize) return {score.reward};
-  if (!score.reward) return std::vector<Reward>(score.verdicts.size());
-  std::vector<Reward> rewards;
-  for (const Verdict& verdict : score.verdicts) {
-    const bool said = verdict.outcome == Outcome::kPass || verdict.outcome == Outcome::kFail;
-    rewards.push_back(said ? Reward(verdict.score) : Reward());
+  std::vector<Reward> rewards(score.verdicts.size());
+  for (size_t i = 0; score.reward && i < rewards.size(); ++i) {
+    // A group whose time was up is scored 0 whole, and has no parts.
+    rewards[i] = score.parts.empty() ? Reward(0.0) : TermReward(rubric, score, i);
   }
   return rewards;
 }
@@ -343,7 +354,7 @@ void RolloutSource::FillRewards(Drawn* drawn) const {
       score.reward = *score.reward + SoftOverlongPunishment(
                                          static_cast<int64_t>(row.completion.size()), max, cache);
     }
-    row.rewards = RewardsOf(recipe_.aggregation, score);
+    row.rewards = RewardsOf(recipe_.aggregation, run_->rubric(), score);
   }
 }
 

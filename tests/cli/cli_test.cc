@@ -69,6 +69,13 @@ TEST_F(CliTest, RubricCheckAndExplain) {
       << explain.out;
   EXPECT_EQ(Run("explain rows.jsonl --rubric r.toml --row 3").code, 2);
   EXPECT_EQ(Run("explain rows.jsonl --rubric r.toml --sample 3").code, 2);
+  EXPECT_EQ(Run("score rows.jsonl --rubric r.toml --store s.sqlite --run first -o out.jsonl").code,
+            0);
+  const Ran stored = Run("explain s.sqlite --run first --id b --sample 2");
+  EXPECT_EQ(stored.out, explain.out) << stored.err;
+  EXPECT_EQ(Run("explain s.sqlite --run first --row 3").code, 2);
+  EXPECT_EQ(Run("explain s.sqlite --run other").code, 2);
+  EXPECT_EQ(Run("explain s.sqlite --run first --verifier math").code, 2);
   EXPECT_NE(Run("score rows.jsonl --rubric r.toml")
                 .out.find("\"reward_parts\":[{\"format\":0.5,\"length\":null}"),
             std::string::npos);

@@ -27,7 +27,7 @@ void Complaints::Add(const std::string& reason, const std::string& text) {
   std::lock_guard<std::mutex> lock(mutex_);
   Kind& kind = kinds_[reason];
   ++kind.count;
-  if (kind.first.empty()) kind.first = Shorten(text, kNoteBytes);
+  if (kind.first.empty()) kind.first = Shorten(Trim(text), kNoteBytes);
 }
 
 std::vector<std::string> Complaints::Sentences(const std::string& who) const {

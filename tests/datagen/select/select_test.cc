@@ -1,5 +1,7 @@
 #include "datagen/select/select.h"
 
+#include "datagen/select/correctness.h"
+
 #include <set>
 
 #include "tests/datagen/store_fixture.h"
@@ -86,6 +88,32 @@ TEST_F(SelectTest, AllCorrectKeepsWhatPassesOnce) {
   options.keep_duplicates = true;
   options.dataset = "d2";
   EXPECT_EQ(Kept(options).size(), 6u);
+}
+
+TEST_F(SelectTest, TermsThatEarnNothingDoNotMakeAnAnswerWrong) {
+  const Result<Json> rubric = ParseJson(
+      R"({"rule":"sum","terms":[{"label":"math","weight":1.0},{"label":"chart","weight":0.0},)"
+      R"({"label":"long","weight":0.5,"penalty":true},{"label":"gate","weight":0.0,"gate":true}]})");
+  ASSERT_TRUE(rubric.ok());
+  const Deciders deciders(*rubric);
+  const std::vector<std::string> labels = {"math", "chart", "long", "gate"};
+  const auto correct = [&](const std::vector<Verdict>& verdicts) {
+    SampleScore score;
+    score.verdicts = verdicts;
+    score.reward = 1;
+    return deciders.Correct(labels, score);
+  };
+  const Verdict pass = Verdict::Pass(), fail = Verdict::Fail("wrong_value");
+  EXPECT_TRUE(correct({pass, fail, fail, pass}));
+  EXPECT_FALSE(correct({fail, pass, pass, pass}));
+  EXPECT_FALSE(correct({pass, pass, pass, fail}));
+  EXPECT_FALSE(correct({Verdict::Abstain("not_routed"), pass, pass, Verdict::Abstain("x")}));
+  // Where nothing else is left, those terms decide.
+  SampleScore failed;
+  failed.verdicts = {fail};
+  failed.reward = 1;
+  EXPECT_FALSE(
+      Deciders(*ParseJson(R"({"terms":[{"label":"a","penalty":true}]})")).Correct({"a"}, failed));
 }
 
 TEST_F(SelectTest, AllCorrectNeedsAPassAndNoFail) {

@@ -104,6 +104,7 @@ TEST_F(StoreTest, WhatGoesInComesOut) {
   group.samples[0].token_ids = {1, 2, 300000};
   group.samples[0].logprobs = {-0.1, -2.5e-7, 0};
   GroupScore score = MakeScore({Pass("42"), Failed("41"), Fault("?")});
+  score.samples[0].parts = {0.75};  // the others' are left out, or unknown
   ASSERT_TRUE(store->AddGroup(*run, Key(3), group, score, true).ok());
   ASSERT_TRUE(store->AddBadRow(*run, Key(5), "no completions").ok());
   ASSERT_TRUE(store->FinishRun(*run).ok());
@@ -152,6 +153,8 @@ TEST_F(StoreTest, WhatGoesInComesOut) {
     EXPECT_EQ(VerdictToJson(out.verdicts.at(0), true).Dump(),
               VerdictToJson(in.verdicts[0], true).Dump());
   }
+  EXPECT_EQ(row.samples[0].score.parts, (std::vector<std::optional<double>>{0.75}));
+  EXPECT_TRUE(row.samples[1].score.parts.empty());
   EXPECT_EQ(rows[1].error, "no completions");
   EXPECT_EQ(rows[1].key.line, 5);
   EXPECT_TRUE(rows[1].samples.empty());

@@ -17,7 +17,7 @@ import tempfile
 RIGHT = {"trl": [[1.5, 1.0, 0.5, 0.0], [1.0, 0.0]],
          "verl": [[1.0, 0.1, 0.0], [None]],
          "keywords": [[1.0, 1 / 3, 0.0], [None]],
-         "faulty_rewards": [[5.0, None, 5.0], [5.0]],
+         "faulty_rewards": [[4.25, None, 4.25], [4.25]],
          "faulty_plugin": [[1, None, 1, None, None, None, 1], [1, 1, None]]}
 REASONS = {"faulty_rewards": {"raises": "reward_raised", "nan": "reward_bad_value", "string": "reward_bad_value",
                               "short_list": "reward_bad_length", "hangs": "reward_timeout"}}
