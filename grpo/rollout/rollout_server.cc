@@ -11,9 +11,9 @@
 #include <thread>
 #include <utility>
 
+#include "core/http_post.h"
 #include "core/json.h"
 #include "core/text.h"
-#include "core/http_post.h"
 
 namespace assay {
 namespace {
