@@ -344,8 +344,19 @@ Status TrainingRun::Save() {
                         *optimizer_, reference_, setup_.tokenizer.get(), spec_.save_total_limit);
 }
 
+namespace {
+
+// What a rubric's verifiers want to be read when a run ends: the traceback of a reward function that raised.
+void TellNotes(const TrainEnv& env, const Rubric* rubric) {
+  if (!env.note || rubric == nullptr) return;
+  for (const std::string& note : rubric->Notes()) env.note(note);
+}
+
+}  // namespace
+
 Error TrainingRun::GiveUp(Error error) {
   if (!processes_->first()) return error;
+  TellNotes(env_, rubric_.get());
   if (at.step == 0 && checkpoint_.empty()) {
     UnclaimRunFolder(env_);
     return error;
@@ -358,6 +369,7 @@ Error TrainingRun::GiveUp(Error error) {
 }
 
 Result<TrainSummary> TrainingRun::Finish() {
+  TellNotes(env_, rubric_.get());
   if (Status status = Together(SaveAll()); !status.ok()) return status.error();
   const Status left = CatchTorch("leaving", [&]() -> Status {
     processes_->Leave();

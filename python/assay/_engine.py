@@ -42,14 +42,22 @@ def _from_environment() -> dict[str, Any]:
     return out
 
 
+def _program(name: str) -> str:
+    """A program of this package; empty where there is none."""
+    for folder in (Path(__file__).parent, Path(__file__).resolve().parent):
+        if (folder / "bin" / name).exists():
+            return str(folder / "bin" / name)
+    return ""
+
+
 def _jail() -> str:
     """The jail of this package; empty where there is none (then ASSAY_JAIL, or beside the running program)."""
-    beside = Path(__file__).resolve().parent / "bin" / "assay-jail"
-    linked = Path(__file__).parent / "bin" / "assay-jail"
-    for place in (linked, beside):
-        if place.exists() and not os.environ.get("ASSAY_JAIL"):
-            return str(place)
-    return ""
+    return "" if os.environ.get("ASSAY_JAIL") else _program("assay-jail")
+
+
+# The verifier `plugin` looks for its host beside the running program, which is Python here.
+if _program("assay-plugin-host"):
+    os.environ.setdefault("ASSAY_PLUGIN_HOST", _program("assay-plugin-host"))
 
 
 def _is_jails_python() -> bool:

@@ -128,6 +128,7 @@ Result<std::unique_ptr<Host>> Host::Start(const std::vector<std::string>& argv) 
   const int code =
       posix_spawnp(&pid, arguments[0], &plan.actions, &plan.attributes, arguments.data(), environ);
   if (code != 0) return failed(code);
+  host->owner_ = getpid();
   host->pid_ = pid;
   host->socket_ = std::exchange(socket.ours, -1);
   host->words_fd_ = std::exchange(words.ours, -1);
@@ -135,7 +136,7 @@ Result<std::unique_ptr<Host>> Host::Start(const std::vector<std::string>& argv) 
 }
 
 Host::~Host() {
-  if (pid_ > 0) {
+  if (pid_ > 0 && owner_ == getpid()) {
     kill(-pid_, SIGKILL);
     while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
     }

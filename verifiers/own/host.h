@@ -22,7 +22,7 @@ class Host {
  public:
   // Errors: kUnavailable (no such program, no more processes).
   static Result<std::unique_ptr<Host>> Start(const std::vector<std::string>& argv);
-  // Kills it and whatever it started that is still of its process group.
+  // Kills it and whatever it started that is still of its process group; not in a fork of the process that started it.
   ~Host();
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
@@ -48,6 +48,7 @@ class Host {
   End Exchange(std::string_view out, double quiet_s_max, const std::atomic<bool>* interrupted,
                std::string* answer);
 
+  int owner_ = -1;  // the process that started it
   int pid_ = -1;
   int socket_ = -1;
   int words_fd_ = -1;
