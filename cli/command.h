@@ -92,6 +92,7 @@ void AddScoreCommand(CLI::App* app, Context* context);
 void AddCheckCommand(CLI::App* app, Context* context);
 void AddRubricCommand(CLI::App* app, Context* context);
 void AddExplainCommand(CLI::App* app, Context* context);
+void AddAuditCommand(CLI::App* app, Context* context);
 void AddAgreeCommand(CLI::App* app, Context* context);
 void AddSelectCommand(CLI::App* app, Context* context);
 void AddImportCommand(CLI::App* app, Context* context);

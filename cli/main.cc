@@ -81,6 +81,7 @@ int Main(int argc, char** argv) {
   AddCheckCommand(&app, &context);
   AddRubricCommand(&app, &context);
   AddExplainCommand(&app, &context);
+  AddAuditCommand(&app, &context);
   AddAgreeCommand(&app, &context);
   AddImportCommand(&app, &context);
   AddSelectCommand(&app, &context);

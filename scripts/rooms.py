@@ -42,6 +42,7 @@ ROOMS = {
     "datagen/export": "core core/rows datagen/store datagen/select/correctness",
     "datagen/import": "core core/rows verifiers datagen/store",
     "datagen/report": "core datagen/store datagen/score datagen/select datagen/select/correctness",
+    "datagen/audit": "core core/rows sandbox verifiers verifiers/verifier.h verifiers/code",
     "grpo/config": "core",
     # What a pipeline asks of the trainers, by their tables alone.
     "datagen/pipeline": "core verifiers datagen/problems datagen/select datagen/store grpo/config",

@@ -4,7 +4,8 @@ without inputs: inputs are made by letting the slow program ask for them, in the
 
     timing_pairs.py PAIRS.jsonl[.gz] --build build [--pairs N] [--seed S] [--keep ROWS.jsonl]
 
-The measured ratio of a pair is that of CPU times of `assay run`, the least of nine runs in turn less the least of an empty program's. Prints one
+The measured ratio of a pair is that of CPU times of `assay run`, the least of nine runs in turn less the least of an empty
+program's. Prints one
 JSON line: pairs measured, those above 1.5, how many of them are ranked right by scores, how many rankings repeat in a second run.
 """
 
@@ -112,11 +113,15 @@ def make_input(box, slow, fast, seed):
     return best
 
 
-def measured_ratio(box, slow, fast, text):
+def measured_ratio(box, slow, fast, text, runs=9):
     times = {"slow": [], "fast": [], "empty": []}
-    for _ in range(9):
+    for _ in range(runs):
         for name, program in (("slow", slow), ("fast", fast), ("empty", "pass\n")):
-            times[name].append(box.run(program, text)[2])
+            ok, _, cpu_ms = box.run(program, text)
+            if ok:
+                times[name].append(cpu_ms)
+    if not all(times.values()):
+        return None
     empty = min(times["empty"])
     cost = {name: max(min(times[name]) - empty, 0.02) for name in ("slow", "fast")}
     return cost["slow"] / cost["fast"], cost
@@ -135,7 +140,10 @@ def rows_of(pairs, box, wanted, seed):
         made = make_input(box, slow, fast, at)
         if made is None:
             continue
-        ratio, cost = measured_ratio(box, slow, fast, made[0])
+        measured = measured_ratio(box, slow, fast, made[0])
+        if measured is None:
+            continue
+        ratio, cost = measured
         rows.append({"id": f"pie-{at}", "ratio": ratio, "cost": cost,
                      "verification_info": {"test_cases": [{"input": made[0], "output": made[1]}]},
                      "completions": [f"```python\n{text}\n```" for text in (slow, fast)]})
@@ -175,12 +183,13 @@ def main():
             if args.keep:
                 pathlib.Path(args.keep).write_text("".join(json.dumps(row) + "\n" for row in rows))
         first, second = (score(args.build, rows, folder) for _ in range(2))
-    clear = [(row, ranking(a), ranking(b)) for row, a, b in zip(rows, first, second) if row["ratio"] > 1.5]
-    right = [row for row, a, _ in clear if a == 1]
+    # An old program that is the faster one here counts likewise.
+    clear = [(row, ranking(a), ranking(b)) for row, a, b in zip(rows, first, second) if not 1 / 1.5 <= row["ratio"] <= 1.5]
+    right = [row for row, a, _ in clear if a == (1 if row["ratio"] > 1 else -1)]
     same_clear = sum(a == b for _, a, b in clear)
     same = sum(ranking(a) == ranking(b) for a, b in zip(first, second))
     for row, a, b in clear:
-        if a != 1 or a != b:
+        if row not in right or a != b:
             print(f"{row['id']}: ratio {row['ratio']:.2f} ({row['cost']}), ranked {a}, then {b}", file=sys.stderr)
     print(json.dumps({"pairs": len(rows), "tried": tried, "above_1.5": len(clear), "ranked_right": len(right),
                       "ranking_repeats": same_clear, "ranking_repeats_of_all": same}))

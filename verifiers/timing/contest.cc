@@ -103,6 +103,9 @@ class Measuring {
     Standing& standing = Of(at);
     const bool bytecode = rules_.measure == Measure::kBytecode;
     Judged judged = JudgeProgram(task_, entry.program, sandbox_);
+    // What passed before and now met a wall clock or a lost worker was disturbed: that round does not count.
+    if (judged.verdict.outcome != Outcome::kPass && !judged.repeatable && standing.rounds > 0)
+      return;
     if (judged.verdict.outcome != Outcome::kPass) {
       standing.verdict = std::move(judged.verdict);
       entry.ended = true;
