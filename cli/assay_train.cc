@@ -158,6 +158,9 @@ Status GenerateAll(Context* context, const GenerateArguments& arguments) {
   Result<std::vector<Problem>> problems =
       LoadProblems(arguments.files, arguments.data, arguments.limit);
   if (!problems.ok()) return problems.error();
+  // What is written says the problems as they came: who trains on it puts its own words around them.
+  Result<std::vector<Problem>> plain = LoadProblems(arguments.files, DataSpec{}, arguments.limit);
+  if (!plain.ok()) return plain.error();
   Result<std::unique_ptr<LineWriter>> writer = LineWriter::Open(context->global.output);
   if (!writer.ok()) return writer.error();
   GenerateOptions options = arguments.options;
@@ -175,7 +178,9 @@ Status GenerateAll(Context* context, const GenerateArguments& arguments) {
       if (context->interrupted) break;
       return groups.error();
     }
-    for (const Group& group : *groups) {
+    for (size_t i = 0; i < groups->size(); ++i) {
+      Group& group = (*groups)[i];
+      group.problem = (*plain)[static_cast<size_t>(begin) + i];
       if (Status status = (*writer)->Write(GroupToJson(group).Dump()); !status.ok()) return status;
     }
     if (Status status = (*writer)->Flush(); !status.ok()) return status;
