@@ -56,7 +56,10 @@ execute_process(
 list(GET ASSAY_PYTHON_VARS 0 ASSAY_PYTHON_INCLUDE)
 list(GET ASSAY_PYTHON_VARS 1 ASSAY_PYTHON_LIBDIR)
 list(GET ASSAY_PYTHON_VARS 2 ASSAY_PYTHON_LDVERSION)
-find_library(ASSAY_PYTHON_LIB python${ASSAY_PYTHON_LDVERSION} PATHS ${ASSAY_PYTHON_LIBDIR} ${ASSAY_PYTHON_LIBDIR}/x86_64-linux-gnu REQUIRED)
+# Its own folders first: the system may have a library of the same version.
+set(own_folders ${ASSAY_PYTHON_LIBDIR} ${ASSAY_PYTHON_LIBDIR}/x86_64-linux-gnu)
+find_library(ASSAY_PYTHON_LIB python${ASSAY_PYTHON_LDVERSION} PATHS ${own_folders} NO_DEFAULT_PATH)
+find_library(ASSAY_PYTHON_LIB python${ASSAY_PYTHON_LDVERSION} REQUIRED)
 add_library(assay_python INTERFACE)
 target_include_directories(assay_python SYSTEM INTERFACE ${ASSAY_PYTHON_INCLUDE})
 target_link_libraries(assay_python INTERFACE ${ASSAY_PYTHON_LIB})
