@@ -1,4 +1,5 @@
-// assay generate, sft, grpo: exec the sibling assay-train, which links LibTorch (this program never does).
+// assay generate, sft, grpo: exec the sibling assay-train, which links LibTorch (this program never does). generate from an endpoint or a
+// command is done here (cli/generate.h).
 #include <CLI/CLI.hpp>
 #include <cerrno>
 #include <cstdlib>
@@ -7,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/generate.h"
 #include "core/text.h"
 
 namespace assay {
@@ -66,6 +68,8 @@ void AddTrainCommands(CLI::App* app, Context* context) {
       context->run = [app, command, context, name] {
         std::vector<std::string> words = GlobalWords(*app);
         for (const std::string& word : command->remaining()) words.push_back(word);
+        if (name == "generate" && GeneratesIntoStore(command->remaining()))
+          return RunGenerate(context, command->remaining());
         return ExecTrain(context, name, words);
       };
     });

@@ -40,6 +40,7 @@ ROOMS = {
     "datagen/select/correctness": "core verifiers",
     "datagen/select": "core verifiers verifiers/verifier.h datagen/store datagen/filter datagen/select/correctness",
     "datagen/export": "core core/rows datagen/store datagen/select/correctness",
+    "datagen/generate": "core core/rows verifiers datagen/store",
     "datagen/import": "core core/rows verifiers datagen/store",
     "datagen/report": "core datagen/store datagen/score datagen/select datagen/select/correctness",
     "datagen/audit": "core core/rows sandbox verifiers verifiers/verifier.h verifiers/code",

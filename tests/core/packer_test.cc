@@ -49,8 +49,7 @@ class PackerTest : public testing::Test {
 TEST_F(PackerTest, WhatIsPackedIsReadAgain) {
   std::string text;
   for (int i = 0; i < 50'000; ++i) StrAppend(&text, "{\"line\":", i, "}\n");
-  for (const Packer::Kind kind :
-       {Packer::Kind::kNone, Packer::Kind::kGzip, Packer::Kind::kZstd}) {
+  for (const Packer::Kind kind : {Packer::Kind::kNone, Packer::Kind::kGzip, Packer::Kind::kZstd}) {
     const std::string packed = Packed(kind, text);
     EXPECT_EQ(packed, Packed(kind, text));
     const Result<std::string> lines = Lines(packed);

@@ -1,0 +1,163 @@
+// assay generate with --endpoint or --command: samples straight into a store. Without them assay-train samples from a model (cli/train.cc).
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdlib>
+
+#include "cli/command.h"
+#include "cli/generate.h"
+#include "core/progress.h"
+#include "core/text.h"
+#include "datagen/generate/generate_run.h"
+#include "datagen/store/store.h"
+
+namespace assay {
+namespace {
+
+struct GenerateFlags {
+  std::string store, key_variable = "OPENAI_API_KEY", extra;
+  double price_in = 0, price_out = 0;  // a million tokens
+  GenerateRunOptions options;
+};
+
+void AddOptions(GenerateFlags* flags, CLI::App* app) {
+  GenerateRunOptions& run = flags->options;
+  GeneratorOptions& g = run.generator;
+  app->add_option("files", run.files, "Problems; JSON Lines or Parquet, - for stdin")
+      ->required()
+      ->type_name("FILE");
+  app->add_option("--store", flags->store, "The SQLite file; made if missing")
+      ->required()
+      ->type_name("FILE");
+  app->add_option("--run", run.run, "Name of the run that the samples become")
+      ->capture_default_str()
+      ->type_name("NAME");
+  app->add_option("--input-format", run.input_format, "Form of the rows [by their keys]")
+      ->type_name("NAME");
+  app->add_option("--endpoint", g.endpoint,
+                  "Base of an OpenAI-compatible API, such as http://localhost:8000/v1")
+      ->type_name("URL");
+  app->add_option("--command", g.command,
+                  "A command that answers JSON lines {id, prompt, n, seed} with {completions}")
+      ->type_name("SHELL");
+  app->add_option("--model", g.model, "The model's name")->type_name("NAME");
+  app->add_option("-n,--samples", g.samples, "Samples of each problem")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 100'000))
+      ->type_name("N");
+  app->add_option("--temperature", g.temperature, "")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("X");
+  app->add_option("--top-p", g.top_p, "")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1.0))
+      ->type_name("X");
+  app->add_option("--max-tokens", g.max_tokens, "Of one sample (0: the server's own bound)")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("N");
+  app->add_option("--stop", g.stop, "A text that ends a sample (may be repeated)")
+      ->expected(1)
+      ->take_all()
+      ->allow_extra_args(false)
+      ->type_name("TEXT");
+  app->add_option("--system", g.system, "A system prompt for problems without one")
+      ->type_name("TEXT");
+  app->add_option("--request", flags->extra, "Further keys of each request, as a JSON object")
+      ->type_name("JSON");
+  app->add_option("--concurrency", run.workers, "Requests at once")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1024))
+      ->type_name("N");
+  app->add_option("--requests-per-minute", g.requests_per_minute, "At most so many (0: no bound)")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("N");
+  app->add_option("--retries", g.retries,
+                  "Of a request that failed by itself: connection, time, 429, 5xx")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 100))
+      ->type_name("N");
+  app->add_option("--timeout", g.timeout_s, "Of one request, seconds")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber)
+      ->type_name("S");
+  app->add_option("--key-variable", flags->key_variable,
+                  "The environment variable that holds the key")
+      ->capture_default_str()
+      ->type_name("NAME");
+  app->add_option("--price-in", flags->price_in, "Of a million tokens read, for the sum at the end")
+      ->type_name("X");
+  app->add_option("--price-out", flags->price_out, "Of a million tokens written")->type_name("X");
+}
+
+Status Prepare(const Context& context, GenerateFlags* flags) {
+  GeneratorOptions& g = flags->options.generator;
+  if (g.endpoint.empty() == g.command.empty())
+    return Error{ErrorCode::kUsage, "name one of --endpoint and --command", ""};
+  if (g.command.empty() && g.model.empty())
+    return Error{ErrorCode::kUsage, "an endpoint needs --model",
+                 "the name that the server knows it by"};
+  if (!flags->extra.empty()) {
+    Result<Json> extra = ParseJson(flags->extra);
+    if (!extra.ok() || !extra->IsObject())
+      return Error{ErrorCode::kUsage, "--request is no JSON object",
+                   R"(--request '{"top_k": 20}')"};
+    g.extra = std::move(*extra);
+  }
+  if (const char* key = std::getenv(flags->key_variable.c_str())) g.key = key;
+  g.seed = context.global.seed;
+  g.cancelled = &context.interrupted;
+  flags->options.tool_version = Version();
+  flags->options.progress =
+      !context.global.quiet && !context.global.no_progress && Progress::StderrIsTerminal();
+  return {};
+}
+
+int Run(Context* context, GenerateFlags* flags) {
+  if (Status status = Prepare(*context, flags); !status.ok()) return Fail(*context, status.error());
+  context->polls_interrupted = true;
+  std::vector<std::string> inputs = flags->options.files;
+  inputs.push_back(flags->store);
+  if (Status status = context->CheckOutput(inputs); !status.ok())
+    return Fail(*context, status.error());
+  Result<std::unique_ptr<Store>> store = Store::Open(flags->store, OpenMode::kCreate);
+  if (!store.ok()) return Fail(*context, store.error());
+  Result<GenerateSummary> summary = GenerateIntoStore(store->get(), flags->options);
+  if (!summary.ok()) return Fail(*context, summary.error());
+  const double cost = (flags->price_in * static_cast<double>(summary->prompt_tokens) +
+                       flags->price_out * static_cast<double>(summary->completion_tokens)) /
+                      1e6;
+  Json json = summary->ToJson();
+  if (cost > 0) json.Set("cost", cost);
+  const std::string text =
+      StrCat(summary->ToText(), cost > 0 ? StrCat("cost: ", FixedDigits(cost, 2), "\n") : "");
+  const int code = context->Output(context->global.json() ? json.Dump() + "\n" : text);
+  if (summary->interrupted) return kExitInterrupted;
+  return code == kExitOk && summary->failed + summary->bad_rows > 0 ? kExitFaults : code;
+}
+
+}  // namespace
+
+bool GeneratesIntoStore(const std::vector<std::string>& words) {
+  return std::any_of(words.begin(), words.end(), [](const std::string& word) {
+    return word == "--endpoint" || word == "--command" || StartsWith(word, "--endpoint=") ||
+           StartsWith(word, "--command=");
+  });
+}
+
+int RunGenerate(Context* context, std::vector<std::string> words) {
+  GenerateFlags flags;
+  CLI::App app("Sample answers of an endpoint or a command into a store", "assay generate");
+  AddOptions(&flags, &app);
+  std::reverse(words.begin(), words.end());  // as CLI11 takes them
+  try {
+    app.parse(words);
+  } catch (const CLI::CallForHelp&) {
+    return context->Output(app.help());
+  } catch (const CLI::ParseError& error) {
+    return Fail(*context, {ErrorCode::kUsage, error.what(),
+                           "assay generate --endpoint URL --help lists the options"});
+  }
+  return Run(context, &flags);
+}
+
+}  // namespace assay

@@ -1,0 +1,162 @@
+// A generator that is a command of the user's: JSON lines to its standard input, JSON lines from its standard output.
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <utility>
+
+#include "core/rng.h"
+#include "core/rows/group_json.h"
+#include "core/rows/messages.h"
+#include "core/text.h"
+#include "datagen/generate/generator.h"
+#include "datagen/generate/rate_limit.h"
+
+extern char** environ;
+
+namespace assay {
+namespace {
+
+constexpr size_t kAnswerBytesMost = size_t{256} << 20;
+constexpr int kPollMs = 100;
+
+class Command : public Generator {
+ public:
+  Command(const GeneratorOptions& options, std::shared_ptr<RateLimit> limit)
+      : options_(options), limit_(std::move(limit)) {}
+  ~Command() override {
+    if (in_ >= 0) ::close(in_);
+    if (out_ >= 0) ::close(out_);
+    if (pid_ <= 0) return;
+    ::kill(-pid_, SIGKILL);
+    while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+    }
+  }
+
+  Status Start() {
+    int to[2], from[2];
+    // A socket, not a pipe: writing to a command that is gone is an error then, not a signal.
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, to) != 0)
+      return Failed("cannot be given a pipe");
+    if (pipe2(from, O_CLOEXEC) != 0) {
+      ::close(to[0]);
+      ::close(to[1]);
+      return Failed("cannot be given a pipe");
+    }
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, to[0], STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, from[1], STDOUT_FILENO);
+    // A group of its own, so that all that the shell starts ends with it.
+    posix_spawnattr_t attributes;
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+    std::string shell = "/bin/sh", option = "-c", command = options_.command;
+    char* argv[] = {shell.data(), option.data(), command.data(), nullptr};
+    const int code = posix_spawn(&pid_, argv[0], &actions, &attributes, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+    ::close(to[0]);
+    ::close(from[1]);
+    in_ = to[1];
+    out_ = from[0];
+    if (code == 0) return {};
+    pid_ = -1;
+    return Error{ErrorCode::kUnavailable, StrCat("cannot run the command: ", std::strerror(code)),
+                 ""};
+  }
+
+  Result<Generated> Generate(const Problem& problem, uint64_t place) override {
+    if (!limit_->Wait(options_.cancelled)) return Error{ErrorCode::kUnavailable, "interrupted", ""};
+    Json request =
+        Json()
+            .Set("id", problem.id)
+            .Set("prompt",
+                 problem.messages.empty() ? Json(problem.prompt) : MessagesToJson(problem.messages))
+            .Set("n", options_.samples)
+            .Set("seed", static_cast<int64_t>(Rng(options_.seed, "generate", place).Next() >> 33));
+    if (Status status = Write(request.Dump() + "\n"); !status.ok()) return status.error();
+    Result<std::string> line = ReadLine();
+    if (!line.ok()) return line.error();
+    Result<Json> answer = ParseJson(*line);
+    if (!answer.ok() || answer->Find("completions") == nullptr)
+      return Failed(StrCat("answered no completions: ", Shorten(*line, 200)));
+    Json row = Json().Set("completions", *answer->Find("completions"));
+    for (const char* key : {"finish_reasons", "model"}) {
+      if (const Json* value = answer->Find(key)) row.Set(key, *value);
+    }
+    Result<Group> group = GroupFromJson(row);
+    if (!group.ok()) return group.error();
+    Generated out;
+    out.samples = std::move(group->samples);
+    for (Sample& sample : out.samples) {
+      if (sample.model.empty()) sample.model = options_.model;
+    }
+    out.completion_tokens = answer->IntOr("completion_tokens", 0);
+    out.prompt_tokens = answer->IntOr("prompt_tokens", 0);
+    return out;
+  }
+
+ private:
+  static Error Failed(std::string what) {
+    return {ErrorCode::kInput, StrCat("the command ", what),
+            "it reads JSON lines {id, prompt, n, seed} and answers each with a line {completions}"};
+  }
+
+  Status Write(std::string_view text) {
+    while (!text.empty()) {
+      const ssize_t count = ::send(in_, text.data(), text.size(), MSG_NOSIGNAL);
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) return Failed("does not read its input");
+      text.remove_prefix(static_cast<size_t>(count));
+    }
+    return {};
+  }
+
+  Result<std::string> ReadLine() {
+    const auto end =
+        std::chrono::steady_clock::now() + std::chrono::duration<double>(options_.timeout_s);
+    for (;;) {
+      const size_t newline = held_.find('\n');
+      if (newline != std::string::npos) {
+        std::string line = held_.substr(0, newline);
+        held_.erase(0, newline + 1);
+        return line;
+      }
+      if (options_.cancelled != nullptr && *options_.cancelled)
+        return Error{ErrorCode::kUnavailable, "interrupted", ""};
+      if (std::chrono::steady_clock::now() > end) return Failed("did not answer in time");
+      if (held_.size() > kAnswerBytesMost) return Failed("answers a line that does not end");
+      pollfd wait{out_, POLLIN, 0};
+      if (poll(&wait, 1, kPollMs) <= 0) continue;
+      char piece[65536];
+      const ssize_t count = ::read(out_, piece, sizeof(piece));
+      if (count == 0) return Failed("ended");
+      if (count > 0) held_.append(piece, static_cast<size_t>(count));
+    }
+  }
+
+  const GeneratorOptions options_;
+  const std::shared_ptr<RateLimit> limit_;
+  pid_t pid_ = -1;
+  int in_ = -1, out_ = -1;
+  std::string held_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Generator>> MakeCommandGenerator(const GeneratorOptions& options,
+                                                        std::shared_ptr<RateLimit> limit) {
+  auto command = std::make_unique<Command>(options, std::move(limit));
+  if (Status status = command->Start(); !status.ok()) return status.error();
+  return std::unique_ptr<Generator>(std::move(command));
+}
+
+}  // namespace assay
