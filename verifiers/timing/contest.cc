@@ -132,7 +132,17 @@ class Measuring {
     CodeProgram nothing;
     nothing.text = "pass\n";
     const std::vector<double> costs = Costs(JudgeProgram(task_, nothing, sandbox_));
-    if (!costs.empty()) empty_.Add({costs[0]});
+    if (costs.empty()) return;
+    empty_.Add({costs[0]});
+    empties_.push_back(costs[0]);
+  }
+
+  // How far boxes that do nothing differ: on a busy machine by more than short work takes.
+  double Spread() const {
+    if (empties_.empty()) return 0;
+    std::vector<double> sorted = empties_;
+    std::sort(sorted.begin(), sorted.end());
+    return sorted[sorted.size() / 2] - sorted[0];
   }
 
   double EmptyCost(const Least& beside) const {
@@ -144,7 +154,7 @@ class Measuring {
     const double empty = EmptyCost(beside);
     if (rules_.measure == Measure::kMemory) return 1024 + 0.05 * empty;
     if (rules_.measure == Measure::kBytecode) return 1000;
-    return 1 + 0.1 * empty;
+    return 1 + 0.1 * empty + Spread();
   }
 
   void Rank() {
@@ -172,7 +182,7 @@ class Measuring {
     if (rules_.measure == Measure::kBytecode) return 1;  // the same every time
     if (rules_.measure == Measure::kMemory) return 2;
     const int64_t least = anchor_gross_ > kLongMs ? 2 : kRoundsMin;
-    const double wanted = std::ceil(rules_.min_ms / std::max(anchor_gross_, 0.1));
+    const double wanted = std::ceil(rules_.min_ms / std::max(*anchor_cost_, 0.1));
     return std::clamp(static_cast<int64_t>(wanted), least, std::max(least, rules_.rounds_max));
   }
 
@@ -203,6 +213,7 @@ class Measuring {
   Sandbox* const sandbox_;
   std::vector<Entry> entries_;
   Least empty_;
+  std::vector<double> empties_;
   std::optional<double> anchor_cost_;
   double anchor_gross_ = 0;
   int64_t planned_ = 1;
