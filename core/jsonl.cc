@@ -12,6 +12,7 @@
 
 #include "core/byte_source.h"
 #include "core/json.h"
+#include "core/packer.h"
 #include "core/text.h"
 
 namespace assay {
@@ -135,6 +136,7 @@ struct LineWriter::Impl {
   std::string path;
   int fd = -1;
   bool regular = false;
+  std::unique_ptr<Packer> packer;  // none: as it is
   std::string buffer;
   int64_t written = 0;
 };
@@ -158,6 +160,8 @@ Result<std::unique_ptr<LineWriter>> LineWriter::Open(const std::string& path, bo
     if (impl.fd < 0) return IoError("cannot write", path, errno);
     struct stat info {};
     impl.regular = fstat(impl.fd, &info) == 0 && S_ISREG(info.st_mode);
+    if (Packer::KindOf(path) != Packer::Kind::kNone)
+      impl.packer = Packer::Make(Packer::KindOf(path));
   }
   return writer;
 }
@@ -169,6 +173,16 @@ Status LineWriter::Write(std::string_view line) {
 }
 
 Status LineWriter::Flush() {
+  if (impl_->packer) {
+    std::string packed;
+    Status status = impl_->packer->Add(impl_->buffer, &packed);
+    if (!status.ok()) return status;
+    impl_->buffer = std::move(packed);
+  }
+  return WriteBuffer();
+}
+
+Status LineWriter::WriteBuffer() {
   size_t at = 0;
   while (at < impl_->buffer.size()) {
     const ssize_t count = write(impl_->fd, impl_->buffer.data() + at, impl_->buffer.size() - at);
@@ -195,6 +209,9 @@ Status LineWriter::Sync() {
 
 Status LineWriter::Close() {
   Status status = Flush();
+  if (impl_->packer && status.ok()) status = impl_->packer->Finish(&impl_->buffer);
+  impl_->packer.reset();
+  if (status.ok()) status = WriteBuffer();
   if (impl_->fd > STDERR_FILENO && close(impl_->fd) != 0 && status.ok()) {
     status = IoError("cannot write", impl_->path, errno);
   }

@@ -38,7 +38,7 @@ class LineReader {
 
 class LineWriter {
  public:
-  // "-" or "" is standard output. Truncates unless `append`.
+  // "-" or "" is standard output. Truncates unless `append`. A name that ends in .gz or .zst is written packed (core/packer.h).
   static Result<std::unique_ptr<LineWriter>> Open(const std::string& path, bool append = false);
   ~LineWriter();
   LineWriter(const LineWriter&) = delete;
@@ -54,6 +54,7 @@ class LineWriter {
 
  private:
   LineWriter();
+  Status WriteBuffer();
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/check.h"
+#include "core/packer.h"
 #include "core/text.h"
 
 namespace assay {
@@ -23,7 +24,7 @@ Result<std::unique_ptr<RunOutputs>> RunOutputs::Open(const ScoreRunOptions& opti
   } else if (options.resume && !gathers) {
     outputs->rows_done_ = outputs->store_rows_;
   }
-  const bool append = options.to_file() && !gathers;
+  const bool append = outputs->journal_ != nullptr;
   Result<std::unique_ptr<LineWriter>> writer = LineWriter::Open(options.output, append);
   if (!writer.ok()) return writer.error();
   outputs->writer_ = std::move(*writer);
@@ -53,7 +54,8 @@ Status RunOutputs::OpenStore(const RubricSpec& rubric, const std::string& config
 }
 
 Status RunOutputs::OpenJournal(const std::string& config) {
-  if (gathers_) {
+  // What is packed cannot be cut back to whole rows either.
+  if (gathers_ || Packer::KindOf(options_.output) != Packer::Kind::kNone) {
     (void)unlink((options_.output + ".resume").c_str());
     return {};
   }

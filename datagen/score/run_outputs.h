@@ -24,8 +24,8 @@ namespace assay {
 
 class RunOutputs {
  public:
-  // `gathers`: rows come in the order of their first lines (GatherGroups), their lines go where the input's were. Such an output has no
-  // journal: --resume begins again, with the same bytes as result.
+  // `gathers`: rows come in the order of their first lines (GatherGroups), their lines go where the input's were. Such an output, as one that is
+  // packed (.gz, .zst), has no journal: --resume begins again, with the same bytes as result.
   static Result<std::unique_ptr<RunOutputs>> Open(const ScoreRunOptions& options,
                                                   const RubricSpec& rubric, bool gathers);
 

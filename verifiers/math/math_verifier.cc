@@ -74,6 +74,8 @@ Options Table(MathOptions* o) {
   table.Add("inequality_for_set", &o->compare.inequality_for_set,
             "an inequality meets a gold that is a set");
   table.Add("percent_optional", &o->compare.percent_optional, "9% meets 9");
+  table.Add("worked_out", &o->compare.worked_out,
+            "a gold that is a number is met by numbers alone, not by 78+301 or 2^{10}");
   table.Add("ordered_lists", &o->compare.ordered_lists,
             "lists without brackets must agree in order");
   return table;

@@ -318,6 +318,22 @@ TEST_F(ScoreRunTest, ResumeFromEveryKindOfStop) {
   EXPECT_GT(again.bad_rows, 0);
 }
 
+TEST_F(ScoreRunTest, APackedOutputIsPacked) {
+  options_.files = {File("a.jsonl", MakeInput(300))};
+  Run();
+  const std::string plain = *ReadFile(options_.output);
+  for (const char* const ending : {".gz", ".zst"}) {
+    options_.output = folder_ + "/packed.jsonl" + ending;
+    for (const bool resume : {false, true}) {
+      options_.resume = resume;
+      Run();
+      EXPECT_EQ(*ReadFile(options_.output), plain) << ending;
+      EXPECT_LT(RawBytes(options_.output).size(), plain.size() / 2) << ending;
+    }
+    options_.resume = false;
+  }
+}
+
 TEST_F(ScoreRunTest, AFinishedRunLeavesNoJournal) {
   options_.files = {File("a.jsonl", MakeInput(50))};
   Run();

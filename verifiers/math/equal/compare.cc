@@ -152,10 +152,50 @@ Decision SameReadings(Comparison* cmp, const Reading& g, const Reading& a) {
   return cmp->budget.Exhausted() && !d.yes() ? Undecided() : d;
 }
 
+// 12, -3/4, 1.5e3, 1.5 x 10^3, 9%, 5 m, x = 12, 5 + 7 = 12: a number that nobody has to work out.
+bool IsWorkedOut(const Tree& tree, NodeId id) {
+  const Node& n = tree[id];
+  switch (n.op) {
+    case Op::kNum:
+    case Op::kBig:
+    case Op::kBased:
+      return true;
+    case Op::kNeg:
+    case Op::kPercent:
+    case Op::kDegree:
+    case Op::kQuantity:
+      return IsWorkedOut(tree, tree.Kid(id, 0));
+    case Op::kRel:
+      return n.n > 0 && IsWorkedOut(tree, tree.Kid(id, n.n - 1));
+    case Op::kDiv:
+      return IsWorkedOut(tree, tree.Kid(id, 0)) && tree[tree.Kid(id, 1)].op == Op::kNum;
+    case Op::kMul: {
+      const NodeId power = tree.Kid(id, n.n - 1);
+      const bool of_ten = n.n == 2 && tree[power].op == Op::kPow &&
+                          tree[tree.Kid(power, 0)].op == Op::kNum &&
+                          tree[tree.Kid(power, 0)].num == 10;
+      return of_ten && tree[tree.Kid(id, 0)].op == Op::kNum;
+    }
+    default:
+      return false;
+  }
+}
+
+bool LeftToWorkOut(const Comparison& cmp) {
+  const ParsedAnswer::Impl& gold = cmp.answer_first ? cmp.answer : cmp.gold;
+  const ParsedAnswer::Impl& answer = cmp.answer_first ? cmp.gold : cmp.answer;
+  return IsWorkedOut(gold.tree, gold.readings[0].root) &&
+         !IsWorkedOut(answer.tree, answer.readings[0].root);
+}
+
 CompareResult Decide(Comparison* cmp) {
   if (cmp->gold.source == cmp->answer.source) return Report(*cmp, Yes());
   if (const auto choice = SameChoice(cmp)) return Report(*cmp, *choice);
   if (const auto words = SameWords(cmp)) return Report(*cmp, *words);
+  if (cmp->options.worked_out && LeftToWorkOut(*cmp)) {
+    cmp->detail = "the answer is still to be worked out";
+    return Report(*cmp, No(Method::kNone));
+  }
   Decision best = No(Method::kNone);
   bool first = true;
   for (const Reading& g : cmp->gold.readings) {

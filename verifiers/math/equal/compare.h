@@ -36,6 +36,8 @@ struct CompareOptions {
   bool percent_optional = true;
   // Lists without brackets (`4, 10, -2`) must agree in order, too.
   bool ordered_lists = false;
+  // A gold that is a number is met by numbers alone, not by what is still to be worked out (78+301, 2^{10}).
+  bool worked_out = false;
   // Mixed into everything that is drawn (primes, residues, sample points). No verdict should depend on it: tests compare
   // verdicts under several salts.
   uint64_t salt = 0;

@@ -53,6 +53,12 @@ bool WordsOverlap(const std::string& a, const std::string& b) {
          std::includes(y.begin(), y.end(), x.begin(), x.end());
 }
 
+// £40 and "40 pounds"
+bool IsPoundsOfMoney(const Unit& money, const Unit& words) {
+  return money.dimension == "gbp" && money.num == money.den &&
+         (words.words == "pounds" || words.words == "pound" || words.words == "pounds sterling");
+}
+
 // Brings both values to one unit. False: the units contradict each other.
 bool UnitsAgree(Comparison* cmp, Peeled* x, Peeled* y) {
   const bool nothing_x = x->unit.Empty() || x->unit.dimension == "unit";
@@ -60,6 +66,7 @@ bool UnitsAgree(Comparison* cmp, Peeled* x, Peeled* y) {
   if ((x->degree && !y->unit.Empty()) || (y->degree && !x->unit.Empty())) return false;
   if (nothing_x || nothing_y) return true;
   if (x->unit.known && y->unit.known) {
+    if (IsPoundsOfMoney(x->unit, y->unit) || IsPoundsOfMoney(y->unit, x->unit)) return true;
     if (x->unit.dimension != y->unit.dimension) return false;
     if (x->unit.num != y->unit.num || x->unit.den != y->unit.den) {
       x->value = Scale(cmp, x->value, x->unit.num, x->unit.den);

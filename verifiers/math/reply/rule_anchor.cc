@@ -1,5 +1,7 @@
 // Rule "anchor": what "the answer is", "Answer:", "X is the answer", `<answer>` tags and their like in other languages
 // announce. The phrases are in answer_phrases.cc; what stands behind an announcement is read in announced.cc.
+#include <unicode/uchar.h>
+
 #include <algorithm>
 #include <string>
 
@@ -101,7 +103,9 @@ size_t ContentBegin(Reply* reply, const PhraseHit& hit) {
       return heading ? i + 1 : kNone;
     }
     if (c == '.' || c == '?' || c == '!' || c == ';') return kNone;
-    if (c == '$' || c == '\\' || IsDigit(c))
+    size_t point_size = 1;
+    if (c == '$' || c == '\\' || IsDigit(c) ||
+        (static_cast<unsigned char>(c) >= 0x80 && u_isdigit(CodePointAt(text, i, &point_size))))
       return words == 0 && (behind || StandsAlone(*reply, hit)) ? i : kNone;
     size_t word_end = i;
     const std::string word = WordAt(text, i, end, &word_end);

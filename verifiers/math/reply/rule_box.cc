@@ -12,6 +12,7 @@
 #include "verifiers/math/reply/retraction.h"
 #include "verifiers/math/reply/rules.h"
 #include "verifiers/math/reply/sentences.h"
+#include "verifiers/math/syntax/words.h"
 
 namespace assay::math {
 namespace {
@@ -140,6 +141,7 @@ std::string BoxText(const Reply& reply, const Box& box) {
   const std::string word = WordAt(text, i, stop, &word_end);
   if (StartsWith(rest, "%") || StartsWith(rest, "\\%") || word == "percent" || word == "pct")
     return inner + "\\%";
+  if (Multiplier(word) != 0) return StrCat(inner, "\\text{ ", word, "}");  // \boxed{15} million
   if (StartsWith(rest, "^\\circ") || StartsWith(rest, "^{\\circ}") || StartsWith(rest, "°"))
     return inner + "^\\circ";
   for (const char* command : {"\\text{", "\\mathrm{", "\\textrm{", "\\mbox{"}) {

@@ -273,13 +273,47 @@ std::optional<NumberPhrase> ReadNumberPhrase(std::string_view normalized) {
 }
 
 int64_t Multiplier(std::string_view word) {
-  if (word == "hundred") return 100;
-  if (word == "thousand") return 1000;
-  if (word == "million") return 1000000;
-  if (word == "billion") return 1000000000;
-  if (word == "trillion") return 1000000000000;
-  if (word == "dozen") return 12;
-  return 0;
+  struct Row {
+    int64_t factor;
+    const char* words;  // parted by '|', lower case; in every language whose announcements are read
+  };
+  static constexpr Row kRows[] = {
+      {12, "dozen|dozens|docena|docenas|dutzend|douzaine|douzaines|dúzia|dúzias|dozzina|dozzine"},
+      {100, "hundred|hundreds|hundert|百|백|cem|sto|yüz|trăm|ratus|mia|सौ|শত|ร้อย|مئة|مائة|వంద"},
+      {1000,
+       "thousand|thousands|tausend|mil|mille|mila|duizend|тысяча|тысячи|тысяч|тис|тисяч|хиляди|"
+       "tysiąc|tysiące|tysięcy|"
+       "bin|nghìn|ngàn|ribu|elfu|千|천|हज़ार|हजार|হাজার|พัน|ألف|آلاف|الف|వేల|వేలు|tusen|tusind|tuhat|"
+       "tuhatta|tisíc|tisíce|"
+       "ezer|mii|χιλιάδες|אלף|هزار"},
+      {10000, "万|萬|만|หมื่น"},
+      {100000, "lakh|lakhs|lac|लाख|লাখ|লক্ষ|แสน|లక్ష|లక్షలు|laki"},
+      {1000000,
+       "million|millions|millionen|mio|millón|millones|milhão|milhões|milione|milioni|miljoen|"
+       "миллион|миллиона|"
+       "миллионов|мільйон|мільйонів|милиона|milion|miliony|milionów|milyon|triệu|juta|백만|ล้าน|"
+       "مليون|ملايين|میلیون|"
+       "miljon|miljoner|millioner|miljoonaa|milión|milionů|millió|milioane|εκατομμύρια|מיליון"},
+      {10000000, "crore|crores|करोड़|কোটি"},
+      {100000000, "亿|億|억"},
+      {1000000000,
+       "billion|billions|milliarde|milliarden|milliard|milliards|miliardo|miliardi|miljard|"
+       "миллиард|миллиарда|"
+       "миллиардов|miliard|miliardy|miliardów|milyar|tỷ|miliar|مليار"},
+      {1000000000000, "trillion|trillions|兆"}};
+  static const std::unordered_map<std::string_view, int64_t> table = [] {
+    std::unordered_map<std::string_view, int64_t> out;
+    for (const Row& row : kRows) {
+      for (std::string_view words = row.words; !words.empty();) {
+        const size_t bar = std::min(words.find('|'), words.size());
+        out[words.substr(0, bar)] = row.factor;
+        words.remove_prefix(std::min(bar + 1, words.size()));
+      }
+    }
+    return out;
+  }();
+  const auto it = table.find(word);
+  return it == table.end() ? 0 : it->second;
 }
 
 bool IsConjunction(std::string_view normalized) {
@@ -613,7 +647,7 @@ bool ReadUnit(const std::vector<std::string>& tokens, UnitBuilder* builder) {
       if (t == "/" || t == "per") sign = -1;
       continue;
     }
-    if (t == "-" || t == "of") continue;
+    if (t == "-" || t == "of" || t == "cdot" || t == "times" || t == "·") continue;
     if (t == "square" || t == "sq" || t == "cubic" || t == "cu") {
       prefix_power = t[0] == 's' ? 2 : 3;
       continue;

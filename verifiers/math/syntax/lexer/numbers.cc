@@ -41,6 +41,14 @@ void LexNumber(Lexer& lex) {
       i = e;
     }
   }
+  // 2{,}5: TeX's decimal comma, where three digits would be a group of thousands.
+  if (!decimal && grouped == lex.DigitsEnd(begin) && lex.out.text.compare(i, 3, "{,}") == 0 &&
+      IsDigit(lex.At(i + 3))) {
+    const size_t e = lex.DigitsEnd(i + 3);
+    digits += "." + std::string(lex.View(i + 3, e));
+    decimal = true;
+    i = e;
+  }
   if (!decimal && lex.At(i) == '.' && lex.At(i + 1) != '.') {
     const size_t e = lex.DigitsEnd(i + 1);
     if (e > i + 1 || lex.At(i + 1) == '\\' || lex.At(i + 1) == '(') {
