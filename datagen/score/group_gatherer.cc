@@ -38,10 +38,10 @@ uint64_t GroupKey::Hash() const { return HashBytes64(value, problem) | 1; }
 
 bool GroupField::KeyOf(const std::string& line, GroupKey* key) const {
   Result<Json> row = ParseJson(line);
-  return row.ok() && KeyOf(std::move(*row), key);
+  return row.ok() && KeyOfRow(std::move(*row), key);
 }
 
-bool GroupField::KeyOf(Json row, GroupKey* key) const {
+bool GroupField::KeyOfRow(Json row, GroupKey* key) const {
   *key = GroupKey();
   const Json* value = row.Find(name_);
   if (value != nullptr && !value->IsNull()) key->value = value->Dump();

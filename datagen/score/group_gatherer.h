@@ -36,7 +36,7 @@ class GroupField {
   // False if the line is no flat row with that field, or one that says no problem: it is a row of its own then.
   bool KeyOf(const std::string& line, GroupKey* key) const;
   // The same of a row as it was parsed.
-  bool KeyOf(Json row, GroupKey* key) const;
+  bool KeyOfRow(Json row, GroupKey* key) const;
 
  private:
   std::string name_, input_format_;
