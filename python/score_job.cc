@@ -102,7 +102,7 @@ void ScoreJob::Gather(std::vector<Unit>* units) const {
   for (Unit& unit : *units) {
     GroupKey key;
     size_t at = out.size();
-    const bool grouped = group_field_.KeyOf(unit.rows[0], &key);
+    const bool grouped = group_field_.KeyOfRow(unit.rows[0], &key);
     if (grouped) at = places.try_emplace(key, at).first->second;
     if (at == out.size()) {
       out.push_back(std::move(unit));
