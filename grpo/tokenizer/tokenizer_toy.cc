@@ -44,7 +44,9 @@ Result<std::shared_ptr<const Tokenizer>> MakeToy(const std::vector<std::string>&
   data.eos_id = 2;
   data.unknown_id = 3;
   std::vector<SplitStage> stages;
-  if (words) stages.push_back({R"(\s?[\p{Latin}\p{Cyrillic}\p{Greek}]+|\S|\s)", SplitBehavior::kIsolated, false});
+  if (words)
+    stages.push_back(
+        {R"(\s?[\p{Latin}\p{Cyrillic}\p{Greek}]+|\S|\s)", SplitBehavior::kIsolated, false});
   Result<std::shared_ptr<const PreTokenizer>> splitter = PreTokenizer::Make(std::move(stages));
   if (!splitter.ok()) return splitter.error();
   data.splitter = *splitter;

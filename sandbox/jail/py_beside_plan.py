@@ -127,7 +127,7 @@ class Routing:
             return node.type is not None and self.of_program(node.type)
         if isinstance(node, ast.Compare):
             sides = [node.left] + node.comparators
-            if sum(map(self.holds_instance, sides)) > 1:
+            if sum(map(self.holds_instance, sides)) > 1 or self.compares_instance(sides):
                 return True
             return any(isinstance(op, (ast.In, ast.NotIn)) and self.makes_instance(side)
                        for op, side in zip(node.ops, node.comparators))
@@ -144,10 +144,16 @@ class Routing:
             return self.asks_class(node)
         return False
 
+    def compares_instance(self, sides):
+        """`make(1) == A(1)`: an instance beside something else of the program's."""
+        return any(map(self.makes_instance, sides)) and sum(map(self.of_program, sides)) > 1
+
     def asks_class(self, node):
         called = node.func.id if isinstance(node.func, ast.Name) else node.func.attr if isinstance(node.func, ast.Attribute) else ""
         parts = node.args + [k.value for k in node.keywords]
         if called in ASKERS and any(self.holds_instance(part) for part in parts):
+            return True
+        if called.startswith("assert") and self.compares_instance(parts):
             return True
         # The class itself, handed to isinstance, assertRaises and the like.
         return any(isinstance(part, ast.Name) and part.id in self.classes for part in parts) or \

@@ -379,8 +379,7 @@ TEST_F(CliTest, OtherFormatsAreRead) {
       Run("score --verifier math in.jsonl --input-format vlm").err.find("did you mean 'vllm'?"),
       std::string::npos);
   File("t.parquet", "PAR1....PAR1");
-  EXPECT_NE(Run("score --verifier math t.parquet").err.find("Parquet"),
-            std::string::npos);
+  EXPECT_NE(Run("score --verifier math t.parquet").err.find("Parquet"), std::string::npos);
 }
 
 // One row, then a pipe that stays open and gives nothing: the run ends all the same, and says how to go on.

@@ -292,7 +292,15 @@ Result<Json> ReadTests(const Json& info, CodeTask* task) {
   const Json as_text(joined);
   const Json* test = joined.empty() ? info.Find("test") : &as_text;
   if (test != nullptr && test->IsString()) {
-    if (task->entry_point.empty()) {
+    // Classes of unittest run by themselves; what defines no check() leaves nothing to call.
+    const std::string& text = *test->AsString();
+    const bool calls_check = text.find("check") != std::string::npos ||
+                             info.StringOr("setup", "").find("check") != std::string_view::npos;
+    const bool classes = text.find("TestCase") != std::string::npos;
+    if (!task->entry_point.empty() && !calls_check && !classes)
+      return Bad(
+          "'test' defines no check(): define check(candidate), or give the tests as 'asserts'");
+    if (task->entry_point.empty() || (!calls_check && classes)) {
       return Json::MakeObject()
           .Set("kind", "asserts")
           .Set("texts", Json::MakeArray().Append(*test));

@@ -124,7 +124,8 @@ bool ReadProse(Reply* reply, size_t at, size_t end, Candidate* out, int depth) {
     const DirectSpan span = ReadDirect(text, value, end);
     return span.end > value && TakeSpan(*reply, Rule::kAnchor, value, span.end, out, span.unit);
   }
-  if (prose.values == 0 && prose.words > 6 && IsSpelledNumber(text.substr(at, WithoutFinalVerb(text, at, end) - at)))
+  if (prose.values == 0 && prose.words > 6 &&
+      IsSpelledNumber(text.substr(at, WithoutFinalVerb(text, at, end) - at)))
     return TakeSpan(*reply, Rule::kAnchor, at, WithoutFinalVerb(text, at, end), out);
   if (prose.values == 0 && prose.words > 0 && prose.words <= 6 && !(prose.spoken && prose.denied))
     return TakeSpan(*reply, Rule::kAnchor, at, WithoutFinalVerb(text, at, end), out);

@@ -275,6 +275,15 @@ bool AnchorAt(Reply* reply, const PhraseHit& hit, Candidate* out) {
   if (content == kNone)
     return (hit.phrase == Phrase::kAnswer || hit.phrase == Phrase::kFinal) &&
            AnchorBehind(reply, hit, out);
+  // "Răspuns: nu 15"
+  const size_t first = SkipMarkup(text, SkipSpace(text, content, reply->hi), reply->hi);
+  const std::string opening = WordAt(text, first, reply->hi, &word_end);
+  const size_t denied = SkipMarkup(text, SkipSpace(text, word_end, reply->hi), reply->hi);
+  if (IsNegationOf(opening, hit.language) && !IsNegation(opening) && denied < reply->hi &&
+      (IsDigit(text[denied]) || text[denied] == '$' || text[denied] == '\\')) {
+    reply->refusal = "negated";
+    return false;
+  }
   if (!ReadAnnounced(reply, content, out, 0)) return false;
   // What the cut end of a reply leaves of an answer is none.
   if (reply->options.truncated && out->end + 1 >= reply->hi) return false;

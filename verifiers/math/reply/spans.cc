@@ -245,7 +245,8 @@ class DirectWalk {
   bool IsGreekLetter(const std::string& word, size_t word_end) const {
     if (word.size() != 2 || (static_cast<unsigned char>(word[0]) & 0xFE) != 0xCE) return false;
     const size_t next = SkipSpace(text_, word_end, end_);
-    return next >= end_ || next == word_end || (!IsLetter(text_[next]) && static_cast<unsigned char>(text_[next]) < 0x80);
+    return next >= end_ || next == word_end ||
+           (!IsLetter(text_[next]) && static_cast<unsigned char>(text_[next]) < 0x80);
   }
 
   // Behind "to": "the power", "the 8th", "the fourth power".

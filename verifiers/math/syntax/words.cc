@@ -361,6 +361,15 @@ bool IsEqualsWord(std::string_view word) {
   return word == "is" || word == "equals" || word == "are";
 }
 
+bool IsDegreeWord(std::string_view word) {
+  static const WordSet set = {"degrees", "degree", "градусов", "градуса", "градус", "grados",
+                              "grado",   "degrés", "degré",    "grad",    "graus",  "grau",
+                              "gradi",   "stopni", "stopnie",  "graden",  "derece", "độ",
+                              "度",      "도",     "derajat",  "डिग्री",   "ডিগ্রি",  "องศา",
+                              "درجة",    "درجات",  "градусів"};
+  return set.count(word) != 0;
+}
+
 bool IsPercentWord(std::string_view w) {
   return w == "percent" || w == "pct" || w == "percentage" || w == "per cent" || w == "percents" ||
          w == "percentages";

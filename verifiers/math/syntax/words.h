@@ -42,6 +42,8 @@ bool IsCondition(std::string_view word);
 bool HasNegation(std::string_view normalized);
 // "is", "equals".
 bool IsEqualsWord(std::string_view word);
+// "degrees", in every language whose announcements are read.
+bool IsDegreeWord(std::string_view normalized);
 bool IsPercentWord(std::string_view normalized);
 
 // What stands in front of an amount: "US" of US$, "Rs", "CHF", and the names that commands give to signs. 0: none. The unit that

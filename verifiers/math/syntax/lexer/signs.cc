@@ -1,11 +1,14 @@
 // Everything written as a sign: relations, operators, brackets, braces and bars.
 #include <algorithm>
+#include <string>
 
 #include "verifiers/math/syntax/lexer/state.h"
+#include "verifiers/math/syntax/words.h"
 
 namespace assay::math {
 namespace {
 
+bool IsLoneDollar(const Lexer& lex);
 bool LexRelationSign(Lexer& lex, char c);
 bool AlignsRelation(const Lexer& lex);
 void OpenBrace(Lexer& lex);
@@ -74,6 +77,7 @@ void LexSign(Lexer& lex) {
       ++lex.pos;
       return;
     case '$':
+      if (IsLoneDollar(lex)) return lex.Single(Tok::kMoney, CurrencyOf("$"));
       lex.out.had_dollar = true;
       lex.space = std::max(lex.space, kThinSpace);
       ++lex.pos;
@@ -93,6 +97,13 @@ void LexSign(Lexer& lex) {
 }
 
 namespace {
+
+// $45: in front of an amount, and no second one that would end a formula.
+bool IsLoneDollar(const Lexer& lex) {
+  const std::string& text = lex.out.text;
+  return lex.out.tokens.empty() && IsDigit(lex.At(lex.pos + 1)) && text.find('$') == lex.pos &&
+         text.find('$', lex.pos + 1) == std::string::npos;
+}
 
 bool LexRelationSign(Lexer& lex, char c) {
   const char n = lex.At(lex.pos + 1);

@@ -94,7 +94,9 @@ NodeId FunctionNode(Parser& p, const Token& token, NodeId arg, NodeId power, Nod
         power = kNoNode;
       }
     }
-    f = p.tree.Func(id, arg);
+    // One node for e^x, however it is written.
+    f = id == FuncId::kExp ? p.tree.Add(Op::kPow, {p.tree.Const(ConstId::kE), arg})
+                           : p.tree.Func(id, arg);
     if (base != kNoNode) return p.Fail();
   }
   return power == kNoNode ? f : p.tree.Add(Op::kPow, {f, power});

@@ -336,7 +336,7 @@ NodeId TrailingWords(Parser& p, NodeId value) {
   const std::string words = NormalizeWords(raw);
   if (HasNegation(words) || raw.find('?') != std::string::npos) return p.Fail();
   if (words.empty()) return value;
-  if (words == "degrees" || words == "degree") return p.tree.Add(Op::kDegree, {value});
+  if (IsDegreeWord(words)) return p.tree.Add(Op::kDegree, {value});
   return p.tree.Named(Op::kQuantity, raw, {value});
 }
 
