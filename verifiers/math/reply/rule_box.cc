@@ -141,7 +141,7 @@ std::string BoxText(const Reply& reply, const Box& box) {
   const std::string word = WordAt(text, i, stop, &word_end);
   if (StartsWith(rest, "%") || StartsWith(rest, "\\%") || word == "percent" || word == "pct")
     return inner + "\\%";
-  if (Multiplier(word) != 0) return StrCat(inner, "\\text{ ", word, "}");  // \boxed{15} million
+  if (Multiplier(word) >= 1000) return StrCat(inner, "\\text{ ", word, "}");  // \boxed{15} million
   if (StartsWith(rest, "^\\circ") || StartsWith(rest, "^{\\circ}") || StartsWith(rest, "°"))
     return inner + "^\\circ";
   for (const char* command : {"\\text{", "\\mathrm{", "\\textrm{", "\\mbox{"}) {
