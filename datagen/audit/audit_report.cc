@@ -1,4 +1,5 @@
 // An audit as JSON, as text and as one HTML page.
+#include "core/html.h"
 #include "core/text.h"
 #include "datagen/audit/audit.h"
 
@@ -25,28 +26,10 @@ Json SumsJson(const std::map<std::string, ProbeSum>& sums) {
   return json;
 }
 
-std::string Escaped(std::string_view text) {
-  std::string out;
-  for (char c : text) {
-    if (c == '<') {
-      out += "&lt;";
-    } else if (c == '>') {
-      out += "&gt;";
-    } else if (c == '&') {
-      out += "&amp;";
-    } else if (c == '"') {
-      out += "&quot;";
-    } else {
-      out.push_back(c);
-    }
-  }
-  return out;
-}
-
 std::string Cells(const std::vector<std::string>& cells, const char* tag = "td") {
   std::string row = "<tr>";
   for (const std::string& cell : cells)
-    StrAppend(&row, "<", tag, ">", Escaped(cell), "</", tag, ">");
+    StrAppend(&row, "<", tag, ">", EscapeHtml(cell), "</", tag, ">");
   return row + "</tr>\n";
 }
 
@@ -141,7 +124,7 @@ std::string AuditReport::ToPage(const std::string& title) const {
   std::string page = StrCat(
       "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" "
       "content=\"width=device-width\">\n<title>",
-      Escaped(title), "</title>\n", kStyle, "<h1>", Escaped(title), "</h1>\n<p>",
+      EscapeHtml(title), "</title>\n", kStyle, "<h1>", EscapeHtml(title), "</h1>\n<p>",
       WithThousands(rows), " rows, ", WithThousands(with_reference), " with a solution, ",
       WithThousands(static_cast<int64_t>(findings.size())),
       " with findings. Undecided: ", Percent(undecided, verdicts),

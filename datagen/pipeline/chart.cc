@@ -2,8 +2,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "core/html.h"
 #include "core/text.h"
-#include "datagen/pipeline/html.h"
 #include "datagen/pipeline/page.h"
 
 namespace assay {

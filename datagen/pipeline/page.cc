@@ -6,10 +6,10 @@
 #include <functional>
 #include <map>
 
+#include "core/html.h"
 #include "core/jsonl.h"
 #include "core/text.h"
 #include "datagen/pipeline/estimate.h"
-#include "datagen/pipeline/html.h"
 #include "datagen/pipeline/plan.h"
 #include "datagen/pipeline/state.h"
 #include "datagen/store/store.h"

@@ -3,6 +3,7 @@
 #include <string_view>
 #include <utility>
 
+#include "core/html.h"
 #include "core/text.h"
 #include "datagen/report/page_data.h"
 #include "datagen/report/page_text.h"
@@ -15,26 +16,6 @@ namespace {
 std::string Embedded(const Json& data) {
   std::string out;
   for (const char c : data.Dump()) c == '<' ? out.append("\\u003c") : out.append(1, c);
-  return out;
-}
-
-std::string EscapedHtml(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      default:
-        out.push_back(c);
-    }
-  }
   return out;
 }
 
@@ -115,7 +96,7 @@ Result<std::string> ReportPage(Store* store, const PageOptions& options) {
   if (!data.ok()) return data.error();
   std::string html = page::kHtml;
   Fill("/*style*/", page::kStyle, &html);
-  Fill("<!--title-->", EscapedHtml(options.title), &html);
+  Fill("<!--title-->", EscapeHtml(options.title), &html);
   Fill("/*chart.js*/", chart_js::kChartScript, &html);
   Fill("/*script*/", page::kScript, &html);
   Fill("/*data*/", Embedded(*data), &html);

@@ -21,9 +21,8 @@ struct Record {
   uint64_t place;  // file << 48 | line
   uint64_t hash;
   uint32_t output_lines;
-  uint32_t faults;  // kBad: the row could not be read
+  uint32_t unused;  // once the row's faults: records keep their size
 };
-constexpr uint32_t kBad = UINT32_MAX;
 static_assert(sizeof(Record) == 24);
 constexpr size_t kFlushRecords = 1024;
 
@@ -221,9 +220,8 @@ bool ResumeJournal::Matches(int64_t index, size_t file, int64_t line, uint64_t h
 }
 
 Status ResumeJournal::Add(const Row& row) {
-  impl_->pending.push_back({Place(row.file, row.line), row.hash,
-                            static_cast<uint32_t>(row.output_lines),
-                            row.bad ? kBad : static_cast<uint32_t>(row.faults)});
+  impl_->pending.push_back(
+      {Place(row.file, row.line), row.hash, static_cast<uint32_t>(row.output_lines), 0});
   return impl_->pending.size() >= kFlushRecords ? impl_->Flush() : Status();
 }
 

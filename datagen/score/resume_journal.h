@@ -1,5 +1,5 @@
 // ResumeJournal: the file FILE.resume beside an output FILE. A header with the configuration's hash and the input files,
-// then one 24-byte record for each row: (file and line, hash of the row, number of output lines, bad or not, faults). Which of the two is
+// then one 24-byte record for each row: (file and line, hash of the row, number of output lines). Which of the two is
 // written first does not matter: after a kill both are cut to the rows that both have whole. A run that finishes removes its
 // journal, unless it was told to resume: who always says --resume then finds that nothing is left to do. One thread; one run at a time.
 #pragma once
@@ -32,8 +32,6 @@ class ResumeJournal {
     int64_t line;
     uint64_t hash;
     size_t output_lines;
-    bool bad;
-    int64_t faults;
   };
   // Adds a record through a buffer.
   Status Add(const Row& row);

@@ -104,13 +104,12 @@ Status RunOutputs::CompareWithDone(const ScoreRow& row, int64_t index) {
   return {};
 }
 
-Status RunOutputs::Write(const ScoreRow& row, int64_t faults) {
+Status RunOutputs::Write(const ScoreRow& row) {
   if (store_) {
     if (Status status = WriteToStore(row); !status.ok()) return status;
   }
   if (journal_) {
-    Status status = journal_->Add(
-        {row.file, row.lines[0].number, row.hash.low, row.lines.size(), row.bad, faults});
+    Status status = journal_->Add({row.file, row.lines[0].number, row.hash.low, row.lines.size()});
     if (!status.ok()) return status;
   }
   return gathers_ ? WriteInPlace(row) : writer_->Write(row.output);

@@ -38,8 +38,7 @@ class RunOutputs {
   // An error if the row, `index`-th of the input, is not what the interrupted run scored there. Indices come in increasing order.
   Status CompareWithDone(const ScoreRow& row, int64_t index);
 
-  // `faults`: how many of the row's samples are.
-  Status Write(const ScoreRow& row, int64_t faults);
+  Status Write(const ScoreRow& row);
   // Once a second it flushes: slow rows must not wait in buffers, and a killed run loses at most a second's work.
   Status FlushNowAndThen();
   // Makes all that was written to the store durable, for a run that ends in an error of its input.

@@ -142,9 +142,8 @@ class ScoreRun {
   }
 
   Status WriteRow(const ScoreRow& row, RunOutputs* outputs) {
-    const int64_t faults_before = summary_.faults;
     summary_.Add(row);
-    Status status = outputs->Write(row, summary_.faults - faults_before);
+    Status status = outputs->Write(row);
     if (!status.ok() || !row.bad || !options_.strict) return status;
     return Error{
         ErrorCode::kInput,

@@ -7,10 +7,10 @@
 #include <filesystem>
 #include <fstream>
 
+#include "core/html.h"
 #include "core/jsonl.h"
 #include "core/text.h"
 #include "datagen/pipeline/figures.h"
-#include "datagen/pipeline/html.h"
 #include "datagen/pipeline/mix.h"
 #include "datagen/pipeline/page.h"
 #include "datagen/pipeline/plan.h"

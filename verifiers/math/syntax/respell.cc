@@ -252,7 +252,12 @@ std::string WrittenOut(const std::string& normal) {
     return first + " ft " + second + " in";
   if (normal.find('_') != std::string::npos && RE2::FullMatch(normal, raised, &first, &second))
     return "\\frac{" + first + "}{" + second + "}";
-  if (normal.size() > 7 && RE2::FullMatch(normal, half, &first)) return "1/2 " + first;
+  // Most answers are told by their first letter, which costs less than asking RE2.
+  const size_t letter = normal.find_first_not_of(" \t\n\v\f\r");
+  if (letter != std::string::npos &&
+      std::string_view("hHoO").find(normal[letter]) != std::string_view::npos &&
+      RE2::FullMatch(normal, half, &first))
+    return "1/2 " + first;
   return "";
 }
 

@@ -1,4 +1,4 @@
-#include "datagen/pipeline/html.h"
+#include "core/html.h"
 
 #include "core/text.h"
 
