@@ -91,9 +91,12 @@ Status ReadOptions(const Json& options, MathOptions* out) {
 
 // Languages that write 0,5.
 bool DecimalComma(std::string_view language) {
-  static constexpr std::string_view kLanguages[] = {"fr",      "de",      "es",         "ru",
-                                                    "pt",      "it",      "french",     "german",
-                                                    "spanish", "russian", "portuguese", "italian"};
+  static constexpr std::string_view kLanguages[] = {
+      "fr",     "de",      "es",         "ru",        "pt",      "it",         "nl",      "pl",
+      "tr",     "id",      "vi",         "uk",        "cs",      "sv",         "da",      "no",
+      "fi",     "ro",      "el",         "hu",        "bg",      "hr",         "sk",      "sr",
+      "ca",     "french",  "german",     "spanish",   "russian", "portuguese", "italian", "dutch",
+      "polish", "turkish", "indonesian", "vietnamese"};
   return std::find(std::begin(kLanguages), std::end(kLanguages), language) != std::end(kLanguages);
 }
 

@@ -21,7 +21,12 @@ bool IsSegment(const Tree& tree, NodeId id) {
   return true;
 }
 
-// What a value may be assigned to: x, f(x), I(0), (x, y), AB, |AB|, NO/BO, S_1 : S_2, words.
+// The gradient's sign, and that of a difference.
+bool IsOperator(const Tree& tree, NodeId id) {
+  return tree[id].op == Op::kSym && (tree.Name(id) == "nabla" || tree.Name(id) == "Delta");
+}
+
+// What a value may be assigned to: x, f(x), \nabla f, \Delta x, I(0), (x, y), AB, |AB|, NO/BO, S_1 : S_2, words.
 bool IsName(const Tree& tree, NodeId id) {
   const Node& n = tree[id];
   switch (n.op) {
@@ -36,6 +41,7 @@ bool IsName(const Tree& tree, NodeId id) {
       }
       return true;
     case Op::kMul:
+      if (n.n == 2 && IsOperator(tree, tree.Kid(id, 0))) return IsName(tree, tree.Kid(id, 1));
       for (uint32_t k = 0; k < n.n; ++k) {
         if (!IsCapital(tree, tree.Kid(id, k))) return false;
       }

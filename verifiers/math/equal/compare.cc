@@ -8,6 +8,7 @@
 
 #include "core/hash.h"
 #include "verifiers/math/equal/comparison.h"
+#include "verifiers/math/equal/log_absolute.h"
 #include "verifiers/math/equal/region.h"
 #include "verifiers/math/equal/series.h"
 #include "verifiers/math/equal/tolerance.h"
@@ -134,6 +135,9 @@ Decision SameReadings(Comparison* cmp, const Reading& g, const Reading& a) {
       CloseSeries(&tree, &cmp->scalars, ImportSide(cmp, cmp->gold.tree, g.root, cmp->answer_first));
   const NodeId right = CloseSeries(&tree, &cmp->scalars,
                                    ImportSide(cmp, cmp->answer.tree, a.root, !cmp->answer_first));
+  // Values of unknown functions get names of their own (scalar.h).
+  if (ContainsOp(tree, left, Op::kApply) || ContainsOp(tree, right, Op::kApply))
+    tree.names.reserve(tree.names.size() + 64);
   Decision d = Same(cmp, left, right, 0);
   if (!d.yes()) {
     const auto [first, second] = DerivativesAlike(&tree, left, right);
@@ -144,6 +148,11 @@ Decision SameReadings(Comparison* cmp, const Reading& g, const Reading& a) {
     const NodeId x = WithoutHats(&tree, left);
     const NodeId y = WithoutHats(&tree, right);
     if ((x != left) != (y != right)) d = Same(cmp, x, y, 0);
+  }
+  if (!d.yes() && (ContainsOp(tree, left, Op::kAbs) || ContainsOp(tree, right, Op::kAbs))) {
+    const NodeId x = SplitAbsoluteLogs(&tree, left);
+    const NodeId y = SplitAbsoluteLogs(&tree, right);
+    if (x != left || y != right) d = Same(cmp, x, y, 0);
   }
   if (!d.yes() && cmp->options.rename_variables) {
     const NodeId renamed = RenameLike(&tree, right, left);

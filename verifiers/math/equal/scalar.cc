@@ -1,10 +1,15 @@
 #include "verifiers/math/equal/scalar.h"
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
 #include "verifiers/math/equal/constants.h"
 #include "verifiers/math/equal/induction.h"
 #include "verifiers/math/equal/limits.h"
 #include "verifiers/math/equal/samples.h"
 #include "verifiers/math/equal/tolerance.h"
+#include "verifiers/math/syntax/rewrite.h"
 
 namespace assay::math {
 
@@ -38,9 +43,11 @@ Decision Scalars::SymbolicEqual(NodeId a, NodeId b) {
   if (decided || d.outcome == Outcome::kUndecided) return d;
   const Traits ta = TraitsOf(a);
   const Traits tb = TraitsOf(b);
-  if (ta.opaque || tb.opaque)
-    return ta.unevaluated || tb.unevaluated ? Decision::Undecided()
-                                            : Decision::Unequal(Method::kNone);
+  if (ta.opaque || tb.opaque) {
+    if (ta.unevaluated || tb.unevaluated) return Decision::Undecided();
+    const auto [x, y] = NameApplications(a, b);
+    return x == kNoNode ? Decision::Unequal(Method::kNone) : Equal(x, y);
+  }
   if (!ta.open_sum && !tb.open_sum)
     return SamplesEqual(&tree_, &budget_, &residues_, seed_, a, b, ta, tb);
   const int depth = inductions_++;
@@ -48,6 +55,36 @@ Decision Scalars::SymbolicEqual(NodeId a, NodeId b) {
   const Decision induced = EqualByInduction(&tree_, &budget_, &residues_, depth, equal, a, b);
   --inductions_;
   return induced;
+}
+
+std::pair<NodeId, NodeId> Scalars::NameApplications(NodeId a, NodeId b) {
+  constexpr size_t kMaxApplications = 8;
+  const std::pair<NodeId, NodeId> none(kNoNode, kNoNode);
+  // Callers hold views of names: these must stay where they are.
+  if (tree_.names.capacity() - tree_.names.size() <= kMaxApplications) return none;
+  for (const Op binder : {Op::kSum, Op::kProd, Op::kDiff}) {
+    if (ContainsOp(tree_, a, binder) || ContainsOp(tree_, b, binder)) return none;
+  }
+  if (!ContainsOp(tree_, a, Op::kApply) && !ContainsOp(tree_, b, Op::kApply)) return none;
+  std::vector<NodeId> known;
+  const auto same = [&](NodeId x, NodeId y) {
+    if (tree_[x].n != tree_[y].n || tree_.Name(x) != tree_.Name(y)) return false;
+    const uint32_t count = tree_[x].n;
+    for (uint32_t k = 0; k < count; ++k) {
+      if (!Equal(tree_.Kid(x, k), tree_.Kid(y, k)).yes()) return false;
+    }
+    return true;
+  };
+  const auto name = [&](NodeId at) -> NodeId {
+    if (tree_[at].op != Op::kApply || known.size() > kMaxApplications) return kNoNode;
+    auto it = std::find_if(known.begin(), known.end(), [&](NodeId x) { return same(x, at); });
+    if (it == known.end()) it = known.insert(known.end(), at);
+    return tree_.Symbol("@" + std::to_string(it - known.begin()));
+  };
+  const NodeId x = CopyWith(&tree_, a, name);
+  const NodeId y = CopyWith(&tree_, b, name);
+  const bool opaque = TraitsOf(x).opaque || TraitsOf(y).opaque;
+  return opaque || known.size() > kMaxApplications ? none : std::pair(x, y);
 }
 
 std::optional<int> Scalars::Order(NodeId a, NodeId b) {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "verifiers/math/equal/decision.h"
 #include "verifiers/math/equal/residues.h"
@@ -44,6 +45,9 @@ class Scalars {
 
  private:
   Decision SymbolicEqual(NodeId a, NodeId b);
+  // Both with a symbol of its own for each value of an unknown function: f(0), f(2x - x) and f(x) are two. kNoNode: something
+  // else is opaque, or there are too many.
+  std::pair<NodeId, NodeId> NameApplications(NodeId a, NodeId b);
 
   Tree& tree_;
   Budget& budget_;

@@ -41,6 +41,7 @@ Extraction FindAnswer(std::string_view text, const ExtractOptions& options) {
     return Refused("no_think");
 
   Extraction out;
+  if (mode == Mode::kCompletion && ByJson(reply, &out)) return out;
   if (ByBox(&reply, &out)) {
     Extraction later;
     if (whole_reply && mode != Mode::kBoxedAfterThink &&

@@ -12,7 +12,7 @@ namespace assay::math {
 namespace {
 
 // Only a sentence's first words say what it is about.
-constexpr int kMaxWords = 14;
+constexpr int kMaxWords = 20;
 constexpr int kMaxSubjectWords = 6;
 // A turn of so few bytes ("wait, no") needs no reason.
 constexpr size_t kShortTurnBytes = 16;
@@ -32,7 +32,7 @@ class Remark {
     // What follows gives a reason, and may call something else wrong.
     if (OneOf(word, {"because", "since", "as", "why", "while", "whereas"})) {
       reason_ = true;
-      if (continued_) subject_ = false;
+      if (continued_ && !wrong_) subject_ = false;
     }
     HearSubject(word);
     HearTakenBack(word, rest);
@@ -105,6 +105,11 @@ class Remark {
     taken_back_ = taken_back_ ||
                   // "I take that back"
                   (speaker_ && word == "back" && OneOf(before_, {"that", "it", "this"})) ||
+                  // "I reject it", "I do not agree with that"
+                  (speaker_ && that &&
+                   (OneOf(before_, {"reject", "dispute", "retract"}) ||
+                    (OneOf(before_, {"accept", "endorse", "support"}) && since_negation_ <= 2) ||
+                    (before_ == "with" && disagrees_))) ||
                   // "Scratch that", "forget it", "never mind"
                   (words_ <= 6 && that &&
                    OneOf(before_, {"scratch", "strike", "ignore", "disregard", "forget"})) ||
@@ -125,6 +130,8 @@ class Remark {
                   // "On second thought", and the Japanese "mistaken" if nothing behind it denies it
                   (before_ == "second" && StartsWith(word, "thought")) ||
                   (before_ == "間" && word == "違" && rest.find("ありません") == kNone);
+    disagrees_ = word == "disagree" || (word == "agree" && since_negation_ <= 2) ||
+                 (disagrees_ && word == "with");
   }
 
   // "No.", "No, it's 7", "Actually no", but not "No other values work".
@@ -203,6 +210,7 @@ class Remark {
   bool command_ = false;  // "Scratch that", "Correction: .."
   bool refusal_ = false;  // "No."
   bool contrary_ = false;
+  bool disagrees_ = false;  // "I don't agree"
   bool taken_back_ = false;
   bool wrong_ = false;
   bool forgot_ = false;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/text.h"
+#include "verifiers/math/reply/announced.h"
 #include "verifiers/math/reply/characters.h"
 #include "verifiers/math/reply/clean_answer.h"
 #include "verifiers/math/reply/denial.h"
@@ -98,6 +99,27 @@ bool LastFormula(const Reply& reply, size_t from, Candidate* out) {
   return true;
 }
 
+// "The graph is an **ellipse**.": words behind a copula in the last sentence.
+bool IsBoldWord(const Reply& reply, size_t open, size_t begin, size_t close) {
+  const std::string_view text = reply.text;
+  const std::string_view words = text.substr(begin, close - begin);
+  if (words.size() > 40 || words.empty() || !std::all_of(words.begin(), words.end(), [](char c) {
+        return IsLetter(c) || c == ' ' || c == '-' || static_cast<unsigned char>(c) >= 0x80;
+      }))
+    return false;
+  const size_t after = SkipMarkup(text, close, reply.hi);
+  if (after + 1 < reply.hi && !Trim(text.substr(after + 1, reply.hi - after - 1)).empty())
+    return false;
+  std::string last;
+  for (size_t i = ClauseBegin(text, open, reply.lo); i < open;) {
+    size_t word_end = i;
+    const std::string word = WordAt(text, i, open, &word_end);
+    i = std::max(i + 1, word_end);
+    if (!word.empty() && !OneOf(word, {"a", "an", "the"})) last = word;
+  }
+  return IsCopula(last);
+}
+
 bool LastBold(const Reply& reply, size_t from, Candidate* out) {
   const std::string_view text = reply.text;
   const std::string_view tail = text.substr(0, reply.hi);
@@ -109,6 +131,8 @@ bool LastBold(const Reply& reply, size_t from, Candidate* out) {
     if (open == kNone || open < from || close - open > 200 || open + mark.size() >= close) continue;
     const size_t begin = open + mark.size();
     const DirectSpan span = ReadDirect(text, SkipSpace(text, begin, close), close);
+    if (span.end == 0 && IsBoldWord(reply, open, begin, close))
+      return TakeSpan(reply, Rule::kBold, begin, close, out);
     if (span.end == 0 || !Trim(text.substr(span.end, close - span.end)).empty()) continue;
     return TakeSpan(reply, Rule::kBold, begin, span.end, out, span.unit);
   }
@@ -151,8 +175,35 @@ size_t SaysThereIsNone(std::string_view text, size_t begin, size_t end) {
   return kNone;
 }
 
+// "So she needs 12 eggs.": a last sentence that concludes and holds one value, which nothing denies, doubts or supposes.
+bool Concludes(Reply* reply, size_t begin, size_t end, Candidate* out) {
+  const std::string_view text = reply->text;
+  size_t word_end = begin;
+  begin = SkipMarkup(text, begin, end);
+  const std::string first = WordAt(text, begin, end, &word_end);
+  if (!OneOf(first, {"so", "therefore", "thus", "hence", "consequently", "altogether", "overall",
+                     "donc", "daher", "somit", "insgesamt", "entonces", "portanto", "quindi"}))
+    return false;
+  for (size_t i = word_end; i < end;) {
+    size_t next = i;
+    const std::string word = WordAt(text, i, end, &next);
+    i = std::max(i + 1, next);
+    if (IsNegation(word) ||
+        OneOf(word, {"let", "suppose", "assume", "try", "consider", "check", "if", "or", "say",
+                     "unless", "first", "step", "case", "equation", "number"}))
+      return false;
+  }
+  while (word_end < end && (text[word_end] == ',' || text[word_end] == ':')) ++word_end;
+  const char* const refusal = reply->refusal;
+  const bool found = ReadAnnounced(reply, word_end, out, 0);
+  reply->refusal = refusal;
+  out->rule = Rule::kEquals;
+  return found && LastNumberBegin(text, out->end, end) == kNone;
+}
+
 // The last sentence that has one: `.. = X.` or ".. is X." with nothing behind X.
-bool FinalEquals(const Reply& reply, size_t from, Candidate* out) {
+bool FinalEquals(Reply* whole, size_t from, Candidate* out) {
+  const Reply& reply = *whole;
   const std::string_view text = reply.text;
   size_t end = reply.hi;
   while (end > from && (IsSpace(text[end - 1]) || text[end - 1] == '.' || text[end - 1] == '*' ||
@@ -206,7 +257,7 @@ bool FinalEquals(const Reply& reply, size_t from, Candidate* out) {
     if (span.end == 0 || !SaysNoMore(Trim(text.substr(span.end, end - span.end)))) continue;
     return TakeSpan(reply, Rule::kEquals, value, span.end, out, span.unit);
   }
-  return false;
+  return !Lenient(reply) && Concludes(whole, begin, end, out);
 }
 
 }  // namespace
@@ -224,7 +275,7 @@ bool ByTail(Reply* reply, Extraction* out) {
     if (LastBold(*reply, from, &candidate) &&
         (best.rule == Rule::kNone || candidate.begin >= best.end))
       best = candidate;
-    if (FinalEquals(*reply, from, &candidate) &&
+    if (FinalEquals(reply, from, &candidate) &&
         (best.rule == Rule::kNone || candidate.begin >= best.end))
       best = candidate;
   }

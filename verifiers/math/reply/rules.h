@@ -68,6 +68,8 @@ void FindAnswerPart(Reply* reply);
 
 // ---- the rules, in order
 
+// A JSON object at the end of the reply with the key "answer", "final_answer" or their like.
+bool ByJson(const Reply& reply, Extraction* out);
 bool ByBox(Reply* reply, Extraction* out);
 // A reply that is nothing but an answer.
 bool ByWhole(const Reply& reply, Extraction* out);

@@ -237,8 +237,10 @@ Value FieldEval::Raise(uint64_t base, NodeId exponent, uint64_t* out) {
   }
   opaque_ = true;
   if (base == 0) return Value::kNo;
-  *out = base == 1 ? 1 : f_.Random(kPowTag, base, x);
-  return Value::kOk;
+  // -t/a and -(t/a) are one exponent: of u and -u the lesser residue is drawn for.
+  const bool negative = f_.p - x < x;
+  *out = base == 1 ? 1 : f_.Random(kPowTag, base, negative ? f_.p - x : x);
+  return negative ? Inverse(*out, out) : Value::kOk;
 }
 
 // |u| has one value for u and -u; the absolute value of a product is the product of absolute values.

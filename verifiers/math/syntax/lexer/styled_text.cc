@@ -54,9 +54,15 @@ namespace {
 
 void TextContent(Lexer& lex, std::string_view content, size_t at, int kind, std::string_view name,
                  int nested) {
+  // The digits of 152\text{A}_{11}.
+  if (lex.At(at + content.size() + 1) == '_' && lex.Last() == Tok::kNumber &&
+      std::all_of(content.begin(), content.end(), IsUpper)) {
+    PushWord(lex, content, content.size());
+    return;
+  }
   // An upright m, s, g.. behind a number is a unit; another upright letter is what the letter is.
   if ((name == "mathrm" || kind == 1) && content.size() == 1 &&
-      std::strchr("msgLJNWVAKhTFHl", content[0]) != nullptr &&
+      std::strchr("msgLJNWVAKhTFHlC", content[0]) != nullptr &&
       (lex.Last() == Tok::kNumber || lex.Last() == Tok::kGroupClose || lex.Last() == Tok::kClose)) {
     lex.Push(Tok::kText, 0, content);
     return;

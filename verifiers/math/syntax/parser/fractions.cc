@@ -103,12 +103,18 @@ NodeId TryDerivative(Parser& p) {
   return p.tree.Named(Op::kDeriv, num + "/" + den, {body});
 }
 
-// The spelled tokens of the group at `open`; *end: the token behind it. Empty if it is long or unclosed.
+// The spelled tokens of the group at `open`, without the braces of x^{2}; *end: the token behind it. Empty if it is long or
+// unclosed.
 std::string RawGroup(const Parser& p, size_t open, size_t* end) {
   std::string raw;
   int level = 0;
   for (size_t i = open; i < p.tokens.size() && i < open + 40; ++i) {
-    if (p.tokens[i].kind == Tok::kGroupOpen) {
+    const bool single = level > 0 && p.tokens[i].kind == Tok::kGroupOpen &&
+                        i + 2 < p.tokens.size() && p.tokens[i + 2].kind == Tok::kGroupClose;
+    if (single) {
+      raw += Spell(p.tokens[i + 1]);
+      i += 2;
+    } else if (p.tokens[i].kind == Tok::kGroupOpen) {
       if (++level > 1) raw += '{';
     } else if (p.tokens[i].kind == Tok::kGroupClose) {
       if (--level == 0) {

@@ -15,9 +15,11 @@ namespace {
 NodeId ParseDiff(Parser& p);
 NodeId FinishLetter(Parser& p, std::string name, bool greek);
 bool PowerBeforeSubscript(const Parser& p);
+bool IsHead(const Parser& p);
 bool IsApplication(const Parser& p, const std::string& name);
 bool ConjugateAhead(const Parser& p);
 NodeId ParseStyledArgument(Parser& p);
+NodeId IndexNode(Parser& p, const std::string& raw);
 NodeId TryChoiceScripts(Parser& p, const std::string& name, NodeId* exponent);
 
 // x_iy: TeX takes one letter. Words such as x_max are an index as a whole.
@@ -236,15 +238,40 @@ NodeId FinishLetter(Parser& p, std::string name, bool greek) {
   if (const NodeId choice = TryChoiceScripts(p, name, &exponent); choice != kNoNode || p.failed)
     return choice;
   NodeId id;
-  if (name == "e" && !greek) {
+  const bool head = name.size() == 1 && IsHead(p);  // i(t) = .. is a current
+  if (name == "e" && !greek && !head) {
     id = p.tree.Const(ConstId::kE);
-  } else if (name == "i" && !greek && p.bound_i == 0) {
+  } else if (name == "i" && !greek && p.bound_i == 0 && !head) {
     id = p.tree.Const(ConstId::kI);
   } else {
     id = ApplyOrSymbol(p, name, false);
   }
   if (p.failed) return kNoNode;
   return exponent == kNoNode ? id : p.tree.Add(Op::kPow, {id, exponent});
+}
+
+// An index of letters and numbers as a sum: 2n, n+1, m-n; kNoNode: something else.
+NodeId IndexNode(Parser& p, const std::string& raw) {
+  Ids terms;
+  for (size_t i = 0; i < raw.size();) {
+    const bool minus = raw[i] == '-';
+    if (raw[i] == '-' || (raw[i] == '+' && i > 0)) ++i;
+    size_t j = i;
+    while (j < raw.size() && IsDigit(raw[j])) ++j;
+    const bool letter = j < raw.size() && IsAlpha(raw[j]);
+    if ((j == i && !letter) || j - i > 8) return kNoNode;
+    NodeId term = j > i ? p.tree.Number(ToInt(raw.substr(i, j - i))) : kNoNode;
+    if (letter) {
+      const NodeId symbol = p.tree.Symbol(raw.substr(j, 1));
+      term = term == kNoNode ? symbol : p.tree.Add(Op::kMul, {term, symbol});
+      ++j;
+    }
+    if (j < raw.size() && raw[j] != '+' && raw[j] != '-') return kNoNode;
+    terms.push_back(minus ? p.tree.Neg(term) : term);
+    i = j;
+  }
+  if (terms.empty()) return kNoNode;
+  return terms.size() == 1 ? terms[0] : p.Add(Op::kAdd, terms);
 }
 
 // C_{10}^3 and A_5^2 (also P): numbers of choices and arrangements where both scripts are numbers, and C_n^3 as another reading.
@@ -255,7 +282,8 @@ NodeId TryChoiceScripts(Parser& p, const std::string& name, NodeId* exponent) {
   if (!named || (*exponent == kNoNode && !p.Is(Tok::kCaret))) return kNoNode;
   const std::string lower = name.substr(2);
   const bool digits = lower.size() < 9 && std::all_of(lower.begin(), lower.end(), IsDigit);
-  const bool letter = name[0] == 'C' && lower.size() == 1 && IsAlpha(lower[0]);
+  const NodeId above = name[0] == 'C' && !digits ? IndexNode(p, lower) : kNoNode;
+  const bool letter = above != kNoNode;
   if (!digits && !letter) return kNoNode;
   if (*exponent == kNoNode) {
     p.Next();
@@ -266,11 +294,11 @@ NodeId TryChoiceScripts(Parser& p, const std::string& name, NodeId* exponent) {
   const bool whole = k.op == Op::kNum && k.den == 1 && k.num >= 0;
   if (digits && (!whole || k.num > ToInt(lower))) return kNoNode;
   if (letter) {
-    if (!whole && k.op != Op::kSym) return kNoNode;
+    if (k.op == Op::kNum && !whole) return kNoNode;
     p.choice_ambiguous = true;
     if (!p.choice_scripts) return kNoNode;
   }
-  const NodeId n = digits ? p.tree.Number(ToInt(lower)) : p.tree.Symbol(lower);
+  const NodeId n = digits ? p.tree.Number(ToInt(lower)) : above;
   const NodeId choice = p.tree.Add(Op::kBinom, {n, *exponent});
   return name[0] == 'C' ? choice
                         : p.tree.Add(Op::kMul, {choice, p.tree.Add(Op::kFact, {*exponent}, 1)});
@@ -288,6 +316,19 @@ bool PowerBeforeSubscript(const Parser& p) {
     }
   }
   return i + 1 < p.tokens.size() && p.tokens[i + 1].kind == Tok::kUnder;
+}
+
+// x(t) = .., u(x, y) = ..: letters in brackets in front of an equals sign. The bracket is at hand.
+bool IsHead(const Parser& p) {
+  if (!p.IsA(Tok::kOpen, '(') || p.Now().space) return false;
+  for (size_t k = 1; k < 8; k += 2) {
+    const Tok argument = p.Ahead(k).kind;
+    if (argument != Tok::kLetter && argument != Tok::kGreek) return false;
+    const Tok behind = p.Ahead(k + 1).kind;
+    if (behind == Tok::kClose) return p.Ahead(k + 2).kind == Tok::kRel && p.Ahead(k + 2).aux == kEq;
+    if (behind != Tok::kComma) return false;
+  }
+  return false;
 }
 
 bool IsApplication(const Parser& p, const std::string& name) {
@@ -311,6 +352,7 @@ bool IsApplication(const Parser& p, const std::string& name) {
   if (name == "P" && first == Tok::kLetter &&
       (p.Ahead(2).kind == Tok::kRel || p.Ahead(2).kind == Tok::kSetOp))
     return true;
+  if (IsHead(p)) return true;
   const bool letter = (first == Tok::kLetter || first == Tok::kGreek) && one;
   return letter && (IsUpper(name[0]) || name == "p" || name == "q" || name == "u" ||
                     name == "delta" || name == "phi" || name == "psi");
