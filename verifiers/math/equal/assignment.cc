@@ -46,6 +46,8 @@ bool IsName(const Tree& tree, NodeId id) {
         if (!IsCapital(tree, tree.Kid(id, k))) return false;
       }
       return true;
+    case Op::kDet:
+      return IsName(tree, tree.Kid(id, 0));
     case Op::kAbs:
     case Op::kNorm:
       return IsSegment(tree, tree.Kid(id, 0));

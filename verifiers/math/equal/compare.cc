@@ -10,6 +10,7 @@
 #include "verifiers/math/equal/comparison.h"
 #include "verifiers/math/equal/log_absolute.h"
 #include "verifiers/math/equal/region.h"
+#include "verifiers/math/equal/root_factors.h"
 #include "verifiers/math/equal/series.h"
 #include "verifiers/math/equal/tolerance.h"
 #include "verifiers/math/equal/unit_vector.h"
@@ -17,6 +18,7 @@
 #include "verifiers/math/syntax/rewrite.h"
 #include "verifiers/math/value/matrix.h"
 #include "verifiers/math/value/polynomial.h"
+#include "verifiers/math/value/tuples.h"
 
 namespace assay::math {
 namespace {
@@ -154,6 +156,11 @@ Decision SameReadings(Comparison* cmp, const Reading& g, const Reading& a) {
     const NodeId y = SplitAbsoluteLogs(&tree, right);
     if (x != left || y != right) d = Same(cmp, x, y, 0);
   }
+  if (d.outcome == Outcome::kUndecided && !cmp->budget.Exhausted()) {
+    const NodeId x = NumbersOutOfRoots(&tree, left);
+    const NodeId y = NumbersOutOfRoots(&tree, right);
+    if (x != left || y != right) d = Same(cmp, x, y, 0);
+  }
   if (!d.yes() && cmp->options.rename_variables) {
     const NodeId renamed = RenameLike(&tree, right, left);
     if (renamed != kNoNode) d = Same(cmp, left, renamed, 0);
@@ -281,6 +288,7 @@ Decision Same(Comparison* cmp, NodeId g, NodeId a, int depth) {
 NodeId Shell(Comparison* cmp, NodeId id) {
   Tree& tree = cmp->tree;
   id = EvaluateMatrices(&tree, &cmp->budget, id);
+  id = EvaluateTuples(&tree, &cmp->budget, id);
   id = EvaluatePolynomials(&tree, &cmp->budget, id);
   if (ContainsOp(tree, id, Op::kPm)) id = ExpandSigns(&tree, id);
   if (id != kNoNode && tree[id].op == Op::kRel) id = ReduceChain(cmp, id);

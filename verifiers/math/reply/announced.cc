@@ -179,7 +179,11 @@ bool SkipSilentWords(Reply* reply, size_t* at, size_t end, size_t* instead) {
       reply->refusal = "hedged";
       return false;
     }
-    if (!IsFiller(word)) break;
+    // "the sum 20 + 37 = 57"
+    const size_t operand = SkipSpace(text, word_end, end);
+    const bool sum = OneOf(word, {"sum", "product", "difference", "quotient", "result"}) &&
+                     operand < end && IsDigit(text[operand]);
+    if (!IsFiller(word) && !sum) break;
     // A rounded value behind an exact one says nothing new.
     if (reply->strict && OneOf(word, {"approximately", "about", "roughly", "around"})) return false;
     // "A" and "a" may be the answer itself.
@@ -195,7 +199,11 @@ bool SkipSilentWords(Reply* reply, size_t* at, size_t end, size_t* instead) {
 bool IsOneOfSeveral(std::string_view rest) {
   size_t word_end = SkipSpace(rest, 0, rest.size());
   const std::string condition = WordAt(rest, word_end, rest.size(), &word_end);
-  if (!OneOf(condition, {"for", "when", "if", "where", "in", "on", "at", "with"})) return false;
+  if (!OneOf(condition, {"for",  "when",  "if",    "where", "in",   "on",   "at",   "with",
+                         "pour", "quand", "si",    "für",   "wenn", "bei",  "para", "cuando",
+                         "se",   "per",   "для",   "при",   "если", "voor", "als",  "dla",
+                         "gdy",  "için",  "untuk", "jika",  "cho",  "khi",  "для"}))
+    return false;
   bool joined = false;  // behind a comma, "and", "or"
   bool value = false;   // a value stood there
   for (size_t i = word_end; i < rest.size();) {
@@ -204,7 +212,7 @@ bool IsOneOfSeveral(std::string_view rest) {
     if (word == "otherwise" || word == "else") return true;
     if (!word.empty()) {
       if (value && word == condition) return true;
-      joined = IsConnector(word);
+      joined = IsConnector(word) || OneOf(word, {"en", "i", "lub", "ve", "veya", "dan", "và"});
       value = false;
       continue;
     }
@@ -283,6 +291,24 @@ size_t InsteadOf(std::string_view text, size_t at, size_t end) {
   return kNone;
 }
 
+// "all real x such that 2 < x < 5": the clause as a whole is the answer. 0: it does not stand at `at`; else where its condition begins.
+static size_t ConditionOfAll(std::string_view text, size_t at, size_t end) {
+  if (!OneOf(WordAt(text, at, end, &at), {"all", "any", "every"})) return 0;
+  for (int words = 0; words < 8 && at < end; ++words) {
+    while (at < end && (text[at] == ' ' || text[at] == '$' || text[at] == '*')) ++at;
+    size_t word_end = at;
+    const std::string word = WordAt(text, at, end, &word_end);
+    if (word.empty()) return 0;
+    at = word_end;
+    if (OneOf(word, {"with", "that", "satisfying", "which", "where"}))
+      return SkipSpace(text, at, end);
+    if (word.size() > 1 && !OneOf(word, {"real", "values", "value", "numbers", "number", "of",
+                                         "reals", "the", "such", "for"}))
+      return 0;
+  }
+  return 0;
+}
+
 bool ReadAnnounced(Reply* reply, size_t at, Candidate* out, int depth) {
   const std::string_view text = reply->text;
   size_t i = SkipMarkup(text, at, reply->hi);
@@ -305,6 +331,10 @@ bool ReadAnnounced(Reply* reply, size_t at, Candidate* out, int depth) {
   if (i >= end)  // "as follows:" and then a line
     return i > at && text[i - 1] == ':' && depth < kMaxDepth &&
            ReadAnnounced(reply, i, out, depth + 1);
+  if (const size_t condition = ConditionOfAll(text, i, end); condition != 0) {
+    const DirectSpan span = ReadDirect(text, condition, end);
+    if (span.end >= end) return TakeSpan(*reply, Rule::kAnchor, i, end, out);
+  }
   DirectSpan span = ReadDirect(text, i, end);
   // A sentence ends with an exclamation; behind a label or in a tag stands the value itself.
   if (span.end == end && HasAt(text, end, "!") && !HasAt(text, end, "!!") && Labelled(text, i))

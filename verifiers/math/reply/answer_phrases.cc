@@ -28,6 +28,7 @@ constexpr PhraseEntry kPhrases[] = {
     {"correct choice", Phrase::kAnswer, "en"},
     {"a:", Phrase::kLetterA, ""},
     {"result:", Phrase::kLabel, "en"},
+    {"final:", Phrase::kLabel, "en"},
     {"solution:", Phrase::kLabel, "en"},
     {"resultado:", Phrase::kLabel, "es"},
     {"résultat :", Phrase::kLabel, "fr"},

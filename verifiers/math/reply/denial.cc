@@ -24,14 +24,18 @@ bool IsInstruction(const Reply& reply, size_t at) {
   bool told = false;   // "put", "write"
   bool yours = false;  // "your answer"
   bool answer = false;
-  bool example = false;  // "like", "in the form"
-  bool own = false;      // "I", "we"
+  bool example = false;   // "like", "in the form"
+  bool own = false;       // "I", "we"
+  bool labelled = false;  // "Example:"
   std::string before;
   for (size_t i = begin; i < at;) {
     size_t word_end = i;
     const std::string word = WordAt(text, i, at, &word_end);
     i = std::max(i + 1, word_end);
     if (word.empty()) continue;
+    // "Example of the format: .."
+    if (before.empty() && OneOf(word, {"example", "format", "template", "sample"}) && !own)
+      labelled = true;
     told = told ||
            OneOf(word, {"put",     "write",   "enclose", "box",     "place",   "give",  "return",
                         "present", "express", "output",  "respond", "provide", "wrap",  "report",
@@ -43,7 +47,7 @@ bool IsInstruction(const Reply& reply, size_t at) {
                                       "instance", "such"});
     before = word;
   }
-  return told && answer && !own && (yours || example);
+  return (told && answer && !own && (yours || example)) || (labelled && !answer && !own);
 }
 
 // What stands before "answer" in its sentence, heard word by word.

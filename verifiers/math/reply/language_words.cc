@@ -58,7 +58,7 @@ bool SaysNothing(std::string_view word) {
   static const WordSet kWords = {"correct",    "right",      "wrong",    "incorrect", "valid",
                                  "reasonable", "consistent", "verified", "below",     "clear",
                                  "obvious",    "unknown",    "unclear",  "what",      "why",
-                                 "how",        "because",    "based"};
+                                 "how",        "because",    "based",    "unique"};
   return kWords.Has(word);
 }
 
@@ -383,7 +383,7 @@ bool MeansWhatWasSaid(std::string_view word) {
 
 bool IsWrong(std::string_view word) {
   static const WordSet kWords = {
-      "wrong",     "incorrect", "mistaken",    "mistake",    "error",      "invalid",
+      "false",     "wrong",     "incorrect", "mistaken",    "mistake",    "error",      "invalid",
       "falsch",    "faux",      "fausse",      "incorrecto", "incorrecta", "errado",
       "sbagliato", "неверно",   "неправильно", "ошибка",     "ошибся",     "错",
       "錯",        "retract",   "kidding",     "errada",     "sbagliata",  "błąd",

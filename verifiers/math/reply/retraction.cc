@@ -30,11 +30,16 @@ class Remark {
   bool Hear(const std::string& word, std::string_view rest) {
     ++words_;
     // What follows gives a reason, and may call something else wrong.
-    if (OneOf(word, {"because", "since", "as", "why", "while", "whereas"})) {
+    if (OneOf(word, {"because", "since", "why", "while", "whereas"}) ||
+        (word == "as" && !StartsWith(rest, " for "))) {
       reason_ = true;
       if (continued_ && !wrong_) subject_ = false;
     }
-    HearSubject(word);
+    // What a claim says is not what the reply says.
+    if (OneOf(word, {"claim", "statement", "assumption", "idea", "hypothesis"}) &&
+        StartsWith(rest, " that "))
+      reason_ = true;
+    HearSubject(word, rest);
     HearTakenBack(word, rest);
     former_ = former_ || OneOf(word, {"corrected", "fixed", "already", "account"}) ||
               (speaker_ && word == "earlier");
@@ -87,10 +92,15 @@ class Remark {
 
  private:
   // Whether it speaks of the answer ("that", "it", "my") or of the speaker ("I made a mistake").
-  void HearSubject(const std::string& word) {
+  void HearSubject(const std::string& word, std::string_view rest) {
     if (words_ > kMaxSubjectWords || reason_) return;
     speaker_ = speaker_ || OneOf(word, {"i", "i've", "my"});
-    subject_ = subject_ || MeansWhatWasSaid(word);
+    subject_ =
+        subject_ || MeansWhatWasSaid(word) ||
+        // "The quoted claim is wrong", but not "The claim that it is 17 is wrong"
+        (OneOf(word, {"claim", "statement", "quote"}) &&
+         OneOf(before_, {"this", "quoted", "above", "the"}) &&
+         (StartsWith(rest, " is ") || StartsWith(rest, " above ") || StartsWith(rest, " was ")));
     referred_ = referred_ || subject_;
     if (OneOf(word, {"a", "common", "many", "some"})) subject_ = false;
   }
@@ -151,6 +161,8 @@ class Remark {
     if (speaker_ && StartsWith(word, "mis") && word.size() > 6) wrong_ = true;
     if ((before_ == "made" && word == "up") || OneOf(word, {"fabricated", "invented", "bogus"}))
       wrong_ = true;  // "the number above is made up"
+    // "which is impossible"
+    wrong_ = wrong_ || (continued_ && words_ <= 4 && word == "impossible");
     wrong_ = wrong_ || (IsWrong(word) && !OneOf(before_, {"no", "any", "without", "common"}));
     // "I forgot to divide", but not "I forgot to mention".
     forgot_ = forgot_ || (speaker_ && OneOf(word, {"forgot", "overlooked", "neglected"}));
@@ -178,7 +190,8 @@ class Remark {
 
   // "I cannot solve this", "I give up", "this is beyond me"; not "I could find no other solution".
   void HearGivingUp(const std::string& word) {
-    unable_ = unable_ || (speaker_ && (since_negation_ <= 3 || word == "unable"));
+    me_ = me_ || OneOf(word, {"i", "i'm", "i've"});  // also late: "As for the problem, I .."
+    unable_ = unable_ || ((speaker_ || me_) && (since_negation_ <= 3 || word == "unable"));
     const bool task =
         OneOf(word, {"know", "solve", "determine", "answer", "compute", "figure", "confirm",
                      "refute", "decide", "tell", "calculate", "proceed", "finish"});
@@ -197,6 +210,7 @@ class Remark {
   bool supposed_ = false;  // "If .."
   bool referred_ = false;  // to the answer, somewhere in the sentence
   bool reason_ = false;
+  bool me_ = false;
   bool unable_ = false;
   bool named_ = false;
   bool digit_ = false;

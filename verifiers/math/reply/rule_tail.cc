@@ -43,11 +43,14 @@ bool IsPlainNumber(std::string_view formula) {
 // Behind a formula and before the next one: "$f(x) = 2x$ for all $x$" has a condition there, not another answer.
 bool BeginsCondition(const std::string& gap) {
   if (gap.find(". ") != kNone || gap.find('\n') != kNone) return false;
-  const size_t word_begin = gap.find_first_not_of(" ,");
+  const size_t word_begin = gap.find_first_not_of(" ,(");
   if (word_begin == kNone) return false;
   size_t word_end = 0;
   return OneOf(WordAt(gap, word_begin, gap.size(), &word_end),
-               {"for", "where", "when", "with", "if", "since", "because"});
+               {"for",  "where", "when",   "with",  "if",   "since", "because", "as",
+                "denn", "weil",  "da",     "wobei", "für",  "car",   "puisque", "où",
+                "pour", "donde", "porque", "pues",  "pois", "onde",  "perché",  "dove",
+                "bo",   "gdzie", "gdyż",   "где",   "так",  "при",   "want",    "omdat"});
 }
 
 // The end of a formula's answer: a unit or a percent sign behind a plain number is what a direct reading takes along. Behind
@@ -156,7 +159,7 @@ size_t SkipFillers(const Reply& reply, size_t at, size_t end) {
 
 // What may stand behind a sentence's last value without changing it: ", altogether", a verb glued to it.
 bool SaysNoMore(std::string_view rest) {
-  if (rest.empty() || GluedVerbBytes(rest) == rest.size()) return true;
+  if (rest.empty() || rest == "," || GluedVerbBytes(rest) == rest.size()) return true;
   if (rest.front() == ',') rest = Trim(rest.substr(1));
   return OneOf(AsciiLower(rest), {"altogether", "all together", "in total", "total", "overall",
                                   "in all", "all in all", "です", "となる", "となります",
@@ -201,6 +204,27 @@ bool Concludes(Reply* reply, size_t begin, size_t end, Candidate* out) {
   return found && LastNumberBegin(text, out->end, end) == kNone;
 }
 
+// "They will be 27 miles from City A when they meet.": the one number of the last sentence, right behind a copula.
+bool OnlyValue(Reply* reply, size_t begin, size_t end, const std::vector<size_t>& values,
+               Candidate* out) {
+  const std::string_view text = reply->text;
+  const size_t number = LastNumberBegin(text, begin, end);
+  if (number == kNone || values.empty() || LastNumberBegin(text, begin, number) != kNone ||
+      text.substr(begin, end - begin).find_first_of("$\\=?") != kNone)
+    return false;
+  if (SkipFillers(*reply, values.back(), end) != number) return false;
+  size_t word_end = begin;
+  if (OneOf(WordAt(text, SkipMarkup(text, begin, end), end, &word_end),
+            {"if", "when", "suppose", "assume", "let", "since", "because", "as", "for", "unless",
+             "while"}))
+    return false;
+  const char* const refusal = reply->refusal;
+  const bool found = ReadAnnounced(reply, number, out, 0);
+  reply->refusal = refusal;
+  out->rule = Rule::kEquals;
+  return found;
+}
+
 // The last sentence that has one: `.. = X.` or ".. is X." with nothing behind X.
 bool FinalEquals(Reply* whole, size_t from, Candidate* out) {
   const Reply& reply = *whole;
@@ -234,6 +258,12 @@ bool FinalEquals(Reply* whole, size_t from, Candidate* out) {
       i = std::max(i + 1, word_end);
       continue;
     }
+    // "x = 2, because x = 18 is too large"
+    if (!values.empty() &&
+        OneOf(word, {"because", "since", "denn", "weil", "car", "porque", "perché"})) {
+      end = i;
+      break;
+    }
     i = word_end;
     if (IsNegation(word) || IsHedge(word)) values.clear();
     const bool leads =
@@ -257,7 +287,8 @@ bool FinalEquals(Reply* whole, size_t from, Candidate* out) {
     if (span.end == 0 || !SaysNoMore(Trim(text.substr(span.end, end - span.end)))) continue;
     return TakeSpan(reply, Rule::kEquals, value, span.end, out, span.unit);
   }
-  return !Lenient(reply) && Concludes(whole, begin, end, out);
+  if (Lenient(reply)) return false;
+  return Concludes(whole, begin, end, out) || OnlyValue(whole, begin, end, values, out);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "verifiers/math/syntax/lexer.h"
 #include "verifiers/math/syntax/parsed_answer.h"
 #include "verifiers/math/syntax/parser.h"
+#include "verifiers/math/syntax/remark.h"
 #include "verifiers/math/syntax/respell.h"
 #include "verifiers/math/syntax/rewrite.h"
 #include "verifiers/math/syntax/spelled.h"
@@ -242,6 +243,10 @@ class Reader {
     if (main.mixed_ambiguous) Attempt(lexed, Ambiguous::kMixedAnd, Reading::When::kAlways);
     if (main.choice_ambiguous) Attempt(lexed, Ambiguous::kChoiceScripts, Reading::When::kAlways);
     if (main.index_ambiguous) Attempt(lexed, Ambiguous::kWordIndex, Reading::When::kAlways);
+    if (const std::string unit = LetterUnitFraction(normal); !unit.empty())
+      Again(unit, CommaStyle::kThousands, Reading::When::kVersusUnit);
+    if (const std::string worked_out = HanThousands(normal); !worked_out.empty())
+      Again(worked_out, CommaStyle::kThousands, Reading::When::kAlways);
     if (lexed.thousands_comma) Again(normal, CommaStyle::kList, Reading::When::kVersusList);
     // A decimal comma only where plain text was asked for: elsewhere `0,5` is a list.
     const bool money = std::any_of(lexed.tokens.begin(), lexed.tokens.end(),

@@ -9,6 +9,7 @@
 #include "core/text.h"
 #include "verifiers/math/syntax/chars.h"
 #include "verifiers/math/syntax/lexer/command_table.h"
+#include "verifiers/math/syntax/remark.h"
 #include "verifiers/math/syntax/words.h"
 
 namespace assay::math {
@@ -174,6 +175,35 @@ std::string RealsExcept(std::string_view text) {
   return "\\mathbb{R} \\setminus \\{" + items + "\\}";
 }
 
+// np.arcsin(x), math.sqrt(2): without the names of Python's modules. Empty: there are none.
+std::string WithoutModules(const std::string& text) {
+  for (const std::string_view module : {"np.", "math.", "numpy.", "sympy.", "sp."}) {
+    const size_t at = text.find(module);
+    if (at == std::string::npos || (at > 0 && (IsAlpha(text[at - 1]) || text[at - 1] == '\\')))
+      continue;
+    const size_t behind = at + module.size();
+    if (behind + 1 >= text.size() || !IsAlpha(text[behind]) || !IsAlpha(text[behind + 1])) continue;
+    return text.substr(0, at) + text.substr(behind);
+  }
+  return "";
+}
+
+// "all real x such that 2 < x < 5": the condition.
+std::string AllWith(std::string_view text) {
+  if (text.find("ll") == std::string_view::npos && text.find("ny") == std::string_view::npos &&
+      text.find("ery") == std::string_view::npos)
+    return "";
+  static const RE2 form(
+      "(?is)\\s*\\$?\\s*(?:all|any|every)(?: the)?(?: real)?(?: numbers?| values?)?(?: "
+      "of)?\\s*\\$?\\s*[a-z]?\\s*\\$?\\s*"
+      "(?:with|such that|satisfying|for which|where)[ ~$]+(.*[<>=].*)");
+  std::string condition;
+  if (!RE2::FullMatch(Plain(text), form, &condition) || HasWord(Plain(condition).substr(0, 3)))
+    return "";
+  condition.erase(std::remove(condition.begin(), condition.end(), '$'), condition.end());
+  return condition;
+}
+
 // ---- (a) 3 (b) 4
 
 struct Label {
@@ -265,10 +295,14 @@ std::string WrittenOut(const std::string& normal) {
 
 std::string Respell(const std::string& normal) {
   if (normal.size() > kMostBytes) return normal;
+  if (std::string plain = WithoutModules(normal); !plain.empty()) return Respell(plain);
   if (std::string written = WrittenOut(normal); !written.empty()) return written;
   if (std::string parts = WithoutLabels(normal); !parts.empty()) return parts;
   if (std::string reals = RealsExcept(normal); !reals.empty()) return reals;
-  return WithoutPredicate(WithoutFrontCommand(normal));
+  if (std::string interval = AllWith(normal); !interval.empty()) return interval;
+  const std::string plain = WithoutPredicate(WithoutFrontCommand(normal));
+  const std::string remark = RespellRemark(plain);
+  return remark.empty() ? plain : remark;
 }
 
 }  // namespace assay::math

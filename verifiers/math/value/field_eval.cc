@@ -291,10 +291,20 @@ Value FieldEval::AbsoluteProduct(NodeId id, uint64_t* out) {
   return Value::kOk;
 }
 
-// The sum of the whole numbers among the terms: they may leave a floor.
+// The sum of the whole numbers among the terms: they may leave a floor. (n + 5)/2 is (n + 1)/2 + 2.
 uint64_t FieldEval::WholeTerms(NodeId id) const {
   const Node& n = tree_[id];
   uint64_t sum = 0;
+  if (n.op == Op::kDiv) {
+    const Node& divisor = tree_[tree_.Kid(id, 1)];
+    if (divisor.op != Op::kNum || divisor.den != 1 || divisor.num < 1) return 0;
+    const auto d = static_cast<uint64_t>(divisor.num);
+    const uint64_t above = WholeTerms(tree_.Kid(id, 0));
+    // A residue near the modulus is a negative number, whose quotient is rounded down.
+    if (above < kSmall) return above / d;
+    const uint64_t below = f_.Negate(above);
+    return below < kSmall ? f_.Negate((below + d - 1) / d) : 0;
+  }
   for (uint32_t k = 0; n.op == Op::kAdd && k < n.n; ++k) {
     const NodeId kid = tree_.Kid(id, k);
     const bool negative = tree_[kid].op == Op::kNeg;

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "core/text.h"
 #include "verifiers/math/syntax/lexer/state.h"
 #include "verifiers/math/syntax/words.h"
 
@@ -108,7 +109,10 @@ void TextContent(Lexer& lex, std::string_view content, size_t at, int kind, std:
     lex.Push(it->second.kind, it->second.aux, content);
     return;
   }
-  if (nested < kMaxNested && LooksLikeMath(content)) {
+  // \text{9 a.m.}
+  const bool half_day = IsDigit(content[0]) && content.size() < 16 &&
+                        (EndsWith(content, "a.m.") || EndsWith(content, "p.m."));
+  if (nested < kMaxNested && (half_day || LooksLikeMath(content))) {
     const size_t end = at + content.size();
     // Units of thousands do not start in the middle of a text.
     LexRange(lex, at, end, nested + 1);

@@ -20,7 +20,11 @@ NodeId ParseFraction(Parser& p) {
   if (const NodeId d = TryDerivative(p); d != kNoNode || p.failed) return d;
   const NodeId num = ParseArgument(p);
   if (p.failed) return kNoNode;
+  // \frac{dx}{1 + x^2}: the integral goes on below the differential.
+  const int seen = p.diff_seen;
+  p.diff_seen = 0;
   const NodeId den = ParseArgument(p);
+  p.diff_seen = std::max(p.diff_seen, seen);
   if (p.failed) return kNoNode;
   return WithPending(p, p.tree.Add(Op::kDiv, {num, den}));
 }

@@ -61,6 +61,25 @@ bool SkipLeadIn(Parser& p) {
   return true;
 }
 
+namespace {
+
+// \text{rank}(A) = 5, \operatorname{grad} f = ..: the equals sign behind a word's argument; 0: there is none.
+size_t BehindArgument(const Parser& p, size_t end) {
+  if (!p.Is(Tok::kText) || end != p.at + 1 || p.Now().text.size() > 12) return 0;
+  size_t i = end;
+  if (p.tokens[i].kind == Tok::kLetter || p.tokens[i].kind == Tok::kGreek) {
+    ++i;
+  } else if (p.tokens[i].kind == Tok::kOpen) {
+    while (i < p.tokens.size() && i < end + 12 && p.tokens[i].kind != Tok::kClose) ++i;
+    if (i >= p.tokens.size() || p.tokens[i++].kind != Tok::kClose) return 0;
+  }
+  const bool equals =
+      i > end && i < p.tokens.size() && p.tokens[i].kind == Tok::kRel && p.tokens[i].aux == kEq;
+  return equals ? i : 0;
+}
+
+}  // namespace
+
 NodeId TryWords(Parser& p) {
   if (LettersInFormula(p)) return kNoNode;
   if (p.Is(Tok::kWord) && IsLetterProduct(p.Now(), false) && !WordAlone(p) && !WordAhead(p) &&
@@ -89,6 +108,15 @@ NodeId TryWords(Parser& p) {
     const NodeId right = ParseOperand(p);
     if (p.failed) return kNoNode;
     return FinishRelation(p, {left, right}, std::string(1, op));
+  }
+  if (const size_t relation = BehindArgument(p, end); relation != 0) {
+    std::string name = phrase;
+    for (size_t i = end; i < relation; ++i) name += Spell(p.tokens[i]);
+    p.at = relation;
+    const NodeId left = p.tree.Symbol("text:" + name);
+    ParseRelationOp(p);
+    const NodeId right = AtListEnd(p) ? p.Fail() : ParseOperand(p);
+    return p.failed ? kNoNode : FinishRelation(p, {left, right}, "=");
   }
   if (p.Is(Tok::kText)) return p.Fail();
   // "abc/2": a product of letters in an expression; "Option 3 is": not an expression.

@@ -1,0 +1,202 @@
+#include "verifiers/math/syntax/remark.h"
+
+#include <re2/re2.h>
+
+#include <algorithm>
+#include <string_view>
+
+#include "core/text.h"
+#include "verifiers/math/syntax/chars.h"
+#include "verifiers/math/syntax/words.h"
+
+namespace assay::math {
+namespace {
+
+constexpr size_t kMostRemarkBytes = 60;
+
+// Without blanks, dollars and the spaces of TeX at its end.
+std::string_view WithoutBlanksBehind(std::string_view text) {
+  for (;;) {
+    const size_t before = text.size();
+    text = Trim(text);
+    for (const std::string_view blank :
+         {"\\ ", "\\,", "\\;", "\\:", "\\quad", "\\qquad", "~", "\\"}) {
+      if (EndsWith(text, blank)) text.remove_suffix(blank.size());
+    }
+    if (text.size() == before) return text;
+  }
+}
+
+bool Balanced(std::string_view text) {
+  int level = 0;
+  for (const char c : text) {
+    level += c == '{' || c == '(' || c == '[' ? 1 : c == '}' || c == ')' || c == ']' ? -1 : 0;
+    if (level < 0) return false;
+  }
+  return level == 0 && std::count(text.begin(), text.end(), '$') % 2 == 0;
+}
+
+bool TakePrefix(std::string_view* text, std::initializer_list<std::string_view> prefixes) {
+  for (const std::string_view prefix : prefixes) {
+    if (text->size() <= prefix.size() || AsciiLower(text->substr(0, prefix.size())) != prefix)
+      continue;
+    *text = Trim(text->substr(prefix.size()));
+    return true;
+  }
+  return false;
+}
+
+// Words that make of a value what it was not, or take it back.
+bool ChangesValue(const std::string& words) {
+  static const RE2 changes(
+      "\\b(mod|modulo|base|if|for|when|where|since|because|not|no|wrong|incorrect|guess|maybe|"
+      "possibly|perhaps|false|or|"
+      "estimated?|rounded|undefined|impossible|invalid|mistake|sin|cos|tan|log|ln|exp|sqrt|unsure|"
+      "million|billion|"
+      "thousand|hundred|dozen|pairs|percent)\\b");
+  return RE2::PartialMatch(words, changes);
+}
+
+// "3/4 (0.75)", "12 (students)", "12 (twelve)": `before` and what the brackets hold as one text; empty: a product, or anything else.
+std::string Joined(std::string_view before, std::string_view inner) {
+  static const RE2 whole("[-+]?[\\d,]+\\\\?%?");
+  static const RE2 decimal("[-+]?[\\d,]*\\.\\d+\\\\?%?");
+  static const RE2 words("[A-Za-z][A-Za-z .'-]*");
+  const char last = before.back();
+  const bool number = IsDigit(last) || last == '}' || last == '%';
+  if (StartsWith(inner, "=")) return StrCat(before, " ", inner);
+  if (TakePrefix(&inner,
+                 {"approximately ", "approx. ", "approx ", "about ", "roughly ", "\\approx"}))
+    return std::string(before);
+  const bool named =
+      TakePrefix(&inner, {"or ", "i.e., ", "i.e. ", "that is, ", "that is ", "equivalently "});
+  if (number && RE2::FullMatch(inner, decimal)) return std::string(before);
+  if (number && (named || RE2::FullMatch(inner, whole)) &&
+      inner.find('=') == std::string_view::npos)
+    return StrCat(before, " = ", inner);
+  if (!number || named || !RE2::FullMatch(inner, words)) return "";
+  const std::string plain = NormalizeWords(inner);
+  if (ReadNumberPhrase(plain)) return StrCat(before, " = \\text{", inner, "}");
+  // Things are counted in the plural.
+  const bool plural =
+      plain.size() > 3 && (plain.back() == 's' || plain == "people" || plain == "children");
+  const bool unit = ParseUnit(inner).known || plural;
+  return unit && !ChangesValue(plain) ? StrCat(before, "\\text{ ", inner, "}") : "";
+}
+
+std::string WithoutRemark(const std::string& text) {
+  std::string_view whole = WithoutBlanksBehind(text);
+  while (!whole.empty() && (whole.back() == '.' || whole.back() == '$')) whole.remove_suffix(1);
+  if (whole.empty() || whole.back() != ')') return "";
+  const size_t open = whole.rfind('(');
+  if (open == std::string_view::npos || open == 0 || whole.size() - open > kMostRemarkBytes)
+    return "";
+  if (!IsSpace(whole[open - 1]) && whole[open - 1] != '$' && whole[open - 1] != '~') return "";
+  const std::string_view before = WithoutBlanksBehind(whole.substr(0, open));
+  std::string inner;
+  for (const char c : whole.substr(open + 1, whole.size() - open - 2)) {
+    if (c != '$') inner += c;
+  }
+  std::string value(before);
+  if (value.empty() || Trim(inner).empty()) return "";
+  if (value.back() == '$') value.erase(std::remove(value.begin(), value.end(), '$'), value.end());
+  return !value.empty() && Balanced(value) ? Joined(value, Trim(inner)) : "";
+}
+
+// The letters of \text{km} or \mathrm{m}^{2}, as ParseUnit reads them.
+std::string UnitLetters(std::string_view part) {
+  std::string out;
+  for (size_t i = 0; i < part.size(); ++i) {
+    if (part[i] == '\\') {
+      while (i + 1 < part.size() && IsAlpha(part[i + 1])) ++i;
+    } else if (part[i] != '{' && part[i] != '}' && !IsSpace(part[i])) {
+      out += part[i];
+    }
+  }
+  return out;
+}
+
+// 9.8 \frac{\mathrm{m}}{\mathrm{s}^2}
+std::string UnitFraction(const std::string& text, bool upright) {
+  static const RE2 form(
+      "(?s)(.*[\\d}%])(?:\\s|\\\\[ "
+      ",;:!]|~|\\\\quad|\\\\cdot)*\\\\[dt]?frac\\s*\\{([^{}]*(?:\\{[^{}]*\\}[^{}]*)*)\\}\\s*"
+      "\\{([^{}]*(?:\\{[^{}]*\\}[^{}]*)*)\\}(\\s*\\$?\\s*)");
+  std::string before;
+  std::string above;
+  std::string below;
+  std::string end;
+  if (!RE2::FullMatch(text, form, &before, &above, &below, &end)) return "";
+  const auto set_upright = [](const std::string& part) {
+    return part.find("\\text") != std::string::npos || part.find("\\mathrm") != std::string::npos ||
+           part.find("\\rm") != std::string::npos;
+  };
+  if (upright != (set_upright(above) && set_upright(below))) return "";
+  const std::string unit = UnitLetters(above) + "/" + UnitLetters(below);
+  return ParseUnit(unit).known ? StrCat(before, "\\text{ ", unit, "}", end) : "";
+}
+
+// 5\mu\mathrm{m}: micro and its unit as one.
+std::string MicroUnits(const std::string& text) {
+  static const RE2 apart(
+      "\\\\mu\\s*\\\\(?:text|mathrm|textrm|rm)\\s*\\{\\s*(m|s|g|A|F|V|W|L|C|H|J|N|T|M|mol)\\s*\\}");
+  static const RE2 inside(
+      "\\\\(?:text|mathrm|textrm)\\s*\\{\\s*\\$?\\\\mu\\$?\\s*(m|s|g|A|F|V|W|L|C|H|J|N|T|M|mol)\\s*"
+      "\\}");
+  std::string out = text;
+  if (!RE2::GlobalReplace(&out, apart, "\\\\text{ u\\1}") &&
+      !RE2::GlobalReplace(&out, inside, "\\\\text{ u\\1}"))
+    return "";
+  return out;
+}
+
+// "increase of 20%" as the quantity that "20% increase" is; "17 R 3" as "17 remainder 3".
+std::string Reordered(const std::string& text) {
+  static const RE2 change(
+      "(?i)\\s*(?:an? )?(increase|decrease|rise|drop|loss|gain|profit|reduction|discount) of "
+      "\\$?([^$]*\\d[^$]*)\\$?\\s*\\.?");
+  static const RE2 remainder(
+      "\\s*\\$?(\\d+)\\s*(?:\\\\text\\{)?\\s*(?:R|r|remainder|rem\\.?)\\.?\\s*\\}?\\s*(\\d+)\\$?"
+      "\\s*");
+  std::string first;
+  std::string second;
+  if (text.find(" of ") != std::string::npos && RE2::FullMatch(text, change, &first, &second))
+    return second + "\\text{ " + first + "}";
+  const bool rest = text.find('R') != std::string::npos || text.find('r') != std::string::npos;
+  if (rest && text.size() < 40 && RE2::FullMatch(text, remainder, &first, &second))
+    return "\\text{" + first + " remainder " + second + "}";
+  return "";
+}
+
+}  // namespace
+
+std::string RespellRemark(const std::string& text) {
+  if (text.find("\\mu") != std::string::npos) {
+    if (std::string micro = MicroUnits(text); !micro.empty()) return micro;
+  }
+  if (text.find("frac") != std::string::npos &&
+      (text.find("\\text") != std::string::npos || text.find("\\mathrm") != std::string::npos)) {
+    if (std::string unit = UnitFraction(text, true); !unit.empty()) return unit;
+  }
+  if (text.find(')') != std::string::npos) {
+    if (std::string value = WithoutRemark(text); !value.empty()) return value;
+  }
+  return Reordered(text);
+}
+
+std::string HanThousands(const std::string& text) {
+  const size_t sign = std::min(text.find("万"), std::min(text.find("亿"), text.find("萬")));
+  if (sign == std::string::npos || sign == 0) return "";
+  static const RE2 form("(.*\\d)\\s*(?:\\\\text\\{\\s*)?(万|萬|亿)([^\\d\\s{}万亿]+)\\}?\\s*");
+  std::string number;
+  std::string factor;
+  std::string unit;
+  if (!RE2::FullMatch(text, form, &number, &factor, &unit)) return "";
+  return StrCat(number, factor == "亿" ? " \\cdot 10^8" : " \\cdot 10^4", "\\text{ ", unit, "}");
+}
+
+std::string LetterUnitFraction(const std::string& text) {
+  return text.find("frac") == std::string::npos ? "" : UnitFraction(text, false);
+}
+
+}  // namespace assay::math
