@@ -122,7 +122,8 @@ bool ReadProse(Reply* reply, size_t at, size_t end, Candidate* out, int depth) {
     size_t value = prose.first_value;
     if (value > at && (text[value - 1] == '-' || text[value - 1] == '$')) --value;
     const DirectSpan span = ReadDirect(text, value, end);
-    return span.end > value && TakeSpan(*reply, Rule::kAnchor, value, span.end, out, span.unit);
+    return span.end > value && !span.doubted &&
+           TakeSpan(*reply, Rule::kAnchor, value, span.end, out, span.unit);
   }
   if (prose.values == 0 && prose.words > 6 &&
       IsSpelledNumber(text.substr(at, WithoutFinalVerb(text, at, end) - at)))

@@ -31,6 +31,11 @@ bool ByHash(Reply* reply, size_t from, Extraction* out, bool last_line) {
     if (last_line && (span.end == 0 || (hit->begin > from && text[hit->begin - 1] != '\n') ||
                       !CleanAnswer(text.substr(span.end, reply->hi - span.end)).empty()))
       return false;
+    // "#### 16 to the power 3", "#### 16 or 17": the line does not stop at the value.
+    if (span.end > begin && (span.doubted || span.corrected) && !Lenient(*reply)) {
+      reply->refusal = "hedged";
+      return false;
+    }
     Candidate candidate;
     // A heading ("#### Step 2") is none.
     if (span.end > begin ? !TakeSpan(*reply, Rule::kHash, begin, span.end, &candidate, span.unit)

@@ -123,6 +123,15 @@ bool IsBoldWord(const Reply& reply, size_t open, size_t begin, size_t close) {
   return IsCopula(last);
 }
 
+// "**16** or more", "**16** squared": what stands behind the emphasis makes another value of it.
+bool GoesOnBehind(const Reply& reply, size_t begin, size_t close, size_t mark) {
+  const size_t end = ClauseEnd(reply.text, close + mark, reply.hi);
+  const std::string plain = StrCat(reply.text.substr(begin, close - begin),
+                                   reply.text.substr(close + mark, end - close - mark));
+  const DirectSpan span = ReadDirect(plain, 0, plain.size());
+  return span.doubted || span.corrected;
+}
+
 bool LastBold(const Reply& reply, size_t from, Candidate* out) {
   const std::string_view text = reply.text;
   const std::string_view tail = text.substr(0, reply.hi);
@@ -137,6 +146,7 @@ bool LastBold(const Reply& reply, size_t from, Candidate* out) {
     if (span.end == 0 && IsBoldWord(reply, open, begin, close))
       return TakeSpan(reply, Rule::kBold, begin, close, out);
     if (span.end == 0 || !Trim(text.substr(span.end, close - span.end)).empty()) continue;
+    if (!Lenient(reply) && GoesOnBehind(reply, begin, close, mark.size())) return false;
     return TakeSpan(reply, Rule::kBold, begin, span.end, out, span.unit);
   }
   return false;

@@ -76,6 +76,10 @@ std::string Joined(std::string_view before, std::string_view inner) {
     return StrCat(before, " = ", inner);
   if (!number || named || !RE2::FullMatch(inner, words)) return "";
   const std::string plain = NormalizeWords(inner);
+  for (const std::string_view nothing :
+       {"approximately", "approx", "exactly", "exact", "simplified", "in total", "total"}) {
+    if (plain == nothing) return std::string(before);
+  }
   if (ReadNumberPhrase(plain)) return StrCat(before, " = \\text{", inner, "}");
   // Things are counted in the plural.
   const bool plural =
@@ -171,10 +175,11 @@ std::string Reordered(const std::string& text) {
 }  // namespace
 
 std::string RespellRemark(const std::string& text) {
-  if (text.find("\\mu") != std::string::npos) {
+  const bool command = text.find('\\') != std::string::npos;
+  if (command && text.find("\\mu") != std::string::npos) {
     if (std::string micro = MicroUnits(text); !micro.empty()) return micro;
   }
-  if (text.find("frac") != std::string::npos &&
+  if (command && text.find("frac") != std::string::npos &&
       (text.find("\\text") != std::string::npos || text.find("\\mathrm") != std::string::npos)) {
     if (std::string unit = UnitFraction(text, true); !unit.empty()) return unit;
   }
@@ -185,6 +190,7 @@ std::string RespellRemark(const std::string& text) {
 }
 
 std::string HanThousands(const std::string& text) {
+  if (text.empty() || (!IsHigh(text.back()) && text.back() != '}')) return "";
   const size_t sign = std::min(text.find("万"), std::min(text.find("亿"), text.find("萬")));
   if (sign == std::string::npos || sign == 0) return "";
   static const RE2 form("(.*\\d)\\s*(?:\\\\text\\{\\s*)?(万|萬|亿)([^\\d\\s{}万亿]+)\\}?\\s*");
@@ -196,7 +202,8 @@ std::string HanThousands(const std::string& text) {
 }
 
 std::string LetterUnitFraction(const std::string& text) {
-  return text.find("frac") == std::string::npos ? "" : UnitFraction(text, false);
+  return text.size() < 12 || text.find("frac", 3) == std::string::npos ? ""
+                                                                       : UnitFraction(text, false);
 }
 
 }  // namespace assay::math

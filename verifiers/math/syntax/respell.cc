@@ -295,11 +295,16 @@ std::string WrittenOut(const std::string& normal) {
 
 std::string Respell(const std::string& normal) {
   if (normal.size() > kMostBytes) return normal;
-  if (std::string plain = WithoutModules(normal); !plain.empty()) return Respell(plain);
+  const bool words = HasWord(normal);
+  if (words && normal.find('.') != std::string::npos) {
+    if (std::string plain = WithoutModules(normal); !plain.empty()) return Respell(plain);
+  }
   if (std::string written = WrittenOut(normal); !written.empty()) return written;
   if (std::string parts = WithoutLabels(normal); !parts.empty()) return parts;
-  if (std::string reals = RealsExcept(normal); !reals.empty()) return reals;
-  if (std::string interval = AllWith(normal); !interval.empty()) return interval;
+  if (words && normal.find(' ') != std::string::npos) {
+    if (std::string reals = RealsExcept(normal); !reals.empty()) return reals;
+    if (std::string interval = AllWith(normal); !interval.empty()) return interval;
+  }
   const std::string plain = WithoutPredicate(WithoutFrontCommand(normal));
   const std::string remark = RespellRemark(plain);
   return remark.empty() ? plain : remark;
