@@ -64,6 +64,9 @@ class Preface {
 
   // `distance`: from the word's end to "answer".
   void Hear(const std::string& word, size_t distance) {
+    ignored_ = ignored_ || OneOf(word, {"ignore", "disregard"});
+    // "Had we counted them, the answer would be .."
+    if (last_.empty() && word == "had") conditional_ = true;
     if (IsAdversative(word)) said_ = hedged_ = conditional_ = false;
     conditional_ = conditional_ || OpensCondition(word);
     // "Assume that the answer is 4", "it is possible that the answer is 4".
@@ -80,6 +83,7 @@ class Preface {
 
   const char* refusal() const { return refusal_; }
   bool supposed() const { return supposed_; }
+  bool ignored() const { return ignored_; }
   // What the whole of it makes of the announcement; null: nothing.
   const char* Verdict() const {
     if (words_since_ <= 4 || false_) return "negated";
@@ -132,6 +136,7 @@ class Preface {
   int words_since_ = 99;         // since the "that" of something denied
   bool conditional_ = false;
   bool supposed_ = false;
+  bool ignored_ = false;  // "ignore the answer"
   bool first_person_ = false;
   bool according_ = false;
   bool said_ = false;    // by somebody else
@@ -163,6 +168,9 @@ bool BoxDenied(Reply* reply, size_t at, size_t box_end) {
   bool disbelieved = false;  // "I don't think it is"
   bool unsure = false;       // "I'm not sure, but"
   bool untrue = false;       // "it is not true that"
+  bool ignored = false;      // "please ignore the answer"
+  bool often = false;        // "students often answer"
+  int since_modal = 99;      // words since "might", "may", "could"
   for (size_t i = begin; i < at;) {
     size_t word_end = i;
     const std::string word = WordAt(text, i, at, &word_end);
@@ -173,13 +181,16 @@ bool BoxDenied(Reply* reply, size_t at, size_t box_end) {
     disbelieved = disbelieved || (IsNegation(last) && OneOf(word, {"think", "believe"}));
     unsure = unsure || word == "unsure" ||
              (IsNegation(last) && OneOf(word, {"sure", "certain", "confident"}));
+    ignored = ignored || OneOf(word, {"ignore", "disregard"});
+    often = often || OneOf(word, {"often", "commonly", "students", "people", "many", "most"});
+    since_modal = OneOf(word, {"might", "may", "could"}) ? 0 : since_modal + 1;
     untrue =
         word == "that" ? untrue : IsNegation(last) && OneOf(word, {"true", "correct", "right"});
     before_last = last;
     last = word;
   }
   // Only markup between the denial and the box.
-  if (disbelieved || untrue || (before_last == "rule" && last == "out") ||
+  if (disbelieved || untrue || ignored || (before_last == "rule" && last == "out") ||
       OneOf(last, {"excludes", "exclude", "eliminate", "reject"}))
     return true;
   size_t sign = at;
@@ -190,7 +201,16 @@ bool BoxDenied(Reply* reply, size_t at, size_t box_end) {
   if (IsNegation(last) ||
       (OneOf(last, {"be", "equal", "longer"}) && (IsNegation(before_last) || before_last == "no")))
     return true;
+  reply->refusal = "quoted";
+  const std::string_view before = Trim(text.substr(reply->lo, at - reply->lo));
+  const bool theirs =
+      often && OneOf(last, {"answer", "say", "get", "write", "choose", "pick", "put"});
+  if (theirs || last == "expects" || EndsWith(before, "e.g.") || EndsWith(before, "e.g.,"))
+    return true;
   reply->refusal = "hedged";
+  // "Had we ignored it, the answer would be ..", "Suppose the answer is .."
+  if (OneOf(first, {"had", "suppose", "supposing", "were"})) return true;
+  if ((last == "is" && before_last == "guess") || (last == "be" && since_modal <= 3)) return true;
   if (unsure || last == "guess" || last == "likely" || IsSentenceHedge(last) ||
       (last == "be" && OneOf(before_last, {"might", "may", "could"})))
     return true;
@@ -216,6 +236,7 @@ bool AnnouncementDenied(Reply* reply, size_t at) {
     preface.Hear(word, at - word_end);
   }
   const char* refusal = preface.refusal() != nullptr ? preface.refusal() : preface.Verdict();
+  if (refusal == nullptr && preface.ignored()) refusal = "quoted";
   const std::string_view before = text.substr(begin, at - begin);
   if (refusal == nullptr && HasUnspacedHedge(before)) refusal = "hedged";
   for (const std::string_view wrong :
@@ -234,7 +255,8 @@ bool ValueDenied(Reply* reply, size_t sentence, size_t at, size_t value_end) {
     size_t word_end = i;
     const std::string word = WordAt(reply->text, i, at, &word_end);
     i = std::max(i + 1, word_end);
-    if (!IsNegation(word) && !OneOf(word, {"might", "maybe", "perhaps", "possibly", "whether"}))
+    if (!IsNegation(word) &&
+        !OneOf(word, {"might", "maybe", "perhaps", "possibly", "whether", "guess"}))
       continue;
     reply->refusal = IsNegation(word) ? "negated" : "hedged";
     return true;

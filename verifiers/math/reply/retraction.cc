@@ -47,7 +47,7 @@ class Remark {
     if (words_ == 1 && word == "if") return supposed_ = true;
     if (OneOf(word, {"hope", "if", "check", "checking", "verify", "believe", "otherwise", "would",
                      "unless"}))
-      return false;
+      return unfit_;
     HearFault(word);
     HearDenial(word);
     HearGivingUp(word);
@@ -79,7 +79,7 @@ class Remark {
     if (subject_ && !continued_ && !digit_ && words_ <= 4 &&
         OneOf(before_, {"not", "isn't", "wasn't"}))
       return Said::kRetracts;
-    if (late_denial_) return Said::kRetracts;
+    if (late_denial_ || unfit_) return Said::kRetracts;
     if (turn_ && (wrong_ || negated_ || command_ || size < kShortTurnBytes)) return Said::kRetracts;
     if (refusal_ || taken_back_ || (gave_up_ && !partly_)) return Said::kRetracts;
     if ((subject_ || speaker_) && (wrong_ || forgot_) && !negated_) return Said::kRetracts;
@@ -139,6 +139,12 @@ class Remark {
                    OneOf(word, {"get", "got", "find", "found", "obtain"})) ||
                   // "On second thought", and the Japanese "mistaken" if nothing behind it denies it
                   (before_ == "second" && StartsWith(word, "thought")) ||
+                  (before_ == "on" && word == "reflection") ||
+                  // "I disagree."
+                  (speaker_ && words_ <= 3 && word == "disagree") ||
+                  // ".. was the answer to the previous question"
+                  (continued_ && OneOf(word, {"question", "problem", "exercise"}) &&
+                   OneOf(before_, {"previous", "earlier", "last", "other", "another"})) ||
                   (before_ == "間" && word == "違" && rest.find("ありません") == kNone);
     disagrees_ = word == "disagree" || (word == "agree" && since_negation_ <= 2) ||
                  (disagrees_ && word == "with");
@@ -161,6 +167,13 @@ class Remark {
     if (speaker_ && StartsWith(word, "mis") && word.size() > 6) wrong_ = true;
     if ((before_ == "made" && word == "up") || OneOf(word, {"fabricated", "invented", "bogus"}))
       wrong_ = true;  // "the number above is made up"
+    // ".. fails the check", ".. gives a contradiction", "that does not satisfy the equation"
+    unfit_ = unfit_ ||
+             (continued_ && ((words_ <= 2 && OneOf(word, {"fails", "contradicts"})) ||
+                             (words_ <= 6 && word == "contradiction"))) ||
+             ((subject_ || continued_) && words_ <= 8 && since_negation_ <= 2 &&
+              OneOf(word, {"satisfy", "work", "fit", "match"})) ||
+             (subject_ && before_ == "a" && OneOf(word, {"trap", "decoy", "distractor"}));
     // "which is impossible"
     wrong_ = wrong_ || (continued_ && words_ <= 4 && word == "impossible");
     wrong_ = wrong_ || (IsWrong(word) && !OneOf(before_, {"no", "any", "without", "common"}));
@@ -197,7 +210,7 @@ class Remark {
                      "refute", "decide", "tell", "calculate", "proceed", "finish"});
     gave_up_ = gave_up_ || (unable_ && task) || (before_ == "beyond" && word == "me") ||
                (speaker_ && word == "up" && OneOf(before_, {"give", "gave", "giving"})) ||
-               (speaker_ && before_ == "no" &&
+               ((speaker_ || me_) && before_ == "no" &&
                 OneOf(word, {"idea", "clue", "opinion", "answer", "solution"}));
     partly_ = partly_ || OneOf(word, {"other", "another", "any", "mistake", "error", "mistakes",
                                       "errors", "further", "more", "else", "why"});
@@ -211,6 +224,7 @@ class Remark {
   bool referred_ = false;  // to the answer, somewhere in the sentence
   bool reason_ = false;
   bool me_ = false;
+  bool unfit_ = false;  // "does not satisfy .."
   bool unable_ = false;
   bool named_ = false;
   bool digit_ = false;

@@ -188,6 +188,14 @@ size_t SaysThereIsNone(std::string_view text, size_t begin, size_t end) {
   return kNone;
 }
 
+// Not "from line 12", "divide by 12", "subtract 12".
+bool MayCount(std::string_view word) {
+  return !OneOf(word, {"by",      "from",  "line",    "in",       "of",     "with",    "to",
+                       "than",    "on",    "page",    "subtract", "add",    "divide",  "multiply",
+                       "over",    "under", "exceeds", "use",      "try",    "remains", "question",
+                       "problem", "part",  "theorem", "lemma",    "figure", "table",   "section"});
+}
+
 // "So she needs 12 eggs.": a last sentence that concludes and holds one value, which nothing denies, doubts or supposes.
 bool Concludes(Reply* reply, size_t begin, size_t end, Candidate* out) {
   const std::string_view text = reply->text;
@@ -197,10 +205,14 @@ bool Concludes(Reply* reply, size_t begin, size_t end, Candidate* out) {
   if (!OneOf(first, {"so", "therefore", "thus", "hence", "consequently", "altogether", "overall",
                      "donc", "daher", "somit", "insgesamt", "entonces", "portanto", "quindi"}))
     return false;
+  std::string before;  // the word in front of the number
   for (size_t i = word_end; i < end;) {
     size_t next = i;
     const std::string word = WordAt(text, i, end, &next);
+    if (word.empty() && IsDigit(text[i]) && !MayCount(before)) return false;
     i = std::max(i + 1, next);
+    // "a total of 12"
+    if (!word.empty()) before = word == "of" && OneOf(before, {"total", "sum"}) ? "" : word;
     if (IsNegation(word) ||
         OneOf(word, {"let", "suppose", "assume", "try", "consider", "check", "if", "or", "say",
                      "unless", "first", "step", "case", "equation", "number"}))

@@ -318,9 +318,28 @@ bool PowerBeforeSubscript(const Parser& p) {
   return i + 1 < p.tokens.size() && p.tokens[i + 1].kind == Tok::kUnder;
 }
 
+// Nothing stands in front of the name that ends before the token at hand, or a sign that parts items.
+bool BeginsItem(const Parser& p) {
+  size_t i = p.at;
+  const auto of_name = [&](Tok kind) {
+    return kind == Tok::kLetter || kind == Tok::kGreek || kind == Tok::kPrime ||
+           kind == Tok::kUnder || kind == Tok::kNumber || kind == Tok::kGroupOpen ||
+           kind == Tok::kGroupClose || kind == Tok::kWord;
+  };
+  while (i > 0 && of_name(p.tokens[i - 1].kind)) --i;
+  if (i + 1 < p.at && p.tokens[i + 1].kind != Tok::kUnder && p.tokens[i + 1].kind != Tok::kPrime &&
+      p.tokens[i].text != "nabla")
+    return false;  // 2x(t), rx(t)
+  if (i == 0) return true;
+  const Tok before = p.tokens[i - 1].kind;
+  return before == Tok::kComma || before == Tok::kSemi || before == Tok::kOpen ||
+         before == Tok::kRel || before == Tok::kText || before == Tok::kRowSep ||
+         before == Tok::kBegin || before == Tok::kBoxed;
+}
+
 // x(t) = .., u(x, y) = ..: letters in brackets in front of an equals sign. The bracket is at hand.
 bool IsHead(const Parser& p) {
-  if (!p.IsA(Tok::kOpen, '(') || p.Now().space) return false;
+  if (!p.IsA(Tok::kOpen, '(') || p.Now().space || !BeginsItem(p)) return false;
   for (size_t k = 1; k < 8; k += 2) {
     const Tok argument = p.Ahead(k).kind;
     if (argument != Tok::kLetter && argument != Tok::kGreek) return false;
