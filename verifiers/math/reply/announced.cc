@@ -71,7 +71,10 @@ Prose Survey(std::string_view text, size_t at, size_t end) {
       prose.elsewhere = prose.elsewhere || (first && OneOf(word, {"found", "on", "worth", "located",
                                                                   "listed", "shown", "explained"}));
       prose.property = prose.property || IsProperty(word);
-      prose.modified = IsModifier(word) || (prose.modified && word == "of");
+      prose.modified = IsModifier(word) || (prose.modified && word == "of") ||
+                       OneOf(word, {"divisors", "divisor", "factors", "multiples", "digits", "part",
+                                    "question", "figure", "page", "table", "problem", "exercise",
+                                    "section", "theorem", "lemma", "step", "line", "equation"});
     }
     up = first && word == "up";
     prose.denied = prose.denied || IsNegation(word);
@@ -248,14 +251,15 @@ bool IsDoubtedBehind(std::string_view rest) {
     i = std::max(i + 1, word_end);
     if (word.empty()) continue;
     if (OneOf(word, {"unless", "alternatively", "tentatively"}) ||
+        (before == "with" && OneOf(word, {"probability", "chance", "confidence"})) ||
         (word == "take" && before == "or"))
       return true;
     // Only what follows at once is part of the value.
     before = before.empty() || before == "out" || before == "percent" || before == "per" ||
                      before == "cent"
                  ? word
-             : word == "or" ? word
-                            : "-";
+             : OneOf(word, {"or", "with"}) ? word
+                                           : "-";
   }
   return false;
 }

@@ -65,6 +65,10 @@ class Preface {
   // `distance`: from the word's end to "answer".
   void Hear(const std::string& word, size_t distance) {
     ignored_ = ignored_ || OneOf(word, {"ignore", "disregard"});
+    // "There is a chance that the answer is 4"
+    chance_ = OneOf(word, {"chance", "probability", "likelihood", "odds", "possibility"}) ||
+              (chance_ && word == "that");
+    if (chance_ && word == "that") refusal_ = "hedged";
     // "Had we counted them, the answer would be .."
     if (last_.empty() && word == "had") conditional_ = true;
     if (IsAdversative(word)) said_ = hedged_ = conditional_ = false;
@@ -137,6 +141,7 @@ class Preface {
   bool conditional_ = false;
   bool supposed_ = false;
   bool ignored_ = false;  // "ignore the answer"
+  bool chance_ = false;   // "a chance that"
   bool first_person_ = false;
   bool according_ = false;
   bool said_ = false;    // by somebody else

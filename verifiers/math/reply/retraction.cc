@@ -140,6 +140,7 @@ class Remark {
                   // "On second thought", and the Japanese "mistaken" if nothing behind it denies it
                   (before_ == "second" && StartsWith(word, "thought")) ||
                   (before_ == "on" && word == "reflection") ||
+                  (words_ == 2 && before_ == "mine" && word == "is") ||
                   // "I disagree."
                   (speaker_ && words_ <= 3 && word == "disagree") ||
                   // ".. was the answer to the previous question"
@@ -169,10 +170,14 @@ class Remark {
       wrong_ = true;  // "the number above is made up"
     // ".. fails the check", ".. gives a contradiction", "that does not satisfy the equation"
     unfit_ = unfit_ ||
-             (continued_ && ((words_ <= 2 && OneOf(word, {"fails", "contradicts"})) ||
-                             (words_ <= 6 && word == "contradiction"))) ||
+             (continued_ && !reason_ &&
+              ((words_ <= 2 && OneOf(word, {"fails", "contradicts"})) ||
+               (words_ <= 6 && word == "contradiction"))) ||
              ((subject_ || continued_) && words_ <= 8 && since_negation_ <= 2 &&
               OneOf(word, {"satisfy", "work", "fit", "match"})) ||
+             (subject_ && words_ <= 4 && word == "contradicts") ||
+             (subject_ && before_ == "too" &&
+              OneOf(word, {"large", "big", "small", "high", "low", "long", "short", "great"})) ||
              (subject_ && before_ == "a" && OneOf(word, {"trap", "decoy", "distractor"}));
     // "which is impossible"
     wrong_ = wrong_ || (continued_ && words_ <= 4 && word == "impossible");
@@ -186,9 +191,14 @@ class Remark {
     const bool negation = IsNegation(word);
     negated_ = negated_ || negation || word == "没" || word == "沒";
     since_negation_ = negation ? 0 : since_negation_ + 1;
+    answer_ = answer_ || (subject_ && word == "solution" && since_negation_ <= 3 &&
+                          !OneOf(before_, {"only", "other", "another", "unique"}));
     answer_ = answer_ || (word == "answer" && since_negation_ <= 3 &&
                           OneOf(before_, {"the", "my", "our", "an", "correct", "final", "right"}));
     right_ = right_ || (copula_ && OneOf(word, {"correct", "right", "confirmed", "valid"})) ||
+             (negated_ && copula_ &&
+              OneOf(word, {"allowed", "possible", "permitted", "acceptable", "admissible",
+                           "feasible"})) ||
              word == "stimmt";
     // Late in a sentence: "so this result is not valid".
     late_denial_ = late_denial_ || (late_subject_ && since_negation_ <= 2 &&

@@ -257,6 +257,17 @@ bool AnchorAt(Reply* reply, const PhraseHit& hit, Candidate* out) {
   size_t word_end = 0;
   const std::string next = WordAt(text, SkipSpace(text, hit.end, reply->hi), reply->hi, &word_end);
   if (OneOf(next, {"question", "questions", "choices", "sheet", "key", "all"})) return false;
+  // "Answer 42 questions", "Answer #42: .."
+  const size_t number = SkipSpace(text, hit.end, reply->hi);
+  if (number < reply->hi && (IsDigit(text[number]) || text[number] == '#')) {
+    size_t number_end = number + 1;
+    while (number_end < reply->hi && IsDigit(text[number_end])) ++number_end;
+    const std::string counted =
+        WordAt(text, SkipSpace(text, number_end, reply->hi), reply->hi, &word_end);
+    if (text[number] == '#' ||
+        OneOf(counted, {"question", "questions", "problems", "parts", "items"}))
+      return false;
+  }
   if (EndsWith(text.substr(0, hit.begin), "</")) return false;  // the end of a tag
   if (AnnouncementDenied(reply, hit.begin)) return false;
   if (hit.begin > reply->lo && text[hit.begin - 1] == '<' && HasAt(text, hit.end, ">"))

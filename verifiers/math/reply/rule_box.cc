@@ -94,7 +94,12 @@ std::string_view Glued(const Reply& reply, const Box& box) {
   const std::string_view rest = reply.text.substr(box.end, stop - box.end);
   const bool power = rest.size() > 1 && rest[0] == '^' && rest.find("circ") > 3 &&
                      (IsDigit(rest[1]) || IsLetter(rest[1]) || rest[1] == '{');
-  if (!power && !StartsWith(rest, "\\pi") && !StartsWith(rest, "\\sqrt") &&
+  // "\boxed{42}/7", "$\boxed{42} + 1$"
+  const size_t sign = rest.find_first_not_of(' ');
+  const bool quotient = rest.size() > 1 && rest[0] == '/' && IsDigit(rest[1]);
+  const bool sum =
+      sign != kNone && rest[sign] == '+' && reply.text[box.begin - (box.begin > 0)] == '$';
+  if (!power && !quotient && !sum && !StartsWith(rest, "\\pi") && !StartsWith(rest, "\\sqrt") &&
       !StartsWith(rest, "\\cdot") && !StartsWith(rest, "\\times"))
     return "";
   size_t end = std::min(rest.find_first_of("$\n,.;"), rest.size());

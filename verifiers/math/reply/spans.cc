@@ -268,6 +268,9 @@ class DirectWalk {
     const std::string part = WordAt(text_, SkipSpace(text_, one_end, end_), end_, &part_end);
     const bool named = OneOf(part, {"half", "third", "quarter", "fourth", "fifth", "sixth",
                                     "seventh", "eighth", "ninth", "tenth", "twelfth"});
+    if (OneOf(one, {"medio", "media", "demi", "demie", "mezzo", "mezza", "meio", "meia", "halb",
+                    "pół", "yarım", "половина", "половиной"}))
+      return one_end;
     return OneOf(one, {"a", "an", "one"}) && named ? part_end : 0;
   }
 

@@ -154,6 +154,35 @@ std::string MicroUnits(const std::string& text) {
   return out;
 }
 
+// "42 y medio", "42 einhalb", "42个半": a half more, in other languages; "42分之一" as a fraction.
+std::string AndAHalf(const std::string& spelled) {
+  // The extraction sets a unit in \\text.
+  std::string text = spelled;
+  if (const size_t unit = text.find("\\text{ "); unit != std::string::npos && text.back() == '}') {
+    text.pop_back();
+    text.erase(unit, 6);
+  }
+  static const RE2 half(
+      "(.*\\d)\\s*(?:y medi[oa]|et demie?|e mezz[oa]|e mei[oa]|einhalb|und ein halb|с половиной|и "
+      "половина|en een half|i pół|"
+      "buçuk|ve yarım|个半|個半)(.*)");
+  static const RE2 part("\\s*\\$?(\\d+)\\$?\\s*分之\\s*\\$?([一二三四五六七八九]|\\d+)\\$?\\s*");
+  const size_t digit = text.find_first_of("0123456789");
+  if (digit == std::string::npos || text.size() > 60 ||
+      text.find_first_of("=\\") != std::string::npos)
+    return "";
+  std::string first;
+  std::string second;
+  const size_t tail = text.find_last_not_of("0123456789., ");
+  if (tail == std::string::npos || tail < digit) return "";
+  if (RE2::FullMatch(text, half, &first, &second)) return StrCat(first, " and a half ", second);
+  if (!RE2::FullMatch(text, part, &first, &second)) return "";
+  static constexpr std::string_view kDigits = "一二三四五六七八九";
+  const size_t han = kDigits.find(second);
+  return StrCat("\\frac{", han == std::string_view::npos ? second : std::to_string(han / 3 + 1),
+                "}{", first, "}");
+}
+
 // "increase of 20%" as the quantity that "20% increase" is; "17 R 3" as "17 remainder 3".
 std::string Reordered(const std::string& text) {
   static const RE2 change(
@@ -186,6 +215,7 @@ std::string RespellRemark(const std::string& text) {
   if (text.find(')') != std::string::npos) {
     if (std::string value = WithoutRemark(text); !value.empty()) return value;
   }
+  if (std::string half = AndAHalf(text); !half.empty()) return half;
   return Reordered(text);
 }
 

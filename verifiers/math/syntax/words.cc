@@ -337,6 +337,9 @@ bool HasNegation(std::string_view normalized) {
   for (const std::string_view w : Split(normalized)) {
     if (set.count(w) != 0) return true;
   }
+  for (const std::string_view glued : {"틀렸", "틀린", "아닙", "아니"}) {
+    if (normalized.find(glued) != std::string_view::npos) return true;
+  }
   return false;
 }
 
