@@ -247,6 +247,10 @@ class Reader {
       Again(unit, CommaStyle::kThousands, Reading::When::kVersusUnit);
     if (const std::string worked_out = HanThousands(normal); !worked_out.empty())
       Again(worked_out, CommaStyle::kThousands, Reading::When::kAlways);
+    if (impl_.choice_framed && !impl_.choice_listed) {
+      if (const std::string value = ValueBehindChoice(normal); !value.empty())
+        Again(value, CommaStyle::kThousands, Reading::When::kAlways);
+    }
     if (lexed.thousands_comma) Again(normal, CommaStyle::kList, Reading::When::kVersusList);
     // A decimal comma only where plain text was asked for: elsewhere `0,5` is a list.
     const bool money = std::any_of(lexed.tokens.begin(), lexed.tokens.end(),
@@ -419,10 +423,7 @@ class Reader {
     impl_.choice = choice.letter;
     impl_.choice_framed = choice.framed;
     impl_.choice_listed = listed && choice.letter != 0;
-    if (!choice.framed) return;
-    const std::string rest = ChoiceRest(frame);
-    impl_.choice_text = rest;
-    if (rest.empty() || rest.find('\\') != std::string::npos) return;
+    if (choice.framed) impl_.choice_text = ChoiceRest(frame);
   }
 
   // A formula that is not whole: brackets, \left or \begin that do not close, a command without its arguments, nothing but

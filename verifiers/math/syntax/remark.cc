@@ -219,6 +219,15 @@ std::string RespellRemark(const std::string& text) {
   return Reordered(text);
 }
 
+std::string ValueBehindChoice(const std::string& text) {
+  static const RE2 form(
+      "(?s)\\s*\\$?\\s*(?:\\\\(?:textbf|text|mathrm|mathbf|textrm)\\s*\\{\\s*)?\\([A-J]\\)(?:\\s|"
+      "\\\\[ ,;:]|~|\\\\quad)*"
+      "\\}?(?:\\s|\\\\[ ,;:]|~|\\\\quad)*([^\\s}].*)");
+  std::string value;
+  return RE2::FullMatch(text, form, &value) ? value : "";
+}
+
 std::string HanThousands(const std::string& text) {
   if (text.empty() || (!IsHigh(text.back()) && text.back() != '}')) return "";
   const size_t sign = std::min(text.find("万"), std::min(text.find("亿"), text.find("萬")));

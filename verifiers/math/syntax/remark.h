@@ -16,4 +16,7 @@ std::string LetterUnitFraction(const std::string& text);
 // "7.6万元" with its ten thousands worked out; empty: something else. The plain reading, 7.6 of that unit, stays.
 std::string HanThousands(const std::string& text);
 
+// "\\textbf{(A)}\\ 11": what stands behind a choice's letter in brackets; empty: nothing.
+std::string ValueBehindChoice(const std::string& text);
+
 }  // namespace assay::math

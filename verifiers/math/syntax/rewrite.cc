@@ -99,6 +99,18 @@ NodeId ExpandSigns(Tree* tree, NodeId id) {
     tree->nodes[list].flags = flags;
     return list;
   }
+  // q \in \{0, \pm 2\}: the signs are the set's.
+  if (op == Op::kRel && (*tree)[id].n == 2) {
+    const NodeId right = tree->Kid(id, 1);
+    const Op of_right = (*tree)[right].op;
+    if ((of_right == Op::kList || of_right == Op::kSet) &&
+        !ContainsOp(*tree, tree->Kid(id, 0), Op::kPm)) {
+      const NodeId written_out = ExpandSigns(tree, right);
+      if (written_out == kNoNode) return kNoNode;
+      const NodeId pair[] = {tree->Kid(id, 0), written_out};
+      return tree->Add(op, pair, 2, (*tree)[id].aux, (*tree)[id].num);
+    }
+  }
   if (!Variants(tree, id, &items)) return kNoNode;
   return tree->Add(Op::kList, items.data(), static_cast<uint32_t>(items.size()));
 }

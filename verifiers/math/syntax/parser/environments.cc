@@ -1,8 +1,10 @@
 // What stands between \begin and \end: matrices, cases, aligned rows.
+#include <algorithm>
 #include <cstring>
 #include <string>
 
 #include "verifiers/math/syntax/parser/grammar.h"
+#include "verifiers/math/syntax/rewrite.h"
 
 namespace assay::math {
 namespace {
@@ -10,6 +12,19 @@ namespace {
 NodeId ParseMatrix(Parser& p, const std::string& name);
 NodeId ParseRows(Parser& p, const std::string& name);
 NodeId ContinueChain(Parser& p, NodeId row);
+bool SolvesForLast(const Parser& p, const Ids& rows);
+
+// No symbol but `name` occurs; HasSymbol: any does.
+bool OnlySymbol(const Tree& tree, NodeId id, const std::string& name) {
+  if (tree[id].op == Op::kApply) return false;
+  if (tree[id].op == Op::kSym && tree.Name(id) != name) return false;
+  for (uint32_t k = 0; k < tree[id].n; ++k) {
+    if (!OnlySymbol(tree, tree.Kid(id, k), name)) return false;
+  }
+  return true;
+}
+
+bool HasSymbol(const Tree& tree, NodeId id) { return !OnlySymbol(tree, id, ""); }
 
 }  // namespace
 
@@ -98,7 +113,26 @@ NodeId ParseRows(Parser& p, const std::string& name) {
     p.tree.nodes[id].num = p.tree.Intern("cases");
     return id;
   }
+  if (!cases && SolvesForLast(p, rows)) return rows.back();
   return rows.size() == 1 ? rows[0] : p.Add(Op::kList, rows);
+}
+
+// x = 6
+bool IsAssignedNumber(const Tree& tree, NodeId id) {
+  return tree[id].op == Op::kRel && tree[id].n == 2 && tree.Name(id)[0] == kEq &&
+         tree[tree.Kid(id, 0)].op == Op::kSym && !HasSymbol(tree, tree.Kid(id, 1));
+}
+
+// 3x + 1 &= 19 \\ 3x &= 18 \\ x &= 6: equations in one unknown, of which the last one solves them.
+bool SolvesForLast(const Parser& p, const Ids& rows) {
+  const Tree& tree = p.tree;
+  if (rows.size() < 2 || !IsAssignedNumber(tree, rows.back())) return false;
+  const std::string& name = tree.Name(tree.Kid(rows.back(), 0));
+  return std::all_of(rows.begin(), rows.end() - 1, [&](NodeId row) {
+    return tree[row].op == Op::kRel && tree.Name(row).find_first_not_of(kEq) == std::string::npos &&
+           !IsAssignedNumber(tree, row) && OnlySymbol(tree, row, name) &&
+           ContainsSymbol(tree, row, name);
+  });
 }
 
 // x &= 1 + 2 \\ &= 3: a row that begins with a relation goes on with the one above.
