@@ -40,6 +40,7 @@ Json FlatLine(const std::string& dataset, const DatasetRow& row) {
   line.Set("reward", RewardOf(stored))
       .Set("advantage", AdvantageOf(stored))
       .Set("verdicts", VerdictsOf(row.group, stored));
+  if (!stored.score.parts.empty()) line.Set("reward_parts", PartsOf(row.group));
   line.Set("provenance", SourceOf(dataset, row));
   return line;
 }
@@ -49,8 +50,8 @@ Json GroupLine(const std::string& dataset, const std::vector<DatasetRow>& rows) 
   Group group;
   group.problem = rows[0].group.problem;
   Json rewards = Json::MakeArray(), advantages = Json::MakeArray(), verdicts = Json::MakeArray(),
-       sources = Json::MakeArray(), lines = Json::MakeArray();
-  bool any_line = false;
+       sources = Json::MakeArray(), lines = Json::MakeArray(), parts = Json::MakeArray();
+  bool any_line = false, any_parts = false;
   for (const DatasetRow& row : rows) {
     const StoredSample& sample = row.group.samples[0];
     group.samples.push_back(sample.sample);
@@ -58,6 +59,8 @@ Json GroupLine(const std::string& dataset, const std::vector<DatasetRow>& rows) 
     advantages.Append(AdvantageOf(sample));
     verdicts.Append(VerdictsOf(row.group, sample));
     sources.Append(SourceOf(dataset, row));
+    parts.Append(PartsOf(row.group));
+    any_parts |= !sample.score.parts.empty();
     lines.Append(sample.sample.line);
     any_line |= !sample.sample.line.IsNull();
   }
@@ -66,6 +69,7 @@ Json GroupLine(const std::string& dataset, const std::vector<DatasetRow>& rows) 
   line.Set("rewards", std::move(rewards))
       .Set("advantages", std::move(advantages))
       .Set("verdicts", std::move(verdicts));
+  if (any_parts) line.Set("reward_parts", std::move(parts));
   line.Set("provenance", std::move(sources));
   if (any_line) line.Set("lines", std::move(lines));
   return line;

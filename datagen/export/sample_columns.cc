@@ -91,6 +91,15 @@ Json SourceOf(const std::string& dataset, const DatasetRow& row) {
       .Set("sample", row.group.samples[0].index);
 }
 
+Json PartsOf(const StoredGroup& group) {
+  const SampleScore& score = group.samples[0].score;
+  if (score.parts.empty()) return {};
+  Json out = Json::MakeObject();
+  for (size_t term = 0; term < score.parts.size() && term < group.labels.size(); ++term)
+    out.Set(group.labels[term], score.parts[term] ? Json(*score.parts[term]) : Json());
+  return out;
+}
+
 void KeepEntries(const std::vector<DatasetRow>& rows, Json* extra) {
   for (Json::Member& member : *extra->AsObject()) {
     if (rows[0].group.flat ||

@@ -18,6 +18,8 @@ Json SampleColumns(const StoredGroup& group);
 Json SampleId(const StoredGroup& group);
 // Where the row came from: data set, decision, run, file, line, place of the sample.
 Json SourceOf(const std::string& dataset, const DatasetRow& row);
+// What each term brought to the reward of the one sample in `group`, by label, null where it was left out; null if the store does not know.
+Json PartsOf(const StoredGroup& group);
 
 // Of all of `rows`, which are of one input row: cuts those arrays in `extra` to the kept samples' entries.
 void KeepEntries(const std::vector<DatasetRow>& rows, Json* extra);

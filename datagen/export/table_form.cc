@@ -68,7 +68,9 @@ std::array<Json, kOwnColumns> OwnColumns(const std::string& dataset, const Datas
   out[kInfo] = problem.verification_info.IsNull() ? "{}" : problem.verification_info.Dump();
   if (sample.score.reward) out[kReward] = *sample.score.reward;
   out[kFinishReason] = TextOrNull(sample.sample.finish_reason);
-  out[kSource] = SourceOf(dataset, row).Dump();
+  Json source = SourceOf(dataset, row);
+  if (!sample.score.parts.empty()) source.Set("reward_parts", PartsOf(row.group));
+  out[kSource] = source.Dump();
   return out;
 }
 

@@ -176,6 +176,30 @@ constexpr char kVersion5[] = R"sql(
 ALTER TABLE verdicts ADD COLUMN part REAL;
 )sql";
 
+// The view `provenance` with the parts.
+constexpr char kVersion6[] = R"sql(
+DROP VIEW provenance;
+CREATE VIEW provenance AS
+  SELECT d.name AS dataset, dr.position AS position, dr.decision AS decision,
+         d.strategy AS strategy, d.params AS params, d.tool_version AS selected_by,
+         r.name AS run, r.rubric AS rubric, r.config_hash AS config_hash, r.tool_version AS scored_by,
+         i.file AS file, rw.line AS line, hex(rw.line_hash) AS line_hash,
+         p.id AS problem_id, p.name AS problem, s.id AS sample_id, s.id - rw.first_sample AS sample_index,
+         s.reward AS reward, s.advantage AS advantage, t.body AS text,
+         (SELECT json_group_array(json_object('label', v.label, 'outcome', v.outcome, 'score', v.score,
+                                              'reason', v.reason, 'detail', v.detail,
+                                              'evidence', json(v.evidence), 'part', v.part))
+            FROM verdicts v WHERE v.sample_id = s.id) AS verdicts
+    FROM dataset_rows dr
+    JOIN datasets d ON d.id = dr.dataset_id
+    JOIN samples s ON s.id = dr.sample_id
+    JOIN texts t ON t.id = s.text_id
+    JOIN rows rw ON rw.id = s.row_id
+    JOIN problems p ON p.id = rw.problem_id
+    JOIN inputs i ON i.id = rw.input_id
+    JOIN runs r ON r.id = i.run_id;
+)sql";
+
 Status Migrate(Database* db, int from) {
   if (Status status = db->Exec("BEGIN IMMEDIATE"); !status.ok()) return status;
   // Another process may have migrated the file while this one waited for the lock.
@@ -197,7 +221,7 @@ Status Migrate(Database* db, int from) {
 
 const char* MigrationSql(int version) {
   static constexpr const char* kSteps[kSchemaVersion] = {kVersion1, kVersion2, kVersion3, kVersion4,
-                                                         kVersion5};
+                                                         kVersion5, kVersion6};
   ASSAY_CHECK(version >= 0 && version < kSchemaVersion);
   return kSteps[version];
 }

@@ -7,7 +7,7 @@
 
 namespace assay::sqlite {
 
-inline constexpr int kSchemaVersion = 5;
+inline constexpr int kSchemaVersion = 6;
 // PRAGMA application_id of our files: "Assy".
 inline constexpr int32_t kApplicationId = 0x41737379;
 

@@ -17,7 +17,9 @@ class ExportTest : public StoreFixture {
     run_ = *store_->BeginRun(Info(), false);
   }
   void Add(const Group& group, const std::vector<Spec>& specs) {
-    ASSERT_TRUE(store_->AddGroup(run_, Key(++line_), group, MakeScore(specs), true).ok());
+    GroupScore score = MakeScore(specs);
+    for (SampleScore& sample : score.samples) sample.parts = {sample.reward};
+    ASSERT_TRUE(store_->AddGroup(run_, Key(++line_), group, score, true).ok());
   }
   void Select(const std::string& strategy = "all-correct") {
     ASSERT_TRUE(store_->FinishRun(run_).ok());
@@ -100,6 +102,7 @@ TEST_F(ExportTest, SftPlainPrompts) {
     const Json source = *ParseJson(line.StringOr("provenance", ""));
     EXPECT_EQ(source.StringOr("run", ""), "r");
     EXPECT_EQ(source.StringOr("file", ""), "in.jsonl");
+    EXPECT_EQ(source.Find("reward_parts")->Dump(), R"({"math":1.0})");
     line.Set("provenance", "");
   }
   // The same columns, in the same order, of the same types in every line; reserved names changed; white space kept.
@@ -271,6 +274,7 @@ TEST_F(ExportTest, JsonlIsReadBackAndNamesItsSource) {
   EXPECT_EQ(source.StringOr("line_hash", ""), Key(1).line_hash.Hex());
   EXPECT_EQ(source.IntOr("sample", -1), 1);
   EXPECT_EQ(source.Find("decision")->StringOr("kept", ""), "all_pass");
+  EXPECT_EQ(line.Find("reward_parts")->Dump(), R"({"math":1.0})");
 
   lines = Export("jsonl", /*group=*/true);
   ASSERT_EQ(lines.size(), 1u);
@@ -282,6 +286,7 @@ TEST_F(ExportTest, JsonlIsReadBackAndNamesItsSource) {
   EXPECT_EQ(lines[0].Find("labels")->Dump(), "[true,true]");
   EXPECT_EQ(lines[0].Find("rewards")->Dump(), "[1.0,1.0]");
   EXPECT_EQ(lines[0].Find("provenance")->AsArray()->size(), 2u);
+  EXPECT_EQ(lines[0].Find("reward_parts")->Dump(), R"([{"math":1.0},{"math":1.0}])");
   EXPECT_EQ(lines[0].StringOr("source", ""), "s");
 }
 

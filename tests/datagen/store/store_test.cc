@@ -548,7 +548,7 @@ TEST_F(StoreTest, DatasetRowsLeadBackToEverything) {
             "in.jsonl:4 1 p1 best-of-n 0.1.0 c0ffee");
   EXPECT_EQ(
       RawText("SELECT verdicts FROM provenance"),
-      R"([{"label":"math","outcome":"pass","score":1.0,"reason":"ok","detail":null,"evidence":{"answer":"42"}}])");
+      R"([{"label":"math","outcome":"pass","score":1.0,"reason":"ok","detail":null,"evidence":{"answer":"42"},"part":null}])");
   Result<DatasetRecord> record = store->FindDataset("d");
   ASSERT_TRUE(record.ok());
   EXPECT_EQ(record->rows, 1);
