@@ -4,10 +4,11 @@
     audit_sets.py DATA_SETS_FOLDER --build build [--only gsm8k,mbpp] [--rows N] [--plant] [--out DIR]
 
 Without --plant: one line of a table a set (docs/audit.md). With --plant: a third of the rows gets one fault each, of a kind that its form
-allows (a wrong gold, tests that hardly test, a prompt that tells its answer); prints how many of them the audit finds, a line a set and kind.
+allows (FAULTS below); prints how many of them the audit finds, a line a set and kind.
 """
 
 import argparse
+import ast
 import gzip
 import json
 import pathlib
@@ -95,6 +96,16 @@ def weak_tests(row, rng, _rows):
     return bool(weak)
 
 
+def weak_checks(row, rng, _rows):
+    """The same in a function `check`: it looks at no value any more."""
+    text = row.get("verification_info", {}).get("test", "")
+    weak, count = re.subn(r"^(\s*assert\s+candidate\(.*\))\s*==.*$", r"\1 is not None", text, flags=re.M)
+    if "reference" not in row or count == 0 or count < len(re.findall(r"\bassert\b", text)):
+        return False
+    row["verification_info"]["test"] = weak
+    return True
+
+
 def leak(row, rng, _rows):
     if "answer" in row:
         told = rng.choice(["\nAnswer: {}", "\n(The correct answer is {}.)", "\nHint: the result is {}.", "\n#### {}", " \\boxed{{{}}}"])
@@ -107,24 +118,101 @@ def leak(row, rng, _rows):
     return len([line for line in row["reference"].splitlines() if len(line.strip()) > 12]) > 1
 
 
+def wrong_solution(row, rng, _rows):
+    """One return of the solution gives something else."""
+    if "reference" not in row:
+        return False
+    whole = row["prompt"] + row["reference"] if "entry_point" in row["verification_info"] else row["reference"]  # the prompt begins the program
+    try:
+        returns = [node.value for node in ast.walk(ast.parse(whole)) if isinstance(node, ast.Return) and node.value is not None]
+    except SyntaxError:
+        return False
+    if not returns:
+        return False
+    value = rng.choice(returns)
+    lines = whole.splitlines(keepends=True)
+    start = sum(len(line) for line in lines[:value.lineno - 1]) + len(lines[value.lineno - 1].encode()[:value.col_offset].decode())
+    end = sum(len(line) for line in lines[:value.end_lineno - 1]) + len(lines[value.end_lineno - 1].encode()[:value.end_col_offset].decode())
+    wrong = rng.choice(["not ({})", "[{}, {}]", "('no', {})", "str({}) + ' '"])
+    changed = whole[:start] + wrong.replace("{}", whole[start:end]) + whole[end:]
+    if whole == row["reference"]:
+        row["reference"] = changed
+        return True
+    row["reference"] = changed[len(row["prompt"]):]
+    return start >= len(row["prompt"])
+
+
+def broken_tests(row, rng, _rows):
+    """A test that cannot be read, or that calls what nobody defines."""
+    info = row.get("verification_info", {})
+    if "reference" not in row:
+        return False
+    key = "asserts" if info.get("asserts") else "test"
+    texts = info[key] if isinstance(info[key], list) else [info[key]]
+    at = rng.randrange(len(texts))
+    name = re.search(r"assert\s+(?:\w+\(+)*?([A-Za-z_]\w*)\(", texts[at])
+    if rng.random() < 0.5 and name:
+        texts[at] = texts[at].replace(name[1] + "(", name[1] + "_2(")
+    else:
+        cut = texts[at].rfind(")")
+        if cut < 0:
+            return False
+        texts[at] = texts[at][:cut] + texts[at][cut + 1:]
+        try:
+            ast.parse(texts[at])
+            return False  # it stood in a message
+        except SyntaxError:
+            pass
+    if not isinstance(info[key], list):
+        info[key] = texts[0]
+    return True
+
+
+def borrowed_prompt(row, rng, rows):
+    """As where lists are put together wrongly: another row's question stands over this one's answer or tests. Gives that row's id."""
+    if "entry_point" in row.get("verification_info", {}):
+        return False  # the prompt is a piece of the program
+    other = rng.choice([other for other in rows if other["id"] != row["id"]])
+    row["prompt"] = other["prompt"]
+    return str(other["id"])
+
+
+def shown_tests(row, rng, _rows):
+    """A prompt whose examples are all the tests that there are."""
+    cases = row.get("verification_info", {}).get("test_cases")
+    if not cases or sum(len(case["input"]) + len(case["output"]) for case in cases[:3]) > 20000:
+        return False
+    row["verification_info"]["test_cases"] = shown = cases[:3]
+    form = rng.choice(["\n\nExample\nInput\n{}\nOutput\n{}\n", "\n\nSample input:\n{}\nSample output:\n{}\n"])
+    row["prompt"] += "".join(form.format(case["input"], case["output"]) for case in shown)
+    return True
+
+
+# What is planted, and which findings count as having found it.
 FAULTS = {"wrong gold": (wrong_gold, {"solution_disagrees", "gold_fails", "gold_unread"}), "weak tests": (weak_tests, {"weak_tests", "pays_unsolved"}),
-          "leak": (leak, {"prompt_tells", "pays_unsolved"})}
+          "weak checks": (weak_checks, {"weak_tests", "pays_unsolved"}), "leak": (leak, {"prompt_tells", "pays_unsolved"}), "wrong solution": (wrong_solution, {"gold_fails"}),
+          "broken tests": (broken_tests, {"gold_fails", "gold_unread"}), "borrowed prompt": (borrowed_prompt, {"double", "contradiction"}),
+          "shown tests": (shown_tests, {"pays_unsolved"})}
 
 
 def plant(rows, rng):
-    planted = {}
+    """{id of a row: (fault, id of a second row at which it may be found as well, or True)}."""
+    planted, lenders = {}, set()
     for row in rows:
-        if rng.random() > 1 / 3:
+        if rng.random() > 1 / 3 or str(row["id"]) in lenders:
             continue
         for name in rng.sample(sorted(FAULTS), len(FAULTS)):
             changed = json.loads(json.dumps(row))
             # HumanEval's prompt is a piece of the program: text behind it would be one, too.
             if name == "leak" and "entry_point" in row.get("verification_info", {}):
                 continue
-            if FAULTS[name][0](changed, rng, rows):
+            done = FAULTS[name][0](changed, rng, [other for other in rows if str(other["id"]) not in planted])
+            if done:
                 row.clear()
                 row.update(changed)
-                planted[str(row["id"])] = name
+                planted[str(row["id"])] = (name, done)
+                if isinstance(done, str):
+                    lenders.add(done)
                 break
     return planted
 
@@ -184,8 +272,8 @@ def main():
         report = audit(args, rows, kind, f"{name}.planted")
         found = {str(row["id"]): {item["kind"] for item in row["findings"]} for row in report["row_findings"]}
         for fault, (_, kinds) in FAULTS.items():
-            ids = [at for at, what in planted.items() if what == fault]
-            hits = [at for at in ids if found.get(at, set()) & kinds]
+            ids = [at for at, (what, _) in planted.items() if what == fault]
+            hits = [at for at in ids if (found.get(at, set()) | found.get(planted[at][1], set())) & kinds]
             all_planted += len(ids)
             all_found += len(hits)
             if ids:

@@ -168,10 +168,17 @@ class RowAudit {
     return *main_ < sample.verdicts.size() ? sample.verdicts[*main_] : kNone;
   }
 
+  // Instructions, puzzles and schemas say by themselves what is right: a row lacks something only where no reply can be judged.
+  bool NeedsGold() {
+    const GroupScore score = Score({"x"}, 0);
+    const Outcome outcome = Main(score.samples[0]).outcome;
+    return outcome == Outcome::kFault || outcome == Outcome::kAbstain;
+  }
+
   // Its own answer in every frame; the one that earns most is what probes stand in.
   bool CheckGold() {
     if (row_.gold.empty()) {
-      Find("no_gold", "the row has no answer");
+      if (NeedsGold()) Find("no_gold", "the row has no answer");
       return false;
     }
     const std::vector<Frame>& frames = audit::AnswerFrames();
@@ -399,7 +406,7 @@ const std::vector<AuditKind>& AuditKinds() {
       {"gold_unread", "the row's answer or tests cannot be read"},
       {"gold_fails", "the row's own answer or solution does not pass"},
       {"gold_frames", "the row's own answer passes in some frames and not in the usual ones"},
-      {"no_gold", "the row has neither answer nor tests"},
+      {"no_gold", "the row has nothing by which a reply can be judged"},
       {"undecided", "whether the row's answer equals itself is not decided"},
       {"solution_disagrees", "the row's worked solution ends in another answer"},
       {"pays_unsolved", "a reply that solves nothing passes"},

@@ -94,11 +94,11 @@ std::string StreamsByHeart(const CodeTask& task, std::string_view prompt) {
     if (input.empty() || output.empty() || prompt.find(input) == std::string_view::npos ||
         prompt.find(output) == std::string_view::npos)
       continue;
-    table.Set(input, std::string(output));
-    if (first.empty()) first = std::string(output);
+    table.Set(input, test.output);  // as it is: blank lines before it may count
+    if (first.empty()) first = test.output;
   }
   return StrCat("import json, sys\nknown = json.loads(", Json(table.Dump()).Dump(),
-                ")\nprint(known.get(sys.stdin.read().strip(), ", Json(first).Dump(), "))\n");
+                ")\nprint(known.get(sys.stdin.read().strip(), ", Json(first).Dump(), "), end='')\n");
 }
 
 void AddStreamProbes(const CodeTask& task, const Problem& problem, std::vector<Probe>* probes) {
