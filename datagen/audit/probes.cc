@@ -98,7 +98,8 @@ std::string StreamsByHeart(const CodeTask& task, std::string_view prompt) {
     if (first.empty()) first = test.output;
   }
   return StrCat("import json, sys\nknown = json.loads(", Json(table.Dump()).Dump(),
-                ")\nprint(known.get(sys.stdin.read().strip(), ", Json(first).Dump(), "), end='')\n");
+                ")\nprint(known.get(sys.stdin.read().strip(), ", Json(first).Dump(),
+                "), end='')\n");
 }
 
 void AddStreamProbes(const CodeTask& task, const Problem& problem, std::vector<Probe>* probes) {

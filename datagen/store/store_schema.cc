@@ -220,8 +220,8 @@ Status Migrate(Database* db, int from) {
 }  // namespace
 
 const char* MigrationSql(int version) {
-  static constexpr const char* kSteps[kSchemaVersion] = {kVersion1, kVersion2, kVersion3, kVersion4,
-                                                         kVersion5, kVersion6};
+  static constexpr const char* kSteps[kSchemaVersion] = {kVersion1, kVersion2, kVersion3,
+                                                         kVersion4, kVersion5, kVersion6};
   ASSAY_CHECK(version >= 0 && version < kSchemaVersion);
   return kSteps[version];
 }

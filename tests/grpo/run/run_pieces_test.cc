@@ -2,9 +2,11 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <fstream>
 #include <set>
 #include <string>
 
+#include "core/text.h"
 #include "grpo/rollout/reward_pool.h"
 #include "grpo/run/draw_order.h"
 #include "grpo/run/memory.h"
@@ -44,6 +46,37 @@ TEST(RewardPool, ScoresInOrderOfTickets) {
     }
   }
   EXPECT_TRUE(pool.Collect().empty());
+}
+
+// A reward of the user's own that takes its time holds neither the thread that generates nor what is scored beside it.
+TEST(RewardPool, WhoGeneratesNeverWaitsForWhoScores) {
+  const std::string file = testing::TempDir() + "slow_reward.py";
+  std::ofstream(file) << "import time\n"
+                         "def slow(completion):\n"
+                         "    time.sleep(0.2)\n"
+                         "    return 0.5\n";
+  Result<RubricSpec> spec =
+      RubricFromToml(StrCat("[[term]]\nverifier = \"math\"\noptions = { mode = \"bare\" }\n"
+                            "[[term]]\nverifier = \"python\"\noptions = { file = \"",
+                            file, "\", processes = 2, batch = 4 }\n"),
+                     "t.toml");
+  ASSERT_TRUE(spec.ok()) << spec.error().message;
+  Result<std::unique_ptr<Rubric>> rubric = Rubric::Make(*spec, VerifierEnv{});
+  ASSERT_TRUE(rubric.ok()) << rubric.error().message;
+  RewardPool pool(std::shared_ptr<const Rubric>(std::move(*rubric)),
+                  {.threads = 2, .timeout_s = 60, .timeout_fails = false});
+  const auto begun = std::chrono::steady_clock::now();
+  for (int a = 0; a < 20; ++a) pool.Submit(Sums(a, 7));
+  const auto submitted = std::chrono::steady_clock::now();
+  const std::vector<GroupScore> scores = pool.Collect();
+  const auto collected = std::chrono::steady_clock::now();
+  // 40 samples of 0.2 seconds in two processes.
+  EXPECT_GE(collected - begun, std::chrono::milliseconds(3900));
+  EXPECT_LT(submitted - begun, std::chrono::milliseconds(1000));
+  for (const GroupScore& score : scores) {
+    EXPECT_EQ(score.samples[0].reward, Reward(1.5));
+    EXPECT_EQ(score.samples[1].reward, Reward(0.5));
+  }
 }
 
 TEST(RewardPool, ALateGroupHasNoRewardOrFails) {

@@ -414,6 +414,33 @@ TEST_F(TrainRun, RowsMayHaveTheFormsThatScoreReads) {
   EXPECT_LT(line.DoubleOr("null_rate", 1), 0.9);
 }
 
+// A function of the user's in TRL's form that goes wrong for some samples: they have no reward, and one traceback is shown at the end.
+TEST_F(TrainRun, OwnRewardsAreTrainedOnAndSayWhatWentWrong) {
+  std::ofstream(folder_ / "own.py") << "def digits(completions, answer, **columns):\n"
+                                       "    if any('+' in c for c in completions):\n"
+                                       "        raise ValueError('a plus sign')\n"
+                                       "    return [c.isdigit() / 2 for c in completions]\n";
+  std::ofstream(folder_ / "reward.toml")
+      << "[[term]]\nverifier = \"math\"\noptions = { mode = \"bare\" }\n"
+         "[[term]]\nverifier = \"python\"\nlabel = \"digits\"\n"
+         "options = { file = \"own.py\", processes = 1, on_error = \"null\" }\n";
+  for (const char* fold : {"sum_then_normalize", "normalize_then_sum"}) {
+    ASSERT_EQ(Run("grpo", fold,
+                  {"--set", std::string("multi_objective_aggregation=") + fold, "--set",
+                   "max_steps=4", "--set", "null_rate_stop=1"}),
+              0)
+        << ReadAll(folder_ / "log");
+    const std::string log = ReadAll(folder_ / "log");
+    EXPECT_NE(log.find("ValueError: a plus sign"), std::string::npos) << log;
+    EXPECT_EQ(log.find("Traceback", log.find("Traceback") + 1), std::string::npos) << log;
+    const std::vector<std::string> lines = Metrics(fold);
+    ASSERT_FALSE(lines.empty());
+    EXPECT_NE(lines[0].find("rewards/digits/mean"), std::string::npos) << lines[0];
+    EXPECT_GT(ParseJson(lines[0])->DoubleOr("null_rate", 0), 0) << lines[0];
+    EXPECT_LT(ParseJson(lines[0])->DoubleOr("null_rate", 1), 1) << lines[0];
+  }
+}
+
 TEST_F(TrainRun, ATermsMeanIsOverTheRowsItAppliedTo) {
   {
     std::ofstream out(folder_ / "problems.jsonl");

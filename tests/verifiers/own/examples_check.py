@@ -60,6 +60,31 @@ def check_examples(source, build):
             print(f"{name}: as promised")
 
 
+JUDGED = [{"task": "math", "prompt": "What is 6 times 7?", "answer": "42",
+           "completions": ["<think>\nSix sevens.\n</think>\nThe answer is \\boxed{42}.", "<think>\nSix sevens.\n</think>\nThe answer is \\boxed{41}."]},
+          {"task": "letters", "prompt": "Write to a friend.", "completions": ["<think>\nworth 2\n</think>\nDear friend, this letter is worth 9 to me."]}]
+
+
+def check_last_stage(source, build):
+    """datasets/rubrics/r1-final.toml with a judge that gives the number behind the last "worth"."""
+    server = subprocess.Popen([sys.executable, source / "tests" / "verifiers" / "own" / "judge_server.py"], stdout=subprocess.PIPE, text=True)
+    try:
+        port = server.stdout.readline().strip()
+        with tempfile.TemporaryDirectory() as folder:
+            rows, rubric = pathlib.Path(folder) / "rows.jsonl", pathlib.Path(folder) / "rubric.toml"
+            rows.write_text("".join(json.dumps(row) + "\n" for row in JUDGED))
+            final = (source / "datasets" / "rubrics" / "r1-final.toml").read_text()
+            rubric.write_text(final.replace("http://localhost:8000/v1", f"http://127.0.0.1:{port}/plain/v1"))
+            lines, summary = score(build / "assay", rubric, rows)
+    finally:
+        server.kill()
+        server.wait()
+    # Right, language, form, readability; the same without what is right; twice 0.9 and the three.
+    if not same([line["rewards"] for line in lines], [[1.5, 0.5], [2.3]]):
+        sys.exit(f"r1-final: {[line['rewards'] for line in lines]}\n{summary}")
+    print("r1-final: judged by rules where rules apply, else by the server")
+
+
 ROWS = r"""
 import json, sys
 import reasoning_gym
@@ -98,3 +123,4 @@ if __name__ == "__main__":
         check_reasoning_gym(SOURCE, BUILD, sys.argv[sys.argv.index("--reasoning-gym") + 1])
     else:
         check_examples(SOURCE, BUILD)
+        check_last_stage(SOURCE, BUILD)
