@@ -21,7 +21,7 @@ namespace {
 constexpr int64_t kBuckets[] = {1,   2,   4,   8,   16,  32,   48,   64,   96,   128,
                                 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096};
 constexpr double kMemoryShare = 0.8;  // of what is free, for rows
-constexpr int kAttendThreads = 128, kNormThreads = 128, kSampleThreads = 512;
+constexpr int kNormThreads = 128, kSampleThreads = 512, kProductThreads = 256;
 // Where rows and heads leave multiprocessors idle, blocks share a row's keys: about so many blocks a multiprocessor, at most so
 // many to a row and head, each with at least so many keys (LEAST_SHARE of kernels/decode.cu).
 constexpr int64_t kAttendBlocks = 6, kMostShares = 16, kLeastShare = 256;
@@ -52,6 +52,61 @@ void Order(const c10::Stream& first, const c10::Stream& second) {
 }
 
 bool PowerOfTwo(int64_t x) { return x > 0 && (x & (x - 1)) == 0; }
+
+// Attention of a step as kernels/decode.cu lays it out.
+struct AttendShape {
+  int threads = 0, shared = 0;
+};
+AttendShape AttendShapeOf(const ModelConfig& c, at::ScalarType dtype) {
+  const bool tensor_cores = dtype == at::kBFloat16 && c.head_dim % 32 == 0;
+  const int64_t element = dtype == at::kBFloat16 ? 2 : 4;
+  AttendShape shape;
+  shape.threads = tensor_cores && c.head_dim <= 64 ? 64 : 128;
+  const int64_t warps = shape.threads / 32, stages = 8 / warps;
+  // Keys on their way, and in the same place what each warp found.
+  const int64_t round = tensor_cores ? warps * 16 * 2 * c.head_dim * element
+                                     : 2 * 2 * shape.threads * 8 * element;
+  const int64_t found = warps * (c.num_heads / c.num_kv_heads) * (c.head_dim + 2) * 4;
+  shape.shared = static_cast<int>(std::max(stages * round, found));
+  return shape;
+}
+
+// The products of a step as kernels/products.cu lays them out.
+int64_t OutTile(int64_t hidden) { return hidden % 48 == 0 ? 48 : 64; }
+int64_t GateTile(int64_t inner) { return inner % 48 == 0 ? 48 : 32; }
+
+// Shared memory of a block that computes down x across of a product over k columns, `ways` warps sharing the columns.
+int ProductShared(int64_t k, int64_t down, int64_t across, int64_t ways) {
+  constexpr int64_t kRoom = 188416;
+  const int64_t columns = k % 192 == 0 ? 192 : k % 128 == 0 ? 128 : 64;
+  const int64_t stage = (down + across) * columns * 2;
+  const int64_t stages = std::min(k / columns, kRoom / stage);
+  return static_cast<int>(std::max(stages * stage, ways * down * (across + 8) * 4));
+}
+
+// `Stream` of kernels/products.cu.
+struct StreamPointers {
+  void *x, *scaled, *squares, *weight;
+};
+
+int64_t Tiles(int64_t count, int64_t size) { return (count + size - 1) / size; }
+
+// True if products.cu takes the model's matrices.
+bool HasProducts(const Model& model) {
+  const ModelConfig& c = model.config;
+  const int64_t heads = c.num_heads * c.head_dim, width = heads + 2 * c.num_kv_heads * c.head_dim;
+  return model.dtype() == at::kBFloat16 && c.hidden_size % 64 == 0 && c.hidden_size <= 1024 &&
+         c.intermediate_size % 64 == 0 && heads % 64 == 0 && width % 64 == 0;
+}
+
+// True if each product's blocks are on the device at one time: then cuBLAS's kernels and those between them take longer.
+bool FewRows(const ModelConfig& c, int64_t rows) {
+  const int64_t width = (c.num_heads + 2 * c.num_kv_heads) * c.head_dim;
+  const int64_t most = std::max({Tiles(rows, 32) * (width / 64),
+                                 Tiles(rows, 32) * (c.hidden_size / OutTile(c.hidden_size)),
+                                 Tiles(rows, 64) * (c.intermediate_size / GateTile(c.intermediate_size))});
+  return most <= cuda::MultiprocessorCount();
+}
 
 }  // namespace
 
@@ -98,7 +153,9 @@ CudaDecoder::CudaDecoder(const Model& model, const Shape& shape, const DrawParam
                   {"KV_HEADS", StrCat(c.num_kv_heads)},
                   {"QK_NORM", c.qk_norm ? "1" : "0"},
                   {"EPS", StrCat(c.rms_eps)},
-                  {"VOCAB", StrCat(c.vocab_size)}};
+                  {"VOCAB", StrCat(c.vocab_size)},
+                  {"INNER", StrCat(c.intermediate_size)},
+                  {"FUSED", HasProducts(model) ? "1" : "0"}};
   // All memory belongs to the caller's stream, so that it serves the next phase once this is gone.
   const auto options = model.embed.options().requires_grad(false);
   const auto ints = options.dtype(at::kInt);
@@ -270,6 +327,8 @@ void CudaDecoder::MakeBuffers(Bucket* b) const {
   b->gate_up = rows_of(2 * c.intermediate_size);
   b->inner = rows_of(c.intermediate_size);
   b->logits = rows_of(c.vocab_size);
+  if (HasProducts(model_) && FewRows(c, b->rows))
+    b->squares = at::zeros({c.hidden_size / OutTile(c.hidden_size), b->rows}, b->x.options());
   const int64_t most =
       std::clamp<int64_t>((shape_.prompt_capacity + shape_.max_new) / kLeastShare, 1, kMostShares);
   b->shares = std::clamp<int64_t>(
@@ -284,19 +343,40 @@ void CudaDecoder::Attend(const LayerWeights& w, const Layer& layer, const Bucket
   const ModelConfig& c = model_.config;
   const auto scale =
       static_cast<float>(1.0 / std::sqrt(static_cast<double>(c.head_dim)) * 1.4426950408889634);
-  // Keys on their way, two rounds of them, and in the same place what each warp found.
-  constexpr int64_t kWarps = kAttendThreads / 32, kStages = 2;
-  const bool tensor_cores = model_.dtype() == at::kBFloat16 && c.head_dim % 32 == 0;
-  const int64_t round = tensor_cores ? kWarps * 16 * 2 * c.head_dim * model_.embed.element_size()
-                                     : 2 * 2 * kAttendThreads * 8 * model_.embed.element_size();
-  const int64_t warp = c.num_heads / c.num_kv_heads * (c.head_dim + 2) * 4;
-  const auto shared = static_cast<int>(std::max(kStages * round, kWarps * warp));
-  Get("Attend")({b.rows, c.num_kv_heads, b.shares}, kAttendThreads, shared, Raw(b.slots),
+  const AttendShape shape = AttendShapeOf(c, model_.dtype());
+  Get("Attend")({b.rows, c.num_kv_heads, b.shares}, shape.threads, shape.shared, Raw(b.slots),
                 Raw(counts_), Raw(done_), Raw(prompt_first_), Raw(prompt_length_), Raw(b.qkv),
                 Raw(layer.qkv_bias), Raw(w.q_norm), Raw(w.k_norm), Raw(cosines_), Raw(sines_),
                 Raw(layer.prompt_keys), Raw(layer.prompt_values), Raw(layer.own_keys),
                 Raw(layer.own_values), static_cast<int>(shape_.max_new), scale, Raw(b.parts),
                 Raw(b.arrived), Raw(b.attended));
+}
+
+// A layer in five kernels: whoever adds to the stream leaves what the next norm's reader wants.
+void CudaDecoder::FusedLayerStep(size_t index, Bucket* b) const {
+  const ModelConfig& c = model_.config;
+  const LayerWeights& w = model_.layers[index];
+  const Layer& layer = layers_[index];
+  const bool last = index + 1 == layers_.size();
+  const at::Tensor& next = last ? model_.norm : model_.layers[index + 1].input_norm;
+  const auto rows = static_cast<int>(b->rows);
+  const int64_t heads = c.num_heads * c.head_dim, inner = c.intermediate_size;
+  const int64_t out = OutTile(c.hidden_size), gate = GateTile(inner);
+  const auto stream = [&](const at::Tensor& weight) {
+    return StreamPointers{Raw(b->x), Raw(b->h), Raw(b->squares), Raw(weight)};
+  };
+  const int64_t few = Tiles(b->rows, 32);
+  Get("HeadsProduct")({b->qkv.size(1) / 64, few}, kProductThreads,
+                      ProductShared(c.hidden_size, 32, 64, 4), stream(w.input_norm),
+                      Raw(layer.qkv), rows, Raw(b->qkv));
+  Attend(w, layer, *b);
+  Get("AttentionOut")({c.hidden_size / out, few}, kProductThreads, ProductShared(heads, 32, out, 4),
+                      stream(w.post_norm), Raw(b->attended), Raw(w.o_proj), rows);
+  Get("GateUpProduct")({inner / gate, Tiles(b->rows, 64)}, kProductThreads,
+                       ProductShared(c.hidden_size, 64, 2 * gate, 2), stream(w.post_norm),
+                       Raw(layer.gate_up), rows, Raw(b->inner));
+  Get("MlpOut")({c.hidden_size / out, few}, kProductThreads, ProductShared(inner, 32, out, 4),
+                stream(next), Raw(b->inner), Raw(w.down_proj), rows);
 }
 
 void CudaDecoder::LayerStep(size_t index, Bucket* b) const {
@@ -318,9 +398,18 @@ void CudaDecoder::LayerStep(size_t index, Bucket* b) const {
 }
 
 void CudaDecoder::Step(Bucket* b) const {
-  Get("EmbedNorm")({b->rows}, kNormThreads, 0, Raw(b->slots), Raw(tokens_), Raw(model_.embed),
-                   Raw(model_.layers[0].input_norm), Raw(b->x), Raw(b->h));
-  for (size_t i = 0; i < layers_.size(); ++i) LayerStep(i, b);
+  const at::Tensor& first = model_.layers[0].input_norm;
+  if (b->squares.defined()) {
+    Get("EmbedStream")(
+        {b->rows}, kNormThreads, 0, Raw(b->slots), Raw(tokens_), Raw(model_.embed),
+        StreamPointers{Raw(b->x), Raw(b->h), Raw(b->squares), Raw(first)});
+    for (size_t i = 0; i < layers_.size(); ++i) FusedLayerStep(i, b);
+    Get("AddNorm")({b->rows}, kNormThreads, 0, Raw(b->x), Raw({}), Raw(model_.norm), Raw(b->h));
+  } else {
+    Get("EmbedNorm")({b->rows}, kNormThreads, 0, Raw(b->slots), Raw(tokens_), Raw(model_.embed),
+                     Raw(first), Raw(b->x), Raw(b->h));
+    for (size_t i = 0; i < layers_.size(); ++i) LayerStep(i, b);
+  }
   at::mm_out(b->logits, b->h, model_.head.t());
   DrawTokens(b->slots, {}, b->logits);
 }

@@ -77,6 +77,7 @@ class CudaDecoder {
     int64_t shares = 1;  // blocks that share the keys of a row and head
     at::Tensor slots;    // [rows] int32
     at::Tensor x, h, qkv, attended, gate_up, inner, y, logits;
+    at::Tensor squares;  // of the stream, by tile (kernels/products.cu); undefined where cuBLAS multiplies
     at::Tensor parts,
         arrived;  // of such blocks (kernels/decode.cu); undefined where a block takes all keys
     cuda::Graph graph;
@@ -91,6 +92,7 @@ class CudaDecoder {
   void MakeBuffers(Bucket* bucket) const;
   void Step(Bucket* bucket) const;
   void LayerStep(size_t index, Bucket* bucket) const;
+  void FusedLayerStep(size_t index, Bucket* bucket) const;
   void Attend(const LayerWeights& weights, const Layer& layer, const Bucket& bucket) const;
   void DrawTokens(const at::Tensor& slots, const at::Tensor& logit_rows,
                   const at::Tensor& logits) const;

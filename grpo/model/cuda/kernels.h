@@ -4,7 +4,7 @@
 namespace assay::cuda {
 
 extern const char
-    kDecodeSource[];  // kernels/decode.cu and sample.cu: decoding steps and drawing tokens
+    kDecodeSource[];  // kernels/products.cu, decode.cu, sample.cu: decoding steps, drawing tokens
 extern const char
     kTrainSource[];  // kernels/train.cu: a layer and the head's log-softmax, there and back
 

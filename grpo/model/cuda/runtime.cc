@@ -258,8 +258,8 @@ int MultiprocessorCount() {
 }
 
 double AvailableBytes() {
-  // The driver answers where LibTorch has set the device up.
-  const at::Tensor touched = at::empty({1}, at::TensorOptions(Guard()->getDevice()));
+  // The driver answers where LibTorch has set the device up, which what runs there does for a thread.
+  const at::Tensor touched = at::zeros({1}, at::TensorOptions(Guard()->getDevice()));
   size_t free = 0, total = 0;
   Check(Libs().memory_info(&free, &total), "asking for free memory");
   const auto stats =
@@ -288,9 +288,12 @@ Kernel GetKernel(const char* source, const Definitions& definitions, const std::
 void Kernel::Launch(Grid grid, int threads, int shared, void** arguments) const {
   if (grid.x <= 0 || grid.y <= 0 || grid.z <= 0) return;
   constexpr int kMaxDynamicShared = 8;  // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
-  if (shared > 48 * 1024)
+  if (shared > 32 * 1024)  // static memory counts towards the 48 KiB that need no leave
     Check(Libs().function_attribute(function_, kMaxDynamicShared, shared), "shared memory");
   if (overlapping_ && Attribute(kMajor) >= 9) {
+    // A multiprocessor that has to part its memory anew between two kernels runs them one after the other.
+    constexpr int kSharedCarveout = 9;  // CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT
+    Check(Libs().function_attribute(function_, kSharedCarveout, 100), "shared memory");
     LaunchAttribute attribute;
     const LaunchConfig config{static_cast<unsigned>(grid.x),
                               static_cast<unsigned>(grid.y),

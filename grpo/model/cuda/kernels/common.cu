@@ -97,12 +97,12 @@ __device__ __forceinline__ float BlockMax(float x, float* scratch) {
   return best;
 }
 
-// A kernel that is launched while the one before it still runs (Kernel::Overlapping) may touch what others write only after this;
-// the one behind it may be set up from here on.
+// A kernel that is launched while the one before it still runs (Kernel::Overlapping) may touch what that one reads or writes only
+// after this; what kernels before that one wrote stands, since each lets the next begin only once it has waited itself.
 __device__ __forceinline__ void WaitForLast() {
 #if __CUDA_ARCH__ >= 900
-  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
   asm volatile("griddepcontrol.wait;" ::: "memory");
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
 #endif
 }
 

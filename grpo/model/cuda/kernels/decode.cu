@@ -64,55 +64,91 @@ AddNorm(float* x, const T* y, const float* weight, T* h) {
   NormRow(values, weight, h + start);
 }
 
-// The query heads of this block's key head, the key itself and its value, with their biases. A warp a head, here and in RotateHeads.
-__device__ __forceinline__ void FetchHeads(const T* qkv, const T* bias, float (*heads)[HEAD_DIM]) {
-  for (int head = threadIdx.x / 32; head < GROUP + 2; head += blockDim.x / 32) {
-    const int which = head < GROUP ? blockIdx.y * GROUP + head
-                                   : HEADS + (head - GROUP) * KV_HEADS + blockIdx.y;
-    for (int i = threadIdx.x % 32; i < HEAD_DIM; i += 32) {
-      const float value = ToFloat(qkv[which * HEAD_DIM + i]);
-      heads[head][i] =
-          bias == nullptr ? value : Round(value + ToFloat(bias[which * HEAD_DIM + i]));
-    }
-  }
-  __syncwarp();
-}
-
-// Queries and key normalised and rotated as training does.
-__device__ __forceinline__ void RotateHeads(const float* q_norm, const float* k_norm,
-                                            const float* cosine, const float* sine,
-                                            float (*heads)[HEAD_DIM]) {
-  const int lane = threadIdx.x % 32;
-  for (int head = threadIdx.x / 32; head <= GROUP; head += blockDim.x / 32) {
-    float scale = 1;
-    const float* weight = head < GROUP ? q_norm : k_norm;
-    if (QK_NORM) {
-      float squares = 0;
-      for (int i = lane; i < HEAD_DIM; i += 32) squares += heads[head][i] * heads[head][i];
-      scale = rsqrtf(WarpSum(squares) / HEAD_DIM + (float)EPS);
-    }
-    __syncwarp();
-    for (int i = lane; i < HEAD_DIM / 2; i += 32) {
-      float a = heads[head][i], b = heads[head][i + HEAD_DIM / 2];
-      if (QK_NORM) {
-        a = Round(a * scale * weight[i]);
-        b = Round(b * scale * weight[i + HEAD_DIM / 2]);
-      }
-      heads[head][i] = Round(a * cosine[i] - b * sine[i]);
-      heads[head][i + HEAD_DIM / 2] = Round(b * cosine[i] + a * sine[i]);
-    }
-  }
-}
-
 #define NOTHING -1e30f
-#define ATTEND_THREADS 128
-#define WARPS (ATTEND_THREADS / 32)
 // Tensor cores take the queries of a key head as the rows of a matrix, and 16 keys at a time.
 #define TENSOR_CORES (BF16 && HEAD_DIM % 32 == 0)
 #define AT_ONCE 2  // without them: keys that a group of lanes takes a round
-#define STAGES 2   // rounds whose keys are on their way at one time
+#define ATTEND_THREADS (BF16 && HEAD_DIM % 32 == 0 && HEAD_DIM <= 64 ? 64 : 128)
+#define WARPS (ATTEND_THREADS / 32)
+#define STAGES (8 / WARPS)  // rounds whose keys are on their way at one time
 #define KEYS (TENSOR_CORES ? WARPS * 16 : ATTEND_THREADS / LANES * AT_ONCE)  // of a round
-#define ATTEND_BLOCKS (HEAD_DIM > 64 || GROUP > 4 ? 2 : BF16 ? 5 : 3)  // on a multiprocessor: rows times key heads should fit at one time
+// On a multiprocessor: rows times key heads should fit at one time.
+#define ATTEND_BLOCKS (HEAD_DIM > 64 || GROUP > 4 ? 2 : BF16 ? 6 : 3)
+
+// The turn of a key that enters at one place: pairs of columns, a half apart, of this lane.
+#define PAIRS ((HEAD_DIM / 2 + 31) / 32)
+struct Turn {
+  float cosine[PAIRS], sine[PAIRS];
+};
+__device__ __forceinline__ Turn FetchTurn(const float* cosines, const float* sines, int place) {
+  Turn turn;
+#pragma unroll
+  for (int k = 0; k < PAIRS; ++k) {
+    const int pair = min((int)threadIdx.x % 32 + k * 32, HEAD_DIM / 2 - 1);
+    turn.cosine[k] = __ldg(cosines + (int64)place * (HEAD_DIM / 2) + pair);
+    turn.sine[k] = __ldg(sines + (int64)place * (HEAD_DIM / 2) + pair);
+  }
+  return turn;
+}
+
+// A head's two columns of a pair, normalised and rotated as training does; `scale`: 1 / rms of the head.
+__device__ __forceinline__ void TurnPair(const float* norm, float scale, int pair, float cosine,
+                                         float sine, float* a, float* b) {
+  if (QK_NORM) {
+    *a = Round(*a * scale * norm[pair]);
+    *b = Round(*b * scale * norm[pair + HEAD_DIM / 2]);
+  }
+  const float left = Round(*a * cosine - *b * sine);
+  *b = Round(*b * cosine + *a * sine);
+  *a = left;
+}
+
+// The query heads of this block's key head, the key itself and its value, with their biases and in their place. A warp a head.
+__device__ __forceinline__ void TakeHeads(const T* qkv, const T* bias, const float* q_norm,
+                                          const float* k_norm, const Turn& turn,
+                                          float (*heads)[HEAD_DIM]) {
+  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+  constexpr int kEach = (GROUP + 2 + WARPS - 1) / WARPS;
+  float values[kEach][PAIRS][2];  // all on their way before the first is looked at
+#pragma unroll
+  for (int u = 0; u < kEach; ++u) {
+    const int head = min(warp + u * WARPS, GROUP + 1);
+    const int first = (head < GROUP ? blockIdx.y * GROUP + head
+                                    : HEADS + (head - GROUP) * KV_HEADS + blockIdx.y) *
+                      HEAD_DIM;
+#pragma unroll
+    for (int k = 0; k < PAIRS; ++k) {
+      for (int half = 0; half < 2; ++half) {
+        const int at = first + min(lane + k * 32, HEAD_DIM / 2 - 1) + half * (HEAD_DIM / 2);
+        values[u][k][half] = ToFloat(qkv[at]);
+        if (bias != nullptr) values[u][k][half] = Round(values[u][k][half] + ToFloat(bias[at]));
+      }
+    }
+  }
+#pragma unroll
+  for (int u = 0; u < kEach; ++u) {
+    const int head = warp + u * WARPS;
+    if (head > GROUP + 1) break;
+    float scale = 1;
+    if (QK_NORM) {
+      float squares = 0;
+#pragma unroll
+      for (int k = 0; k < PAIRS; ++k)
+        if (lane + k * 32 < HEAD_DIM / 2)
+          squares += values[u][k][0] * values[u][k][0] + values[u][k][1] * values[u][k][1];
+      scale = rsqrtf(WarpSum(squares) / HEAD_DIM + (float)EPS);
+    }
+#pragma unroll
+    for (int k = 0; k < PAIRS; ++k) {
+      const int pair = lane + k * 32;
+      if (pair >= HEAD_DIM / 2) continue;
+      float a = values[u][k][0], b = values[u][k][1];
+      if (head <= GROUP)
+        TurnPair(head < GROUP ? q_norm : k_norm, scale, pair, turn.cosine[k], turn.sine[k], &a, &b);
+      heads[head][pair] = a, heads[head][pair + HEAD_DIM / 2] = b;
+    }
+  }
+}
 
 // Keys and values [first, last) of a row and key head, STRIDE apart: `shared` of the prompt, then those of the row, whose pointers
 // are set back so that both are counted from the prompt's start.
@@ -540,30 +576,30 @@ Attend(const int* slots, const int* counts, const int* done, const int* prompt_f
   __shared__ __align__(16) float heads[GROUP + 2][HEAD_DIM];
   extern __shared__ __align__(16) char room[];  // keys on their way, then the warps' parts
   float* const joined = heads[0];               // once the heads are no longer needed
-  WaitForLast();
+  // The kernel in front writes qkv alone: keys are on their way while it still runs.
   const int row = blockIdx.x;
-  const int slot = slots[row];
-  if (slot < 0 || done[slot]) return;
-  const int own = counts[slot] - 1;  // where the newest token goes
-  const int length = prompt_length[slot];
+  const int slot = __ldcg(slots + row);
+  const bool idle = slot < 0 || __ldcg(done + slot);
+  const int own = idle ? 0 : __ldcg(counts + slot) - 1;  // where the newest token goes
+  const int length = idle ? 0 : __ldcg(prompt_length + slot);
   const int count = length + own;  // keys in the cache
   const int share = max(LEAST_SHARE, (count + (int)gridDim.z - 1) / (int)gridDim.z);
   const int shares = max(1, (count + share - 1) / share);
-  if (blockIdx.z >= shares) return;
+  if (idle || blockIdx.z >= shares) return WaitForLast();
   const bool newest_is_mine = blockIdx.z == shares - 1;
   const int64 head = blockIdx.y * HEAD_DIM;
   const int64 first = (int64)slot * own_capacity * KV_HEADS * HEAD_DIM + head;
-  const int64 prompt = (int64)prompt_first[slot] * KV_HEADS * HEAD_DIM + head;
+  const int64 prompt = (int64)__ldcg(prompt_first + slot) * KV_HEADS * HEAD_DIM + head;
   const int64 back = (int64)length * STRIDE;
   const KeyRange range = {prompt_keys + prompt,      prompt_values + prompt,
                           length,                    own_keys + first - back,
                           own_values + first - back, (int)blockIdx.z * share,
                           min(count, (int)(blockIdx.z + 1) * share)};
   for (int round = 0; round < STAGES - 1; ++round) StageRound(range, round, (T*)room);
+  const Turn turn = FetchTurn(cosines, sines, count);
 
-  FetchHeads(qkv + (int64)row * WIDTH, bias, heads);
-  const int64 table = (int64)count * (HEAD_DIM / 2);
-  RotateHeads(q_norm, k_norm, cosines + table, sines + table, heads);
+  WaitForLast();
+  TakeHeads(qkv + (int64)row * WIDTH, bias, q_norm, k_norm, turn, heads);
   __syncthreads();
   const int64 newest = first + (int64)own * KV_HEADS * HEAD_DIM;
   for (int i = threadIdx.x; newest_is_mine && i < HEAD_DIM; i += ATTEND_THREADS) {

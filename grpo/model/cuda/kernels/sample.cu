@@ -256,17 +256,55 @@ struct RowStats {
   float log_sum;  // log-sum-exp of the tempered raw logits
 };
 
-// One look at the row: both, and `sums`, each tile's sum of adjusted weights.
-__device__ RowStats LookAt(const RowView& row, bool adjusted, double* sums) {
-  __shared__ float tops[TILES][SAMPLE_THREADS / 32], parts[TILES][SAMPLE_THREADS / 32];
+// What each warp saw of each tile: its best logit, and its weights relative to that one.
+struct Looks {
+  float tops[TILES][SAMPLE_THREADS / 32], parts[TILES][SAMPLE_THREADS / 32];
+};
+
+__device__ __forceinline__ void LookAtTile(const float* z, float inverse, int tile, Looks* looks) {
+  float high = z[0], sum = 0;
+  for (int i = 1; i < 8; ++i) high = fmaxf(high, z[i]);
+  high = WarpMax(high);
+  for (int i = 0; i < 8; ++i) sum += Weight(z[i], high, inverse);
+  sum = WarpSum(sum);
+  if (threadIdx.x % 32 == 0)
+    looks->tops[tile][threadIdx.x / 32] = high, looks->parts[tile][threadIdx.x / 32] = sum;
+}
+
+// `sums`: each tile's weights relative to the best logit. Gives both over the whole row.
+__device__ RowStats JoinLooks(const Looks& looks, float inverse, double* sums) {
   __shared__ float scratch[32];
-  float raw_top = MINUS_INFINITY, raw_sum = 0;  // of this thread
+  __syncthreads();
   float top = MINUS_INFINITY;
-#pragma unroll 2
+  for (int i = threadIdx.x; i < TILES * (SAMPLE_THREADS / 32); i += SAMPLE_THREADS)
+    top = fmaxf(top, looks.tops[0][i]);
+  RowStats stats;
+  stats.best = BlockMax(top, scratch);
+  __syncthreads();
+  for (int tile = threadIdx.x; tile < TILES; tile += SAMPLE_THREADS) {
+    double sum = 0;
+    for (int w = 0; w < SAMPLE_THREADS / 32; ++w)
+      sum += (double)(looks.parts[tile][w] * Weight(looks.tops[tile][w], stats.best, inverse));
+    sums[tile] = sum;
+  }
+  __syncthreads();
+  double all = 0;
+  for (int tile = 0; tile < TILES; ++tile) all += sums[tile];
+  stats.log_sum = logf((float)all) + stats.best * inverse;
+  return stats;
+}
+
+// One look at the row: both, and `sums`, each tile's sum of adjusted weights.
+__device__ RowStats LookAt(const RowView& row, double* sums) {
+  __shared__ Looks looks;
+  __shared__ float scratch[32];
+  const bool penalised = row.seen != nullptr;
+  float raw_top = MINUS_INFINITY, raw_sum = 0;  // of this thread
+#pragma unroll 4
   for (int tile = 0; tile < TILES; ++tile) {
     float z[8];
     LoadRaw(row, tile, z);
-    if (adjusted) {
+    if (penalised) {
       float high = z[0], sum = 0;
       for (int i = 1; i < 8; ++i) high = fmaxf(high, z[i]);
       const float both = fmaxf(high, raw_top);
@@ -275,33 +313,23 @@ __device__ RowStats LookAt(const RowView& row, bool adjusted, double* sums) {
       raw_top = both;
       Adjust(row, tile, z);
     }
-    float high = z[0], sum = 0;
-    for (int i = 1; i < 8; ++i) high = fmaxf(high, z[i]);
-    high = WarpMax(high);
-    for (int i = 0; i < 8; ++i) sum += Weight(z[i], high, row.inverse);
-    sum = WarpSum(sum);
-    top = fmaxf(top, high);
-    if (threadIdx.x % 32 == 0)
-      tops[tile][threadIdx.x / 32] = high, parts[tile][threadIdx.x / 32] = sum;
+    LookAtTile(z, row.inverse, tile, &looks);
   }
-  RowStats stats;
-  stats.best = BlockMax(top, scratch);
-  __syncthreads();
-  for (int tile = threadIdx.x; tile < TILES; tile += SAMPLE_THREADS) {
-    double sum = 0;
-    for (int w = 0; w < SAMPLE_THREADS / 32; ++w)
-      sum += (double)(parts[tile][w] * Weight(tops[tile][w], stats.best, row.inverse));
-    sums[tile] = sum;
-  }
-  __syncthreads();
-  if (adjusted) {
+  RowStats stats = JoinLooks(looks, row.inverse, sums);
+  if (penalised) {
     const float raw_best = BlockMax(raw_top, scratch);
     const float all = BlockSum(raw_sum * Weight(raw_top, raw_best, row.inverse), scratch);
     stats.log_sum = logf(all) + raw_best * row.inverse;
-  } else {
-    double all = 0;
-    for (int tile = 0; tile < TILES; ++tile) all += sums[tile];
-    stats.log_sum = logf((float)all) + stats.best * row.inverse;
+  } else if (row.bans > 0) {
+    // Only the tiles of what cannot be drawn are other ones than was seen.
+    __syncthreads();
+    for (int b = 0; b < row.bans; ++b) {
+      const int tile = row.stop_ids[b] / TILE;
+      float z[8];
+      LoadAdjusted(row, tile, z);
+      LookAtTile(z, row.inverse, tile, &looks);
+    }
+    stats.best = JoinLooks(looks, row.inverse, sums).best;
   }
   return stats;
 }
@@ -356,7 +384,7 @@ Sample(const int* slots, const int* logit_rows, const T* logits, Drawing how, co
   row.inverse = how.temperature > 0 ? 1 / how.temperature : 1;
   row.penalty = how.penalty;
   row.bans = count < how.min_new ? how.stops : 0;
-  const RowStats stats = LookAt(row, row.seen != nullptr || row.bans > 0, sums);
+  const RowStats stats = LookAt(row, sums);
   int token;
   if (how.temperature > 0) {
     if (threadIdx.x == 0) u = NextUniform(streams + slot * 4);
