@@ -6,7 +6,10 @@
 
 #include "core/rng.h"
 #include "grpo/learn/learner.h"
+#include "grpo/model/cuda/runtime.h"
+#include "grpo/model/torch_error.h"
 #include "grpo/run/grpo_report.h"
+#include "grpo/run/memory_plan.h"
 #include "grpo/run/rollout_source.h"
 #include "grpo/run/training_run.h"
 
@@ -86,6 +89,16 @@ Status UseBatch(const GrpoRecipe& recipe, const Parts& parts, const Rollouts& ro
   return {};
 }
 
+// With async_steps the next batch is sampled while this one is learned from, unless this one is the last.
+Status SampleAhead(const GrpoRecipe& recipe, const Parts& parts, const Rollouts& rollouts,
+                   int64_t pending) {
+  if (recipe.async_steps == 0) return {};
+  const int64_t uses = recipe.steps_per_generation * recipe.num_iterations;
+  const int64_t steps = (pending + uses) / recipe.train.gradient_accumulation_steps;
+  if (parts.run->steps_left() <= steps) return {};
+  return parts.run->Together(parts.source->Ahead(rollouts.drawn));
+}
+
 Status Train(const GrpoRecipe& recipe, const Parts& parts) {
   TrainingRun& run = *parts.run;
   int64_t pending = 0;
@@ -95,6 +108,7 @@ Status Train(const GrpoRecipe& recipe, const Parts& parts) {
     if (!rollouts.ok() && run.interrupted()) continue;
     if (!rollouts.ok()) return rollouts.error();
     run.at.drawn = rollouts->drawn;
+    if (Status s = SampleAhead(recipe, parts, *rollouts, pending); !s.ok()) return s;
     GenerationBatch& batch = rollouts->batch;
     // Advantages, then log-probs of the policy that sampled and of the reference.
     if (Status s = parts.learner->AssignAdvantages(&batch, parts.weights); !s.ok()) return s;
@@ -106,10 +120,23 @@ Status Train(const GrpoRecipe& recipe, const Parts& parts) {
       const std::vector<MicroBatch> plan = parts.learner->Plan(batch, &rng);
       if (Status s = UseBatch(recipe, parts, *rollouts, plan, &pending); !s.ok()) return s;
     }
+    // What comes between steps samples and scores too.
+    parts.source->Settle();
     if (pending > 0) continue;
     if (Status s = run.BetweenSteps(); !s.ok()) return s;
   }
   return {};
+}
+
+// On a GPU a run that will not fit does not begin. `given`: of one process.
+Status CheckFits(const GrpoRecipe& given, TrainingRun* run, int64_t longest_prompt) {
+  const Model& policy = run->setup().policy;
+  if (!cuda::Usable(policy.embed)) return {};
+  return CatchTorch("asking for free memory", [&]() -> Status {
+    const MemoryPlan plan =
+        PlanMemory(policy.config, given, longest_prompt, run->processes()->count());
+    return CheckPlan(plan, given.train.generation_rows > 0, cuda::AvailableBytes());
+  });
 }
 
 }  // namespace
@@ -121,6 +148,8 @@ Result<TrainSummary> RunGrpo(const GrpoRecipe& given, const TrainEnv& env) {
   if (Status s = run.Together(run.Open(recipe.json)); !s.ok()) return s.error();
   RolloutSource source(recipe, &run);
   if (Status s = run.Together(source.Load()); !s.ok()) return s.error();
+  if (Status s = run.Together(CheckFits(given, &run, source.longest_prompt())); !s.ok())
+    return s.error();
   if (Status s = run.Together(run.SetUpRewards()); !s.ok()) return s.error();
   GrpoLearner learner(&run.setup().policy, recipe, run.setup().compute, nullptr, run.processes());
   GrpoReport report(recipe, &run, source.count());

@@ -205,6 +205,12 @@ void AddServer(ServerSpec* s, Options* o) {
   o->Add("server.retries", &s->retries, "after connection errors, timeouts, 429 and 5xx")
       .AtLeast(0);
   o->Add("server.concurrency", &s->concurrency, "requests at a time").AtLeast(1);
+  o->Add(
+       "server.push", &s->push,
+       "the server follows the policy: after each step it loads the new weights; none: it does not")
+      .OneOf({"", "vllm", "sglang"});
+  o->Add("server.weights_dir", &s->weights_dir,
+         "the folder that they are written to, under the same path for both");
 }
 
 ChoiceNames<std::optional<Aggregation>> AggregationChoices() {
@@ -256,6 +262,10 @@ Options GrpoTable(GrpoDraft* draft) {
            "micro-batches of a generation batch; 0: gradient_accumulation_steps")
       .AtLeast(0);
   table.Add("num_iterations", &r->num_iterations, "uses of a generation batch").AtLeast(1);
+  table
+      .Add("async_steps", &r->async_steps,
+           "1: a batch is sampled and scored while the one before it is learned from")
+      .Range(0, 1);
   table.Add(
       "advantage_estimator", &r->estimator, AdvantageEstimatorNames(),
       "group is TRL's, the others are verl's; remax is refused, for it needs a greedy rollout");
@@ -370,7 +380,7 @@ Status CheckTrain(const TrainSpec& t) {
 Status CheckServer(const GrpoRecipe& r) {
   const ServerSpec& server = r.train.server;
   if (server.url.empty()) {
-    if (server.model.empty() && server.key_env.empty()) return {};
+    if (server.model.empty() && server.key_env.empty() && server.push.empty()) return {};
     return Error{ErrorCode::kUsage, "the recipe has a [server] without an address",
                  "set server.url, as in \"http://localhost:8000/v1\""};
   }
@@ -382,6 +392,10 @@ Status CheckServer(const GrpoRecipe& r) {
   if (server.model.empty()) {
     return Error{ErrorCode::kUsage, "server.url is set, but no server.model",
                  "name the model as the server does (GET /v1/models lists them)"};
+  }
+  if (server.push.empty() != server.weights_dir.empty()) {
+    return Error{ErrorCode::kUsage, "'server.push' and 'server.weights_dir' go together",
+                 "push = \"vllm\" or \"sglang\", and a folder that both sides see"};
   }
   if (!r.train.data.rollouts.empty()) {
     return Error{ErrorCode::kUsage, "'server.url' and 'data.rollouts' exclude each other",
@@ -509,6 +523,7 @@ std::string FirstFixedDifference(const Json& saved, const Json& now) {
                                                            "generation_rows",
                                                            "gradient_checkpointing",
                                                            "log_completions",
+                                                           "async_steps",
                                                            "null_rate_stop",
                                                            "reward.timeout_s",
                                                            "server.url",
@@ -516,7 +531,9 @@ std::string FirstFixedDifference(const Json& saved, const Json& now) {
                                                            "server.key_env",
                                                            "server.timeout_s",
                                                            "server.retries",
-                                                           "server.concurrency"};
+                                                           "server.concurrency",
+                                                           "server.push",
+                                                           "server.weights_dir"};
   if (!saved.IsObject() || !now.IsObject()) return "recipe";
   for (const Json::Member& member : *now.AsObject()) {
     if (kFree.count(member.key) != 0) continue;

@@ -44,6 +44,7 @@ struct GrpoRecipe {
   int64_t num_generations = 8;
   int64_t steps_per_generation = 0;  // 0: gradient_accumulation_steps
   int64_t num_iterations = 1;
+  int64_t async_steps = 0;  // 1: a batch is sampled while the one before it is learned from
   AdvantageEstimator estimator = AdvantageEstimator::kGroup;
   RewardAggregation aggregation = RewardAggregation::kSumThenNormalize;
   RewardScale scale = RewardScale::kGroup;

@@ -48,6 +48,8 @@ struct ServerSpec {
   double timeout_s = 600;  // of one request
   int64_t retries = 5;
   int64_t concurrency = 8;  // requests at a time
+  std::string push;  // vllm | sglang: the policy's weights follow through its endpoints; "" not
+  std::string weights_dir;  // where both sides find them
 };
 
 // [reward]

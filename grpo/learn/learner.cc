@@ -85,8 +85,9 @@ GrpoLearner::GrpoLearner(Model* policy, const GrpoRecipe& recipe, const Compute&
       compute_(compute),
       optimizer_(TrainableWeights(*policy),
                  {recipe.train.optim.adam_beta1, recipe.train.optim.adam_beta2,
-                  recipe.train.optim.adam_epsilon, recipe.train.optim.weight_decay}),
-      compute_policy_(policy, compute) {
+                  recipe.train.optim.adam_epsilon, recipe.train.optim.weight_decay},
+                 processes),
+      compute_policy_(policy, {compute.dtype, compute.checkpoint, CountOf(processes)}) {
   if (recipe.loss.beta != 0) {
     Model start = reference != nullptr ? *reference : *policy;
     // Beside an adapter the frozen weights are the reference.
@@ -425,14 +426,11 @@ StepOutcome GrpoLearner::TakeOutcome() {
 
 Result<StepOutcome> GrpoLearner::Step(double learning_rate) {
   return CatchTorch("an optimiser step", [&]() -> Result<StepOutcome> {
-    if (processes_ != nullptr) processes_->Sum(compute_policy_.Gradients());
     StepOutcome outcome = TakeOutcome();
-    const at::Tensor norm = optimizer_.GradNorm();
-    if (recipe_.train.optim.max_grad_norm > 0)
-      optimizer_.ClipGradients(norm, recipe_.train.optim.max_grad_norm);
-    outcome.grad_norm = norm.item<double>();
+    outcome.grad_norm =
+        optimizer_.Update(processes_ != nullptr ? compute_policy_.Gradients() : at::Tensor(),
+                          outcome.loss, recipe_.train.optim.max_grad_norm, learning_rate);
     outcome.skipped = !std::isfinite(outcome.grad_norm) || !std::isfinite(outcome.loss);
-    if (!outcome.skipped) optimizer_.Step(learning_rate);
     compute_policy_.Drop();
     pending_losses_.clear();
     pending_metrics_.clear();

@@ -42,6 +42,7 @@ struct RolloutRow {
 struct RolloutGroup {
   std::vector<int64_t> prompt;
   std::vector<RolloutRow> rows;  // num_generations of them
+  int64_t sampled_at = -1;       // the optimiser step whose weights sampled it; -1: not known
 };
 
 struct GenerationBatch {

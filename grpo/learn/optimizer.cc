@@ -11,33 +11,58 @@
 
 namespace assay {
 
-AdamW::AdamW(std::vector<NamedTensor> parameters, const AdamWConfig& config) : config_(config) {
+AdamW::AdamW(std::vector<NamedTensor> parameters, const AdamWConfig& config, Processes* processes)
+    : config_(config),
+      processes_(processes != nullptr && !processes->alone() ? processes : nullptr) {
+  int64_t total = 0;
+  for (const NamedTensor& parameter : parameters) total += parameter.tensor.numel();
+  const int64_t count = processes_ == nullptr ? 1 : processes_->count();
+  const int64_t share = (total + count - 1) / count;
+  padded_ = share * count;
+  const int64_t mine = processes_ == nullptr ? 0 : share * processes_->rank();
+  int64_t first = 0;
   for (NamedTensor& parameter : parameters) {
     Slot slot;
     slot.name = std::move(parameter.name);
     slot.weight = std::move(parameter.tensor);
-    const at::Tensor data = slot.weight.detach();
-    slot.exp_avg = at::zeros_like(data);
-    slot.exp_avg_sq = at::zeros_like(data);
-    slot.step = at::zeros({}, data.options().dtype(at::kFloat));
+    slot.first = first;
+    const int64_t size = slot.weight.numel();
+    slot.begin = std::clamp<int64_t>(mine - first, 0, size);
+    slot.end = std::clamp<int64_t>(mine + share - first, 0, size);
+    const at::Tensor part = Part(slot, slot.weight.detach());
+    slot.exp_avg = at::zeros_like(part);
+    slot.exp_avg_sq = at::zeros_like(part);
+    slot.step = at::zeros({}, part.options().dtype(at::kFloat));
     slots_.push_back(std::move(slot));
+    first += size;
   }
+}
+
+// What of a tensor of the weight's shape is this process's.
+at::Tensor AdamW::Part(const Slot& slot, const at::Tensor& whole) const {
+  return processes_ == nullptr ? whole
+                               : whole.view({-1}).narrow(0, slot.begin, slot.end - slot.begin);
 }
 
 at::Tensor AdamW::GradNorm() const {
   std::vector<at::Tensor> gradients;
   for (const Slot& slot : slots_) {
-    if (slot.weight.grad().defined()) gradients.push_back(slot.weight.grad());
+    if (slot.weight.grad().defined() && slot.end > slot.begin)
+      gradients.push_back(Part(slot, slot.weight.grad()));
   }
-  if (gradients.empty())
-    return at::zeros({}, slots_.empty() ? at::TensorOptions() : slots_[0].exp_avg.options());
-  return at::stack(at::_foreach_norm(gradients, 2)).norm(2);
+  const auto options = slots_.empty() ? at::TensorOptions() : slots_[0].exp_avg.options();
+  const at::Tensor norm = gradients.empty() ? at::zeros({}, options)
+                                            : at::stack(at::_foreach_norm(gradients, 2)).norm(2);
+  if (processes_ == nullptr) return norm;
+  const at::Tensor squares = norm.square().unsqueeze(0);
+  processes_->Sum(squares);
+  return squares.sqrt().squeeze(0);
 }
 
 void AdamW::ClipGradients(const at::Tensor& norm, double max_norm) {
   const at::Tensor coefficient = (max_norm / (norm + 1e-6)).clamp_max(1.0);
   for (const Slot& slot : slots_) {
-    if (slot.weight.grad().defined()) slot.weight.grad().mul_(coefficient);
+    if (slot.weight.grad().defined()) Part(slot, slot.weight.grad()).mul_(coefficient);
   }
 }
 
@@ -46,8 +71,8 @@ void AdamW::StepGroup(const std::vector<const Slot*>& slots, double learning_rat
   if (slots.empty()) return;
   std::vector<at::Tensor> weights, gradients, exp_avg, exp_avg_sq, steps;
   for (const Slot* slot : slots) {
-    weights.push_back(slot->weight.detach());
-    gradients.push_back(slot->weight.grad());
+    weights.push_back(Part(*slot, slot->weight.detach()));
+    gradients.push_back(Part(*slot, slot->weight.grad()));
     exp_avg.push_back(slot->exp_avg);
     exp_avg_sq.push_back(slot->exp_avg_sq);
     steps.push_back(slot->step);
@@ -62,17 +87,66 @@ void AdamW::Step(double learning_rate) {
   std::vector<const Slot*> decay, no_decay;
   for (const Slot& slot : slots_) {
     if (!slot.weight.grad().defined()) continue;
+    if (slot.end == slot.begin) {
+      at::Tensor step = slot.step;
+      step.add_(1);
+      continue;
+    }
     (slot.weight.dim() < 2 ? no_decay : decay).push_back(&slot);
   }
   StepGroup(decay, learning_rate, config_.weight_decay);
   StepGroup(no_decay, learning_rate, 0.0);
 }
 
+// Every process's share of the weights for all, by way of `room`, which is as long as all parameters.
+void AdamW::HandOut(const at::Tensor& room) {
+  for (const Slot& slot : slots_) {
+    if (slot.end > slot.begin)
+      room.narrow(0, slot.first + slot.begin, slot.end - slot.begin)
+          .copy_(Part(slot, slot.weight.detach()));
+  }
+  processes_->GatherShares(room);
+  for (const Slot& slot : slots_) {
+    const at::Tensor weight = slot.weight.detach();
+    weight.copy_(room.narrow(0, slot.first, weight.numel()).view(weight.sizes()));
+  }
+}
+
+double AdamW::Update(const at::Tensor& gradients, double loss, double max_norm,
+                     double learning_rate) {
+  if (processes_ != nullptr) processes_->SumShare(gradients);
+  const at::Tensor norm = GradNorm();
+  if (max_norm > 0) ClipGradients(norm, max_norm);
+  const auto value = norm.item<double>();
+  if (!std::isfinite(value) || !std::isfinite(loss)) return value;
+  Step(learning_rate);
+  if (processes_ != nullptr) HandOut(gradients);
+  return value;
+}
+
+// One of the moments of all parameters, one after the other, on the CPU.
+at::Tensor AdamW::Gathered(at::Tensor Slot::*moment) const {
+  const at::Tensor all = at::zeros({padded_}, slots_[0].exp_avg.options());
+  for (const Slot& slot : slots_) {
+    if (slot.end > slot.begin)
+      all.narrow(0, slot.first + slot.begin, slot.end - slot.begin).copy_(slot.*moment);
+  }
+  processes_->GatherShares(all);
+  return all.cpu();
+}
+
 std::vector<NamedTensor> AdamW::State() const {
+  const bool shared = processes_ != nullptr && !slots_.empty();
+  const at::Tensor all = shared ? Gathered(&Slot::exp_avg) : at::Tensor(),
+                   all_sq = shared ? Gathered(&Slot::exp_avg_sq) : at::Tensor();
   std::vector<NamedTensor> state;
   for (const Slot& slot : slots_) {
-    state.push_back({"exp_avg." + slot.name, slot.exp_avg});
-    state.push_back({"exp_avg_sq." + slot.name, slot.exp_avg_sq});
+    const auto whole = [&](const at::Tensor& flat, const at::Tensor& own) {
+      return shared ? flat.narrow(0, slot.first, slot.weight.numel()).view(slot.weight.sizes())
+                    : own;
+    };
+    state.push_back({"exp_avg." + slot.name, whole(all, slot.exp_avg)});
+    state.push_back({"exp_avg_sq." + slot.name, whole(all_sq, slot.exp_avg_sq)});
     state.push_back({"step." + slot.name, slot.step});
   }
   return state;
@@ -81,15 +155,22 @@ std::vector<NamedTensor> AdamW::State() const {
 Status AdamW::LoadState(const std::vector<NamedTensor>& state) {
   std::map<std::string_view, const at::Tensor*> by_name;
   for (const NamedTensor& entry : state) by_name[entry.name] = &entry.tensor;
-  std::vector<NamedTensor> slots = State();
-  for (NamedTensor& ours : slots) {
-    const auto found = by_name.find(ours.name);
-    if (found == by_name.end() || found->second->sizes() != ours.tensor.sizes()) {
-      return Error{ErrorCode::kInput,
-                   StrCat("the optimiser's state lacks '", ours.name, "' in its shape"),
-                   "the checkpoint is of another model; use --out with an empty folder"};
+  const auto lacks = [](const std::string& name) {
+    return Error{ErrorCode::kInput, StrCat("the optimiser's state lacks '", name, "' in its shape"),
+                 "the checkpoint is of another model; use --out with an empty folder"};
+  };
+  for (Slot& slot : slots_) {
+    const std::pair<const char*, at::Tensor*> moments[] = {{"exp_avg.", &slot.exp_avg},
+                                                           {"exp_avg_sq.", &slot.exp_avg_sq}};
+    for (const auto& [prefix, moment] : moments) {
+      const auto found = by_name.find(prefix + slot.name);
+      if (found == by_name.end() || found->second->sizes() != slot.weight.sizes())
+        return lacks(prefix + slot.name);
+      moment->copy_(Part(slot, found->second->contiguous()));
     }
-    ours.tensor.copy_(*found->second);
+    const auto step = by_name.find("step." + slot.name);
+    if (step == by_name.end() || step->second->numel() != 1) return lacks("step." + slot.name);
+    slot.step.copy_(step->second->reshape(slot.step.sizes()));
   }
   return {};
 }

@@ -1,5 +1,7 @@
 // AdamW with float32 master weights (LibTorch's fused kernels), global-norm clipping and learning-rate schedules. Parameters are
-// the model's own float32 tensors; gradients are float32 too, whatever the computation's dtype (grpo/compute_policy.h). One thread. May throw c10::Error; the trainers catch it.
+// the model's own float32 tensors; gradients are float32 too, whatever the computation's dtype (grpo/compute_policy.h). Of several
+// processes each holds the moments of its share of all parameters, as if they lay one after the other, updates that share and hands it
+// out. One thread. May throw c10::Error; the trainers catch it.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -10,6 +12,7 @@
 #include <vector>
 
 #include "core/result.h"
+#include "grpo/learn/processes.h"
 #include "grpo/model/model.h"
 
 namespace assay {
@@ -23,28 +26,43 @@ struct AdamWConfig {
 
 class AdamW {
  public:
-  AdamW(std::vector<NamedTensor> parameters, const AdamWConfig& config);
+  // `processes`, if not null, share the work and outlive this; all make the same calls then.
+  AdamW(std::vector<NamedTensor> parameters, const AdamWConfig& config,
+        Processes* processes = nullptr);
 
-  // The global L2 norm of all gradients (0-dimensional, on the device); parameters without a gradient count as 0.
-  at::Tensor GradNorm() const;
-  // Multiplies gradients by max_norm / (norm + 1e-6) where that is below 1 (torch.nn.utils.clip_grad_norm_).
-  void ClipGradients(const at::Tensor& norm, double max_norm);
-  // One update of every parameter that has a gradient (Loshchilov and Hutter, 1711.05101).
-  void Step(double learning_rate);
+  // One update (Loshchilov and Hutter, 1711.05101) of every parameter that has a gradient, unless the norm or `loss` is not finite.
+  // Gradients are clipped to max_norm (0: not) as torch.nn.utils.clip_grad_norm_ does. With several processes `gradients` holds the
+  // parameters' gradients one after the other (ComputePolicy::Gradients), which are added up over all first and gone afterwards. Returns
+  // the global L2 norm before clipping; parameters without a gradient count as 0.
+  double Update(const at::Tensor& gradients, double loss, double max_norm, double learning_rate);
 
-  // Moments and step counts by name, for checkpoints: "exp_avg.<weight>", "exp_avg_sq.<weight>", "step.<weight>".
+  // Moments and step counts by name, for checkpoints: "exp_avg.<weight>", "exp_avg_sq.<weight>", "step.<weight>"; whole, whoever
+  // holds them. With several processes all call it together, and the moments are copies on the CPU.
   std::vector<NamedTensor> State() const;
-  // Errors: kInput naming the tensor that is missing or of another shape.
+  // From such a list, of however many processes. Errors: kInput naming the tensor that is missing or of another shape.
   Status LoadState(const std::vector<NamedTensor>& state);
 
  private:
+  // A parameter, and the part of it that is this process's: elements [begin, end) of the flat weight.
   struct Slot {
     std::string name;
-    at::Tensor weight, exp_avg, exp_avg_sq, step;
+    at::Tensor weight;
+    int64_t first = 0;  // where it begins among all parameters
+    int64_t begin = 0, end = 0;
+    at::Tensor exp_avg, exp_avg_sq;  // of the part; in the weight's shape where that is all of it
+    at::Tensor step;
   };
+  at::Tensor Part(const Slot& slot, const at::Tensor& whole) const;
+  at::Tensor GradNorm() const;
+  void ClipGradients(const at::Tensor& norm, double max_norm);
+  void Step(double learning_rate);
   void StepGroup(const std::vector<const Slot*>& slots, double learning_rate, double weight_decay);
+  void HandOut(const at::Tensor& room);
+  at::Tensor Gathered(at::Tensor Slot::*moment) const;
 
   AdamWConfig config_;
+  Processes* processes_;  // null: alone
+  int64_t padded_ = 0;    // elements of all parameters, up to a multiple of the processes
   std::vector<Slot> slots_;
 };
 

@@ -22,6 +22,7 @@ namespace {
 // A store takes no more than 8 MiB at a time.
 constexpr size_t kPiece = size_t{4} << 20;
 constexpr int64_t kMostProcesses = 4096;
+constexpr std::chrono::minutes kPatience{30};  // with processes that are not heard of
 
 int64_t EnvironmentNumber(const char* name, int64_t fallback) {
   const char* text = std::getenv(name);
@@ -37,6 +38,10 @@ struct Nccl {
   int (*init_rank)(void** communicator, int count, Id id, int rank) = nullptr;
   int (*all_reduce)(const void* from, void* to, size_t count, int type, int operation,
                     void* communicator, void* stream) = nullptr;
+  int (*reduce_scatter)(const void* from, void* to, size_t count, int type, int operation,
+                        void* communicator, void* stream) = nullptr;
+  int (*all_gather)(const void* from, void* to, size_t count, int type, void* communicator,
+                    void* stream) = nullptr;
   int (*destroy)(void* communicator) = nullptr;
   const char* (*error)(int code) = nullptr;
 
@@ -59,6 +64,8 @@ const Nccl& NcclLibrary() {
     find("ncclGetUniqueId", &nccl->get_id);
     find("ncclCommInitRank", &nccl->init_rank);
     find("ncclAllReduce", &nccl->all_reduce);
+    find("ncclReduceScatter", &nccl->reduce_scatter);
+    find("ncclAllGather", &nccl->all_gather);
     find("ncclCommDestroy", &nccl->destroy);
     find("ncclGetErrorString", &nccl->error);
     return nccl;
@@ -111,7 +118,7 @@ Result<std::unique_ptr<Processes>> Processes::FromEnvironment() {
     options.port = static_cast<uint16_t>(port);
     options.isServer = made->first();
     options.numWorkers = static_cast<size_t>(made->count_);
-    options.timeout = std::chrono::minutes(30);
+    options.timeout = kPatience;
     // torchrun's own store may stand at that address already, and serves as well.
     if (std::getenv("TORCHELASTIC_USE_AGENT_STORE") != nullptr &&
         std::strcmp(std::getenv("TORCHELASTIC_USE_AGENT_STORE"), "True") == 0)
@@ -174,63 +181,130 @@ std::vector<std::string> Processes::Gather(std::string_view mine) {
   return all;
 }
 
+bool Processes::AllSay(std::string_view word, int64_t seconds) {
+  if (alone()) return true;
+  try {
+    meeting_->store->setTimeout(std::chrono::seconds(seconds));
+    const std::vector<std::string> all = Gather(word);
+    meeting_->store->setTimeout(kPatience);
+    return std::all_of(all.begin(), all.end(),
+                       [&](const std::string& said) { return said == word; });
+  } catch (const std::exception&) {  // somebody is gone
+    return false;
+  }
+}
+
 std::string Processes::FromFirst(std::string_view mine) {
   return Gather(first() ? mine : std::string_view()).front();
 }
 
-// Each process sums one share of the tensor over all, and hands it out.
-void Processes::SumOnHost(float* data, int64_t size) {
-  const auto begin = [&](int64_t rank) { return size * rank / count_; };
-  const auto bytes = [&](int64_t rank) {
-    return static_cast<size_t>(begin(rank + 1) - begin(rank)) * sizeof(float);
-  };
+namespace {
+
+// Where the share of process `rank` of `count` begins.
+int64_t ShareBegin(int64_t size, int64_t rank, int64_t count) { return size * rank / count; }
+
+size_t ShareBytes(int64_t size, int64_t rank, int64_t count) {
+  return static_cast<size_t>(ShareBegin(size, rank + 1, count) - ShareBegin(size, rank, count)) *
+         sizeof(float);
+}
+
+constexpr char kOtherSize[] = "another process sums a tensor of another size";
+constexpr int kFloat32 = 7, kSum = 0;  // NCCL's
+
+void* StreamOf(const at::Tensor& tensor) {
+  const auto* guard = c10::impl::getDeviceGuardImpl(c10::DeviceType::CUDA);
+  return guard->getStreamNativeHandle(guard->getStream(tensor.device()));
+}
+
+}  // namespace
+
+void Processes::SumShareOnHost(float* data, int64_t size) {
   NextExchange();
   for (int64_t rank = 0; rank < count_; ++rank) {
     if (rank != rank_)
-      Put(Key(rank_, rank), reinterpret_cast<const char*>(data + begin(rank)), bytes(rank));
+      Put(Key(rank_, rank), reinterpret_cast<const char*>(data + ShareBegin(size, rank, count_)),
+          ShareBytes(size, rank, count_));
   }
-  float* const mine = data + begin(rank_);
-  std::vector<float> sum(bytes(rank_) / sizeof(float));
+  float* const mine = data + ShareBegin(size, rank_, count_);
+  const size_t bytes = ShareBytes(size, rank_, count_);
+  std::vector<float> sum(bytes / sizeof(float));
   for (int64_t rank = 0; rank < count_; ++rank) {
     std::string other;
     const float* from = mine;
     if (rank != rank_) {
       other = Take(Key(rank, rank_));
-      TORCH_CHECK(other.size() == bytes(rank_), "another process sums a tensor of another size");
+      TORCH_CHECK(other.size() == bytes, kOtherSize);
       from = reinterpret_cast<const float*>(other.data());
     }
     for (size_t i = 0; i < sum.size(); ++i) sum[i] += from[i];
   }
+  std::copy(sum.begin(), sum.end(), mine);
+}
+
+void Processes::GatherSharesOnHost(float* data, int64_t size) {
   const std::vector<std::string> all =
-      Gather({reinterpret_cast<const char*>(sum.data()), bytes(rank_)});
+      Gather({reinterpret_cast<const char*>(data + ShareBegin(size, rank_, count_)),
+              ShareBytes(size, rank_, count_)});
   for (int64_t rank = 0; rank < count_; ++rank) {
-    TORCH_CHECK(all[static_cast<size_t>(rank)].size() == bytes(rank),
-                "another process sums a tensor of another size");
-    std::memcpy(data + begin(rank), all[static_cast<size_t>(rank)].data(), bytes(rank));
+    const std::string& bytes = all[static_cast<size_t>(rank)];
+    TORCH_CHECK(bytes.size() == ShareBytes(size, rank, count_), kOtherSize);
+    std::memcpy(data + ShareBegin(size, rank, count_), bytes.data(), bytes.size());
   }
+}
+
+// NCCL's, made at its first use.
+void* Processes::Communicator() {
+  if (meeting_->communicator != nullptr) return meeting_->communicator;
+  const Nccl& nccl = NcclLibrary();
+  Nccl::Id id = {};
+  if (first()) nccl.Check(nccl.get_id(&id), "NCCL's start");
+  const std::string given = FromFirst({id.bytes, sizeof(id.bytes)});
+  std::memcpy(id.bytes, given.data(), std::min(given.size(), sizeof(id.bytes)));
+  nccl.Check(nccl.init_rank(&meeting_->communicator, static_cast<int>(count_), id,
+                            static_cast<int>(rank_)),
+             "joining the other GPUs");
+  return meeting_->communicator;
 }
 
 void Processes::Sum(at::Tensor tensor) {
   ASSAY_CHECK(tensor.is_contiguous() && tensor.scalar_type() == at::kFloat);
   if (alone() || tensor.numel() == 0) return;
-  if (!tensor.is_cuda()) return SumOnHost(tensor.data_ptr<float>(), tensor.numel());
-  const Nccl& nccl = NcclLibrary();
-  if (meeting_->communicator == nullptr) {
-    Nccl::Id id = {};
-    if (first()) nccl.Check(nccl.get_id(&id), "NCCL's start");
-    const std::string given = FromFirst({id.bytes, sizeof(id.bytes)});
-    std::memcpy(id.bytes, given.data(), std::min(given.size(), sizeof(id.bytes)));
-    nccl.Check(nccl.init_rank(&meeting_->communicator, static_cast<int>(count_), id,
-                              static_cast<int>(rank_)),
-               "joining the other GPUs");
+  if (!tensor.is_cuda()) {
+    SumShareOnHost(tensor.data_ptr<float>(), tensor.numel());
+    return GatherSharesOnHost(tensor.data_ptr<float>(), tensor.numel());
   }
-  constexpr int kFloat32 = 7, kSum = 0;
-  const auto* guard = c10::impl::getDeviceGuardImpl(c10::DeviceType::CUDA);
-  void* stream = guard->getStreamNativeHandle(guard->getStream(tensor.device()));
-  nccl.Check(
-      nccl.all_reduce(tensor.data_ptr(), tensor.data_ptr(), static_cast<size_t>(tensor.numel()),
-                      kFloat32, kSum, meeting_->communicator, stream),
+  void* const communicator = Communicator();
+  NcclLibrary().Check(NcclLibrary().all_reduce(tensor.data_ptr(), tensor.data_ptr(),
+                                               static_cast<size_t>(tensor.numel()), kFloat32, kSum,
+                                               communicator, StreamOf(tensor)),
+                      "adding up gradients");
+}
+
+void Processes::SumShare(at::Tensor tensor) {
+  ASSAY_CHECK(tensor.is_contiguous() && tensor.scalar_type() == at::kFloat);
+  ASSAY_CHECK(tensor.numel() % count_ == 0);
+  if (alone() || tensor.numel() == 0) return;
+  if (!tensor.is_cuda()) return SumShareOnHost(tensor.data_ptr<float>(), tensor.numel());
+  void* const communicator = Communicator();
+  const int64_t share = tensor.numel() / count_;
+  NcclLibrary().Check(
+      NcclLibrary().reduce_scatter(tensor.data_ptr(), tensor.data_ptr<float>() + rank_ * share,
+                                   static_cast<size_t>(share), kFloat32, kSum, communicator,
+                                   StreamOf(tensor)),
       "adding up gradients");
+}
+
+void Processes::GatherShares(at::Tensor tensor) {
+  ASSAY_CHECK(tensor.is_contiguous() && tensor.scalar_type() == at::kFloat);
+  ASSAY_CHECK(tensor.numel() % count_ == 0);
+  if (alone() || tensor.numel() == 0) return;
+  if (!tensor.is_cuda()) return GatherSharesOnHost(tensor.data_ptr<float>(), tensor.numel());
+  void* const communicator = Communicator();
+  const int64_t share = tensor.numel() / count_;
+  NcclLibrary().Check(NcclLibrary().all_gather(tensor.data_ptr<float>() + rank_ * share,
+                                               tensor.data_ptr(), static_cast<size_t>(share),
+                                               kFloat32, communicator, StreamOf(tensor)),
+                      "handing out what was updated");
 }
 
 }  // namespace assay

@@ -38,10 +38,17 @@ class Processes {
   std::vector<std::string> Gather(std::string_view mine);
   // What the first one says.
   std::string FromFirst(std::string_view mine);
+  // True if all processes say the same word now, before `seconds` are over: whether a call that all must make can be made when
+  // something went wrong in one of them. After false the processes do not speak to each other any more.
+  bool AllSay(std::string_view word, int64_t seconds);
   // At the end of a run that went well: waits for all, so that the first one does not close the meeting before its time.
   void Leave();
   // The sum over all processes in the place of a contiguous float32 tensor of the same size everywhere.
   void Sum(at::Tensor tensor);
+  // The two halves of that, for a size that is a multiple of count(): the sum of this process's share (the rank-th of equal ones) in
+  // its place, the rest being of no meaning then; and every process's share for all.
+  void SumShare(at::Tensor tensor);
+  void GatherShares(at::Tensor tensor);
 
  private:
   struct Meeting;  // the store, and NCCL's communicator once there is one
@@ -50,12 +57,19 @@ class Processes {
   std::string Take(const std::string& key);
   std::string Key(int64_t from, int64_t to) const;
   void NextExchange();
-  void SumOnHost(float* data, int64_t size);
+  void SumShareOnHost(float* data, int64_t size);
+  void GatherSharesOnHost(float* data, int64_t size);
+  void* Communicator();
 
   int64_t rank_ = 0, count_ = 1, local_rank_ = 0;
   int64_t exchange_ = 0;
   std::vector<std::string> put_, put_before_;  // keys of this exchange and of the one before
   std::unique_ptr<Meeting> meeting_;
 };
+
+// 1 where there are none.
+inline int64_t CountOf(const Processes* processes) {
+  return processes == nullptr ? 1 : processes->count();
+}
 
 }  // namespace assay

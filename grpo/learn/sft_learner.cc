@@ -16,8 +16,9 @@ SftLearner::SftLearner(Model* policy, const OptimSpec& optim, const Compute& com
       processes_(processes != nullptr && !processes->alone() ? processes : nullptr),
       max_grad_norm_(optim.max_grad_norm),
       optimizer_(TrainableWeights(*policy),
-                 {optim.adam_beta1, optim.adam_beta2, optim.adam_epsilon, optim.weight_decay}),
-      compute_policy_(policy, compute) {
+                 {optim.adam_beta1, optim.adam_beta2, optim.adam_epsilon, optim.weight_decay},
+                 processes),
+      compute_policy_(policy, {compute.dtype, compute.checkpoint, CountOf(processes)}) {
   SetTrainable(policy_, true);
 }
 
@@ -61,22 +62,20 @@ Result<StepOutcome> SftLearner::Step(double learning_rate) {
     };
     std::array<double, 4> total = {sum(losses_), sum(entropies_), sum(hits_), labels_};
     if (processes_ != nullptr) {
-      processes_->Sum(compute_policy_.Gradients());
       const at::Tensor sums =
           at::tensor(std::vector<float>(total.begin(), total.end()), at::kFloat);
       processes_->Sum(sums);
       for (size_t i = 0; i < total.size(); ++i) total[i] = sums.data_ptr<float>()[i];
     }
-    const at::Tensor norm = optimizer_.GradNorm();
-    if (max_grad_norm_ > 0) optimizer_.ClipGradients(norm, max_grad_norm_);
-    outcome.grad_norm = norm.item<double>();
     if (total[3] > 0) {
       outcome.loss = total[0];
       outcome.metrics.emplace_back("entropy", total[1] / total[3]);
       outcome.metrics.emplace_back("mean_token_accuracy", total[2] / total[3]);
     }
+    outcome.grad_norm =
+        optimizer_.Update(processes_ != nullptr ? compute_policy_.Gradients() : at::Tensor(),
+                          outcome.loss, max_grad_norm_, learning_rate);
     outcome.skipped = !std::isfinite(outcome.grad_norm) || !std::isfinite(outcome.loss);
-    if (!outcome.skipped) optimizer_.Step(learning_rate);
     compute_policy_.Drop();
     losses_.clear();
     entropies_.clear();

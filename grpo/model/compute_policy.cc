@@ -19,7 +19,6 @@ namespace {
 // the next phase takes its memory elsewhere.
 constexpr int64_t kTrimParameters = 16 << 20;
 
-// Moves the gradient of a copy in another dtype on to its master's.
 // Moves the gradient of a merged matrix on to its adapter's factors.
 class AddToFactors : public torch::autograd::PostAccumulateGradHook {
  public:
@@ -36,6 +35,7 @@ class AddToFactors : public torch::autograd::PostAccumulateGradHook {
   at::Tensor a_, b_;
 };
 
+// Moves the gradient of a copy in another dtype on to its master's.
 class AddToMaster : public torch::autograd::PostAccumulateGradHook {
  public:
   explicit AddToMaster(at::Tensor gradient) : gradient_(std::move(gradient)) {}
@@ -83,6 +83,7 @@ void ComputePolicy::MakeGradients() {
   int64_t count = 0;
   for (const NamedTensor& weight : weights) count += weight.tensor.numel();
   if (count >= kTrimParameters) malloc_trim(0);
+  count = (count + compute_.shares - 1) / compute_.shares * compute_.shares;
   gradients_ = at::zeros({count}, weights[0].tensor.options().requires_grad(false));
   int64_t first = 0;
   for (NamedTensor& weight : weights) {

@@ -17,6 +17,7 @@ namespace assay {
 struct Compute {
   at::ScalarType dtype = at::kFloat;
   bool checkpoint = false;
+  int64_t shares = 1;  // the gradients' length is a multiple of it, zeros at the end
 };
 
 class ComputePolicy {
@@ -27,7 +28,7 @@ class ComputePolicy {
   // Weights for a forward pass whose gradient comes to rest in the masters' .grad; `forward` and `logprobs` get what belongs to
   // that (checkpointing and where the gradients of embedding and head go).
   const Model& Prepare(ForwardOptions* forward, LogprobOptions* logprobs);
-  // All gradients of the update at hand, one after the other; zeros where nothing was added yet.
+  // All gradients of the update at hand, one after the other in the order of TrainableWeights; zeros where nothing was added yet.
   at::Tensor Gradients();
   // After an update or a skipped one: the copy and the gradients are out of date and freed.
   void Drop();

@@ -187,12 +187,18 @@ Result<std::string> ServerKey(const ServerSpec& server) {
   return std::string(key);
 }
 
-std::string CompletionsUrl(const std::string& base) {
+std::string ServerUrl(const std::string& base, std::string_view path) {
   std::string url = base;
-  while (!url.empty() && url.back() == '/') url.pop_back();
-  if (!EndsWith(url, "/v1")) url += "/v1";
-  return url + "/completions";
+  const auto drop_slashes = [&] {
+    while (!url.empty() && url.back() == '/') url.pop_back();
+  };
+  drop_slashes();
+  if (EndsWith(url, "/v1")) url.resize(url.size() - 3);
+  drop_slashes();
+  return StrCat(url, path);
 }
+
+std::string CompletionsUrl(const std::string& base) { return ServerUrl(base, "/v1/completions"); }
 
 std::string CompletionsRequest(const ServerSpec& server, const ServerSampling& sampling,
                                const ServerRequest& request) {
@@ -247,8 +253,9 @@ Result<std::vector<Sample>> ParseCompletions(std::string_view body, const Server
   return samples;
 }
 
-Status FetchGroups(const ServerSpec& server, const ServerSampling& sampling,
-                   const std::vector<ServerRequest>& requests, const OnGroup& on_group) {
+namespace {
+
+Result<HttpPostOptions> HttpOptions(const ServerSpec& server, const ServerSampling& sampling) {
   Result<std::string> key = ServerKey(server);
   if (!key.ok()) return key.error();
   HttpPostOptions http;
@@ -257,9 +264,46 @@ Status FetchGroups(const ServerSpec& server, const ServerSampling& sampling,
   http.retries = server.retries;
   http.back_off_s = sampling.back_off_s;
   http.settings = "server.";
-  http.max_bytes =
+  return http;
+}
+
+}  // namespace
+
+Status LoadServerWeights(const ServerSpec& server, const ServerSampling& sampling) {
+  Result<HttpPostOptions> http = HttpOptions(server, sampling);
+  if (!http.ok()) return http.error();
+  http->max_bytes = kBytesBeside;
+  http->cancelled = sampling.interrupted;
+  const auto post = [&](std::string_view path, const Json& body) -> Status {
+    Result<std::string> answer = HttpPostJson(ServerUrl(server.url, path), body.Dump(), *http);
+    if (!answer.ok()) {
+      return Error{answer.error().code, StrCat("pushing weights: ", answer.error().message),
+                   server.push == "vllm" ? "vLLM offers this with VLLM_SERVER_DEV_MODE=1"
+                                         : answer.error().hint};
+    }
+    const Result<Json> said = ParseJson(*answer);
+    if (said.ok() && said->IsObject() && !said->BoolOr("success", true))
+      return BadAnswer(StrCat("to ", path, " says that it failed: ", answer->substr(0, 200)),
+                       "does the server see server.weights_dir under the same path?");
+    return {};
+  };
+  if (server.push == "sglang") {
+    return post("/update_weights_from_disk",
+                Json::MakeObject().Set("model_path", server.weights_dir).Set("flush_cache", true));
+  }
+  if (Status s = post("/collective_rpc", Json::MakeObject().Set("method", "reload_weights"));
+      !s.ok())
+    return s;
+  return post("/reset_prefix_cache", Json::MakeObject());
+}
+
+Status FetchGroups(const ServerSpec& server, const ServerSampling& sampling,
+                   const std::vector<ServerRequest>& requests, const OnGroup& on_group) {
+  Result<HttpPostOptions> http = HttpOptions(server, sampling);
+  if (!http.ok()) return http.error();
+  http->max_bytes =
       kBytesBeside + sampling.samples * sampling.params.max_new_tokens * kBytesPerToken;
-  Fetcher fetcher(server, sampling, requests, http);
+  Fetcher fetcher(server, sampling, requests, *http);
   return fetcher.HandOn(on_group);
 }
 

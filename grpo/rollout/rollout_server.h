@@ -1,6 +1,7 @@
 // Groups sampled by an OpenAI-compatible server (vLLM and others): one POST of /v1/completions a problem, the prompt as token ids, n
 // samples with their token ids and log-probs back, several requests at a time. Gives the records that a file of groups gives.
-// Without LibTorch. Everything that a server answers is bounded and checked. Not a way to move weights to the server.
+// Without LibTorch. Everything that a server answers is bounded and checked. Weights go to the server through files that it is told
+// to load; writing them is the caller's.
 #pragma once
 
 #include <atomic>
@@ -40,8 +41,15 @@ using OnGroup = std::function<Status(size_t request, Group group)>;
 Status FetchGroups(const ServerSpec& server, const ServerSampling& sampling,
                    const std::vector<ServerRequest>& requests, const OnGroup& on_group);
 
+// Has the server load the weights in server.weights_dir and forget what it kept of the former ones: vLLM through /collective_rpc
+// (it must have been started on that folder, with VLLM_SERVER_DEV_MODE=1) and /reset_prefix_cache, SGLang through
+// /update_weights_from_disk. Errors: as FetchGroups; kInput when the server says that it did not.
+Status LoadServerWeights(const ServerSpec& server, const ServerSampling& sampling);
+
 // The pieces, for tests. The URL of completions for a base address with or without "/v1" and slashes at its end.
 std::string CompletionsUrl(const std::string& base);
+// The address of another path of the server, such as "/reset_prefix_cache".
+std::string ServerUrl(const std::string& base, std::string_view path);
 std::string CompletionsRequest(const ServerSpec& server, const ServerSampling& sampling,
                                const ServerRequest& request);
 Result<std::vector<Sample>> ParseCompletions(std::string_view body, const ServerSpec& server,

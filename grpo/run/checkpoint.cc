@@ -96,8 +96,8 @@ Status LoadPolicy(const std::string& folder, const Model& policy) {
 }  // namespace
 
 Status SaveCheckpoint(const std::string& folder, int64_t step, const Json& state,
-                      const Model& policy, const AdamW& optimizer, const Model* reference,
-                      const Tokenizer* tokenizer, int64_t keep) {
+                      const Model& policy, const std::vector<NamedTensor>& moments,
+                      const Model* reference, const Tokenizer* tokenizer, int64_t keep) {
   return CatchTorch("saving a checkpoint", [&]() -> Status {
     c10::NoGradGuard no_grad;
     std::string digits = StrCat(step);
@@ -111,8 +111,7 @@ Status SaveCheckpoint(const std::string& folder, int64_t step, const Json& state
       return Error{ErrorCode::kIo,
                    StrCat("cannot make '", temporary.string(), "': ", code.message()), ""};
     if (Status s = SavePolicy(policy, tokenizer, temporary.string()); !s.ok()) return s;
-    if (Status s = WriteTensors((temporary / "optimizer.safetensors").string(), optimizer.State());
-        !s.ok())
+    if (Status s = WriteTensors((temporary / "optimizer.safetensors").string(), moments); !s.ok())
       return s;
     if (reference != nullptr) {
       if (Status s = WriteTensors((temporary / "reference.safetensors").string(),

@@ -14,10 +14,11 @@
 
 namespace assay {
 
-// Writes DIR/checkpoint-<step>, then deletes all but the newest `keep`. `reference` and `tokenizer` may be null.
+// Writes DIR/checkpoint-<step>, then deletes all but the newest `keep`. `moments`: AdamW::State's. `reference` and `tokenizer` may be
+// null.
 Status SaveCheckpoint(const std::string& folder, int64_t step, const Json& state,
-                      const Model& policy, const AdamW& optimizer, const Model* reference,
-                      const Tokenizer* tokenizer, int64_t keep);
+                      const Model& policy, const std::vector<NamedTensor>& moments,
+                      const Model* reference, const Tokenizer* tokenizer, int64_t keep);
 
 // Folders of the whole checkpoints, newest first.
 std::vector<std::string> CheckpointFolders(const std::string& folder);

@@ -41,6 +41,19 @@ void AddLengths(const GenerationBatch& batch, NamedValues* values) {
   values->emplace_back("completions/max_terminated_length", ended_most);
 }
 
+// sampling/age/{mean,max}: optimiser steps since the weights that sampled, over the groups of which they are known.
+void AddAges(const GenerationBatch& batch, int64_t step, NamedValues* values) {
+  double sum = 0, most = 0, known = 0;
+  for (const RolloutGroup& group : batch.groups) {
+    if (group.sampled_at < 0) continue;
+    const auto age = static_cast<double>(step - group.sampled_at);
+    sum += age, most = std::max(most, age), known += 1;
+  }
+  if (known == 0) return;
+  values->emplace_back("sampling/age/mean", sum / known);
+  values->emplace_back("sampling/age/max", most);
+}
+
 // rewards/<term>/{mean,std}: each verifier's own score, over the samples that it said something of. Groups may have terms of their
 // own (their tasks decide).
 void AddTermStats(const std::vector<ScoredGroup>& groups, NamedValues* values) {
@@ -118,6 +131,8 @@ Status GrpoReport::Step(const Rollouts& rollouts, const StepOutcome& outcome,
                                {"null_rate", batch.null_rate}});
   AddTermStats(rollouts.groups, &values);
   AddLengths(batch, &values);
+  if (recipe_.async_steps > 0 || !recipe_.train.server.url.empty())
+    AddAges(batch, run_->at.step - 1, &values);
   values.insert(values.end(), outcome.metrics.begin(), outcome.metrics.end());
   if (recipe_.dynamic_sampling)
     values.emplace_back("dynamic_sampling/refused_groups", rollouts.refused);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "core/text.h"
+
 namespace assay {
 namespace {
 
@@ -61,7 +63,8 @@ int64_t CountAdapterParameters(const ModelConfig& c, const LoraConfig& lora) {
   return c.num_layers * count;
 }
 
-MemoryPlan PlanMemory(const ModelConfig& c, const GrpoRecipe& recipe, int64_t prompt) {
+MemoryPlan PlanMemory(const ModelConfig& c, const GrpoRecipe& recipe, int64_t prompt,
+                      int64_t processes) {
   const TrainSpec& t = recipe.train;
   const Widths w = WidthsOf(c);
   const auto all = static_cast<double>(CountParameters(c));
@@ -74,7 +77,7 @@ MemoryPlan PlanMemory(const ModelConfig& c, const GrpoRecipe& recipe, int64_t pr
 
   MemoryPlan plan;
   plan.weights = t.use_peft ? element * all + 4 * trained : 4 * all;
-  plan.moments = 8 * trained;
+  plan.moments = 8 * trained / static_cast<double>(processes);
   if (recipe.loss.beta != 0 && !t.use_peft)
     plan.reference = (recipe.sync_ref_model ? 4 : element) * all;
   const double copy = element * all;
@@ -96,6 +99,22 @@ MemoryPlan PlanMemory(const ModelConfig& c, const GrpoRecipe& recipe, int64_t pr
   plan.learning = kWorkspaces + copy + 4 * trained + tokens * activations +
                   std::max(tokens * TakenByBackward(w), logits);
   return plan;
+}
+
+Status CheckPlan(const MemoryPlan& plan, bool rows_are_set, double available_bytes) {
+  const double turn = rows_are_set ? std::max(plan.sampling, plan.learning) : plan.learning;
+  const double needed = plan.moments + plan.reference + turn;
+  if (available_bytes < 0 || needed <= available_bytes) return {};
+  const auto gb = [](double bytes) { return FixedDigits(bytes / 1e9, 1); };
+  return Error{
+      ErrorCode::kUnavailable,
+      StrCat("the run needs ", gb(needed), " GB of the GPU's memory beside its weights (optimiser ",
+             gb(plan.moments), ", reference ", gb(plan.reference), ", learning ", gb(plan.learning),
+             rows_are_set ? StrCat(", sampling ", gb(plan.sampling)) : "", "), ",
+             gb(available_bytes), " GB are free"),
+      "lower per_device_train_batch_size or max_completion_length (more "
+      "gradient_accumulation_steps make up for it), set gradient_checkpointing or use_peft; "
+      "assay-train plan shows the parts"};
 }
 
 }  // namespace assay

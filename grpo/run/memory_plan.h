@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "core/result.h"
 #include "grpo/config/model_config.h"
 #include "grpo/config/recipe.h"
 
@@ -25,7 +26,12 @@ struct MemoryPlan {
 int64_t CountParameters(const ModelConfig& config);
 int64_t CountAdapterParameters(const ModelConfig& config, const LoraConfig& lora);
 
-// `prompt`: tokens of the longest prompt; completions are reckoned with their full length.
-MemoryPlan PlanMemory(const ModelConfig& config, const GrpoRecipe& recipe, int64_t prompt);
+// `prompt`: tokens of the longest prompt; completions are reckoned with their full length. `processes` share the moments, the recipe is
+// each one's.
+MemoryPlan PlanMemory(const ModelConfig& config, const GrpoRecipe& recipe, int64_t prompt,
+                      int64_t processes = 1);
+// Whether a run whose weights have been loaded fits into `available_bytes` more (below 0: not known). Sampling that may choose its rows
+// (generation_rows = 0) takes what there is. Errors: kUnavailable with the numbers and what takes less.
+Status CheckPlan(const MemoryPlan& plan, bool rows_are_set, double available_bytes);
 
 }  // namespace assay

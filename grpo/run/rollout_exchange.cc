@@ -98,6 +98,7 @@ Json ExchangeForm(const ScoredGroup& text, const RolloutGroup& tokens) {
       .Set("labels", Array(text.score.labels))
       .Set("show_parts", text.score.show_parts)
       .Set("scores", samples)
+      .Set("sampled_at", tokens.sampled_at)
       .Set("prompt", Array(tokens.prompt))
       .Set("rows", rows);
 }
@@ -114,6 +115,7 @@ Status FromExchangeForm(const Json& json, ScoredGroup* text, RolloutGroup* token
   text->score.show_parts = json.BoolOr("show_parts", false);
   for (const Json& sample : Elements(json, "scores"))
     text->score.samples.push_back(ScoreOf(sample));
+  tokens->sampled_at = json.IntOr("sampled_at", -1);
   for (const Json& id : Elements(json, "prompt"))
     tokens->prompt.push_back(id.IsInt() ? *id.AsInt() : 0);
   for (const Json& row : Elements(json, "rows")) tokens->rows.push_back(RowOf(row));

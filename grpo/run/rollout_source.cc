@@ -1,8 +1,12 @@
 #include "grpo/run/rollout_source.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/Event.h>
 #include <c10/core/GradMode.h>
+#include <c10/core/StreamGuard.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <utility>
@@ -14,6 +18,7 @@
 #include "grpo/rollout/rollout_server.h"
 #include "grpo/run/rollout_exchange.h"
 #include "grpo/run/train_data.h"
+#include "grpo/run/weight_push.h"
 
 namespace assay {
 namespace {
@@ -116,23 +121,34 @@ Status RolloutSource::LoadPrompts() {
   return {};
 }
 
+int64_t RolloutSource::longest_prompt() const {
+  size_t longest = 0;
+  for (const std::vector<int64_t>& prompt : prompts_) longest = std::max(longest, prompt.size());
+  return static_cast<int64_t>(longest);
+}
+
+RolloutSource::~RolloutSource() {
+  given_up_ = true;
+  Settle();
+}
+
+size_t RolloutSource::GroupsOfBatch() const {
+  const int64_t rows = recipe_.train.per_device_train_batch_size * recipe_.steps_per_generation;
+  return static_cast<size_t>(rows / recipe_.num_generations);
+}
+
 // With dynamic sampling, groups without variance are put aside and others drawn in their place; what is still missing after the
 // last round is filled from those put aside.
 Result<Rollouts> RolloutSource::Next() {
-  const int64_t rows = recipe_.train.per_device_train_batch_size * recipe_.steps_per_generation;
-  const auto wanted = static_cast<size_t>(rows / recipe_.num_generations);
+  const size_t wanted = GroupsOfBatch();
   c10::NoGradGuard no_grad;
-  // Our own sampler's weights; none where another samples.
-  const bool own = outside_.empty() && recipe_.train.server.url.empty();
-  const PolicySetup& setup = run_->setup();
-  const Model policy = own ? CastModel(setup.policy, setup.compute.dtype) : Model{};
   Rollouts out;
   out.first_draw = out.drawn = run_->at.drawn;
   std::vector<Drawn> batch, aside;
   const int64_t rounds = recipe_.dynamic_sampling ? recipe_.dynamic_sampling_rounds : 1;
   for (int64_t round = 0; round < rounds && batch.size() < wanted; ++round) {
     const size_t count = wanted - batch.size();
-    DrawnGroups groups = Draw(policy, out.drawn, count);
+    DrawnGroups groups = Draw(out.drawn, count);
     if (!groups.ok()) return groups.error();
     out.drawn += static_cast<int64_t>(count);
     for (Drawn& group : *groups) {
@@ -156,12 +172,79 @@ Result<Rollouts> RolloutSource::Next() {
   return out;
 }
 
+// --- the weights that sample ------------------------------------------------------------------------------------------
+
+// The weights that sample, in the dtype of the computation; none where another samples.
+Result<Model> RolloutSource::Snapshot() const {
+  if (!OwnSampler()) return Model{};
+  const PolicySetup& setup = run_->setup();
+  return CatchTorch("copying the policy", [&]() -> Result<Model> {
+    c10::NoGradGuard no_grad;
+    const bool shared = setup.policy.lora == nullptr && setup.policy.dtype() == setup.compute.dtype;
+    // Who learns meanwhile changes its weights in place.
+    return recipe_.async_steps > 0 && shared ? PackModel(setup.policy)
+                                             : CastModel(setup.policy, setup.compute.dtype);
+  });
+}
+
+// A server that follows the policy loads the weights of the step at hand, unless it has them.
+Status RolloutSource::FollowPolicy() {
+  const ServerSpec& server = recipe_.train.server;
+  const int64_t step = run_->at.step;
+  if (OwnSampler()) sampler_step_ = step;
+  if (server.push.empty() || (pushed_ && sampler_step_ == step)) return {};
+  const Status mine =
+      run_->processes()->first() ? PushWeights(server, run_->setup(), run_->env()) : Status();
+  if (Status s = run_->Together(mine); !s.ok()) return s;
+  sampler_step_ = step;
+  pushed_ = true;
+  return {};
+}
+
+Status RolloutSource::Ahead(int64_t drawn) {
+  if (Status s = FollowPolicy(); !s.ok()) return s;
+  Result<Model> policy = Snapshot();
+  if (!policy.ok()) return policy.error();
+  std::optional<c10::Event> copied;
+  if (OwnSampler() && policy->device().is_cuda()) {
+    const auto* guard = c10::impl::getDeviceGuardImpl(c10::DeviceType::CUDA);
+    if (!stream_) stream_ = guard->getStreamFromGlobalPool(policy->device());
+    copied.emplace(c10::DeviceType::CUDA);
+    copied->record(guard->getStream(policy->device()));
+    copied->block(*stream_);
+  }
+  const size_t count = GroupsOfBatch();
+  auto draw = [this, drawn, count, model = std::move(*policy)] {
+    std::optional<c10::StreamGuard> own;
+    if (stream_) own.emplace(*stream_);
+    return DrawMine(model, drawn, count);
+  };
+  coming_ = Coming{drawn, count, std::async(std::launch::async, std::move(draw))};
+  return {};
+}
+
+void RolloutSource::Settle() const {
+  if (coming_) coming_->groups.wait();
+}
+
 // --- the three ways to come by groups ---------------------------------------------------------------------------------
 
 // Of several processes each draws whole groups of its own and gets those of the others.
-RolloutSource::DrawnGroups RolloutSource::Draw(const Model& policy, int64_t first_draw,
-                                               size_t count) {
-  DrawnGroups mine = DrawMine(policy, first_draw, count);
+RolloutSource::DrawnGroups RolloutSource::Draw(int64_t first_draw, size_t count) {
+  const auto draw = [&]() -> DrawnGroups {
+    if (coming_ && coming_->first_draw == first_draw && coming_->count == count) {
+      DrawnGroups groups = coming_->groups.get();
+      coming_.reset();
+      return groups;
+    }
+    Settle();
+    coming_.reset();
+    if (Status s = FollowPolicy(); !s.ok()) return s.error();
+    Result<Model> policy = Snapshot();
+    if (!policy.ok()) return policy.error();
+    return DrawMine(*policy, first_draw, count);
+  };
+  DrawnGroups mine = draw();
   return run_->processes()->alone() ? std::move(mine) : Share(std::move(mine), count);
 }
 
@@ -206,6 +289,7 @@ std::vector<RolloutSource::Drawn> RolloutSource::Prompts(const std::vector<int64
   std::vector<Drawn> groups(places.size());
   for (size_t i = 0; i < places.size(); ++i) {
     groups[i].tokens.prompt = prompts_[places[i]];
+    groups[i].tokens.sampled_at = sampler_step_;
     groups[i].tokens.rows.resize(recipe_.num_generations);
     groups[i].text.group.problem = problems_[places[i]];
     groups[i].text.group.samples.resize(recipe_.num_generations);
@@ -226,14 +310,19 @@ RolloutSource::DrawnGroups RolloutSource::FromPolicy(const Model& policy, const 
   std::vector<int64_t> missing(groups.size(), recipe_.num_generations);
   std::vector<size_t> tickets(groups.size());
   GenerateOptions options = RolloutOptions(recipe_.train, run_->env());
+  options.cancelled = [this] { return given_up_ || Interrupted(run_->env()); };
+  const bool ahead = recipe_.async_steps > 0;
+  const std::string name = ahead ? StrCat("policy@", sampler_step_) : "policy";
   options.on_finish = [&](size_t request, size_t index, const Completion& completion) {
     RolloutRow& row = groups[request].tokens.rows[index];
     row.completion = completion.ids;
     row.truncated = completion.finish_reason == "length";
+    // Other weights may be learning by now.
+    if (ahead) row.sampler_logp = completion.logprobs;
     Sample& sample = groups[request].text.group.samples[index];
     sample.text = completion.text;
     sample.finish_reason = completion.finish_reason;
-    sample.model = "policy";
+    sample.model = name;
     sample.seed = static_cast<int64_t>(completion.seed);
     if (--missing[request] == 0) tickets[request] = run_->pool().Submit(groups[request].text.group);
   };
@@ -264,11 +353,14 @@ RolloutSource::DrawnGroups RolloutSource::FromServer(const Draws& draws) {
   sampling.interrupted = run_->env().interrupted;
   std::vector<Drawn> groups(places.size());
   std::vector<size_t> tickets(places.size());
+  // A server that is not told of new weights has those that it was started with.
+  const int64_t server_step = sampler_step_;
   const Status fetched = FetchGroups(
       recipe_.train.server, sampling, requests, [&](size_t request, Group group) -> Status {
         Result<Drawn> out = FromOutside(std::move(group));
         if (!out.ok()) return out.error();
         groups[request] = std::move(*out);
+        groups[request].tokens.sampled_at = server_step;
         tickets[request] = run_->pool().Submit(groups[request].text.group);
         return {};
       });

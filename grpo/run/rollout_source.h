@@ -1,9 +1,15 @@
 // RolloutSource: where a GRPO run's batches come from, scored. Problems sampled by the policy itself or by a server, or groups that
 // somebody sampled before; with dynamic sampling, drawn again until they teach something. Scoring goes on in the pool's threads
-// while others are still sampled; everything else is one thread.
+// while others are still sampled. One thread, but for a batch that is drawn ahead.
 #pragma once
 
+#include <c10/core/Stream.h>
+
+#include <atomic>
 #include <cstdint>
+#include <future>
+#include <memory>
+#include <optional>
 #include <vector>
 
 #include "core/result.h"
@@ -30,6 +36,9 @@ class RolloutSource {
  public:
   // Both outlive the source.
   RolloutSource(const GrpoRecipe& recipe, TrainingRun* run) : recipe_(recipe), run_(run) {}
+  ~RolloutSource();
+  RolloutSource(const RolloutSource&) = delete;
+  RolloutSource& operator=(const RolloutSource&) = delete;
 
   // Reads the problems, or the groups sampled elsewhere, and looks at all prompts' lengths; tells the user what was left out and what has
   // no reference. Errors: LoadProblems', LoadGroups', EncodePrompts'; kInput when there are none.
@@ -38,9 +47,15 @@ class RolloutSource {
   int64_t count() const {
     return static_cast<int64_t>(outside_.empty() ? problems_.size() : outside_.size());
   }
+  // Tokens of the longest prompt; 0 where groups were sampled elsewhere.
+  int64_t longest_prompt() const;
   // Generates and scores the batch that comes after `run->at.drawn` draws; moves nothing of the run. After an interrupt the error is of
   // no interest: the same draws give the same batch when the run goes on.
   Result<Rollouts> Next();
+  // Begins to draw the batch that comes after `drawn` draws in a thread of its own, with a copy of the policy as it is now; the next
+  // call of Next waits for it. Until then nothing else may sample or score: Settle waits without taking it. Errors: PushWeights'.
+  Status Ahead(int64_t drawn);
+  void Settle() const;
 
  private:
   // A group on its way into the batch.
@@ -53,8 +68,18 @@ class RolloutSource {
   struct Draws {
     std::vector<int64_t> places, numbers;
   };
+  // A batch that is drawn while the caller does something else.
+  struct Coming {
+    int64_t first_draw = 0;
+    size_t count = 0;
+    std::future<DrawnGroups> groups;
+  };
   Status LoadPrompts();
-  DrawnGroups Draw(const Model& policy, int64_t first_draw, size_t count);
+  size_t GroupsOfBatch() const;
+  bool OwnSampler() const { return outside_.empty() && recipe_.train.server.url.empty(); }
+  Status FollowPolicy();
+  Result<Model> Snapshot() const;
+  DrawnGroups Draw(int64_t first_draw, size_t count);
   DrawnGroups DrawMine(const Model& policy, int64_t first_draw, size_t count);
   DrawnGroups Share(DrawnGroups mine, size_t count) const;
   DrawnGroups FromPolicy(const Model& policy, const Draws& draws);
@@ -72,6 +97,12 @@ class RolloutSource {
   std::vector<std::vector<int64_t>> prompts_;  // of problems_, as tokens
   std::vector<Group> outside_;
   std::optional<DrawOrder> order_;
+  // The optimiser steps whose weights sample: our own sampler's, or what the server was last told to load.
+  int64_t sampler_step_ = 0;
+  bool pushed_ = false;                // the server was told to load anything yet
+  std::optional<c10::Stream> stream_;  // on a GPU: of what is drawn ahead
+  std::atomic<bool> given_up_ = false;
+  std::optional<Coming> coming_;  // last: its thread uses the others
 };
 
 }  // namespace assay

@@ -44,6 +44,15 @@ RunCounters CountersOf(const Json& state) {
   return at;
 }
 
+// The recipe of the whole run, which another number of processes may go on with: micro-batches are counted over all of them.
+Json OfAllProcesses(Json recipe, int64_t processes) {
+  for (const char* key : {"gradient_accumulation_steps", "steps_per_generation"}) {
+    const Json* steps = recipe.Find(key);
+    if (steps != nullptr && processes > 1) recipe.Set(key, recipe.IntOr(key, 1) * processes);
+  }
+  return recipe;
+}
+
 }  // namespace
 
 // --- before the loop --------------------------------------------------------------------------------------------------
@@ -85,10 +94,10 @@ Result<std::string> TrainingRun::OpenFolder(const Json& recipe) {
 }
 
 Status TrainingRun::Open(const Json& recipe) {
-  Result<std::string> checkpoint = OpenFolder(recipe);
+  recipe_ = OfAllProcesses(recipe, processes_->count());
+  Result<std::string> checkpoint = OpenFolder(recipe_);
   if (!checkpoint.ok()) return checkpoint.error();
   checkpoint_ = std::move(*checkpoint);
-  recipe_ = recipe;
   Result<PolicySetup> setup =
       SetUpPolicy(spec_, processes_->alone() ? -1 : processes_->local_rank());
   if (!setup.ok()) return setup.error();
@@ -334,14 +343,20 @@ void TrainingRun::TellDiskUse() const {
                    " MB (save_total_limit, save_dtype)"));
 }
 
+// All processes together: each holds a share of the moments.
 Status TrainingRun::Save() {
-  if (!processes_->first()) return {};
+  std::vector<NamedTensor> moments;
+  const Status gathered = CatchTorch("gathering the optimiser's state", [&]() -> Status {
+    moments = optimizer_->State();
+    return {};
+  });
+  if (!gathered.ok() || !processes_->first()) return gathered;
   Result<int64_t> bytes = log_->SyncedBytes();
   if (!bytes.ok()) return bytes.error();
   // In the middle of a batch that was stepped on already, the rest of the batch is given up.
   const RunCounters& counters = at.step > settled_.step ? at : settled_;
   return SaveCheckpoint(env_.out, counters.step, StateJson(counters, *bytes), setup_.policy,
-                        *optimizer_, reference_, setup_.tokenizer.get(), spec_.save_total_limit);
+                        moments, reference_, setup_.tokenizer.get(), spec_.save_total_limit);
 }
 
 namespace {
@@ -355,16 +370,16 @@ void TellNotes(const TrainEnv& env, const Rubric* rubric) {
 }  // namespace
 
 Error TrainingRun::GiveUp(Error error) {
-  if (!processes_->first()) return error;
-  TellNotes(env_, rubric_.get());
+  // What all ran into can be saved by all; where one failed alone the last checkpoint stands.
+  constexpr int64_t kSeconds = 60;
+  const bool together = processes_->AllSay(StrCat("giving up at step ", at.step), kSeconds);
+  if (processes_->first()) TellNotes(env_, rubric_.get());
   if (at.step == 0 && checkpoint_.empty()) {
-    UnclaimRunFolder(env_);
+    if (processes_->first()) UnclaimRunFolder(env_);
     return error;
   }
-  const bool saved = Save().ok();
-  if (saved) {
+  if (together && Save().ok())
     error.hint += StrCat(error.hint.empty() ? "" : "; ", "--resume goes on from step ", at.step);
-  }
   return error;
 }
 
@@ -382,8 +397,7 @@ Result<TrainSummary> TrainingRun::Finish() {
 }
 
 Status TrainingRun::SaveAll() {
-  if (!processes_->first()) return {};
-  if (Status status = Save(); !status.ok()) return status;
+  if (Status status = Save(); !status.ok() || !processes_->first()) return status;
   if (!summary_.interrupted) {
     const std::string folder = (std::filesystem::path(env_.out) / "model").string();
     if (Status status = SaveResult(folder); !status.ok()) return status;

@@ -75,6 +75,7 @@ class TrainingRun {
   Error GiveUp(Error error);
 
   bool done() const { return at.step >= total_; }
+  int64_t steps_left() const { return total_ - at.step; }
   bool interrupted() const { return interrupted_ || Interrupted(env_); }
   // Three steps in a row were not finite: the trainer gives up.
   bool diverged() const { return skipped_in_row_ >= 3; }

@@ -60,6 +60,25 @@ TEST(Recipe, KeysOfTrlAndVerlAreAnswered) {
   EXPECT_EQ(Parse(kMinimal, {"max_prompt_length=9"}).train.data.max_prompt_length, 9);
 }
 
+TEST(Recipe, AServerFollowsThroughAFolder) {
+  const std::vector<std::string> server = {"server.url=http://h:1", "server.model=m"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), server.begin(), server.end());
+    return more;
+  };
+  EXPECT_EQ(Parse(kMinimal, with({"server.push=vllm", "server.weights_dir=w"})).train.server.push,
+            "vllm");
+  EXPECT_NE(ErrorOf(kMinimal, with({"server.push=vllm"})).message.find("go together"),
+            std::string::npos);
+  EXPECT_NE(
+      ErrorOf(kMinimal, with({"server.push=tgi", "server.weights_dir=w"})).message.find("tgi"),
+      std::string::npos);
+  EXPECT_NE(ErrorOf(kMinimal, {"server.push=vllm"}).message.find("without an address"),
+            std::string::npos);
+  EXPECT_EQ(Parse(kMinimal, {"async_steps=1"}).async_steps, 1);
+  EXPECT_EQ(ErrorOf(kMinimal, {"async_steps=2"}).code, ErrorCode::kUsage);
+}
+
 TEST(Recipe, EpsilonHighFollowsEpsilonUnlessSet) {
   EXPECT_DOUBLE_EQ(Parse(kMinimal, {"epsilon=0.1"}).loss.epsilon_high, 0.1);
   EXPECT_DOUBLE_EQ(Parse(kMinimal, {"epsilon=0.1", "epsilon_high=0.3"}).loss.epsilon_high, 0.3);

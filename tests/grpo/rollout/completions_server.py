@@ -1,9 +1,13 @@
 """A small server of /v1/completions for the trainer's tests: completions of random tokens, in the way that the first part of
-the path names (/ok/v1/completions, /busy/v1/completions, ..). Prints its port; serves until it is killed.
+the path names (/ok/v1/completions, /busy/v1/completions, ..). Loads weights as vLLM and SGLang do (/ok/collective_rpc, ..): what it
+was told goes, a line each, to $ASSAY_TEST_PUSHES if that is set. Prints its port; serves until it is killed.
 """
 
+import hashlib
 import json
 import math
+import os
+import pathlib
 import random
 import sys
 import threading
@@ -52,9 +56,30 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def load(self, way, path, request):
+        """The requests by which servers take new weights."""
+        if way == "nodev":
+            return self.say(404, b'{"detail":"Not Found"}')
+        folder = pathlib.Path(request.get("model_path", ""))
+        line = {"path": path, "request": request}
+        if "model_path" in request and (folder / "config.json").exists():
+            line["weights"] = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+        if "ASSAY_TEST_PUSHES" in os.environ:
+            with open(os.environ["ASSAY_TEST_PUSHES"], "a") as log:
+                print(json.dumps(line), file=log)
+        if path == "/update_weights_from_disk":
+            done = way != "unloadable" and "weights" in line
+            return self.say(200, json.dumps({"success": done, "message": "shape mismatch"}).encode())
+        if path == "/collective_rpc":
+            return self.say(200, b'{"results": [null]}')
+        return self.say(200, b"")
+
     def do_POST(self):
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         way = self.path.split("/")[1]
+        rest = self.path[len(way) + 1:]
+        if rest in ("/update_weights_from_disk", "/collective_rpc", "/reset_prefix_cache"):
+            return self.load(way, rest, request)
         with lock:
             key = (way, str(request["prompt"]))
             seen[key] = seen.get(key, 0) + 1

@@ -176,6 +176,31 @@ TEST(RolloutServerWithoutClient, SaysWhatIsMissing) {
   EXPECT_NE(status.error().hint.find("libcurl4-openssl-dev"), std::string::npos);
 }
 
+TEST_F(RolloutServer, LoadsWeightsInItsOwnWay) {
+  server_spec_.weights_dir = "/nonexistent";
+  server_spec_.url = server_->Url("ok");
+  server_spec_.push = "vllm";
+  EXPECT_TRUE(LoadServerWeights(server_spec_, sampling_).ok());
+  server_spec_.push = "sglang";
+  Status status = LoadServerWeights(server_spec_, sampling_);
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().code, ErrorCode::kInput);
+  EXPECT_NE(status.error().message.find("shape mismatch"), std::string::npos)
+      << status.error().message;
+  EXPECT_NE(status.error().hint.find("server.weights_dir"), std::string::npos);
+  server_spec_.url = server_->Url("nodev");
+  server_spec_.push = "vllm";
+  status = LoadServerWeights(server_spec_, sampling_);
+  ASSERT_FALSE(status.ok());
+  EXPECT_NE(status.error().message.find("status 404"), std::string::npos) << status.error().message;
+  EXPECT_NE(status.error().hint.find("VLLM_SERVER_DEV_MODE"), std::string::npos);
+}
+
+TEST(ServerUrl, StandsBesideV1) {
+  for (const char* base : {"http://h:1", "http://h:1/", "http://h:1/v1", "http://h:1/v1/"})
+    EXPECT_EQ(ServerUrl(base, "/collective_rpc"), "http://h:1/collective_rpc");
+}
+
 TEST(CompletionsUrl, TakesAnyBase) {
   for (const char* base : {"http://h:1", "http://h:1/", "http://h:1/v1", "http://h:1/v1/"})
     EXPECT_EQ(CompletionsUrl(base), "http://h:1/v1/completions");

@@ -175,6 +175,34 @@ TEST(MemoryPlan, IsWhatABenchmarkTook) {
   near(less.weights + less.learning, 4.377);  // the same with --checkpoint
 }
 
+TEST(MemoryPlan, ARunThatDoesNotFitIsRefusedWithTheNumbers) {
+  GrpoRecipe recipe;
+  recipe.train.model.dtype = "bfloat16";
+  recipe.train.gradient_checkpointing = false;
+  recipe.train.max_completion_length = 512;
+  recipe.steps_per_generation = 4;
+  const MemoryPlan plan = PlanMemory(SmallShapes(), recipe, 100);
+  const double needed = plan.peak() - plan.weights;
+  EXPECT_TRUE(CheckPlan(plan, true, -1).ok());
+  EXPECT_TRUE(CheckPlan(plan, true, needed).ok());
+  const Status status = CheckPlan(plan, true, 2e9);
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().code, ErrorCode::kUnavailable);
+  for (const char* part : {"optimiser 1.1,", "2.0 GB are free", "sampling"})
+    EXPECT_NE(status.error().message.find(part), std::string::npos) << status.error().message;
+  EXPECT_NE(status.error().hint.find("gradient_checkpointing"), std::string::npos);
+  // A sampler that may choose its rows takes what there is.
+  recipe.train.per_device_train_batch_size = 1;
+  recipe.steps_per_generation = 4096;
+  const MemoryPlan many = PlanMemory(SmallShapes(), recipe, 100);
+  const double learning = many.moments + many.reference + many.learning;
+  EXPECT_GT(many.sampling, many.learning);
+  EXPECT_TRUE(CheckPlan(many, false, learning).ok());
+  EXPECT_FALSE(CheckPlan(many, true, learning).ok());
+  // Processes share the moments.
+  EXPECT_DOUBLE_EQ(PlanMemory(SmallShapes(), recipe, 100, 4).moments, many.moments / 4);
+}
+
 TEST(MemoryPlan, AdaptersTakeLittle) {
   GrpoRecipe recipe;
   recipe.train.model.dtype = "bfloat16";

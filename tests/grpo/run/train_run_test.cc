@@ -197,6 +197,38 @@ TEST_F(TrainRun, TwoProcessesAreOne) {
   EXPECT_EQ(Run("grpo", "bad", {"--processes", "2", "--set", "data.train=/nonexistent.jsonl"}), 2);
 }
 
+// Each of two processes holds half of the moments; a checkpoint holds them whole, and any number of processes goes on with it.
+TEST_F(TrainRun, AnotherNumberOfProcessesGoesOn) {
+  const auto run = [&](const std::string& out, int processes, const char* steps, bool resume) {
+    std::vector<std::string> more = {
+        "--set",
+        "learning_rate=1e-4",
+        "--set",
+        "lr_scheduler_type=constant",
+        "--set",
+        std::string("max_steps=") + steps,
+        "--set",
+        processes == 2 ? "gradient_accumulation_steps=2" : "gradient_accumulation_steps=4"};
+    if (processes == 2) more.insert(more.end(), {"--processes", "2"});
+    if (resume) more.push_back("--resume");
+    return Run("grpo", out, more);
+  };
+  ASSERT_EQ(run("whole", 1, "8", false), 0) << ReadAll(folder_ / "log");
+  const std::vector<float> whole = Floats(Weights("whole"));
+  for (const int first : {1, 2}) {
+    const std::string out = first == 1 ? "wider" : "narrower";
+    ASSERT_EQ(run(out, first, "4", false), 0) << ReadAll(folder_ / "log");
+    EXPECT_GT(MeanDifference(Floats(Weights(out)), whole), 1e-6);
+    ASSERT_EQ(run(out, 3 - first, "8", true), 0) << ReadAll(folder_ / "log");
+    EXPECT_LT(MeanDifference(Floats(Weights(out)), whole), 1e-6) << out;
+    const auto moments = [&](const std::string& of) {
+      return Floats(ReadAll(folder_ / of / "checkpoint-000008" / "optimizer.safetensors"));
+    };
+    EXPECT_LT(MeanDifference(moments(out), moments("whole")), 1e-6) << out;
+  }
+  EXPECT_EQ(Run("grpo", "whole", {"--resume", "--set", "gradient_accumulation_steps=2"}), 2);
+}
+
 TEST_F(TrainRun, AdaptersAreTrainedAndResumed) {
   ASSERT_EQ(Run("sft", "base", {"--set", "max_steps=4"}), 0) << ReadAll(folder_ / "log");
   const std::string base = (folder_ / "base" / "model").string();
@@ -283,6 +315,107 @@ TEST_F(TrainRun, LearnsFromARolloutServer) {
   EXPECT_EQ(Weights("served"), Weights("again"));
   EXPECT_EQ(run("range", "range"), 2);
   EXPECT_NE(ReadAll(folder_ / "log").find("token id 99999"), std::string::npos);
+}
+
+// What a step's line says under `key`; -1 where it says nothing.
+std::vector<double> Column(const std::vector<std::string>& lines, const char* key) {
+  std::vector<double> values;
+  for (const std::string& line : lines) values.push_back(ParseJson(line)->DoubleOr(key, -1));
+  return values;
+}
+
+TEST_F(TrainRun, TheServerFollowsThePolicy) {
+  if (!kHttpClient) GTEST_SKIP() << "built without libcurl (libcurl4-openssl-dev)";
+  const std::string log = (folder_ / "pushes").string(), weights = (folder_ / "pushed").string();
+  setenv("ASSAY_TEST_PUSHES", log.c_str(), 1);
+  const CompletionsServer server;
+  unsetenv("ASSAY_TEST_PUSHES");
+  ASSERT_TRUE(server.running());
+  const auto run = [&](const std::string& out, std::vector<std::string> more) {
+    more.insert(more.end(), {"--set", "max_steps=12", "--set", "server.model=tiny", "--set",
+                             "server.url=" + server.Url("ok")});
+    return Run("grpo", out, more);
+  };
+  const auto pushes = [&] {
+    std::vector<Json> lines;
+    std::istringstream in(ReadAll(log));
+    for (std::string line; std::getline(in, line);) lines.push_back(*ParseJson(line));
+    fs::remove(log);
+    return lines;
+  };
+  ASSERT_EQ(run("still", {}), 0) << ReadAll(folder_ / "log");
+  EXPECT_TRUE(pushes().empty());
+  const std::vector<double> ages = Column(Metrics("still"), "sampling/age/mean");
+  for (size_t i = 0; i < ages.size(); ++i) EXPECT_EQ(ages[i], static_cast<double>(i));
+  // A batch is good for two steps.
+  const std::vector<std::string> follow = {"--set", "server.weights_dir=" + weights, "--set"};
+  std::vector<std::string> sglang = follow, vllm = follow;
+  sglang.emplace_back("server.push=sglang"), vllm.emplace_back("server.push=vllm");
+  ASSERT_EQ(run("sglang", sglang), 0) << ReadAll(folder_ / "log");
+  const std::vector<double> followed = Column(Metrics("sglang"), "sampling/age/mean");
+  for (size_t i = 0; i < followed.size(); ++i) EXPECT_EQ(followed[i], static_cast<double>(i % 2));
+  const std::vector<Json> told = pushes();
+  ASSERT_EQ(told.size(), 6u);
+  EXPECT_EQ(told[0].StringOr("path", ""), "/update_weights_from_disk");
+  EXPECT_EQ(told[0].Find("request")->StringOr("model_path", ""), weights);
+  EXPECT_NE(told[0].StringOr("weights", ""), "");
+  EXPECT_NE(told[0].StringOr("weights", ""), told[5].StringOr("weights", ""));
+  ASSERT_EQ(run("vllm", vllm), 0) << ReadAll(folder_ / "log");
+  std::string paths;
+  for (const Json& line : pushes()) paths += line.StringOr("path", "");
+  std::string expected;
+  for (int batch = 0; batch < 6; ++batch) expected += "/collective_rpc/reset_prefix_cache";
+  EXPECT_EQ(paths, expected);
+  EXPECT_FALSE(ReadAll(fs::path(weights) / "model.safetensors").empty());
+  // A folder that holds something else is left alone.
+  std::ofstream(folder_ / "log.txt") << "mine";
+  EXPECT_EQ(
+      run("bad", {"--set", "server.push=vllm", "--set", "server.weights_dir=" + folder_.string()}),
+      2);
+  EXPECT_NE(ReadAll(folder_ / "log").find("no model"), std::string::npos);
+}
+
+TEST_F(TrainRun, ABatchIsSampledWhileAnotherIsLearnedFrom) {
+  const auto run = [&](const std::string& out, std::vector<std::string> more = {}) {
+    more.insert(more.end(), {"--set", "max_steps=5", "--set", "num_iterations=1"});
+    return Run("grpo", out, more);
+  };
+  ASSERT_EQ(run("plain"), 0) << ReadAll(folder_ / "log");
+  ASSERT_EQ(run("zero", {"--set", "async_steps=0"}), 0);
+  EXPECT_EQ(Weights("plain"), Weights("zero"));
+  EXPECT_EQ(Metrics("plain"), Metrics("zero"));
+  EXPECT_EQ(Column(Metrics("plain"), "sampling/age/mean"), std::vector<double>(5, -1));
+  const std::vector<std::string> ahead = {"--set", "async_steps=1"};
+  ASSERT_EQ(run("ahead", ahead), 0) << ReadAll(folder_ / "log");
+  const std::vector<std::string> lines = Metrics("ahead");
+  // Sampled before the step in front of it was made, but for the first.
+  const std::vector<double> ages = {0, 1, 1, 1, 1};
+  EXPECT_EQ(Column(lines, "sampling/age/mean"), ages);
+  EXPECT_EQ(Column(lines, "sampling/age/max"), ages);
+  EXPECT_EQ(Column(lines, "reward")[0], Column(Metrics("plain"), "reward")[0]);
+  // The first batch's weights still are those that sampled it; later ones have moved on, and the correction sees by how much.
+  const std::vector<double> off = Column(lines, "sampling/sampling_logp_difference/max");
+  EXPECT_LT(off[0], 1e-4);
+  for (size_t i = 1; i < off.size(); ++i) EXPECT_GT(off[i], 1e-4) << i;
+  EXPECT_NE(Weights("ahead"), Weights("plain"));
+  ASSERT_EQ(run("again", ahead), 0);
+  EXPECT_EQ(Weights("ahead"), Weights("again"));
+  EXPECT_EQ(Metrics("ahead"), Metrics("again"));
+  std::vector<std::string> two = ahead;
+  two.insert(two.end(), {"--processes", "2", "--set", "gradient_accumulation_steps=1"});
+  ASSERT_EQ(run("two", two), 0) << ReadAll(folder_ / "log");
+  EXPECT_EQ(Column(Metrics("two"), "sampling/age/mean"), ages);
+  EXPECT_LT(MeanDifference(Floats(Weights("two")), Floats(Weights("ahead"))), 1e-5);
+  // With two uses of a batch, and evaluations in between.
+  ASSERT_EQ(Run("grpo", "used",
+                {"--set", "async_steps=1", "--set", "max_steps=6", "--set", "eval.steps=2", "--set",
+                 "data.eval=" + (folder_ / "problems.jsonl").string(), "--set", "eval.limit=4"}),
+            0)
+      << ReadAll(folder_ / "log");
+  std::vector<double> used;
+  for (double age : Column(Metrics("used"), "sampling/age/mean"))
+    if (age >= 0) used.push_back(age);
+  EXPECT_EQ(used, (std::vector<double>{0, 1, 2, 3, 2, 3}));
 }
 
 TEST_F(TrainRun, AFolderWithARunIsNotOverwritten) {
