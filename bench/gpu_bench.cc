@@ -1,11 +1,12 @@
 // assay_bench_gpu WORK [--shape 135m|0.5b|1.5b|3b] [--model FILE] [--prompts 32] [--group 8] [--prompt 61] [--new 256] [--micro 32]
-//   [--rows 256] [--steps 4] [--checkpoint] [--plain] [--float32]
+//   [--rows 256] [--steps 4] [--mean TOKENS] [--checkpoint] [--plain] [--float32]
 // The trainer on one NVIDIA GPU, part by part; one JSON line. WORK is
 //   grpo     whole steps as TRL is measured (256 completions of exactly 256 tokens from 61-token prompts, beta 0.04, micro-batches of
 //            32): seconds of sampling, reference log-probs, forward and backward, update; peak memory
 //   decode   sampling alone: --prompts x --group rows of --new tokens
 //   learn    forward and backward of --micro rows of --new tokens, every token scored
-// Weights are random unless --model names a file: speed does not depend on them. --plain: LibTorch's operators only.
+// Weights are random unless --model names a file: speed does not depend on them. --mean: completions end at different times, after so
+// many tokens on average (--new at most). --plain: LibTorch's operators only.
 #include <ATen/ATen.h>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/GradMode.h>
@@ -37,6 +38,7 @@ using Clock = std::chrono::steady_clock;
 struct Arguments {
   std::string work, shape = "135m", model;
   int64_t prompts = 32, group = 8, prompt = 61, new_tokens = 256, micro = 32, rows = 256, steps = 4;
+  int64_t mean = 0;
   bool checkpoint = false, plain = false, float32 = false;
 };
 
@@ -45,7 +47,7 @@ Result<Arguments> Parse(int argc, char** argv) {
   const std::vector<std::pair<std::string, int64_t*>> numbers = {
       {"--prompts", &a.prompts}, {"--group", &a.group}, {"--prompt", &a.prompt},
       {"--new", &a.new_tokens},  {"--micro", &a.micro}, {"--rows", &a.rows},
-      {"--steps", &a.steps}};
+      {"--steps", &a.steps},     {"--mean", &a.mean}};
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
     const auto found = std::find_if(numbers.begin(), numbers.end(),
@@ -155,10 +157,17 @@ std::vector<GenerateRequest> Requests(const Arguments& a, const ModelConfig& con
   return requests;
 }
 
-GenerateOptions ExactlyNew(const Arguments& a) {
+// Random weights draw any token alike: so many of them as stop tokens end a completion after --mean tokens on average.
+GenerateOptions LengthsOf(const Arguments& a, const ModelConfig& config) {
   GenerateOptions options;
-  options.sampling.max_new_tokens = options.sampling.min_new_tokens = a.new_tokens;
+  options.sampling.max_new_tokens = a.new_tokens;
   options.sampling.stop_ids = {2};
+  if (a.mean > 0) {
+    for (int64_t id = 3; id < 2 + config.vocab_size / a.mean; ++id)
+      options.sampling.stop_ids.push_back(id);
+  } else {
+    options.sampling.min_new_tokens = a.new_tokens;
+  }
   options.max_rows = a.rows;
   return options;
 }
@@ -184,7 +193,7 @@ Result<StepParts> GrpoStep(const Arguments& a, int64_t step, Model* policy, Grpo
   parts.sample = Timed([&] {
     c10::NoGradGuard no_grad;
     const Model model = CastModel(*policy, ComputeDtype(a));
-    auto sampled = Generate(model, nullptr, requests, ExactlyNew(a));
+    auto sampled = Generate(model, nullptr, requests, LengthsOf(a, policy->config));
     if (!sampled.ok()) {
       status = sampled.error();
       return;
@@ -264,8 +273,8 @@ Status RunDecodeWork(const Arguments& a, const Model& policy, Json* line) {
     Status status;
     const double seconds = Timed([&] {
       stats = {};
-      auto sampled =
-          Generate(model, nullptr, Requests(a, model.config, step), ExactlyNew(a), &stats);
+      auto sampled = Generate(model, nullptr, Requests(a, model.config, step),
+                              LengthsOf(a, model.config), &stats);
       if (!sampled.ok()) status = sampled.error();
     });
     if (!status.ok()) return status;
@@ -338,6 +347,7 @@ Result<Json> Run(const Arguments& a) {
         .Set("checkpoint", a.checkpoint);
     line.Set("prompts", a.prompts).Set("group", a.group).Set("prompt_tokens", a.prompt);
     line.Set("completion_tokens", a.new_tokens).Set("micro", a.micro).Set("rows", a.rows);
+    if (a.mean > 0) line.Set("mean_tokens", a.mean);
     Status status = a.work == "grpo"     ? RunGrpoWork(a, &*model, &line)
                     : a.work == "decode" ? RunDecodeWork(a, *model, &line)
                                          : RunLearnWork(a, &*model, &line);

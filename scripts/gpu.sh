@@ -4,17 +4,19 @@
 #   scripts/gpu.sh                     build in build-gpu against the LibTorch that `python3` has (or TORCH_PREFIX), then run
 #   scripts/gpu.sh --programs DIR      run the programs in DIR (gpu_test, assay_bench_gpu)
 #   scripts/gpu.sh --quick             without the larger shapes
+#   scripts/gpu.sh --trl               TRL at the same work as well, where python3 has it (bench/trl_gpu.py)
 #   HEADERS=PREFIX                     packages' headers and libraries unpacked by scripts/headers.sh
 #
 # JSON lines go to out/gpu.jsonl, the table to stdout. Exit 1: a test failed or a benchmark did not end well.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-programs=build-gpu quick="" build=1
+programs=build-gpu quick="" trl="" build=1
 while [ $# -gt 0 ]; do
   case "$1" in
     --programs) programs=$2 build="" && shift 2 ;;
     --quick) quick=1 && shift ;;
+    --trl) trl=1 && shift ;;
     *) echo "unknown option '$1'" >&2 && exit 2 ;;
   esac
 done
@@ -45,25 +47,32 @@ bench learn --micro 64 --new 512
 bench learn --micro 64 --new 512 --checkpoint
 bench learn --micro 64 --new 512 --plain --steps 2
 if [ -z "$quick" ]; then
-  bench decode --steps 1 --rows 256 --new 2048
-  bench decode --steps 1 --rows 64 --prompts 8 --new 8192
+  bench decode --steps 1 --rows 256 --prompts 64 --new 8192 --mean 2048
+  bench learn --micro 4 --new 8192 --steps 3
   for shape in 0.5b 1.5b 3b; do
     bench decode --shape $shape --steps 2
     bench learn --shape $shape --micro 16 --new 512 --steps 3
   done
 fi
+[ -z "$trl" ] || python3 bench/trl_gpu.py | tail -1 | tee -a out/gpu.jsonl || status=1
 python3 - out/gpu.jsonl <<'PYTHON'
 import json, sys
 
 print(f"\n{'work':<12}{'shape':<7}{'rows x tokens':<16}{'seconds':>9}{'tokens/s':>11}{'of 790 TFLOP/s':>16}{'peak GB':>9}  notes")
 for line in open(sys.argv[1]):
     row = json.loads(line)
+    if row["bench"] == "trl_gpu_grpo":
+        print(f"TRL {row['trl']}: a step {row['step_s']:.2f} s, sampling {row['sample_s']:.2f} s ({row['sample_tok_s']:,.0f} tokens/s), "
+              f"{row['peak_reserved_gb']:.1f} GB")
+        continue
     work = row["bench"].removeprefix("gpu_")
     seconds = row.get("step_s") or row.get("seconds") or row["forward_s"] + row["backward_s"]
     tokens = row.get("sample_tok_s") if work != "learn" else row["train_tok_s"]
     rows = row["micro"] if work == "learn" else row["prompts"] * row["group"]
     used = f"{100 * row['utilisation']:.0f} %" if "utilisation" in row else ""
     notes = [name for name in ("plain", "checkpoint") if row[name]]
+    if "mean_tokens" in row:
+        notes.append(f"{row['mean_tokens']} tokens on average")
     if work == "grpo":
         notes += [f"{part} {row[part + '_s']:.3f} s" for part in ("sample", "reference", "backward", "update")]
     if work == "decode":
