@@ -64,8 +64,8 @@ AttendShape AttendShapeOf(const ModelConfig& c, at::ScalarType dtype) {
   shape.threads = tensor_cores && c.head_dim <= 64 ? 64 : 128;
   const int64_t warps = shape.threads / 32, stages = 8 / warps;
   // Keys on their way, and in the same place what each warp found.
-  const int64_t round = tensor_cores ? warps * 16 * 2 * c.head_dim * element
-                                     : 2 * 2 * shape.threads * 8 * element;
+  const int64_t round =
+      tensor_cores ? warps * 16 * 2 * c.head_dim * element : 2 * 2 * shape.threads * 8 * element;
   const int64_t found = warps * (c.num_heads / c.num_kv_heads) * (c.head_dim + 2) * 4;
   shape.shared = static_cast<int>(std::max(stages * round, found));
   return shape;
@@ -102,9 +102,9 @@ bool HasProducts(const Model& model) {
 // True if each product's blocks are on the device at one time: then cuBLAS's kernels and those between them take longer.
 bool FewRows(const ModelConfig& c, int64_t rows) {
   const int64_t width = (c.num_heads + 2 * c.num_kv_heads) * c.head_dim;
-  const int64_t most = std::max({Tiles(rows, 32) * (width / 64),
-                                 Tiles(rows, 32) * (c.hidden_size / OutTile(c.hidden_size)),
-                                 Tiles(rows, 64) * (c.intermediate_size / GateTile(c.intermediate_size))});
+  const int64_t most = std::max(
+      {Tiles(rows, 32) * (width / 64), Tiles(rows, 32) * (c.hidden_size / OutTile(c.hidden_size)),
+       Tiles(rows, 64) * (c.intermediate_size / GateTile(c.intermediate_size))});
   return most <= cuda::MultiprocessorCount();
 }
 
@@ -367,8 +367,8 @@ void CudaDecoder::FusedLayerStep(size_t index, Bucket* b) const {
   };
   const int64_t few = Tiles(b->rows, 32);
   Get("HeadsProduct")({b->qkv.size(1) / 64, few}, kProductThreads,
-                      ProductShared(c.hidden_size, 32, 64, 4), stream(w.input_norm),
-                      Raw(layer.qkv), rows, Raw(b->qkv));
+                      ProductShared(c.hidden_size, 32, 64, 4), stream(w.input_norm), Raw(layer.qkv),
+                      rows, Raw(b->qkv));
   Attend(w, layer, *b);
   Get("AttentionOut")({c.hidden_size / out, few}, kProductThreads, ProductShared(heads, 32, out, 4),
                       stream(w.post_norm), Raw(b->attended), Raw(w.o_proj), rows);
@@ -400,9 +400,8 @@ void CudaDecoder::LayerStep(size_t index, Bucket* b) const {
 void CudaDecoder::Step(Bucket* b) const {
   const at::Tensor& first = model_.layers[0].input_norm;
   if (b->squares.defined()) {
-    Get("EmbedStream")(
-        {b->rows}, kNormThreads, 0, Raw(b->slots), Raw(tokens_), Raw(model_.embed),
-        StreamPointers{Raw(b->x), Raw(b->h), Raw(b->squares), Raw(first)});
+    Get("EmbedStream")({b->rows}, kNormThreads, 0, Raw(b->slots), Raw(tokens_), Raw(model_.embed),
+                       StreamPointers{Raw(b->x), Raw(b->h), Raw(b->squares), Raw(first)});
     for (size_t i = 0; i < layers_.size(); ++i) FusedLayerStep(i, b);
     Get("AddNorm")({b->rows}, kNormThreads, 0, Raw(b->x), Raw({}), Raw(model_.norm), Raw(b->h));
   } else {

@@ -77,7 +77,8 @@ class CudaDecoder {
     int64_t shares = 1;  // blocks that share the keys of a row and head
     at::Tensor slots;    // [rows] int32
     at::Tensor x, h, qkv, attended, gate_up, inner, y, logits;
-    at::Tensor squares;  // of the stream, by tile (kernels/products.cu); undefined where cuBLAS multiplies
+    at::Tensor
+        squares;  // of the stream, by tile (kernels/products.cu); undefined where cuBLAS multiplies
     at::Tensor parts,
         arrived;  // of such blocks (kernels/decode.cu); undefined where a block takes all keys
     cuda::Graph graph;
