@@ -55,22 +55,54 @@ std::string_view Bare(std::string_view text) {
 
 bool IsLetter(char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
 
-// What only announces: "The correct answer is:", "Option", "Answer:".
-std::string_view WithoutLeadIn(std::string_view text) {
+bool IsWordLetter(char c) { return IsLetter(c) || c == '\''; }
+
+std::string FirstWord(std::string_view text) {
+  size_t end = 0;
+  while (end < text.size() && IsWordLetter(text[end])) ++end;
+  return AsciiLower(text.substr(0, end));
+}
+
+// Words of "The correct answer is:", "I would choose option", "So it's"; `next` is the word behind.
+bool OnlyAnnounces(std::string_view word, std::string_view next) {
   static constexpr std::string_view kLeadIns[] = {
-      "the",  "my",     "so",     "therefore", "thus",   "hence", "final", "correct", "right",
-      "best", "answer", "option", "choice",    "letter", "is",    "would", "be",      "it"};
-  for (bool again = true; again;) {
-    again = false;
+      "the",  "my",     "so",     "therefore", "thus",   "hence",  "final", "correct", "right",
+      "best", "answer", "option", "choice",    "letter", "is",     "would", "be",      "it",
+      "it's", "that's", "think",  "believe",   "choose", "select", "pick",  "that"};
+  if (word == "i") {
+    // It may be a choice.
+    return next == "think" || next == "believe" || next == "choose" || next == "select" ||
+           next == "pick" || next == "would";
+  }
+  return std::find(std::begin(kLeadIns), std::end(kLeadIns), word) != std::end(kLeadIns);
+}
+
+// Without what only announces before it: "Based on the above, the correct answer is:", "Option", "Answer:".
+std::string_view WithoutLeadIn(std::string_view text) {
+  text = Bare(text);
+  if (const size_t comma = text.find(", ");
+      AsciiLower(text.substr(0, 9)) == "based on " && comma != std::string_view::npos)
+    text.remove_prefix(comma + 1);
+  for (;;) {
     text = Bare(text);
-    size_t end = 0;
-    while (end < text.size() && IsLetter(text[end])) ++end;
-    const std::string word = AsciiLower(text.substr(0, end));
+    const std::string word = FirstWord(text);
     // A lone letter or a word behind which nothing stands is the answer itself.
-    if (end == text.size()) return text;
-    if (std::find(std::begin(kLeadIns), std::end(kLeadIns), word) != std::end(kLeadIns)) {
-      text.remove_prefix(end);
-      again = true;
+    if (word.empty() || word.size() == text.size()) return text;
+    if (!OnlyAnnounces(word, FirstWord(Bare(text.substr(word.size()))))) return text;
+    text.remove_prefix(word.size());
+  }
+}
+
+// Without what only says so behind it: "B is the correct answer" is "B".
+std::string_view WithoutLeadOut(std::string_view text) {
+  for (std::string_view noun : {" answer", " choice", " option", " one", ""}) {
+    for (std::string_view praise : {" is the correct", " is the right", " is the best", " is the",
+                                    " is correct", " is right"}) {
+      const std::string tail = StrCat(praise, noun);
+      const bool says = !noun.empty() == (praise.find(" the") != std::string_view::npos);
+      if (says && text.size() > tail.size() &&
+          AsciiLower(text.substr(text.size() - tail.size())) == tail)
+        return Bare(text.substr(0, text.size() - tail.size()));
     }
   }
   return text;
@@ -177,6 +209,13 @@ struct ChoiceJudge {
     return Several(text);
   }
 
+  // Named, between words that only announce.
+  std::optional<std::set<std::string>> Announced(std::string_view answer) const {
+    const std::string_view text = WithoutLeadIn(answer);
+    std::optional<std::set<std::string>> named = Named(text);
+    return named ? named : Named(WithoutLeadOut(text));
+  }
+
   // "B", "(B)", "B.", "B) Paris", "Paris".
   std::optional<std::string> OneNamed(std::string_view text) const {
     const std::string words = PlainWords(text);
@@ -238,12 +277,11 @@ struct ChoiceJudge {
     const FoundAnswer found = FindAnswer(sample.text, settings.from);
     if (found.refusal) return *found.refusal;
     std::optional<std::set<std::string>> named = Named(found.text);
-    if (!named) named = Named(WithoutLeadIn(found.text));
+    if (!named) named = Announced(found.text);
     if (!named && settings.from == AnswerPlace::kAuto) {
       // An explanation first: its last line alone says the answer.
       const size_t newline = found.text.rfind('\n');
-      if (newline != std::string_view::npos)
-        named = Named(WithoutLeadIn(found.text.substr(newline + 1)));
+      if (newline != std::string_view::npos) named = Announced(found.text.substr(newline + 1));
     }
     if (!named) {
       return Verdict::Fail("no_answer", StrCat("it names no choice: ", Shorten(found.text, 80)));

@@ -63,10 +63,21 @@ class Ordering : public Puzzle {
     for (size_t i = 0; i < sorted.size(); ++i) {
       const bool same =
           numbers ? NumberIn((*list)[i]) == NumberIn(sorted[i]) && NumberIn(sorted[i]).has_value()
-                  : LowerCase((*list)[i]) == LowerCase(sorted[i]);
+                  : LowerCase(WithoutMark((*list)[i], i)) == LowerCase(sorted[i]);
       if (!same) return Wrong(StrCat("item ", i + 1, " is not ", Shorten(sorted[i], 40)));
     }
     return Solved();
+  }
+
+ private:
+  // Of words as an enumeration: "1. apple", "1) apple", "- apple".
+  static std::string_view WithoutMark(std::string_view item, size_t place) {
+    const std::string number = std::to_string(place + 1);
+    for (const std::string& mark :
+         {StrCat(number, ". "), StrCat(number, ") "), std::string("- "), std::string("* ")}) {
+      if (StartsWith(item, mark)) return Trim(item.substr(mark.size()));
+    }
+    return item;
   }
 };
 

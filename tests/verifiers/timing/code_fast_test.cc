@@ -21,8 +21,9 @@ void ExpectFalling(const GroupScore& score) {
     std::string said;
     for (const Verdict& verdict : score.samples[i].verdicts) StrAppend(&said, Show(verdict), "\n");
     ASSERT_TRUE(score.samples[i].reward) << said;
-    if (i > 0)
+    if (i > 0) {
       EXPECT_LT(*score.samples[i].reward, *score.samples[i - 1].reward) << i << ": " << said;
+    }
   }
 }
 
