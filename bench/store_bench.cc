@@ -2,7 +2,9 @@
 // foreign keys, on disk, durable at every commit. One JSON line. Beside it runs the peer, Python's sqlite3 module with
 // executemany on the same tables (bench/store_peer.py), alternately, so that both see the same noise.
 //
-//   assay_bench_store [SAMPLES] [TEXT_BYTES] [ROUNDS] [FOLDER]
+//   assay_bench_store [SAMPLES] [TEXT_BYTES] [ROUNDS] [FOLDER] [keep]
+//
+// `keep`: no peer, and the last round's store stays in a new folder under FOLDER; the line names it.
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -11,6 +13,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <string_view>
 
 #include "core/advantage.h"
 #include "core/text.h"
@@ -121,6 +124,7 @@ int Main(int argc, char** argv) {
   const int text_bytes = argc > 2 ? std::atoi(argv[2]) : 64;
   const int rounds = argc > 3 ? std::atoi(argv[3]) : 3;
   std::string folder = StrCat(argc > 4 ? argv[4] : "/var/tmp", "/assay-bench-store-XXXXXX");
+  const bool keep = argc > 5 && std::string_view(argv[5]) == "keep";
   if (samples < kGroupSize || rounds < 1 || mkdtemp(folder.data()) == nullptr) return 2;
   std::vector<double> ours, cpu, peer, peer_cpu;
   int64_t bytes = 0;
@@ -129,6 +133,7 @@ int Main(int argc, char** argv) {
     ours.push_back(static_cast<double>(samples) / timing.wall);
     cpu.push_back(static_cast<double>(samples) / timing.cpu);
     bytes = timing.bytes;
+    if (keep && round + 1 == rounds) break;
     const Timing other = PeerOnce(StrCat(folder, "/peer", round, ".sqlite"), samples, text_bytes);
     if (other.wall > 0) {
       peer.push_back(static_cast<double>(samples) / other.wall);
@@ -137,8 +142,9 @@ int Main(int argc, char** argv) {
     for (const auto& entry : std::filesystem::directory_iterator(folder))
       std::filesystem::remove(entry.path());
   }
-  std::filesystem::remove_all(folder);
+  if (!keep) std::filesystem::remove_all(folder);
   Json out;
+  if (keep) out.Set("store", StrCat(folder, "/ours", rounds - 1, ".sqlite"));
   out.Set("bench", "store")
       .Set("samples", samples)
       .Set("text_bytes", text_bytes)

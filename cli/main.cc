@@ -10,6 +10,7 @@
 
 #include "cli/command.h"
 #include "cli/front.h"
+#include "cli/testgen.h"
 #include "core/jsonl.h"
 #include "core/text.h"
 
@@ -82,6 +83,7 @@ int Main(int argc, char** argv) {
   AddRubricCommand(&app, &context);
   AddExplainCommand(&app, &context);
   AddAuditCommand(&app, &context);
+  AddTestgenCommand(&app, &context);
   AddAgreeCommand(&app, &context);
   AddImportCommand(&app, &context);
   AddSelectCommand(&app, &context);

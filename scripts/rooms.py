@@ -44,6 +44,7 @@ ROOMS = {
     "datagen/import": "core core/rows verifiers datagen/store",
     "datagen/report": "core datagen/store datagen/score datagen/select datagen/select/correctness",
     "datagen/audit": "core core/rows sandbox verifiers verifiers/verifier.h verifiers/code",
+    "datagen/testgen": "core core/rows sandbox verifiers verifiers/verifier.h verifiers/code datagen/audit datagen/generate",
     "grpo/config": "core",
     # What a pipeline asks of the trainers, by their tables alone.
     "datagen/pipeline": "core verifiers datagen/problems datagen/select datagen/store grpo/config",

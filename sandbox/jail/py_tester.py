@@ -12,6 +12,7 @@ A Session holds one problem's trusted text and judges its completions one after 
                {"kind": "checker", "text"}: a special judge, no candidate: check(input, output, expected), or a program for
                three files; the request holds the outputs, {"cases": [{"test", "input", "output", "got"}]}
   partial      run every test and count
+  lists        with partial, for asserts: say of each text why it failed, "" where it held
   beside       tests about the program's own objects may run beside it, where they fail apart from it
   float_tol, unordered   for calls
 Nothing here trusts a value: what a candidate returns is plain data or a Handle (see Handle).
@@ -554,6 +555,7 @@ class Session:
     def __init__(self, spec):
         self.spec = spec
         self.partial = bool(spec.get("partial"))
+        self.lists = bool(spec.get("lists"))
         # "Solution().twoSum": a method of a new object.
         self.entry, _, self.method = (spec.get("entry_point") or "").strip().replace(" ", "").partition("().")
         self.tests = spec["tests"]
@@ -565,7 +567,11 @@ class Session:
         self.trusted_code = [compile_text(text, "<prompt>", "prompt") for text in self.trusted]
         self.setup_code = compile_text(self.setup, "<setup>", "tests")
         self.statements = 0  # asserts, where every one counts
-        self.steps = [step for number, text in enumerate(self.texts) for step in self.compile_test(text, f"<tests {number}>")]
+        self.steps, self.text_of_step = [], []
+        for number, text in enumerate(self.texts):
+            parts = self.compile_test(text, f"<tests {number}>")
+            self.steps += parts
+            self.text_of_step += [number] * len(parts)
         for code in self.trusted_code + [self.setup_code] + self.steps:
             import_modules(code)
         self.find_names()
@@ -637,6 +643,7 @@ class Session:
         self.held, self.failures = 0, []
         self.units = {}  # where every test counts: its number or itself -> how often it held, and how often not
         self.raised = 0  # what ended something otherwise than by an assert
+        self.lost_texts = {}  # number of a text -> why it failed first
         self.step, self.defined, self.before = 0, 0, None
         self.fetched = {}
         self.data_names = ()
@@ -892,12 +899,15 @@ class Session:
                 self.namespace[self.entry] = self.fetched[self.entry]
             self.register_records()
             for self.step, code in enumerate(self.steps):
+                lost = self.lost()
                 try:
                     exec(code, self.namespace)
                 except Exception as error:
                     if not self.partial:
                         raise
                     self.note_raised(error)
+                if self.lists and self.lost() > lost:
+                    self.lost_texts.setdefault(self.text_of_step[self.step], self.failures[-1]["reason"])
             if self.kind == "check":
                 self.run_check()
             else:
@@ -952,6 +962,9 @@ class Session:
             if not self.partial or self.blames_gold(error):
                 raise
             self.note_raised(error)
+
+    def lost(self):
+        return self.raised + sum(bad for _, bad in self.units.values())
 
     def note_raised(self, error):
         self.raised += 1
@@ -1028,9 +1041,11 @@ class Session:
             # Nothing but the program's own word says so, or an answer that it was told.
             deciding = self.deciding + (self.told_answers() if self.request.get("mentions") else [])
             return dict(passed, decided_by=deciding, forgeable=True) if deciding else passed
-        first = self.failures[0]
+        first = dict(self.failures[0])
         result = failure(first.pop("reason"), first.pop("detail"))
         result["failing"] = first
+        if self.lists:
+            result["texts"] = [self.lost_texts.get(number, "") for number in range(len(self.texts))]
         result.update(passed=min(self.held if self.before is None else self.before, total - 1), total=total)
         if self.partial and self.kind in ("asserts", "check"):
             held, total, score = self.fraction()

@@ -612,6 +612,13 @@ Result<CodeTask> ReadCodeTask(const Problem& problem, const CodeOptions& options
   return task;
 }
 
+void ListTexts(CodeTask* task) {
+  Result<Json> spec = ParseJson(task->tester_spec);
+  ASSAY_CHECK(spec.ok());
+  task->tester_spec = spec->Set("lists", true).Dump();
+  task->tester_key = HashBytes128(task->tester_spec).Hex();
+}
+
 namespace {
 
 // Whether a bare function needs what LeetCode's judge imports: most do not, and each import costs time.

@@ -78,6 +78,10 @@ struct CodeTask {
 // Errors: kInput; the message says what is wrong with the row ("gold_bad_tests").
 Result<CodeTask> ReadCodeTask(const Problem& problem, const CodeOptions& options);
 
+// From now on a verdict that is no pass says of each text of the row's `asserts` why it failed, "" where it held: the list `texts` of its
+// evidence, which is missing where the program ended before the tests did. For tasks made with `partial`.
+void ListTexts(CodeTask* task);
+
 // The program to run for one reply; `text` empty if there is none. `first_line`: lines before the completion's first.
 struct CodeProgram {
   std::string text;

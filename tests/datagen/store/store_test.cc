@@ -311,22 +311,33 @@ TEST_F(StoreTest, SnapshotDoesNotSeeWhatOthersWriteMeanwhile) {
   EXPECT_EQ(reader->Runs()->size(), 2u);
 }
 
-TEST_F(StoreTest, OlderSchemaIsMigrated) {
-  // Version 1: runs alone, as MigrationSql(0) left it. A run with one sample, written by hand.
-  RawSql(sqlite::MigrationSql(0));
-  RawSql(StrCat("PRAGMA user_version=1; PRAGMA application_id=", sqlite::kApplicationId, ";"));
+// A store of every version that there was, as its migrations left it.
+class MigrationTest : public StoreTest, public ::testing::WithParamInterface<int> {
+ protected:
+  void MakeOldStore() {
+    for (int version = 0; version < GetParam(); ++version) RawSql(sqlite::MigrationSql(version));
+    RawSql(StrCat("PRAGMA user_version=", GetParam(),
+                  "; PRAGMA application_id=", sqlite::kApplicationId, ";"));
+  }
+};
+
+TEST_P(MigrationTest, OlderSchemaIsMigrated) {
+  MakeOldStore();
+  // A run with one sample, written by hand in columns that all versions have.
   RawSql(
       "INSERT INTO texts VALUES(1,3,'6*7'),(2,2,'42');"
-      "INSERT INTO problems "
-      "VALUES(1,'p','math',1,NULL,'[\"42\"]',NULL);"
+      "INSERT INTO problems(id,name,task,prompt_id,answers) VALUES(1,'p','math',1,'[\"42\"]');"
       "INSERT INTO runs VALUES(1,'old','{}','cfg','0.0.1','7',NULL,1);"
       "INSERT INTO inputs VALUES(1,1,'in.jsonl',1,1);"
-      "INSERT INTO rows VALUES(1,1,1,x'00112233445566778899aabbccddeeff',1,0,1,1,NULL,NULL,NULL);"
-      "INSERT INTO samples VALUES(1,1,2,'stop',NULL,NULL,NULL,NULL,1.0,0.0);"
-      "INSERT INTO verdicts VALUES(1,0,'math','pass',1.0,'ok',NULL,NULL,NULL);");
+      "INSERT INTO rows(id,input_id,line,line_hash,problem_id,flat,first_sample,sample_count) "
+      "VALUES(1,1,1,x'00112233445566778899aabbccddeeff',1,0,1,1);"
+      "INSERT INTO samples(id,row_id,text_id,finish_reason,reward,advantage) "
+      "VALUES(1,1,2,'stop',1.0,0.0);"
+      "INSERT INTO verdicts(sample_id,term,label,outcome,score,reason) "
+      "VALUES(1,0,'math','pass',1.0,'ok');");
   Error error = OpenError(OpenMode::kReadOnly);
   EXPECT_EQ(error.code, ErrorCode::kInput);
-  EXPECT_NE(error.message.find("older schema version 1"), std::string::npos);
+  EXPECT_NE(error.message.find(StrCat("older schema version ", GetParam())), std::string::npos);
   EXPECT_NE(error.hint.find("brings it up to date"), std::string::npos);
 
   auto store = OpenStore(OpenMode::kReadWrite);
@@ -352,15 +363,16 @@ TEST_F(StoreTest, OlderSchemaIsMigrated) {
   EXPECT_EQ(rows, 1);
 }
 
-TEST_F(StoreTest, MigratedAndNewStoresHaveOneSchema) {
-  RawSql(sqlite::MigrationSql(0));
-  RawSql(StrCat("PRAGMA user_version=1; PRAGMA application_id=", sqlite::kApplicationId, ";"));
+TEST_P(MigrationTest, MigratedAndNewStoresHaveOneSchema) {
+  MakeOldStore();
   OpenStore().reset();
   const std::string migrated = Dump(path_);
   path_ = folder_ + "/new.sqlite";
   OpenStore().reset();
   EXPECT_EQ(Dump(path_), migrated);
 }
+
+INSTANTIATE_TEST_SUITE_P(EveryVersion, MigrationTest, ::testing::Range(1, Store::SchemaVersion()));
 
 TEST_F(StoreTest, FilesThatAreNoStoreAreRefused) {
   ASSERT_TRUE(WriteFileAtomic(path_, std::string(5000, 'x')).ok());
