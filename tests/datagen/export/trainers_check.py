@@ -22,7 +22,7 @@ import virtual_env
 TRL = ["trl==1.16.0", "transformers==5.24.0", "accelerate==1.15.0", "datasets==5.2.0", "jinja2", "sympy", "networkx", "fsspec", "filelock",
        "typing_extensions", "numpy"]
 # verl names far more than its data sets import.
-VERL = ["omegaconf==2.3.1", "hydra-core==1.3.8", "tensordict==0.15.3", "codetiming", "pandas", "pyarrow"]
+VERL = ["omegaconf==2.3.1", "hydra-core==1.3.8", "tensordict==0.15.3", "codetiming", "pandas", "pyarrow", "ray==2.60.0", "pillow"]
 
 STEP = '''
 import json, sys
