@@ -220,6 +220,12 @@ bool BoxDenied(Reply* reply, size_t at, size_t box_end) {
       (last == "be" && OneOf(before_last, {"might", "may", "could"})))
     return true;
   reply->refusal = "question";
+  // "So it is \(\boxed{73}\)?"
+  size_t behind = box_end;
+  while (behind < reply->hi && (text[behind] == ' ' || text[behind] == '$' || text[behind] == '}' ||
+                                text[behind] == '\\' || text[behind] == ')' || text[behind] == '*'))
+    ++behind;
+  if (behind < reply->hi && text[behind] == '?') return true;
   if (!OneOf(first, {"is", "could", "can", "does", "would", "should", "are"})) return false;
   const size_t end = ClauseEnd(text, box_end, reply->hi);
   return end < reply->hi && text[end] == '?';

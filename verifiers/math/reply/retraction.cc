@@ -112,41 +112,45 @@ class Remark {
                                   "kidding", "ignore"});
     HearNo(word);
     contrary_ = contrary_ || (words_ == 1 && word == "but");
-    taken_back_ = taken_back_ ||
-                  // "I take that back"
-                  (speaker_ && word == "back" && OneOf(before_, {"that", "it", "this"})) ||
-                  // "I reject it", "I do not agree with that"
-                  (speaker_ && that &&
-                   (OneOf(before_, {"reject", "dispute", "retract"}) ||
-                    (OneOf(before_, {"accept", "endorse", "support"}) && since_negation_ <= 2) ||
-                    (before_ == "with" && disagrees_))) ||
-                  // "Scratch that", "forget it", "never mind"
-                  (words_ <= 6 && that &&
-                   OneOf(before_, {"scratch", "strike", "ignore", "disregard", "forget"})) ||
-                  (words_ <= 4 && before_ == "never" && word == "mind") ||
-                  (words_ <= 3 && word == "disregard") ||
-                  // "Strike the line above"
-                  (command_ && OneOf(word, {"above", "before"}) && words_ <= 6) ||
-                  (speaker_ && word == "withdraw") ||
-                  (before_ == "a" && word == "guess" && referred_) ||
-                  (before_ == "am" && word == "torn") ||
-                  (word == "also" && OneOf(before_, {"may", "might", "could"}) && subject_) ||
-                  // "Oops", "Oh no"
-                  (words_ == 1 && OneOf(word, {"oops", "whoops"})) ||
-                  (words_ == 2 && before_ == "oh" && word == "no") ||
-                  // "But I get 16"
-                  (contrary_ && words_ == 3 && before_ == "i" &&
-                   OneOf(word, {"get", "got", "find", "found", "obtain"})) ||
-                  // "On second thought", and the Japanese "mistaken" if nothing behind it denies it
-                  (before_ == "second" && StartsWith(word, "thought")) ||
-                  (before_ == "on" && word == "reflection") ||
-                  (words_ == 2 && before_ == "mine" && word == "is") ||
-                  // "I disagree."
-                  (speaker_ && words_ <= 3 && word == "disagree") ||
-                  // ".. was the answer to the previous question"
-                  (continued_ && OneOf(word, {"question", "problem", "exercise"}) &&
-                   OneOf(before_, {"previous", "earlier", "last", "other", "another"})) ||
-                  (before_ == "間" && word == "違" && rest.find("ありません") == kNone);
+    taken_back_ =
+        taken_back_ ||
+        // "I take that back"
+        (speaker_ && word == "back" && OneOf(before_, {"that", "it", "this"})) ||
+        // "I reject it", "I do not agree with that"
+        (speaker_ && that &&
+         (OneOf(before_, {"reject", "dispute", "retract"}) ||
+          (OneOf(before_, {"accept", "endorse", "support"}) && since_negation_ <= 2) ||
+          (before_ == "with" && disagrees_))) ||
+        // "Scratch that", "forget it", "never mind"
+        (words_ <= 6 && that &&
+         OneOf(before_, {"scratch", "strike", "ignore", "disregard", "forget"})) ||
+        (words_ <= 4 && before_ == "never" && word == "mind") ||
+        (words_ <= 3 && word == "disregard") ||
+        // "Strike the line above"
+        (command_ && OneOf(word, {"above", "before"}) && words_ <= 6) ||
+        (speaker_ && word == "withdraw") || (before_ == "a" && word == "guess" && referred_) ||
+        (before_ == "am" && word == "torn") ||
+        // "I am not sure", "it could equally be 71"
+        (speaker_ && since_negation_ <= 2 && OneOf(word, {"sure", "certain", "confident"}) &&
+         !StartsWith(rest, " why") && !StartsWith(rest, " how") && !StartsWith(rest, " what")) ||
+        (subject_ && OneOf(word, {"equally", "as"}) && OneOf(before_, {"could", "may", "might"})) ||
+        (word == "also" && OneOf(before_, {"may", "might", "could"}) && subject_) ||
+        // "Oops", "Oh no"
+        (words_ == 1 && OneOf(word, {"oops", "whoops"})) ||
+        (words_ == 2 && before_ == "oh" && word == "no") ||
+        // "But I get 16"
+        (contrary_ && words_ == 3 && before_ == "i" &&
+         OneOf(word, {"get", "got", "find", "found", "obtain"})) ||
+        // "On second thought", and the Japanese "mistaken" if nothing behind it denies it
+        (before_ == "second" && StartsWith(word, "thought")) ||
+        (before_ == "on" && word == "reflection") ||
+        (words_ == 2 && before_ == "mine" && word == "is") ||
+        // "I disagree."
+        (speaker_ && words_ <= 3 && word == "disagree") ||
+        // ".. was the answer to the previous question"
+        (continued_ && OneOf(word, {"question", "problem", "exercise"}) &&
+         OneOf(before_, {"previous", "earlier", "last", "other", "another"})) ||
+        (before_ == "間" && word == "違" && rest.find("ありません") == kNone);
     disagrees_ = word == "disagree" || (word == "agree" && since_negation_ <= 2) ||
                  (disagrees_ && word == "with");
   }

@@ -313,6 +313,21 @@ bool FinalEquals(Reply* whole, size_t from, Candidate* out) {
   return Concludes(whole, begin, end, out) || OnlyValue(whole, begin, end, values, out);
 }
 
+// "$1 + 61 = 62$. The answer is therefore not 62.": what an announcement behind the candidate denies is the candidate's value.
+bool DeniedLater(const Reply& reply, const Candidate& candidate, size_t refused) {
+  const std::string_view text = reply.text;
+  const size_t number = LastNumberBegin(candidate.text, 0, candidate.text.size());
+  if (number == kNone) return false;
+  const std::string_view tail = std::string_view(candidate.text).substr(number);
+  const std::string_view value =
+      tail.substr(0, std::min(tail.find_first_not_of("-0123456789"), tail.size()));
+  const std::string_view said = text.substr(refused, ClauseEnd(text, refused, reply.hi) - refused);
+  const size_t at = said.find(value);
+  if (at == kNone) return false;
+  const size_t behind = at + value.size();
+  return (behind >= said.size() || !IsDigit(said[behind])) && (at == 0 || !IsDigit(said[at - 1]));
+}
+
 }  // namespace
 
 bool ByTail(Reply* reply, Extraction* out) {
@@ -343,6 +358,7 @@ bool ByTail(Reply* reply, Extraction* out) {
   }
   const size_t sentence = ClauseBegin(text, best.begin, reply->lo);
   for (const size_t refused : reply->refused_anchors) {
+    if (refused > best.end && DeniedLater(*reply, best, refused)) return false;
     if (refused >= sentence && refused < best.end) return false;
   }
   if (whole_reply && ValueDenied(reply, sentence, best.begin, best.end)) return false;

@@ -208,6 +208,25 @@ AnswerKind KindOf(const Tree& tree, NodeId root) {
   }
 }
 
+// \text{NaHCO}_{3} as NaHCO_3: of what is not understood, how it is set says nothing.
+std::string WithoutStyles(std::string_view source) {
+  std::string out;
+  for (size_t i = 0; i < source.size(); ++i) {
+    bool style = false;
+    for (const std::string_view name : {"\\text", "\\mathrm", "\\textrm", "\\mathbf", "\\ce"}) {
+      if (source.substr(i, name.size()) != name || i + name.size() >= source.size() ||
+          source[i + name.size()] != '{')
+        continue;
+      i += name.size();
+      style = true;
+      break;
+    }
+    if (style || source[i] == '{' || source[i] == '}') continue;
+    out += source[i];
+  }
+  return out;
+}
+
 class Reader {
  public:
   Reader(const ParseOptions& options, ParsedAnswer::Impl* impl) : options_(options), impl_(*impl) {}
@@ -496,7 +515,7 @@ class Reader {
       return;
     }
     if (!impl_.choice_framed && impl_.small_choice == 0 && IsBroken(normal)) return;
-    if (!IsPlainWords(normal)) words = "unread: " + impl_.source;
+    if (!IsPlainWords(normal)) words = "unread: " + WithoutStyles(impl_.source);
     const NodeId id = impl_.tree.Named(Op::kText, words);
     impl_.readings.push_back({id, Reading::When::kAlways});
     impl_.error = ParseError::kNone;

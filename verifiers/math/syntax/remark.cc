@@ -183,6 +183,18 @@ std::string AndAHalf(const std::string& spelled) {
                 "}{", first, "}");
 }
 
+// The commands of siunitx: \SI{9.8}{m/s^2}, \qty, \num, \ang.
+std::string Siunitx(const std::string& text) {
+  static const RE2 quantity(R"(\\(?:SI|qty)\s*\{([^{}]*)\}\s*\{([^{}\\]*)\})");
+  static const RE2 number(R"(\\num\s*\{([^{}]*)\})");
+  static const RE2 angle(R"(\\ang\s*\{([^{};]*)\})");
+  std::string out = text;
+  bool any = RE2::Replace(&out, quantity, R"(\1\\text{ \2})");
+  any = RE2::Replace(&out, number, R"(\1)") || any;
+  any = RE2::Replace(&out, angle, R"(\1^\\circ)") || any;
+  return any ? out : "";
+}
+
 // "increase of 20%" as the quantity that "20% increase" is; "17 R 3" as "17 remainder 3".
 std::string Reordered(const std::string& text) {
   static const RE2 change(
@@ -193,6 +205,10 @@ std::string Reordered(const std::string& text) {
       "\\s*");
   std::string first;
   std::string second;
+  static const RE2 part(
+      R"(\s*\$?([\d.,]+\s*\\?%)\$?\s*(?:\\text\{)?\s*of\s*\}?\s*(?:the )?\$?([\d.,]+|[a-zA-Z ]+)\$?\s*)");
+  if (text.find("of") != std::string::npos && RE2::FullMatch(text, part, &first, &second))
+    return IsDigit(second[0]) ? StrCat(first, " \\cdot ", second) : first;
   if (text.find(" of ") != std::string::npos && RE2::FullMatch(text, change, &first, &second))
     return second + "\\text{ " + first + "}";
   const bool rest = text.find('R') != std::string::npos || text.find('r') != std::string::npos;
@@ -207,6 +223,11 @@ std::string RespellRemark(const std::string& text) {
   const bool command = text.find('\\') != std::string::npos;
   if (command && text.find("\\mu") != std::string::npos) {
     if (std::string micro = MicroUnits(text); !micro.empty()) return micro;
+  }
+  if (command &&
+      (text.find("\\SI") != std::string::npos || text.find("\\qty") != std::string::npos ||
+       text.find("\\num") != std::string::npos || text.find("\\ang{") != std::string::npos)) {
+    if (std::string plain = Siunitx(text); !plain.empty()) return plain;
   }
   if (command && text.find("frac") != std::string::npos &&
       (text.find("\\text") != std::string::npos || text.find("\\mathrm") != std::string::npos)) {

@@ -301,7 +301,8 @@ NodeId TrailingWords(Parser& p, NodeId value) {
       case Tok::kWord:
       case Tok::kLetter:
       case Tok::kNumber:
-        if (p.Is(Tok::kNumber) && p.Now().space && p.at > words_begin) {
+        if (p.Is(Tok::kNumber) && p.at > words_begin &&
+            (p.Now().space || p.tokens[p.at - 1].kind == Tok::kText)) {
           if (const NodeId sum = TryCompound(p, value, raw); sum != kNoNode) return sum;
           // "15 lub 16": what holds another number is no unit.
           return p.Fail();
