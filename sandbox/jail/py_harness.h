@@ -28,11 +28,18 @@ int RunCandidate(int requests_fd, int answers_fd, std::string_view spec);
 
 // In a fresh tester process, before anybody waits for it: touches, and so copies, the pages that every problem needs.
 void TesterWarmUp();
-// In a fresh tester process, once per problem: compiles the trusted text. Errors are remembered and told by every
+// In a tester process that is as new, once per problem: compiles the trusted text. Errors are remembered and told by every
 // TesterServe (a test that does not compile blames the data set).
 void TesterPrepare(std::string_view spec);
+
+// What a tester may do next. The numbers are those of py_tester.py.
+enum class TesterIs : char {
+  kWorn = 0,   // nothing
+  kOfOne = 1,  // judge more completions of its problem
+  kAsNew = 2,  // that, or take another problem: its tests can have left nothing behind
+};
 // Judges one completion: fresh namespace, restored modules. Writes the whole result (at most kMaxJudgeResultBytes) to
-// `result_fd` and returns true; the caller closes the descriptors. False: this tester should be retired.
-bool TesterServe(int answers_fd, int requests_fd, int result_fd, std::string_view request);
+// `result_fd`; the caller closes the descriptors.
+TesterIs TesterServe(int answers_fd, int requests_fd, int result_fd, std::string_view request);
 
 }  // namespace assay::jail

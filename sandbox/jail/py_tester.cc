@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <memory>
 #include <unordered_map>
+#include <vector>
 
 #include "sandbox/jail/py_beside_source.h"
 #include "sandbox/jail/py_channel.h"
@@ -594,12 +596,58 @@ bool RestoreDict(PyObject* dict, PyObject* copy) {
   return keys && PyErr_Occurred() == nullptr;
 }
 
-// restore([(dict, copy), ..])
-PyObject* ModuleRestore(PyObject*, PyObject* pairs) {
-  if (!PyList_Check(pairs)) return nullptr;
-  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(pairs); ++i) {
-    PyObject* pair = PyList_GET_ITEM(pairs, i);
-    if (!RestoreDict(PyTuple_GET_ITEM(pair, 0), PyTuple_GET_ITEM(pair, 1))) return nullptr;
+// Contents of dicts as they were at one time. Which have not been touched since they were last as noted, their version tells.
+struct Noted {
+  PyObject* dict;
+  PyObject* copy;
+  uint64_t version;
+};
+using Notes = std::vector<Noted>;
+constexpr char kNotesName[] = "_assay_judge.notes";
+
+// 0: this interpreter keeps no versions.
+uint64_t VersionOf(PyObject* dict) {
+#if PY_VERSION_HEX < 0x030C0000
+  return reinterpret_cast<PyDictObject*>(dict)->ma_version_tag;
+#else
+  (void)dict;
+  return 0;
+#endif
+}
+
+void FreeNotes(PyObject* capsule) {
+  auto* notes = static_cast<Notes*>(PyCapsule_GetPointer(capsule, kNotesName));
+  for (const Noted& noted : *notes) {
+    Py_DECREF(noted.dict);
+    Py_DECREF(noted.copy);
+  }
+  delete notes;
+}
+
+// note([dict, ..]): for restore().
+PyObject* ModuleNote(PyObject*, PyObject* dicts) {
+  if (!PyList_Check(dicts)) return PyErr_Format(PyExc_TypeError, "a list is wanted");
+  auto notes = std::make_unique<Notes>();
+  PyRef capsule(PyCapsule_New(notes.get(), kNotesName, FreeNotes));
+  if (!capsule) return nullptr;
+  Notes* list = notes.release();  // the capsule's now
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(dicts); ++i) {
+    PyObject* dict = PyList_GET_ITEM(dicts, i);
+    PyRef copy(PyDict_Check(dict) ? PyDict_Copy(dict) : nullptr);
+    if (!copy) return nullptr;
+    list->push_back({Py_NewRef(dict), copy.release(), VersionOf(dict)});
+  }
+  return capsule.release();
+}
+
+// restore(what note() returned)
+PyObject* ModuleRestore(PyObject*, PyObject* capsule) {
+  auto* notes = static_cast<Notes*>(PyCapsule_GetPointer(capsule, kNotesName));
+  if (notes == nullptr) return nullptr;
+  for (Noted& noted : *notes) {
+    if (noted.version != 0 && noted.version == VersionOf(noted.dict)) continue;
+    if (!RestoreDict(noted.dict, noted.copy)) return nullptr;
+    noted.version = VersionOf(noted.dict);
   }
   Py_RETURN_NONE;
 }
@@ -638,6 +686,7 @@ PyMethodDef g_methods[] = {{"setup", ModuleSetup, METH_VARARGS, nullptr},
                            {"is_candidates", ModuleIsCandidates, METH_O, nullptr},
                            {"break_off", ModuleBreakOff, METH_O, nullptr},
                            {"records", ModuleRecords, METH_O, nullptr},
+                           {"note", ModuleNote, METH_O, nullptr},
                            {"restore", ModuleRestore, METH_O, nullptr},
                            {"restore_modules", ModuleRestoreModules, METH_O, nullptr},
                            {"modules_since", ModuleModulesSince, METH_O, nullptr},
@@ -700,7 +749,7 @@ void TesterPrepare(std::string_view spec) {
   if (!done) PyErr_Print();
 }
 
-bool TesterServe(int answers_fd, int requests_fd, int result_fd, std::string_view request) {
+TesterIs TesterServe(int answers_fd, int requests_fd, int result_fd, std::string_view request) {
   Conversation conversation(answers_fd, requests_fd);
   g_conversation = &conversation;
   PyRef text(
@@ -709,10 +758,10 @@ bool TesterServe(int answers_fd, int requests_fd, int result_fd, std::string_vie
   g_conversation = nullptr;
   Py_ssize_t size = 0;
   const char* json = nullptr;
-  bool go_on = false;
+  TesterIs left = TesterIs::kWorn;
   if (result && PyTuple_Check(result.get()) && PyTuple_GET_SIZE(result.get()) == 2) {
     json = PyUnicode_AsUTF8AndSize(PyTuple_GET_ITEM(result.get(), 0), &size);
-    go_on = PyTuple_GET_ITEM(result.get(), 1) == Py_True;
+    left = static_cast<TesterIs>(PyLong_AsLong(PyTuple_GET_ITEM(result.get(), 1)));
   }
   if (json == nullptr) {
     // Out of memory at the very end: what the program returned brought it about.
@@ -720,9 +769,9 @@ bool TesterServe(int answers_fd, int requests_fd, int result_fd, std::string_vie
     WriteWhole(
         result_fd,
         R"({"outcome":"fail","reason":"memory_limit","detail":"the tester ran out of memory"})");
-    return false;
+    return TesterIs::kWorn;
   }
-  return WriteWhole(result_fd, {json, static_cast<size_t>(size)}) && go_on;
+  return WriteWhole(result_fd, {json, static_cast<size_t>(size)}) ? left : TesterIs::kWorn;
 }
 
 }  // namespace assay::jail

@@ -418,6 +418,31 @@ def oracles(texts, program):
     return found
 
 
+# Modules of the zygote's whose functions keep nothing from one call to the next that State does not put back.
+FORGETFUL = {"bisect", "cmath", "collections", "fractions", "functools", "heapq", "itertools", "math", "numbers", "operator", "random", "re",
+             "statistics", "string", "typing"}
+REACHES_FAR = {"breakpoint", "compile", "delattr", "eval", "exec", "exit", "globals", "input", "locals", "open", "quit", "setattr", "vars"}
+
+
+def leaves_nothing(trees):
+    """Whether no run of these texts can change more of this process than State puts back, by what they say: they import what keeps
+    nothing, write to no attribute and no item of one, and use nothing that could do so behind their backs."""
+    for node in (n for tree in trees for n in ast.walk(tree)):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+            if not FORGETFUL.issuperset(name.partition(".")[0] for name in names):
+                return False
+        elif isinstance(node, ast.Attribute):
+            if not isinstance(node.ctx, ast.Load) or node.attr.startswith("_") or node.attr == "register":
+                return False
+        elif isinstance(node, ast.Subscript):
+            if not isinstance(node.ctx, ast.Load) and isinstance(node.value, ast.Attribute):
+                return False
+        elif isinstance(node, ast.Name) and (node.id in REACHES_FAR or node.id.startswith("__")):
+            return False
+    return True
+
+
 class CountAsserts(ast.NodeTransformer):
     """Every assert reports under its number whether it held, and the ones after it run all the same."""
 
@@ -496,15 +521,16 @@ class State:
     def __init__(self):
         self.known = first_modules if first_modules is not None else {}
         self.new = channel.modules_since(self.known)
-        self.contents = [(m.__dict__, dict(m.__dict__)) for m in self.new.values()
-                         if isinstance(m, types.ModuleType) and m is not sys.modules[__name__]]
+        self.contents = channel.note([m.__dict__ for m in self.new.values()
+                                      if isinstance(m, types.ModuleType) and m is not sys.modules[__name__]])
         self.filters = list(warnings.filters)
-        self.environ = dict(os.environ)
+        self.environ = dict(os.environ._data)
         self.recursion = sys.getrecursionlimit()
         self.path = list(sys.path)
 
     def restore(self):
-        channel.restore(first_contents)
+        if first_contents is not None:
+            channel.restore(first_contents)
         channel.restore(self.contents)
         channel.restore_modules(self.known)
         channel.restore_modules(self.new)
@@ -518,14 +544,14 @@ class State:
         if warnings.filters != self.filters:
             warnings.filters[:] = self.filters
             warnings._filters_mutated()
-        if dict(os.environ) != self.environ:
+        if os.environ._data != self.environ:
             os.environ.clear()
-            os.environ.update(self.environ)
+            os.environ.update({os.fsdecode(name): os.fsdecode(value) for name, value in self.environ.items()})
         sys.setrecursionlimit(self.recursion)
 
 
 first_modules = None
-first_contents = []
+first_contents = None
 
 
 def prepare_zygote():
@@ -533,6 +559,7 @@ def prepare_zygote():
     global first_modules, first_contents, session
     # Answers may be long numbers; what reading and showing them costs is bounded by the tester's CPU time.
     sys.set_int_max_str_digits(MAX_DIGITS)
+    __import__("gc")  # the zygote freezes its heap when this is done
     prepare(WARM_UP)
     session = None  # what a tester would free, it would copy first
     first = State()
@@ -579,7 +606,14 @@ class Session:
         self.routed = None
         # Apart from its tests the program would really wait, until its time is up.
         self.puts_off_sleep = any(re.search(r"(patch|setattr)\b.*\bsleep\b", text) for text in self.texts)
+        self.leaves_nothing = self.kind != "checker" and FORGETFUL.issuperset(self.modules) and leaves_nothing(
+            map(ast.parse, self.trusted + [self.setup] + self.texts))
         self.state = State()
+
+    def is_as_new(self):
+        """Whether this process, after the completion that it has judged, is as good as one that has judged nothing."""
+        sys.modules.pop("solution", None)
+        return self.leaves_nothing and not self.request.get("beside") and not channel.modules_since(first_modules)
 
     def find_names(self):
         texts = self.trusted + [self.setup] + self.texts
@@ -1279,8 +1313,10 @@ problem = None
 
 
 def prepare(spec_text):
-    """Called once in a fresh tester; what is wrong with the row is told for every completion."""
+    """Called once for a problem; what is wrong with the row is told for every completion."""
     global session, problem
+    if session is not None:
+        session.state.restore()
     session = problem = None
     try:
         session = Session(json.loads(spec_text))
@@ -1290,21 +1326,29 @@ def prepare(spec_text):
         problem = fault("gold_tests", f"the row's tests cannot be used: {type(error).__name__}: {error}")
 
 
+WORN, OF_ONE, AS_NEW = range(3)  # what a tester may do next
+
+
 def serve(request_text):
-    """One completion; returns (JSON text, whether this tester may go on)."""
+    """One completion; returns (JSON text, what this tester may do next)."""
     if problem is not None:
-        return json.dumps(problem), True
+        return json.dumps(problem), OF_ONE
+    steady = True
     try:
         session.request = json.loads(request_text) if request_text else {}
         result = session.serve()
     except (Broken, CandidateExit):
         result = failure(*(channel.broken() or ("early_exit", "the program ended while it was tested")))
     except MemoryError:
+        steady = False
         result = failure("memory_limit", "the tester ran out of memory on what the program returned")
     except BaseException as error:
         # Whatever slips through was brought about by a value: never a fault, or it would pay.
+        steady = False
         result = failure("wrong_answer", f"the tester gave up: {type(error).__name__}: {str(error)[:MAX_TEXT]}")
     if not session.request.get("beside") and result["reason"] in MENDED_BESIDE and session.may_run_beside():
         result["beside"] = True
     session.served += 1
-    return json.dumps(result), session.served < RETIRE_AFTER
+    if session.served >= RETIRE_AFTER:
+        return json.dumps(result), WORN
+    return json.dumps(result), AS_NEW if steady and session.is_as_new() else OF_ONE

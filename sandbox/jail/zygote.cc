@@ -382,7 +382,8 @@ int CandidateZygoteMain(const World& world, const sandbox::WorkerConfig& config)
 
 namespace {
 
-// A tester process, boxed. Blank until it is given a problem's text; then it serves that problem's completions, one after the other.
+// A tester process, boxed. Blank until it is given a problem's text; then it serves that problem's completions, one after the other,
+// and takes another problem only if it says that its tests can have left nothing behind.
 struct Tester {
   pid_t pid = -1;
   Fd pidfd;
@@ -390,6 +391,7 @@ struct Tester {
   int64_t first_rss_kib = 0;
   int64_t last_rss_kib = 0;
   int served = 0;
+  bool as_new = false;
 
   bool valid() const { return pid > 0; }
 };
@@ -415,15 +417,16 @@ class Testers {
 
  private:
   bool Ready(const ServeRequest& request, ServeReport* report);
+  bool TakeAnother();
   bool PromoteSpare();
   bool StartNew();
-  bool Fork(Tester* tester);
+  bool Fork(Tester* tester, bool is_spare);
   void StopAll();
   void Retire();
   void EndRetired();
   bool LeftNothing() const;
   bool Watch(const ServeRequest& request, ServeReport* report);
-  [[noreturn]] void TesterMain();
+  [[noreturn]] void TesterMain(bool is_spare);
 
   const World& world_;
   const Filters& filters_;
@@ -478,8 +481,8 @@ void Testers::EndRetired() {
   retired_ = Tester();
 }
 
-void Testers::TesterMain() {
-  TesterWarmUp();
+void Testers::TesterMain(bool is_spare) {
+  if (is_spare) TesterWarmUp();
   Frame frame;
   while (ReceiveFrame(kChannelFd, &frame)) {
     if (frame.type == FrameType::kConfig) {
@@ -487,16 +490,15 @@ void Testers::TesterMain() {
       continue;
     }
     if (frame.fds.size() != 3) break;
-    bool keep =
-        TesterServe(frame.fds[0].get(), frame.fds[1].get(), frame.fds[2].get(), frame.payload);
+    const char done = static_cast<char>(
+        TesterServe(frame.fds[0].get(), frame.fds[1].get(), frame.fds[2].get(), frame.payload));
     frame.fds.clear();
-    char done = keep ? 1 : 0;
     if (!SendFrame(kChannelFd, FrameType::kServeDone, std::string_view(&done, 1))) break;
   }
   _exit(0);
 }
 
-bool Testers::Fork(Tester* tester) {
+bool Testers::Fork(Tester* tester, bool is_spare) {
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return false;
   tester->control = Fd(pair[0]);
@@ -515,7 +517,7 @@ bool Testers::Fork(Tester* tester) {
     spec.trusted = true;
     spec.other_tasks = other_tasks;
     EnterBox(spec, &progress_);
-    TesterMain();
+    TesterMain(is_spare);
   }
   if (tester->pid < 0) return false;
   tester->pidfd = Fd(static_cast<int>(syscall(SYS_pidfd_open, tester->pid, 0)));
@@ -525,10 +527,16 @@ bool Testers::Fork(Tester* tester) {
 void Testers::MakeSpare() {
   EndRetired();
   // Where /tmp is not a mount of our own, it is made anew for each tester: a spare would lose its own.
-  if (!world_.private_tmp || !current_.valid()) return;
+  if (!world_.private_tmp || !current_.valid() || current_.as_new) return;
   if (!looked_) clean_ = LeftNothing();
   looked_ = true;
-  if (!spare_.valid() && !Fork(&spare_)) spare_ = Tester();
+  if (!spare_.valid() && !Fork(&spare_, true)) spare_ = Tester();
+}
+
+bool Testers::TakeAnother() {
+  if (!current_.valid() || !current_.as_new) return false;
+  current_.as_new = false;
+  return SendFrame(current_.control.get(), FrameType::kConfig, spec_);
 }
 
 // The spare becomes the current tester and is told its problem's text; not if the last tests left anything behind.
@@ -546,7 +554,7 @@ bool Testers::PromoteSpare() {
 bool Testers::StartNew() {
   hurried_ = current_.valid();
   StopAll();
-  return scratch_.Prepare(limits_) && world_.groups->Prepare(limits_) && Fork(&current_) &&
+  return scratch_.Prepare(limits_) && world_.groups->Prepare(limits_) && Fork(&current_, false) &&
          SendFrame(current_.control.get(), FrameType::kConfig, spec_);
 }
 
@@ -563,7 +571,7 @@ bool Testers::Ready(const ServeRequest& request, ServeReport* report) {
   }
   if (!same_limits) StopAll();
   limits_.memory_mib = request.limits.tester_memory_mib;
-  if (PromoteSpare() || StartNew()) return true;
+  if (TakeAnother() || PromoteSpare() || StartNew()) return true;
   report->fault = StrCat("starting a tester: ", strerror(errno));
   return false;
 }
@@ -599,7 +607,7 @@ bool Testers::Watch(const ServeRequest& request, ServeReport* report) {
                           2000;
   Cause cause = Cause::kOk;
   double tick = 5;
-  bool keep = false;
+  TesterIs left = TesterIs::kWorn;
   while (cause == Cause::kOk) {
     pollfd waits[3] = {{current_.control.get(), POLLIN, 0},
                        {kControlFd, POLLIN, 0},
@@ -612,7 +620,7 @@ bool Testers::Watch(const ServeRequest& request, ServeReport* report) {
         cause = Cause::kSignal;
         break;
       }
-      keep = !done.payload.empty() && done.payload[0] == 1;
+      if (!done.payload.empty()) left = static_cast<TesterIs>(done.payload[0]);
       break;
     }
     if (ready > 0 && waits[2].revents != 0) cause = Cause::kSignal;
@@ -636,7 +644,8 @@ bool Testers::Watch(const ServeRequest& request, ServeReport* report) {
   current_.last_rss_kib = rss;
   bool worn =
       current_.served >= kTesterJobsMax || rss > current_.first_rss_kib + kTesterGrowthMaxKib;
-  if (cause != Cause::kOk || !keep || worn) StopAll();
+  current_.as_new = left == TesterIs::kAsNew;
+  if (cause != Cause::kOk || left == TesterIs::kWorn || worn) StopAll();
   return true;
 }
 
