@@ -1,6 +1,7 @@
 // The box's side of the judge. Everything here runs in the process of a program that nobody trusts: it may overwrite all of
 // it, and nothing that it could write makes the tester believe more than "this is the value that the function returned".
 #include <Python.h>
+#include <fcntl.h>
 #include <marshal.h>
 #include <structmember.h>
 #include <unistd.h>
@@ -696,6 +697,76 @@ PyObject* NextOfCallback(PyObject* self) {
   return more ? Py_NewRef(PyTuple_GET_ITEM(answer.get(), 0)) : nullptr;
 }
 
+// A program and a call of it, as a tester would ask: what they make the interpreter note down for good (names, versions of types,
+// caches) is noted in the zygote, and not once more by each box on pages of its own.
+constexpr char kRehearsed[] = R"(from typing import List, Dict, Optional
+import math
+from collections import Counter
+class Thing:
+    """Text."""
+    limit = 3
+    def __init__(self, size):
+        self.size = size
+    def grow(self, by=1):
+        self.size += by
+        return self.size
+def solve(a: List[int], b: Optional[str] = None) -> List[str]:
+    """Text."""
+    total, seen, words = 0, set(), {}
+    for i, x in enumerate(sorted(a, key=lambda v: -v)):
+        if x > 1 and i % 2 == 0 or x in seen:
+            total += x * 2.5
+        seen.add(x)
+        words[x] = words.get(x, 0) + 1
+    thing = Thing(len(a))
+    while thing.grow() < 4:
+        pass
+    text = ",".join(str(v).strip().lower() for v in a)
+    for left, right in zip(a, a[1:]):
+        total = max(total, min(left, right), abs(left // 2), int(math.sqrt(right)))
+    try:
+        int("x")
+    except ValueError as e:
+        str(e)
+    parts = text.split(",")
+    parts.append("%d" % total)
+    parts.extend([f"{total:.2f}", text.upper().replace("1", "2")[::-1], chr(ord("a") + 1)])
+    return [w for w in parts if w.isdigit() or len(w) > 1] + list(map(str, range(3)))[:sum(a) % 2]
+)";
+
+std::string RehearsedRequest(Operation operation, uint64_t number, uint64_t handle, PyObject* args) {
+  BoxHooks hooks;
+  Encoder request(&hooks, TransferLimits());
+  std::string& bytes = request.bytes();
+  bytes.push_back(static_cast<char>(Frame::kRequest));
+  bytes.push_back(static_cast<char>(operation));
+  PutVarint(number, &bytes);
+  PutVarint(handle, &bytes);
+  PutBytes("", &bytes);
+  return request.Put(args) && request.Put(Py_None) && request.Finish() ? bytes : "";
+}
+
+// Both pipes hold all of it at once.
+bool Rehearse() {
+  int asked[2], answered[2];
+  if (pipe2(asked, O_CLOEXEC) != 0 || pipe2(answered, O_CLOEXEC) != 0) return false;
+  PyRef names(Py_BuildValue("(s)", "solve"));
+  PyRef args(Py_BuildValue("([iii]s)", 3, 1, 2, "text"));
+  bool ok = names && args;
+  for (uint64_t number = 1; ok && number <= 3; ++number) {
+    const bool first = number == 1;
+    ok = WriteFrame(asked[1], RehearsedRequest(first ? Operation::kGlobals : Operation::kCall,
+                                               number, first ? 0 : 1, (first ? names : args).get()));
+  }
+  close(asked[1]);
+  CandidateSpec spec;
+  spec.program = kRehearsed;
+  spec.module_name = "rehearsed";
+  ok = ok && Box(asked[0], answered[1], spec).Run() == 0;
+  for (int fd : {asked[0], answered[0], answered[1]}) close(fd);
+  return PyDict_DelItemString(PyImport_GetModuleDict(), "rehearsed") == 0 && ok;
+}
+
 }  // namespace
 
 bool PrepareCandidateZygote() {
@@ -714,7 +785,7 @@ bool PrepareCandidateZygote() {
     g_callback_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&g_callback_spec));
     g_iterator_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&g_iterator_spec));
   }
-  return g_callback_type != nullptr && g_iterator_type != nullptr;
+  return g_callback_type != nullptr && g_iterator_type != nullptr && Rehearse();
 }
 
 int RunCandidate(int requests_fd, int answers_fd, std::string_view spec_bytes) {

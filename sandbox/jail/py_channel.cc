@@ -1,19 +1,13 @@
 #include "sandbox/jail/py_channel.h"
 
-#include <poll.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 
 namespace assay::jail {
 namespace {
-
-constexpr int64_t kLookUs = 0;
-constexpr int kLooksMax = 0;
 
 bool WriteAll(int fd, const char* data, size_t size) {
   while (size > 0) {
@@ -40,20 +34,6 @@ bool ReadAll(int fd, char* data, size_t size, void (*interrupted)()) {
   return true;
 }
 
-// Most answers come within some microseconds, and to be woken from sleep costs more than to look for so long. Whoever else wants
-// the core gets it at once: the other end may be the one. Who looks in vain too often looks no more, so that it stays small beside
-// the limits on CPU.
-void AwaitBriefly(int fd) {
-  static int credit = kLooksMax;
-  if (credit <= 0) return;
-  using Clock = std::chrono::steady_clock;
-  const Clock::time_point until = Clock::now() + std::chrono::microseconds(kLookUs);
-  pollfd wait = {fd, POLLIN, 0};
-  int ready;
-  while ((ready = poll(&wait, 1, 0)) == 0 && Clock::now() < until) sched_yield();
-  credit = ready > 0 ? std::min(credit + 1, kLooksMax) : credit - 1;
-}
-
 }  // namespace
 
 bool WriteFrame(int fd, std::string_view body) {
@@ -69,7 +49,6 @@ bool WriteFrame(int fd, std::string_view body) {
 }
 
 ReadStatus ReadFrame(int fd, size_t max_bytes, std::string* body, void (*interrupted)()) {
-  AwaitBriefly(fd);
   uint32_t size = 0;
   if (!ReadAll(fd, reinterpret_cast<char*>(&size), sizeof size, interrupted)) {
     return ReadStatus::kClosed;

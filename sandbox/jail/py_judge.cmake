@@ -16,6 +16,7 @@ target_link_libraries(assay_judge_spec PUBLIC assay_flags)
 add_library(assay_jail_judge STATIC
   ${CMAKE_CURRENT_LIST_DIR}/py_candidate.cc
   ${CMAKE_CURRENT_LIST_DIR}/py_channel.cc
+  ${CMAKE_CURRENT_LIST_DIR}/py_heap.cc
   ${CMAKE_CURRENT_LIST_DIR}/py_measure.cc
   ${CMAKE_CURRENT_LIST_DIR}/py_runtime.cc
   ${CMAKE_CURRENT_LIST_DIR}/py_tester.cc

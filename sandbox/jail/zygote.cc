@@ -18,6 +18,7 @@
 #include "sandbox/jail/box.h"
 #include "sandbox/jail/measure.h"
 #include "sandbox/jail/py_harness.h"
+#include "sandbox/jail/py_heap.h"
 #include "sandbox/jail/py_measure.h"
 #include "sandbox/jail/py_runtime.h"
 #include "sandbox/jail/seccomp.h"
@@ -83,6 +84,7 @@ Result<Filters> Begin(const World& world, const sandbox::WorkerConfig& config, b
   } else {
     hello.python_version = *version;
     FreezePython();
+    FillHoles();
   }
   if (!SendFrame(kControlFd, FrameType::kHello, hello.Encode()))
     return Error{ErrorCode::kIo, "the parent is gone", ""};
