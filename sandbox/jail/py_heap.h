@@ -3,9 +3,14 @@
 
 namespace assay::jail {
 
-// Takes the free places that lie scattered between what the zygote has in memory, in the interpreter's small blocks and in
-// libc's heap. What a child makes then lies close together: each page on which it writes is copied for it, at some two
-// microseconds. A few hundred KiB are never given back.
-void FillHoles();
+// Before the interpreter starts: its arenas will lie side by side.
+void PlaceArenas();
+
+// When everything is loaded. What a child writes to is copied for it page by page, some two microseconds each, and every page
+// that there is costs the fork and the child's end some hundred nanoseconds. So:
+//  - the free places that lie scattered between what the zygote has in memory are taken, for good: what a child makes lies close
+//    together;
+//  - what fills huge pages becomes such. Nothing that a child makes later does.
+void PackHeap();
 
 }  // namespace assay::jail

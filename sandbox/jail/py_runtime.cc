@@ -5,6 +5,7 @@
 
 // After Python.h, which wants to be first.
 #include "core/text.h"
+#include "sandbox/jail/py_heap.h"
 #include "sandbox/jail/py_runtime.h"
 
 namespace assay::jail {
@@ -276,6 +277,7 @@ PyObject* Compile(std::string_view source) {
 }  // namespace
 
 Result<std::string> StartPython(const PythonConfig& config) {
+  PlaceArenas();
   if (Status started = Initialize(config.library); !started.ok()) return started.error();
   if (Status paths = SetUpPaths(config.paths); !paths.ok()) return paths.error();
   for (const char* name : kPreimport) (void)Import(name, false);

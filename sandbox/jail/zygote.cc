@@ -84,7 +84,7 @@ Result<Filters> Begin(const World& world, const sandbox::WorkerConfig& config, b
   } else {
     hello.python_version = *version;
     FreezePython();
-    FillHoles();
+    PackHeap();
   }
   if (!SendFrame(kControlFd, FrameType::kHello, hello.Encode()))
     return Error{ErrorCode::kIo, "the parent is gone", ""};
