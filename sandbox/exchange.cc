@@ -20,6 +20,8 @@ namespace {
 
 // Beyond the wall limit, which the jail itself enforces: after this it is not believed to be alive.
 constexpr int64_t kSilenceMs = 10'000;
+// Of the tester's limit on CPU time: tests of honest programs use a hundredth.
+constexpr double kTesterAtWork = 0.25;
 
 int64_t NowMs() {
   timespec now;
@@ -463,7 +465,13 @@ JudgeExchange ExchangeJudge(int candidate_socket, int tester_socket, const Judge
   exchange.result.tester_cpu_ms = tester.report.cpu_ms;
   // Whoever waits for a tester that others keep from running is kept waiting too, unless it is the box that does so.
   RunResult& candidate = exchange.result.candidate;
-  const double tester_ms = std::max(tester.report.run_delay_ms - candidate.cpu_ms, 0.0);
+  // A tester that has used a good part of its CPU time was at work on what the program returned: no machine kept it from that.
+  const bool at_work =
+      tester.report.cpu_ms > kTesterAtWork * static_cast<double>(job.limits.tester_cpu_ms);
+  if (at_work && exchange.result.tester_cause == Cause::kWallLimit)
+    exchange.result.tester_cause = Cause::kCpuLimit;
+  const double tester_ms =
+      at_work ? 0 : std::max(tester.report.run_delay_ms - candidate.cpu_ms, 0.0);
   candidate.run_delay_share =
       std::min(1.0, candidate.run_delay_share + tester_ms / std::max(candidate.wall_ms, 1.0));
   if (!tester.report.fault.empty()) exchange.result.candidate = FaultResult(tester.report.fault);

@@ -37,7 +37,10 @@ struct CallbackObject {
 
 PyObject* CallCallback(PyObject* self, PyObject* args, PyObject* kwargs);
 PyObject* NextOfCallback(PyObject* self);
+PyObject* SendToCallback(PyObject* self, PyObject* value);
 
+PyMethodDef g_iterator_methods[] = {{"send", SendToCallback, METH_O, nullptr},
+                                    {nullptr, nullptr, 0, nullptr}};
 PyMemberDef g_callback_members[] = {
     {"__dictoffset__", T_PYSSIZET, offsetof(CallbackObject, fields), READONLY, nullptr},
     {nullptr, 0, 0, 0, nullptr}};
@@ -51,6 +54,7 @@ PyType_Slot g_callback_slots[] = {{Py_tp_call, reinterpret_cast<void*>(CallCallb
                                   {0, nullptr}};
 PyType_Slot g_iterator_slots[] = {{Py_tp_iter, reinterpret_cast<void*>(PyObject_SelfIter)},
                                   {Py_tp_iternext, reinterpret_cast<void*>(NextOfCallback)},
+                                  {Py_tp_methods, g_iterator_methods},
                                   {0, nullptr}};
 constexpr unsigned kCallbackFlags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION;
 PyType_Spec g_callback_spec = {"function", sizeof(CallbackObject), 0, kCallbackFlags,
@@ -688,13 +692,25 @@ PyObject* CallCallback(PyObject* self, PyObject* args, PyObject* kwargs) {
   return g_box->CallBack(reinterpret_cast<CallbackObject*>(self)->id, args, kwargs);
 }
 
-PyObject* NextOfCallback(PyObject* self) {
-  PyRef none(PyTuple_New(0));
-  PyRef answer(
-      none ? g_box->CallBack(reinterpret_cast<CallbackObject*>(self)->id, none.get(), nullptr)
-           : nullptr);
+// The next of an iterator of the tests', to which a value may have been sent; null without an error at its end.
+PyObject* NextAfter(PyObject* self, PyObject* args) {
+  PyRef answer(args != nullptr
+                   ? g_box->CallBack(reinterpret_cast<CallbackObject*>(self)->id, args, nullptr)
+                   : nullptr);
   bool more = answer && PyTuple_Check(answer.get()) && PyTuple_GET_SIZE(answer.get()) == 1;
   return more ? Py_NewRef(PyTuple_GET_ITEM(answer.get(), 0)) : nullptr;
+}
+
+PyObject* NextOfCallback(PyObject* self) {
+  PyRef none(PyTuple_New(0));
+  return NextAfter(self, none.get());
+}
+
+PyObject* SendToCallback(PyObject* self, PyObject* value) {
+  PyRef args(PyTuple_Pack(1, value));
+  PyObject* next = NextAfter(self, args.get());
+  if (next == nullptr && PyErr_Occurred() == nullptr) PyErr_SetNone(PyExc_StopIteration);
+  return next;
 }
 
 // A program and a call of it, as a tester would ask: what they make the interpreter note down for good (names, versions of types,
@@ -734,7 +750,8 @@ def solve(a: List[int], b: Optional[str] = None) -> List[str]:
     return [w for w in parts if w.isdigit() or len(w) > 1] + list(map(str, range(3)))[:sum(a) % 2]
 )";
 
-std::string RehearsedRequest(Operation operation, uint64_t number, uint64_t handle, PyObject* args) {
+std::string RehearsedRequest(Operation operation, uint64_t number, uint64_t handle,
+                             PyObject* args) {
   BoxHooks hooks;
   Encoder request(&hooks, TransferLimits());
   std::string& bytes = request.bytes();
@@ -755,8 +772,9 @@ bool Rehearse() {
   bool ok = names && args;
   for (uint64_t number = 1; ok && number <= 3; ++number) {
     const bool first = number == 1;
-    ok = WriteFrame(asked[1], RehearsedRequest(first ? Operation::kGlobals : Operation::kCall,
-                                               number, first ? 0 : 1, (first ? names : args).get()));
+    ok =
+        WriteFrame(asked[1], RehearsedRequest(first ? Operation::kGlobals : Operation::kCall,
+                                              number, first ? 0 : 1, (first ? names : args).get()));
   }
   close(asked[1]);
   CandidateSpec spec;

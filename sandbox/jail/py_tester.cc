@@ -267,6 +267,8 @@ class Conversation {
     if (broken_reason_.empty()) Py_RETURN_NONE;
     return Py_BuildValue("ss", broken_reason_.c_str(), broken_detail_.c_str());
   }
+  // Borrowed; null if there is none.
+  PyObject* swallowed() const { return swallowed_.get(); }
   uint64_t asked() const { return asked_; }
   TesterHooks& hooks() { return hooks_; }
 
@@ -288,16 +290,24 @@ class Conversation {
   }
 
   PyObject* Await(uint64_t number, const Encoder& request) {
+    PyRef failed;  // the first assertion of the tests that failed in a callback of this request
     while (true) {
       std::string frame;
       if (!Read(&frame)) return nullptr;
       switch (static_cast<Frame>(frame[0])) {
         case Frame::kAnswer:
+          if (failed && !swallowed_) swallowed_ = std::move(failed);
           return TakeAnswer(number, request, frame);
-        case Frame::kRaised:
-          return TakeRaised(number, frame);
+        case Frame::kRaised: {
+          PyObject* nothing = TakeRaised(number, frame);
+          if (failed && !swallowed_ && last_error_.get() != failed.get())
+            swallowed_ = std::move(failed);
+          return nothing;
+        }
         case Frame::kCallback:
           if (!AnswerCallback(frame)) return nullptr;
+          if (!failed) failed = std::move(failed_);
+          failed_ = PyRef();
           break;
         default:
           return BreakOff("protocol_error", "an unknown message");
@@ -437,7 +447,7 @@ class Conversation {
       return Malformed(decoder) != nullptr;
     }
     PyRef value(PyIter_Check(function) && !PyCallable_Check(function)
-                    ? NextOf(function)
+                    ? NextOf(function, args.get())
                     : PyObject_Call(function, args.get(),
                                     kwargs.get() == Py_None ? nullptr : kwargs.get()));
     if (!value) {
@@ -461,8 +471,15 @@ class Conversation {
     return false;
   }
 
-  // A tuple of the next, or of none at the end.
-  static PyObject* NextOf(PyObject* iterator) {
+  // A tuple of the next, or of none at the end. With an argument it is sent to a generator.
+  static PyObject* NextOf(PyObject* iterator, PyObject* args) {
+    if (PyTuple_GET_SIZE(args) == 1 && PyGen_CheckExact(iterator)) {
+      PyObject* sent = nullptr;
+      const PySendResult result = PyIter_Send(iterator, PyTuple_GET_ITEM(args, 0), &sent);
+      PyRef keep(sent);
+      if (result == PYGEN_ERROR) return nullptr;
+      return result == PYGEN_NEXT ? PyTuple_Pack(1, sent) : PyTuple_New(0);
+    }
     PyRef next(PyIter_Next(iterator));
     if (next) return PyTuple_Pack(1, next.get());
     return PyErr_Occurred() ? nullptr : PyTuple_New(0);
@@ -476,6 +493,14 @@ class Conversation {
     PyRef text(value != nullptr ? PyObject_Str(value) : nullptr);
     const char* utf8 = text ? PyUnicode_AsUTF8(text.get()) : nullptr;
     PyErr_Clear();
+    // What a test of the tests' own found is final, and says nothing of what it wanted.
+    const bool is_assertion =
+        PyErr_GivenExceptionMatches(value, PyExc_AssertionError) != 0 && value != last_error_.get();
+    if (is_assertion) {
+      if (traceback != nullptr) PyException_SetTraceback(value, traceback);
+      failed_ = PyRef::Borrow(value);
+      utf8 = nullptr;
+    }
     std::string body(1, static_cast<char>(Frame::kRaised));
     PutVarint(number, &body);
     body.push_back(0);
@@ -486,7 +511,7 @@ class Conversation {
     PutVarint(value != nullptr ? hooks_.Told(value) : 0, &body);
     // Its arguments where they can cross, else its text alone.
     Encoder arguments(&hooks_, limits_);
-    PyObject* own = value != nullptr && PyExceptionInstance_Check(value)
+    PyObject* own = value != nullptr && !is_assertion && PyExceptionInstance_Check(value)
                         ? reinterpret_cast<PyBaseExceptionObject*>(value)->args
                         : nullptr;
     if (own != nullptr && arguments.Put(own) && arguments.Finish()) body += arguments.bytes();
@@ -507,6 +532,8 @@ class Conversation {
   uint64_t last_handle_ = 0;
   PyRef last_value_;
   PyRef last_error_;
+  PyRef failed_;     // an assertion of the tests that the callback just answered with
+  PyRef swallowed_;  // the first of those after which the program went on
   std::string error_type_;
   std::string error_message_;
   uint64_t error_line_ = 0;
@@ -558,6 +585,11 @@ PyObject* ModuleBroken(PyObject*, PyObject*) {
 }
 PyObject* ModuleLastCall(PyObject*, PyObject*) {
   return Current() != nullptr ? g_conversation->LastCall() : nullptr;
+}
+PyObject* ModuleSwallowed(PyObject*, PyObject*) {
+  if (Current() == nullptr) return nullptr;
+  PyObject* error = g_conversation->swallowed();
+  return Py_NewRef(error != nullptr ? error : Py_None);
 }
 PyObject* ModuleAsked(PyObject*, PyObject*) {
   return Current() != nullptr ? PyLong_FromUnsignedLongLong(g_conversation->asked()) : nullptr;
@@ -682,6 +714,7 @@ PyMethodDef g_methods[] = {{"setup", ModuleSetup, METH_VARARGS, nullptr},
                            {"loaded", ModuleLoaded, METH_NOARGS, nullptr},
                            {"broken", ModuleBroken, METH_NOARGS, nullptr},
                            {"last_call", ModuleLastCall, METH_NOARGS, nullptr},
+                           {"swallowed", ModuleSwallowed, METH_NOARGS, nullptr},
                            {"asked", ModuleAsked, METH_NOARGS, nullptr},
                            {"is_candidates", ModuleIsCandidates, METH_O, nullptr},
                            {"break_off", ModuleBreakOff, METH_O, nullptr},

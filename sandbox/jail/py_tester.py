@@ -443,6 +443,87 @@ def leaves_nothing(trees):
     return True
 
 
+def mentions(node, names):
+    return any(isinstance(n, ast.Name) and n.id in names for n in ast.walk(node))
+
+
+def is_never(node):
+    """`assert False`: what is not to be reached."""
+    return isinstance(node, ast.Assert) and isinstance(node.test, ast.Constant) and not node.test.value
+
+
+STARTERS = {"Thread", "Timer", "submit", "run_in_executor", "apply_async"}
+
+
+class NoteRuns(ast.NodeTransformer):
+    """Asserts that are heard only if the program, or a thread, lets them be report that they held: those of functions that are handed
+    to it or decorated by it, and of loops over what it returns."""
+
+    def __init__(self, trees, names):
+        self.names = names
+        calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call) and (
+            mentions(node.func, names) or getattr(node.func, "attr", getattr(node.func, "id", "")) in STARTERS)]
+        self.handed = {part.id if isinstance(part, ast.Name) else called(part) for call in calls
+                       for part in call.args + [k.value for k in call.keywords] if isinstance(part, (ast.Name, ast.Call))} - {""}
+        self.places = []  # of asserts: the name of the function, or "for"
+        self.decorated = set()
+        self.place = None
+
+    def visit_FunctionDef(self, node):
+        before = self.place
+        if any(mentions(decorator, self.names) for decorator in node.decorator_list):
+            self.decorated.add(node.name)
+        if node.name in self.handed | self.decorated:
+            self.place = node.name
+        self.generic_visit(node)
+        self.place = before
+        return node
+
+    def visit_For(self, node):
+        before = self.place
+        if any(isinstance(n, ast.Call) and mentions(n.func, self.names) for n in ast.walk(node.iter)):
+            self.place = "for"
+        self.generic_visit(node)
+        self.place = before
+        return node
+
+    def noted(self, node):
+        self.places.append(self.place)
+        report = ast.Expr(ast.Call(ast.Name("__assay_ran__", ast.Load()), [ast.Constant(len(self.places) - 1)], []))
+        return [node, ast.fix_missing_locations(ast.copy_location(report, node))]
+
+    def visit_Assert(self, node):
+        return self.noted(node) if self.place and not is_never(node) else node
+
+    def visit_Expr(self, node):
+        method = node.value.func if isinstance(node.value, ast.Call) else None
+        is_test = isinstance(method, ast.Attribute) and method.attr.startswith("assert") and isinstance(method.value, ast.Name)
+        return self.noted(node) if self.place and is_test else node
+
+
+READERS = {"eval", "exec", "compile", "__import__", "import_module", "getattr", "attrgetter", "methodcaller", "run_string"}
+UNPACKERS = {"pickle", "cPickle", "dill", "marshal", "shelve", "cloudpickle", "joblib"}
+
+
+def followed_texts(trees):
+    """How these tests run, unpack or follow a text that may be the program's: `eval(f(2))`, `fmt.format(..)`, `pickle.loads(..)`. It then
+    acts in the tests' own process."""
+    found = set()
+    for node in (n for tree in trees for n in ast.walk(tree) if isinstance(n, ast.Call)):
+        name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        base = node.func.value if isinstance(node.func, ast.Attribute) else None
+        text = node.args[1 if name == "getattr" else 0] if len(node.args) > (name == "getattr") else None
+        if name in READERS and text is not None and not isinstance(text, ast.Constant):
+            found.add(name)
+        elif name in ("format", "format_map", "vformat") and base is not None and not isinstance(base, ast.Constant):
+            found.add("format")
+        elif name in ("loads", "load") and (isinstance(base, ast.Name) and base.id in UNPACKERS or base is None):
+            found.add("loads")
+        elif name == "Unpickler":
+            found.add("loads")
+    return sorted(found)
+
+
 class CountAsserts(ast.NodeTransformer):
     """Every assert reports under its number whether it held, and the ones after it run all the same."""
 
@@ -602,6 +683,7 @@ class Session:
         for code in self.trusted_code + [self.setup_code] + self.steps:
             import_modules(code)
         self.find_names()
+        self.note_runs()
         self.plan = None  # for tests beside the program, made when first wanted
         self.routed = None
         # Apart from its tests the program would really wait, until its time is up.
@@ -609,6 +691,23 @@ class Session:
         self.leaves_nothing = self.kind != "checker" and FORGETFUL.issuperset(self.modules) and leaves_nothing(
             map(ast.parse, self.trusted + [self.setup] + self.texts))
         self.state = State()
+
+    def note_runs(self):
+        """What decides a pass beside the program's answers: see NoteRuns and followed_texts."""
+        self.places, self.decorated, self.followed = [], set(), []
+        if self.kind not in ("asserts", "check"):
+            return
+        trees = [ast.parse(text) for text in self.texts]
+        self.followed = followed_texts(trees + [ast.parse(text) for text in self.trusted + [self.setup]])
+        names = set(self.wanted)
+        if self.kind == "check":
+            names |= {a.arg for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "check"
+                      for a in node.args.args}
+        note = NoteRuns(trees, names)
+        trees = [note.visit(tree) for tree in trees]
+        self.places, self.decorated = note.places, note.decorated
+        if self.places and not self.partial:
+            self.steps = [compile_text(tree, f"<tests {number}>", "tests") for number, tree in enumerate(trees)]
 
     def is_as_new(self):
         """Whether this process, after the completion that it has judged, is as good as one that has judged nothing."""
@@ -680,6 +779,7 @@ class Session:
         self.lost_texts = {}  # number of a text -> why it failed first
         self.step, self.defined, self.before = 0, 0, None
         self.fetched = {}
+        self.ran = set()
         self.data_names = ()
         exception_classes.clear()
         self.namespace = {"__name__": "tests", "__builtins__": builtins}
@@ -760,7 +860,7 @@ class Session:
         total = self.defined + asserts
         bad = [(label, error) for label, held, error in tests if not held]
         errors = [("", error) for error in stopped] + bad
-        if not errors and not total and not report["seen"]:
+        if not errors and not total and not report["seen"] and not any(re.search(r"\.assert_\w+\(", text) for text in self.texts):
             return fault("gold_tests", "the tests ask nothing of the program")
         problem = "" if errors else self.plan.problem(report)
         if problem:
@@ -927,6 +1027,7 @@ class Session:
     def run_tests(self):
         self.namespace["__assay_held__"] = self.count_held
         self.namespace["__assay_failed__"] = self.count_failed
+        self.namespace["__assay_ran__"] = self.ran.add
         try:
             exec(self.setup_code, self.namespace)
             if self.entry:  # never the setup's own
@@ -1070,10 +1171,18 @@ class Session:
         total = self.tests_in_all()
         if not self.failures and self.kind != "checker" and not channel.asked() and all(isinstance(v, Handle) for v in self.fetched.values()):
             return fault("gold_tests", "the tests ask nothing of the program")
+        swallowed = channel.swallowed()
+        place = self.place_of(swallowed)
+        if not self.failures and swallowed is not None and place not in self.decorated:
+            return failure("wrong_answer", f"the program went on after a test of the tests had failed in {place}")
         if not self.failures:
             passed = {"outcome": "pass", "reason": "ok", "passed": total, "total": total}
             # Nothing but the program's own word says so, or an answer that it was told.
-            deciding = self.deciding + (self.told_answers() if self.request.get("mentions") else [])
+            deciding = self.deciding + (self.told_answers() if self.request.get("mentions") else []) + self.followed
+            if not self.partial:
+                deciding += sorted({place for number, place in enumerate(self.places) if number not in self.ran})
+            if swallowed is not None:
+                deciding.append(place)
             return dict(passed, decided_by=deciding, forgeable=True) if deciding else passed
         first = dict(self.failures[0])
         result = failure(first.pop("reason"), first.pop("detail"))
@@ -1087,6 +1196,11 @@ class Session:
         if self.partial:
             result.update(failures=[{k: v for k, v in f.items() if k != "detail"} for f in self.failures[1:MAX_REPORTED]])
         return result
+
+    def place_of(self, error):
+        """The name of the tests' function in which it was raised."""
+        frames = list(self.tests_frames(error)) if error is not None else []
+        return frames[-1].tb_frame.f_code.co_name if frames else "a callback"
 
     # -------------------------------------------------------------------------------------------- what is said of a failure
 
@@ -1327,12 +1441,13 @@ def prepare(spec_text):
 
 
 WORN, OF_ONE, AS_NEW = range(3)  # what a tester may do next
+to_json = json.dumps  # whatever tests make of the module's
 
 
 def serve(request_text):
     """One completion; returns (JSON text, what this tester may do next)."""
     if problem is not None:
-        return json.dumps(problem), OF_ONE
+        return to_json(problem), OF_ONE
     steady = True
     try:
         session.request = json.loads(request_text) if request_text else {}
@@ -1350,5 +1465,5 @@ def serve(request_text):
         result["beside"] = True
     session.served += 1
     if session.served >= RETIRE_AFTER:
-        return json.dumps(result), WORN
-    return json.dumps(result), AS_NEW if steady and session.is_as_new() else OF_ONE
+        return to_json(result), WORN
+    return to_json(result), AS_NEW if steady and session.is_as_new() else OF_ONE

@@ -1370,8 +1370,27 @@ bool Decoder::FillRecord(PyObject* record) {
   }
   PyRef dict(PyObject_GenericGetDict(record, nullptr));
   if (!dict || !PyDict_Check(dict.get())) return Fail("a record takes no fields"), false;
+  if (hooks_->IsTester() && !KeepMethods(record, dict.get(), fields.get())) return false;
   PyDict_Clear(dict.get());
   return PyDict_Update(dict.get(), fields.get()) == 0;
+}
+
+// A field of the box's takes no place of what the trusted class computes: methods, properties and the like stay the class's own,
+// or what trusted code has put there.
+bool Decoder::KeepMethods(PyObject* record, PyObject* before, PyObject* fields) {
+  PyRef names(PyDict_Keys(fields));
+  for (Py_ssize_t i = 0; names && i < PyList_GET_SIZE(names.get()); ++i) {
+    PyObject* name = PyList_GET_ITEM(names.get(), i);
+    PyObject* of_class = _PyType_Lookup(Py_TYPE(record), name);
+    if (of_class == nullptr ||
+        (!PyCallable_Check(of_class) && Py_TYPE(of_class)->tp_descr_get == nullptr))
+      continue;
+    PyObject* own = PyDict_GetItemWithError(before, name);
+    const int done =
+        own != nullptr ? PyDict_SetItem(fields, name, own) : PyDict_DelItem(fields, name);
+    if (done != 0) return false;
+  }
+  return static_cast<bool>(names);
 }
 
 PyObject* Decoder::GetEnum(int depth) {

@@ -223,6 +223,7 @@ class Decoder {
   PyObject* GetReference();
   PyObject* GetOrigin(int depth);
   bool FillRecord(PyObject* record);
+  static bool KeepMethods(PyObject* record, PyObject* before, PyObject* fields);
   bool GetCount(size_t* count, size_t cost_each);
   bool GetItems(size_t count, int depth, std::vector<PyRef>* items);
   bool HashesSpread(const std::vector<PyRef>& keys);

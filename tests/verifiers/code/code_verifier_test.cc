@@ -90,6 +90,33 @@ TEST_F(CodeCasesTest, Classes) {
   EXPECT_GE(judged, 120);
 }
 
+// One tester may judge one row after the other: nothing of the last one's tests is there for the next.
+TEST_F(CodeTest, ARowsTestsChangeNothingForTheNext) {
+  const char* kRows[] = {
+      "import json\njson.dumps = lambda v: 'spoilt'\nassert json.dumps(f(1)) == 'spoilt'\n",
+      "import json\nassert json.dumps(f(1)) == '2'\n",
+      "import collections\ncollections.Counter.most_common = lambda s: []\nassert f(1) == 2\n",
+      "from collections import Counter\nassert Counter([f(1)]).most_common() == [(2, 1)]\n",
+      "import math\nsetattr(math, 'floor', None)\nassert f(1) == 2\n",
+      "import math\nassert math.floor(f(1)) == 2\n",
+      "import random\nrandom.seed(5)\nfirst = [random.random() for _ in range(f(1))]\n"
+      "assert len(first) == 2\n",
+      "import random\nassert f(1) == 2 and random.random() == 0.8444218515250481\n",
+      "calls = []\ndef f2(x): calls.append(x)\nassert f(1) == 2\n",
+      "assert f(1) == 2 and 'calls' not in globals()\n",
+      "max = min\nassert f(1) == 2\n",
+      "assert max(f(1), 3) == 3\n"};
+  for (int round = 0; round < 2; ++round) {
+    for (const char* tests : kRows) {
+      Json row = Row(Json::MakeObject().Set("asserts", tests));
+      row.Set("completions", Json(Json::Array{Json("def f(x): return x + 1\n")}));
+      const std::vector<Verdict> verdicts = Judge(row);
+      ASSERT_EQ(verdicts.size(), 1u);
+      EXPECT_EQ(verdicts[0].outcome, Outcome::kPass) << tests << Show(verdicts[0]);
+    }
+  }
+}
+
 TEST_F(CodeTest, EqualProgramsAreJudgedOnce) {
   Json row = Row(Json::MakeObject().Set("asserts", "assert f() == 1"));
   Json completions = Json::MakeArray();
