@@ -151,8 +151,10 @@ void AddGenerateOptions(CLI::App* command, GenerateArguments* a) {
 Status GenerateAll(Context* context, const GenerateArguments& arguments) {
   Result<at::ScalarType> dtype = ParseDtype(arguments.dtype);
   if (!dtype.ok()) return dtype.error();
-  Result<LoadedModel> loaded = LoadModel(arguments.model, {*dtype, arguments.device});
+  // Cast as the trainers do: the GPU's decoder wants norms in float32 beside matrices of another dtype.
+  Result<LoadedModel> loaded = LoadModel(arguments.model, {at::kFloat, arguments.device});
   if (!loaded.ok()) return loaded.error();
+  loaded->model = CastModel(loaded->model, *dtype);
   if (loaded->tokenizer == nullptr)
     return Error{ErrorCode::kInput, StrCat("'", arguments.model, "' has no tokenizer"), ""};
   Result<std::vector<Problem>> problems =

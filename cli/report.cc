@@ -1,9 +1,14 @@
-// assay report: one self-contained page about a store.
+// assay report: one self-contained page about a store, or about a pipeline or a training run, while it goes on too.
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <thread>
 
 #include "cli/command.h"
 #include "core/jsonl.h"
 #include "core/text.h"
+#include "datagen/pipeline/page.h"
 #include "datagen/report/page.h"
 #include "datagen/store/store.h"
 
@@ -11,11 +16,58 @@ namespace assay {
 namespace {
 
 struct ReportFlags {
-  std::string store;
+  std::string store, folder;
+  bool watch = false;
+  double every = 3;
   PageOptions options;
 };
 
+// Waits in small pieces; false once the user has had enough.
+bool WaitFor(const Context& context, std::chrono::duration<double> time) {
+  const auto until = std::chrono::steady_clock::now() + time;
+  while (!context.interrupted && std::chrono::steady_clock::now() < until)
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  return !context.interrupted;
+}
+
+// The page of a pipeline's or a trainer's folder; with --watch again and again until all of it is done.
+int RunFolderReport(Context* context, const ReportFlags& flags) {
+  using Clock = std::chrono::steady_clock;
+  const std::string& given = context->global.output;
+  const std::string file =
+      given.empty()
+          ? (std::filesystem::path(flags.folder) / (flags.watch ? "live.html" : "report.html"))
+                .string()
+          : given;
+  if (flags.watch && file == "-")
+    return Fail(*context, {ErrorCode::kUsage, "--watch writes a file", "-o FILE"});
+  context->polls_interrupted = flags.watch;
+  bool told = false;
+  while (true) {
+    const auto begun = Clock::now();
+    Result<PageSource> source = ReadPageSource(flags.folder);
+    if (!source.ok()) return Fail(*context, source.error());
+    const bool live = flags.watch && !source->finished && !context->interrupted;
+    const std::string page = PipelinePage(*source, live ? flags.every : 0);
+    if (file == "-") return context->Output(page);
+    if (Status s = WriteFileAtomic(file, page); !s.ok()) return Fail(*context, s.error());
+    if (!told)
+      Note(*context, StrCat(file, live ? " loads itself anew; Ctrl-C ends this" : " is written"));
+    told = true;
+    if (!live) return kExitOk;
+    // A page that takes long to make is made less often. After an interrupt it is written once more, to stay as it is.
+    const std::chrono::duration<double> took = Clock::now() - begun;
+    WaitFor(*context, std::max(std::chrono::duration<double>(flags.every), 9 * took));
+  }
+}
+
 int RunReport(Context* context, ReportFlags flags) {
+  if (flags.folder.empty() == flags.store.empty())
+    return Fail(*context, {ErrorCode::kUsage, "name one of FOLDER and --store",
+                           "FOLDER is the --out of a pipeline or a trainer"});
+  if (!flags.folder.empty()) return RunFolderReport(context, flags);
+  if (flags.watch)
+    return Fail(*context, {ErrorCode::kUsage, "--watch goes with FOLDER, not with --store", ""});
   flags.options.seed = context->global.seed;
   flags.options.tool_version = Version();
   if (Status status = context->CheckOutput({flags.store}); !status.ok())
@@ -41,8 +93,18 @@ void AddReportCommand(CLI::App* app, Context* context) {
   auto flags = std::make_shared<ReportFlags>();
   PageOptions& options = flags->options;
   CLI::App* command = app->add_subcommand(
-      "report", "One self-contained page: funnel, pass rates, lengths, reasons, samples");
-  command->add_option("--store", flags->store, "The SQLite file")->required()->type_name("FILE");
+      "report",
+      "One self-contained page: of a store its funnel, pass rates, lengths, reasons, samples; of a "
+      "pipeline or a training run its figures and replies over the steps");
+  command->add_option("folder", flags->folder, "The --out of a pipeline or a trainer")
+      ->type_name("FOLDER");
+  command->add_flag("--watch", flags->watch,
+                    "Write FOLDER's page again and again until all is done; it loads itself anew");
+  command->add_option("--every", flags->every, "Seconds between two pages of --watch")
+      ->capture_default_str()
+      ->check(CLI::Range(0.5, 3600.0))
+      ->type_name("S");
+  command->add_option("--store", flags->store, "The SQLite file")->type_name("FILE");
   command->add_option("--run", options.runs, "Only this run (may be repeated)")->type_name("NAME");
   command->add_option("--dataset", options.datasets, "Only this data set (may be repeated)")
       ->type_name("NAME");

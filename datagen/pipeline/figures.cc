@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "core/jsonl.h"
 #include "core/text.h"
@@ -14,6 +15,7 @@ struct Tally {
   std::string label;
   int64_t passed = 0, judged = 0;
   double score = 0;
+  std::map<std::string, int64_t> reasons;  // of what did not pass
 };
 
 void Count(const Json& verdicts, std::vector<Tally>* tallies) {
@@ -26,6 +28,7 @@ void Count(const Json& verdicts, std::vector<Tally>* tallies) {
     tally->passed += outcome == "pass";
     ++tally->judged;
     tally->score += member.value.DoubleOr("score", 0);
+    if (outcome == "fail") ++tally->reasons[std::string(member.value.StringOr("reason", ""))];
   }
 }
 
@@ -66,12 +69,17 @@ Result<Json> EvalFigures(const std::string& scored, const std::string& groups) {
     }
   });
   if (!read.ok()) return read.error();
-  double characters = 0, texts = 0;
+  double characters = 0, texts = 0, tokens = 0, counted = 0;
   read = EachLine(groups, [&](const Json& line) {
     const Json* completions = line.Find("completions");
     if (completions == nullptr || !completions->IsArray()) return;
     for (const Json& text : *completions->AsArray()) {
       if (text.IsString()) characters += static_cast<double>(text.AsString()->size()), ++texts;
+    }
+    const Json* ids = line.Find("token_ids");
+    if (ids == nullptr || !ids->IsArray()) return;
+    for (const Json& of_one : *ids->AsArray()) {
+      if (of_one.IsArray()) tokens += static_cast<double>(of_one.AsArray()->size()), ++counted;
     }
   });
   if (!read.ok()) return read.error();
@@ -79,18 +87,22 @@ Result<Json> EvalFigures(const std::string& scored, const std::string& groups) {
   for (const Tally& tally : tallies) {
     const Interval interval = WilsonInterval(tally.passed, tally.judged);
     const auto judged = static_cast<double>(tally.judged);
+    Json reasons = Json::MakeObject();
+    for (const auto& [reason, count] : tally.reasons) reasons.Set(reason, count);
     terms.Set(tally.label, Json()
                                .Set("passed", tally.passed)
                                .Set("judged", tally.judged)
                                .Set("share", static_cast<double>(tally.passed) / judged)
                                .Set("low", interval.low)
                                .Set("high", interval.high)
-                               .Set("score", tally.score / judged));
+                               .Set("score", tally.score / judged)
+                               .Set("reasons", std::move(reasons)));
   }
   return Json()
       .Set("samples", samples)
       .Set("terms", std::move(terms))
-      .Set("mean_bytes", texts > 0 ? characters / texts : 0.0);
+      .Set("mean_bytes", texts > 0 ? characters / texts : 0.0)
+      .Set("mean_tokens", counted > 0 ? tokens / counted : 0.0);
 }
 
 }  // namespace assay

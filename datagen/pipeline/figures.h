@@ -15,8 +15,8 @@ struct Interval {
 // Wilson's score interval at 95 % for `passed` of `count` (Wilson 1927).
 Interval WilsonInterval(int64_t passed, int64_t count);
 
-// {"samples": n, "terms": {"math": {"passed", "judged", "share", "low", "high", "score"}}, "mean_chars", "mean_tokens"}. `scored`: the
-// output of score, `groups`: its input, for the lengths.
+// {"samples": n, "terms": {"math": {"passed", "judged", "share", "low", "high", "score", "reasons": {"wrong_value": 3}}}, "mean_bytes",
+// "mean_tokens"}; reasons are of what failed. `scored`: the output of score, `groups`: its input, for the lengths (0 where it has no token ids).
 Result<Json> EvalFigures(const std::string& scored, const std::string& groups);
 
 }  // namespace assay

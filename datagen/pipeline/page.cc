@@ -1,18 +1,11 @@
 #include "datagen/pipeline/page.h"
 
 #include <algorithm>
-#include <cstdlib>
-#include <filesystem>
-#include <functional>
-#include <map>
 
 #include "core/html.h"
 #include "core/jsonl.h"
 #include "core/text.h"
 #include "datagen/pipeline/estimate.h"
-#include "datagen/pipeline/plan.h"
-#include "datagen/pipeline/state.h"
-#include "datagen/store/store.h"
 
 namespace assay {
 namespace {
@@ -24,6 +17,7 @@ constexpr const char* kReflections[] = {
     "等等",       "等一下",       "不对",        "重新",
     "再检查"};
 constexpr size_t kShownBytes = 700;
+constexpr size_t kShownEvaluations = 8;
 
 constexpr const char* kStyle = R"(<style>
 :root{color-scheme:light dark;--ink:#1c1e21;--soft:#667;--line:#d8dce2;--back:#fff;--card:#f6f7f9}
@@ -57,115 +51,23 @@ constexpr Chart kCharts[] = {{"Held-out pass@1", "eval/pass@1"},
                              {"Loss", "loss"},
                              {"Tokens per second", "tokens_per_second"}};
 
-using Metrics = std::map<std::string, std::vector<std::pair<double, double>>>;
-
-Metrics ReadMetrics(const std::string& file) {
-  Metrics metrics;
-  Result<std::unique_ptr<LineReader>> reader = LineReader::Open(file);
-  if (!reader.ok()) return metrics;
-  LineReader::Line line;
-  while (true) {
-    Result<bool> more = (*reader)->Next(&line);
-    if (!more.ok() || !*more) return metrics;
-    const Result<Json> json = ParseJson(line.text);
-    if (!json.ok() || !json->IsObject()) continue;
-    const double step = json->DoubleOr("step", 0);
-    for (const Json::Member& member : *json->AsObject()) {
-      if (member.value.IsNumber()) metrics[member.key].emplace_back(step, member.value.NumberOr(0));
-    }
-  }
-}
-
-// A reply of a training run, for the readers of the page.
-struct Reply {
-  int64_t step = 0;
-  std::string prompt, text;
-  bool right = false;
-  double reward = 0;
-};
-
-struct Run {
-  std::string name;
-  StageKind kind;
-  Metrics metrics;
-  std::vector<Reply> by_step;  // the first reply of the first, a middle and the last step
-  std::vector<Reply> turns;    // replies that turn round and are right
-};
-
-// The step of a key's file, "step-12/batch-96".
-int64_t StepOf(const std::string& file) {
-  return StartsWith(file, "step-") ? std::strtoll(file.c_str() + 5, nullptr, 10) : 0;
-}
-
-void ReadReplies(const std::string& file, Run* run) {
-  Result<std::unique_ptr<Store>> store = Store::Open(file, OpenMode::kReadOnly);
-  if (!store.ok()) return;
-  Result<std::vector<RunRecord>> runs = (*store)->Runs();
-  if (!runs.ok() || runs->empty()) return;
-  std::map<int64_t, std::pair<double, double>> reflecting;  // by step: samples that do, samples
-  std::map<int64_t, Reply> firsts;
-  const Status read = (*store)->ForEachGroup(
-      runs->front().id, /*with_texts=*/true, [&](const StoredGroup& group) -> Status {
-        const int64_t step = StepOf(group.key.file);
-        for (const StoredSample& sample : group.samples) {
-          Reply reply{step, group.problem.prompt, sample.sample.text, false,
-                      sample.score.reward.value_or(0)};
-          reply.right =
-              !sample.score.verdicts.empty() && sample.score.verdicts[0].outcome == Outcome::kPass;
-          const int64_t turns = CountReflections(reply.text);
-          reflecting[step].first += turns > 0, reflecting[step].second += 1;
-          firsts.emplace(step, reply);
-          if (turns > 0 && reply.right && run->turns.size() < 5) run->turns.push_back(reply);
-        }
-        return {};
-      });
-  if (!read.ok()) return;
-  for (const auto& [step, counts] : reflecting)
-    run->metrics["reflections"].emplace_back(static_cast<double>(step),
-                                             counts.first / counts.second);
-  if (firsts.empty()) return;
-  const int64_t last = firsts.rbegin()->first;
-  for (int64_t wanted : {int64_t{0}, last / 4, last / 2, last}) {
-    const auto at = firsts.lower_bound(wanted);
-    if (at != firsts.end() && (run->by_step.empty() || run->by_step.back().step != at->first))
-      run->by_step.push_back(at->second);
-  }
-}
-
-std::vector<Run> ReadRuns(const PipelineRecipe& recipe, const std::string& out) {
-  std::vector<Run> runs;
-  for (const StageSpec& stage : recipe.stages) {
-    const bool trains = stage.kind == StageKind::kSft || stage.kind == StageKind::kGrpo ||
-                        stage.kind == StageKind::kDistill;
-    if (!trains) continue;
-    Run run{stage.name, stage.kind, {}, {}, {}};
-    const std::string folder = StrCat(out, "/", stage.name, "/run/");
-    run.metrics = ReadMetrics(folder + "metrics.jsonl");
-    if (std::filesystem::exists(folder + "samples.sqlite"))
-      ReadReplies(folder + "samples.sqlite", &run);
-    runs.push_back(std::move(run));
-  }
-  return runs;
-}
-
 std::string ChartOf(const std::string& title, const std::string& metric,
-                    const std::vector<Run>& runs, bool rl_only) {
+                    const std::vector<PageRun>& runs, bool rl_only) {
   std::vector<ChartLine> lines;
-  for (const Run& run : runs) {
+  for (const PageRun& run : runs) {
     ChartLine line{run.name, {}};
     const auto found = run.metrics.find(metric);
-    if (found != run.metrics.end() && (!rl_only || run.kind == StageKind::kGrpo))
-      line.points = found->second;
+    if (found != run.metrics.end() && (!rl_only || run.rl)) line.points = found->second;
     lines.push_back(std::move(line));
   }
   return ChartSvg(title, lines);
 }
 
-std::string Charts(const std::vector<Run>& runs) {
+std::string Charts(const std::vector<PageRun>& runs) {
   std::string html = "<h2>Over the steps</h2><div class=\"charts\">";
   for (const Chart& chart : kCharts) html += ChartOf(chart.title, chart.metric, runs, false);
   std::vector<std::string> terms;
-  for (const Run& run : runs) {
+  for (const PageRun& run : runs) {
     for (const auto& [name, points] : run.metrics) {
       if (StartsWith(name, "rewards/") && EndsWith(name, "/mean") &&
           std::find(terms.begin(), terms.end(), name) == terms.end())
@@ -174,66 +76,70 @@ std::string Charts(const std::vector<Run>& runs) {
   }
   for (const std::string& term : terms)
     html += ChartOf(StrCat("Score of ", term.substr(8, term.size() - 13)), term, runs, true);
+  html += ChartOf("Length on the hardest problems (tokens)", "length/hardest", runs, true);
   html += ChartOf("Replies that turn round on themselves", "reflections", runs, true);
   return html + "</div>";
 }
 
 std::string Percent(double share) { return StrCat(FixedDigits(100 * share, 1), " %"); }
 
-std::string StageTableHtml(const PipelineRecipe& recipe, const std::string& out) {
+std::vector<std::string> TermsOf(const std::vector<PageStage>& stages) {
   std::vector<std::string> terms;
-  std::vector<StageState> states;
-  for (const StageSpec& stage : recipe.stages) {
-    states.push_back(ReadStageState(StrCat(out, "/", stage.name)));
-    const Json* figures = states.back().figures.Find("terms");
+  for (const PageStage& stage : stages) {
+    const Json* figures = stage.figures.Find("terms");
     if (figures == nullptr || !figures->IsObject()) continue;
     for (const Json::Member& term : *figures->AsObject()) {
       if (std::find(terms.begin(), terms.end(), term.key) == terms.end()) terms.push_back(term.key);
     }
   }
+  return terms;
+}
+
+std::string StageTableHtml(const std::vector<PageStage>& stages) {
+  if (stages.empty()) return "";
+  const std::vector<std::string> terms = TermsOf(stages);
   std::string html =
       "<h2>Stages</h2><div class=\"wide\"><table><tr><th>stage</th><th>kind</th><th>made "
       "from</th><th>time</th>";
   for (const std::string& term : terms) StrAppend(&html, "<th>", EscapeHtml(term), "</th>");
-  html += "<th>length (bytes)</th></tr>";
-  for (size_t i = 0; i < recipe.stages.size(); ++i) {
-    const StageSpec& stage = recipe.stages[i];
+  html += "<th>tokens</th></tr>";
+  for (const PageStage& stage : stages) {
     std::string from;
-    for (size_t need : stage.needs)
-      StrAppend(&from, from.empty() ? "" : ", ", recipe.stages[need].name);
-    StrAppend(&html, "<tr><td>", EscapeHtml(stage.name), "</td><td>", StageKindName(stage.kind),
+    for (const std::string& need : stage.needs) StrAppend(&from, from.empty() ? "" : ", ", need);
+    StrAppend(&html, "<tr><td>", EscapeHtml(stage.name), "</td><td>", EscapeHtml(stage.kind),
               "</td><td>", EscapeHtml(from), "</td><td>",
-              states[i].done ? DurationText(states[i].seconds) : "-", "</td>");
-    const Json& figures = states[i].figures;
+              stage.done ? DurationText(stage.seconds) : (stage.begun ? "begun" : "-"), "</td>");
     for (const std::string& term : terms) {
-      const Json* all = figures.Find("terms");
+      const Json* all = stage.figures.Find("terms");
       const Json* one = all == nullptr ? nullptr : all->Find(term);
       html += one == nullptr ? "<td></td>"
                              : StrCat("<td>", Percent(one->DoubleOr("share", 0)), " <small>",
                                       Percent(one->DoubleOr("low", 0)), " to ",
                                       Percent(one->DoubleOr("high", 0)), "</small></td>");
     }
-    const double length = figures.DoubleOr("mean_bytes", 0);
+    const double length = stage.figures.DoubleOr("mean_tokens", 0);
     StrAppend(&html, "<td>", length > 0 ? FixedDigits(length, 1) : "", "</td></tr>");
   }
   return html +
          "</table></div><p><small>Shares of replies that pass, with Wilson's 95 % "
-         "intervals.</small></p>";
+         "intervals; the mean of their tokens.</small></p>";
 }
 
-std::string ReplyHtml(const std::string& head, const Reply& reply) {
+// `good` and `bad`: what a reply is called.
+std::string ReplyHtml(const std::string& head, const PageReply& reply, const char* good = "right",
+                      const char* bad = "wrong") {
   return StrCat("<p><b>", EscapeHtml(head), "</b> <span class=\"",
-                reply.right ? "good\">right" : "bad\">wrong", "</span></p><pre>",
+                reply.right ? StrCat("good\">", good) : StrCat("bad\">", bad), "</span></p><pre>",
                 EscapeHtml(Shorten(reply.text, kShownBytes)), "</pre>");
 }
 
 // The first problem that all evals share, as the model of each answers it.
-std::string SameProblem(const PipelineRecipe& recipe, const std::string& out) {
+std::string SameProblem(const PageSource& source) {
   std::string html, prompt;
-  for (const StageSpec& stage : recipe.stages) {
-    if (stage.kind != StageKind::kEval) continue;
+  for (const PageStage& stage : source.stages) {
+    if (stage.kind != "eval") continue;
     Result<std::unique_ptr<LineReader>> reader =
-        LineReader::Open(StrCat(out, "/", stage.name, "/groups.jsonl"));
+        LineReader::Open(StrCat(source.folder, "/", stage.name, "/groups.jsonl"));
     if (!reader.ok()) continue;
     LineReader::Line line;
     Result<bool> more = (*reader)->Next(&line);
@@ -253,24 +159,69 @@ std::string SameProblem(const PipelineRecipe& recipe, const std::string& out) {
   return StrCat("<h2>One problem, stage by stage</h2><pre>", EscapeHtml(prompt), "</pre>", html);
 }
 
-std::string Replies(const std::vector<Run>& runs) {
+// Of the problems whose answers are kept: first one that was wrong at the beginning and is right at the end, else the first.
+size_t ProblemToShow(const std::vector<PageEvaluation>& evaluations) {
+  const std::vector<PageReply>& first = evaluations.front().answers;
+  const std::vector<PageReply>& last = evaluations.back().answers;
+  for (size_t i = 0; i < std::min(first.size(), last.size()); ++i) {
+    if (!first[i].right && last[i].right) return i;
+  }
+  return 0;
+}
+
+// How each run answers the same held-out problem from evaluation to evaluation.
+std::string OverEvaluations(const std::vector<PageRun>& runs) {
+  std::string html;
+  for (const PageRun& run : runs) {
+    if (run.evaluations.empty() || run.evaluations.front().answers.empty()) continue;
+    const size_t shown = ProblemToShow(run.evaluations);
+    const PageReply& asked = run.evaluations.front().answers[shown];
+    StrAppend(&html, "<details id=\"held-out-", EscapeHtml(run.name), "\"",
+              html.empty() ? " open" : "", "><summary>", EscapeHtml(run.name), "</summary><pre>",
+              EscapeHtml(Shorten(asked.prompt, kShownBytes)), "</pre>");
+    const size_t count = run.evaluations.size();
+    const size_t stride = (count + kShownEvaluations - 1) / kShownEvaluations;
+    for (size_t i = 0; i < count; ++i) {
+      const PageEvaluation& evaluation = run.evaluations[i];
+      // The last one is always there.
+      if ((i % stride != 0 && i + 1 < count) || shown >= evaluation.answers.size()) continue;
+      html +=
+          ReplyHtml(StrCat("step ", evaluation.step), evaluation.answers[shown], "passes", "fails");
+    }
+    html += "</details>";
+  }
+  if (html.empty()) return "";
+  return "<h2>The same held-out problem over the steps</h2>" + html;
+}
+
+std::string Replies(const std::vector<PageRun>& runs) {
   std::string steps, turns;
-  for (const Run& run : runs) {
+  for (const PageRun& run : runs) {
     if (!run.by_step.empty()) {
-      StrAppend(&steps, "<details><summary>", EscapeHtml(run.name), "</summary>");
-      for (const Reply& reply : run.by_step)
+      StrAppend(&steps, "<details id=\"replies-", EscapeHtml(run.name), "\"><summary>",
+                EscapeHtml(run.name), "</summary>");
+      for (const PageReply& reply : run.by_step)
         steps += ReplyHtml(StrCat("step ", reply.step, ": ", Shorten(reply.prompt, 200)), reply);
       steps += "</details>";
     }
-    for (const Reply& reply : run.turns)
+    for (const PageReply& reply : run.turns)
       turns += ReplyHtml(StrCat(run.name, ", step ", reply.step, ": ", Shorten(reply.prompt, 200)),
                          reply);
   }
   std::string html;
-  if (!steps.empty()) StrAppend(&html, "<h2>Replies as training goes on</h2>", steps);
+  if (!steps.empty()) StrAppend(&html, "<h2>Replies in training</h2>", steps);
   if (!turns.empty())
     StrAppend(&html, "<h2>First replies that turn round on themselves and are right</h2>", turns);
   return html;
+}
+
+// Loads the page anew, unless a text is being selected; what is open stays open.
+std::string RefreshScript(double seconds) {
+  return StrCat(R"(<script>
+const parts=()=>[...document.querySelectorAll("details[id]")];
+try{for(const [id,open] of JSON.parse(sessionStorage.assayOpen||"[]")){const part=document.getElementById(id);if(part)part.open=open}}catch{}
+setInterval(()=>{if(String(getSelection()))return;try{sessionStorage.assayOpen=JSON.stringify(parts().map(p=>[p.id,p.open]))}catch{}location.reload()},)",
+                static_cast<int64_t>(seconds * 1000), ")</script>");
 }
 
 }  // namespace
@@ -285,14 +236,16 @@ int64_t CountReflections(std::string_view text) {
   return count;
 }
 
-Result<std::string> PipelinePage(const PipelineRecipe& recipe, const std::string& out) {
-  const std::vector<Run> runs = ReadRuns(recipe, out);
+std::string PipelinePage(const PageSource& source, double refresh_s) {
+  std::string note = source.note;
+  if (refresh_s > 0) StrAppend(&note, note.empty() ? "" : "; ", "live");
   return StrCat(
       "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
       "content=\"width=device-width,initial-scale=1\"><title>",
-      EscapeHtml(recipe.name), "</title>", kStyle, "</head><body><h1>", EscapeHtml(recipe.name),
-      "</h1><p><small>seed ", recipe.seed, "</small></p>", StageTableHtml(recipe, out),
-      Charts(runs), SameProblem(recipe, out), Replies(runs), "</body></html>\n");
+      EscapeHtml(source.title), "</title>", kStyle, "</head><body><h1>", EscapeHtml(source.title),
+      "</h1><p><small>", EscapeHtml(note), "</small></p>", StageTableHtml(source.stages),
+      Charts(source.runs), OverEvaluations(source.runs), SameProblem(source), Replies(source.runs),
+      RowOrigins(source), refresh_s > 0 ? RefreshScript(refresh_s) : "", "</body></html>\n");
 }
 
 }  // namespace assay

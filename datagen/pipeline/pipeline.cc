@@ -91,6 +91,8 @@ class Runner {
     }
     if (Status s = CheckMachine(recipe_, options_.out); !s.ok()) return s.error();
     if (Status s = CheckModels(); !s.ok()) return s.error();
+    // So that a live page can begin with the first stage.
+    if (Status s = WriteOverview(); !s.ok()) return s.error();
     for (size_t i = first; i < last && !Stopped(); ++i) {
       if (Status s = RunStage(recipe_.stages[i], plans[i], i); !s.ok()) {
         (void)WriteOverview();
@@ -254,9 +256,14 @@ class Runner {
       const StageState state = ReadStageState(StrCat(options_.out, "/", stage.name));
       Json needs = Json::MakeArray();
       for (size_t need : stage.needs) needs.Append(recipe_.stages[need].name);
+      Json data = Json::MakeArray();
+      for (const std::string& name : stage.data)
+        data.Append(FindStage(recipe_, name) != nullptr ? name : ResolvePath(recipe_, name));
       list.Append(Json()
                       .Set("name", stage.name)
                       .Set("kind", StageKindName(stage.kind))
+                      .Set("model", stage.model)
+                      .Set("data", std::move(data))
                       .Set("needs", std::move(needs))
                       .Set("done", state.done)
                       .Set("seconds", state.seconds)
@@ -268,9 +275,9 @@ class Runner {
         Json().Set("recipe", recipe_.name).Set("seed", recipe_.seed).Set("stages", std::move(list));
     if (Status s = WriteFileAtomic(options_.out + "/stages.json", all.Dump() + "\n"); !s.ok())
       return s;
-    Result<std::string> page = PipelinePage(recipe_, options_.out);
-    if (!page.ok()) return page.error();
-    return WriteFileAtomic(options_.out + "/report.html", *page);
+    Result<PageSource> source = ReadPageSource(options_.out);
+    if (!source.ok()) return source.error();
+    return WriteFileAtomic(options_.out + "/report.html", PipelinePage(*source));
   }
 
   const PipelineRecipe& recipe_;

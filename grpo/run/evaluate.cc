@@ -5,9 +5,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 
+#include "core/jsonl.h"
+#include "core/rows/group_json.h"
 #include "core/text.h"
 #include "grpo/rollout/generate.h"
+#include "grpo/run/train_data.h"
 
 namespace assay {
 namespace {
@@ -36,11 +40,31 @@ double PassAtK(int64_t n, int64_t c, int64_t k) {
   return 1.0 - miss;
 }
 
+// The first groups with what their samples earned, a line each; without token ids, which few readers want.
+Status WriteAnswers(const std::string& file, std::vector<Group> groups,
+                    const std::vector<GroupScore>& scores, const RubricSpec& rubric) {
+  std::string text;
+  for (size_t g = 0; g < std::min(groups.size(), kKeptAnswers); ++g) {
+    Json rewards = Json::MakeArray(), passed = Json::MakeArray();
+    for (const SampleScore& sample : scores[g].samples) {
+      rewards.Append(sample.reward ? Json(*sample.reward) : Json());
+      passed.Append(Passed(sample, rubric));
+    }
+    for (Sample& sample : groups[g].samples) sample.token_ids.clear(), sample.logprobs.clear();
+    Json line = GroupToJson(groups[g]);
+    line.Set("rewards", std::move(rewards)).Set("passed", std::move(passed));
+    text += line.Dump() + "\n";
+  }
+  std::error_code code;
+  std::filesystem::create_directories(std::filesystem::path(file).parent_path(), code);
+  return WriteFileAtomic(file, text);
+}
+
 }  // namespace
 
 Result<NamedValues> Evaluate(const PolicySetup& setup, const TrainSpec& spec,
                              const std::vector<Problem>& problems, const RubricSpec& rubric,
-                             RewardPool* pool, const TrainEnv& env) {
+                             RewardPool* pool, const TrainEnv& env, const std::string& answers) {
   c10::NoGradGuard no_grad;
   const Model model = CastModel(setup.policy, setup.compute.dtype);
   GenerateOptions options = RolloutOptions(spec, env);
@@ -51,21 +75,27 @@ Result<NamedValues> Evaluate(const PolicySetup& setup, const TrainSpec& spec,
                      static_cast<uint64_t>(spec.seed) ^ 0x6576616cULL, options);
   if (!groups.ok()) return groups.error();
   double length = 0;
-  for (const Group& group : *groups) {
+  for (Group& group : *groups) {
     for (const Sample& sample : group.samples)
       length += static_cast<double>(sample.token_ids.size());
+    Undress(spec.data, &group.problem);
     pool->Submit(group);
   }
   double reward = 0;
   int64_t scored = 0;
   std::vector<int64_t> passes;
-  for (const GroupScore& score : pool->Collect()) {
+  const std::vector<GroupScore> scores = pool->Collect();
+  for (const GroupScore& score : scores) {
     int64_t passed = 0;
     for (const SampleScore& sample : score.samples) {
       passed += Passed(sample, rubric);
       if (sample.reward) reward += *sample.reward, ++scored;
     }
     passes.push_back(passed);
+  }
+  if (!answers.empty()) {
+    if (Status s = WriteAnswers(answers, std::move(*groups), scores, rubric); !s.ok())
+      return s.error();
   }
   NamedValues values;
   for (int64_t k = 1; k <= spec.eval.samples; k *= 2) {

@@ -292,6 +292,7 @@ std::vector<RolloutSource::Drawn> RolloutSource::Prompts(const std::vector<int64
     groups[i].tokens.sampled_at = sampler_step_;
     groups[i].tokens.rows.resize(recipe_.num_generations);
     groups[i].text.group.problem = problems_[places[i]];
+    Undress(recipe_.train.data, &groups[i].text.group.problem);
     groups[i].text.group.samples.resize(recipe_.num_generations);
   }
   return groups;
@@ -321,6 +322,7 @@ RolloutSource::DrawnGroups RolloutSource::FromPolicy(const Model& policy, const 
     if (ahead) row.sampler_logp = completion.logprobs;
     Sample& sample = groups[request].text.group.samples[index];
     sample.text = completion.text;
+    sample.token_ids = completion.ids;  // what is judged by its length is judged in tokens
     sample.finish_reason = completion.finish_reason;
     sample.model = name;
     sample.seed = static_cast<int64_t>(completion.seed);
@@ -402,6 +404,7 @@ Result<RolloutSource::Drawn> RolloutSource::FromOutside(Group given) const {
   Result<std::vector<int64_t>> ids = PromptIds(*setup.tokenizer, group.problem);
   if (!ids.ok()) return ids.error();
   out.tokens.prompt = std::move(*ids);
+  Undress(recipe_.train.data, &group.problem);
   for (const Sample& sample : group.samples) {
     RolloutRow& row = out.tokens.rows.emplace_back();
     row.completion = sample.token_ids;

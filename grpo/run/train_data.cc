@@ -110,6 +110,14 @@ Result<std::vector<Problem>> LoadProblems(const std::vector<std::string>& files,
   return problems;
 }
 
+void Undress(const DataSpec& spec, Problem* problem) {
+  const std::string& prompt = problem->prompt;
+  const size_t around = spec.prompt_prefix.size() + spec.prompt_suffix.size();
+  if (!problem->messages.empty() || around == 0 || prompt.size() < around) return;
+  if (!StartsWith(prompt, spec.prompt_prefix) || !EndsWith(prompt, spec.prompt_suffix)) return;
+  problem->prompt = prompt.substr(spec.prompt_prefix.size(), prompt.size() - around);
+}
+
 Result<std::vector<Group>> LoadGroups(const std::string& file, const DataSpec& spec) {
   std::vector<Group> groups;
   Status status = ForEachRow({file}, [&](const Json& row) -> Result<bool> {

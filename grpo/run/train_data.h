@@ -22,6 +22,9 @@ Status ForEachRow(const std::vector<std::string>& files,
 // a system prompt.
 Result<std::vector<Problem>> LoadProblems(const std::vector<std::string>& files,
                                           const DataSpec& spec, int64_t limit = 0);
+// A plain prompt as it came, without the recipe's prefix and suffix: what judges see, to whom the words around it mean nothing (their language
+// is not the problem's).
+void Undress(const DataSpec& spec, Problem* problem);
 // Groups with their samples (and token ids and log-probs where given).
 Result<std::vector<Group>> LoadGroups(const std::string& file, const DataSpec& spec);
 // Problems that have neither an answer nor tests.

@@ -277,7 +277,9 @@ Status TrainingRun::BetweenSteps() {
 // By the first process; the others wait and are told.
 Result<NamedValues> TrainingRun::EvaluateTogether() {
   Result<NamedValues> values = NamedValues();
-  if (processes_->first()) values = Evaluate(setup_, spec_, held_out_, rubric(), &*pool_, env_);
+  if (processes_->first())
+    values = Evaluate(setup_, spec_, held_out_, rubric(), &*pool_, env_,
+                      StrCat(env_.out, "/evals/step-", at.step, ".jsonl"));
   if (processes_->alone()) return values;
   if (Status s = Together(values.ok() ? Status() : values.error()); !s.ok()) return s.error();
   Json say = Json::MakeObject();

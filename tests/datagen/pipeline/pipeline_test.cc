@@ -218,6 +218,54 @@ TEST(Page, WhatModelsSayIsText) {
   EXPECT_EQ(CountReflections("Wait, let me check. 不对"), 3);
 }
 
+TEST_F(PipelineTest, ThePageSaysWhereRowsCameFrom) {
+  File("extra.jsonl", "{\"prompt\": \"a\", \"completion\": \"<b>\"}\n");
+  File("r.toml", kChain);
+  Run();
+  Result<PageSource> source = ReadPageSource(options_.out);
+  ASSERT_TRUE(source.ok()) << source.error().message;
+  EXPECT_TRUE(source->finished);
+  const std::string origins = RowOrigins(*source);
+  EXPECT_NE(origins.find("extra.jsonl 1"), std::string::npos) << origins;
+  EXPECT_NE(origins.find("<b>exported</b>, row "), std::string::npos) << origins;
+  EXPECT_NE(origins.find("kept as all_pass, reward 1.50, of 1"), std::string::npos) << origins;
+  EXPECT_EQ(origins.find("unknown"), std::string::npos) << origins;
+  const std::string page = PipelinePage(*source);
+  EXPECT_NE(page.find("Where the rows came from"), std::string::npos);
+  EXPECT_EQ(page.find("<script>"), std::string::npos);
+}
+
+TEST_F(PipelineTest, APageOfATrainersRunShowsOneProblemOverTheSteps) {
+  const std::string run = folder_ + "/run";
+  fs::create_directories(run + "/evals");
+  const auto answers = [&](const std::string& step, const char* second, const char* passed) {
+    File("run/evals/step-" + step + ".jsonl",
+         StrCat("{\"prompt\": \"1+1=\", \"completions\": [\"2\"], \"passed\": [true]}\n"
+                "{\"prompt\": \"2+2=\", \"completions\": [\"",
+                second, "\"], \"passed\": [", passed, "]}\n"));
+  };
+  answers("0", "five", "false");
+  answers("100", "<script>four", "true");
+  answers("50", "half", "false");
+  File("run/metrics.jsonl", "{\"step\": 1, \"loss\": 0.5}\n{\"step\": 2, \"loss\": 0.25}\n{\"st");
+  Result<PageSource> source = ReadPageSource(run);
+  ASSERT_TRUE(source.ok()) << source.error().message;
+  EXPECT_FALSE(source->finished);
+  EXPECT_EQ(source->title, "run");
+  ASSERT_EQ(source->runs.size(), 1U);
+  EXPECT_EQ(source->runs[0].metrics.at("loss").size(), 2U);
+  ASSERT_EQ(source->runs[0].evaluations.size(), 3U);
+  EXPECT_EQ(source->runs[0].evaluations[1].step, 50);
+  // The second problem: wrong at first, right in the end.
+  const std::string page = PipelinePage(*source, 2);
+  EXPECT_NE(page.find("2+2="), std::string::npos);
+  EXPECT_EQ(page.find("1+1="), std::string::npos);
+  EXPECT_NE(page.find("&lt;script&gt;four"), std::string::npos);
+  EXPECT_LT(page.find("five"), page.find("half"));
+  EXPECT_NE(page.find("location.reload()},2000)"), std::string::npos);
+  EXPECT_FALSE(ReadPageSource(folder_ + "/run/evals").ok());
+}
+
 TEST(Plan, TomlTextIsReadBack) {
   const Json json = Json()
                         .Set("a b", "x\n\"y\"")

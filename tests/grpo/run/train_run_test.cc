@@ -591,6 +591,32 @@ TEST_F(TrainRun, ATermsMeanIsOverTheRowsItAppliedTo) {
   EXPECT_NE(line.find("rewards/format/mean"), std::string::npos) << line;
 }
 
+TEST_F(TrainRun, LengthsAreRewardedInTokens) {
+  std::ofstream(folder_ / "length.toml") << "[[term]]\nverifier = \"length\"\noptions = { unit = "
+                                            "\"tokens\", shape = \"cosine\", max = 8 "
+                                            "}\n";
+  ASSERT_EQ(
+      Run("grpo", "length",
+          {"--set", "max_steps=1", "--set", "reward.rubric=" + (folder_ / "length.toml").string()}),
+      0)
+      << ReadAll(folder_ / "log");
+  const Json line = *ParseJson(Metrics("length")[0]);
+  EXPECT_EQ(line.DoubleOr("null_rate", 1), 0) << line.Dump();
+  EXPECT_GT(line.DoubleOr("rewards/length/mean", 0), 0) << line.Dump();
+}
+
+// What stands around a prompt is no part of the problem: here it would make a prompt without a language an English one.
+TEST_F(TrainRun, JudgesSeeTheProblemAsItCame) {
+  std::ofstream(folder_ / "language.toml") << "[[term]]\nverifier = \"language\"\n";
+  ASSERT_EQ(Run("grpo", "around",
+                {"--set", "max_steps=1", "--set", "null_rate_stop=1", "--set",
+                 "data.prompt_prefix=Think before you answer the question of the user. ", "--set",
+                 "reward.rubric=" + (folder_ / "language.toml").string()}),
+            0)
+      << ReadAll(folder_ / "log");
+  EXPECT_EQ(ParseJson(Metrics("around")[0])->DoubleOr("null_rate", 0), 1);
+}
+
 TEST_F(TrainRun, EqualRewardsAreRemarkedOn) {
   EXPECT_EQ(
       Run("grpo", "equal",
@@ -648,6 +674,20 @@ TEST_F(TrainRun, TheBestModelIsKeptAndSavedAsAsked) {
   EXPECT_TRUE(fs::exists(folder_ / "best" / "best" / "model.safetensors"));
   EXPECT_NE(ReadAll(folder_ / "best" / "model" / "config.json").find("bfloat16"),
             std::string::npos);
+  // What the same problems were answered at each evaluation.
+  for (const char* step : {"0", "4", "24"}) {
+    std::istringstream in(
+        ReadAll(folder_ / "best" / "evals" / (std::string("step-") + step + ".jsonl")));
+    int lines = 0;
+    for (std::string text; std::getline(in, text); ++lines) {
+      const Json line = *ParseJson(text);
+      EXPECT_EQ(line.Find("passed")->AsArray()->size(), 1u) << text;
+      EXPECT_EQ(line.StringOr("prompt", ""), std::string("0+") + std::to_string(lines % 10) + "=")
+          << text;
+      if (lines == 9) break;
+    }
+    EXPECT_EQ(lines, 9) << step;
+  }
 }
 
 TEST_F(TrainRun, SamplesOfAStepAreShown) {
