@@ -115,6 +115,11 @@ void AddFields(const Json& when, Problem* problem) {
   }
 }
 
+// Whether its evidence may hold a time; a reward of the user's own says what it likes.
+bool MeasuresTime(const std::string& verifier) {
+  return verifier == "timing" || verifier == "code" || verifier == "python" || verifier == "plugin";
+}
+
 }  // namespace
 
 std::string RubricInWords(const RubricSpec& spec) {
@@ -168,7 +173,13 @@ std::vector<std::string> RubricWarnings(const RubricSpec& spec) {
   }
   if (!(range.least < range.most) && !gated)
     out.push_back("no verdict changes the reward: every group is without spread");
+  if (spec.rule == RubricSpec::Rule::kGate && !gated)
+    out.push_back("no term is a gate: the rule is a plain sum");
   for (const RubricTerm& term : spec.terms) {
+    if (term.relative == Relative::kFastest && !MeasuresTime(term.verifier)) {
+      out.push_back(StrCat("'", term.label, "': '", term.verifier,
+                           "' measures no time, so that the term is always left out"));
+    }
     if (term.on_fault == RubricTerm::OnFault::kFail)
       out.push_back(StrCat("'", term.label,
                            "': with on_fault = \"fail\" replies are punished for what is not "

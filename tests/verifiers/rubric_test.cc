@@ -215,6 +215,14 @@ penalty = true
   spec->rule = RubricSpec::Rule::kGate;
   ASSERT_EQ(RubricWarnings(*spec).size(), 1u);
   EXPECT_NE(RubricWarnings(*spec)[0].find("failing can pay"), std::string::npos);
+  RubricSpec other = *spec;
+  other.terms[0].gate = false;
+  other.terms[1].penalty = false;
+  other.terms[1].relative = RubricTerm::Relative::kFastest;
+  const std::vector<std::string> warnings = RubricWarnings(other);
+  ASSERT_EQ(warnings.size(), 2u);
+  EXPECT_NE(warnings[0].find("no term is a gate"), std::string::npos);
+  EXPECT_NE(warnings[1].find("measures no time"), std::string::npos);
   const std::vector<MadeUpSample> samples = MadeUpSamples(*spec);
   ASSERT_EQ(samples.size(), 3u);
   EXPECT_EQ(samples[0].reward, 0.0);
