@@ -552,6 +552,7 @@ void BindResults(nb::module_& m) {
       .def("__len__", &Scores::size)
       .def("rewards", &Scores::Rewards)
       .def("advantages", &Scores::Advantages)
+      .def("columns", &Scores::Columns)
       .def("verdicts", &Scores::Verdicts)
       .def("parts", &Scores::Parts)
       .def("reason", &Scores::Reason)

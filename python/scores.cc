@@ -1,6 +1,8 @@
 #include "python/scores.h"
 
+#include <algorithm>
 #include <map>
+#include <unordered_map>
 #include <utility>
 
 #include "core/hash.h"
@@ -37,6 +39,87 @@ nb::object ReasonOf(const SampleScore& score) {
   if (why == nullptr) return nb::str("not_scored");
   return ToStr(why->detail.empty() ? why->reason : StrCat(why->reason, ": ", why->detail));
 }
+
+// Texts that come again and again, each made once.
+class Texts {
+ public:
+  nb::object Of(const std::string& text) {
+    auto [at, is_new] = made_.try_emplace(text);
+    if (is_new) at->second = ToStr(text);
+    return at->second;
+  }
+
+ private:
+  std::unordered_map<std::string, nb::object> made_;
+};
+
+// What `Columns` gives, sample by sample.
+class ColumnWriter {
+ public:
+  // Null `score`: a row that could not be read.
+  void Add(size_t row, size_t number, const GroupScore* group, const SampleScore* score,
+           bool in_group, nb::object reason) {
+    if (group != nullptr) {
+      for (const std::string& label : group->labels) MeetTerm(label);
+    }
+    row_.append(row);
+    sample_.append(number);
+    reward_.append(score == nullptr ? nb::none() : RewardOf(*score));
+    advantage_.append(score == nullptr || !in_group ? nb::none() : AdvantageOf(*score));
+    reason_.append(reason);
+    for (Term& term : terms_)
+      AddVerdict(group == nullptr ? nullptr : VerdictOf(term.label, *group, *score), &term);
+  }
+
+  nb::dict Take() {
+    nb::dict out;
+    out["row"] = row_;
+    out["sample"] = sample_;
+    out["reward"] = reward_;
+    out["advantage"] = advantage_;
+    out["reason"] = reason_;
+    for (const Term& term : terms_) {
+      out[ToStr(term.label)] = term.score;
+      out[ToStr(StrCat(term.label, "_outcome"))] = term.outcome;
+      out[ToStr(StrCat(term.label, "_reason"))] = term.reason;
+    }
+    return out;
+  }
+
+ private:
+  struct Term {
+    std::string label;
+    nb::list score, outcome, reason;
+  };
+
+  static const Verdict* VerdictOf(const std::string& label, const GroupScore& group,
+                                  const SampleScore& score) {
+    const auto at = std::find(group.labels.begin(), group.labels.end(), label);
+    return at == group.labels.end()
+               ? nullptr
+               : &score.verdicts[static_cast<size_t>(at - group.labels.begin())];
+  }
+
+  // A term that was not there before gets its lines for the samples so far.
+  void MeetTerm(const std::string& label) {
+    for (const Term& term : terms_) {
+      if (term.label == label) return;
+    }
+    terms_.push_back({label, {}, {}, {}});
+    for (size_t i = 0; i < row_.size(); ++i) AddVerdict(nullptr, &terms_.back());
+  }
+
+  void AddVerdict(const Verdict* verdict, Term* term) {
+    term->score.append(verdict == nullptr ? nb::none() : nb::object(nb::float_(verdict->score)));
+    term->outcome.append(verdict == nullptr ? nb::none()
+                                            : texts_.Of(OutcomeName(verdict->outcome)));
+    term->reason.append(verdict == nullptr ? nb::none() : texts_.Of(verdict->reason));
+  }
+
+  nb::list row_, sample_, reward_, advantage_, reason_;
+  std::vector<Term> terms_;
+  Texts texts_;
+};
 
 }  // namespace
 
@@ -87,6 +170,27 @@ nb::object Scores::Verdicts(size_t row) const {
       out[ToStr(group.labels[t])] = FromJson(VerdictToJson(sample.verdicts[t], /*with_ms=*/true));
     return nb::object(out);
   });
+}
+
+nb::dict Scores::Columns() const {
+  ColumnWriter out;
+  for (size_t row = 0; row < places_.size(); ++row) {
+    const RowPlace& place = places_[row];
+    if (place.group < 0) {
+      out.Add(row, 0, nullptr, nullptr, false, ToStr(place.error));
+      continue;
+    }
+    const ScoredGroup& group = groups_[static_cast<size_t>(place.group)];
+    const std::vector<SampleScore>& samples = group.score.samples;
+    if (place.sample >= 0) {
+      const SampleScore& sample = samples[static_cast<size_t>(place.sample)];
+      out.Add(row, 0, &group.score, &sample, group.in_group, ReasonOf(sample));
+      continue;
+    }
+    for (size_t i = 0; i < samples.size(); ++i)
+      out.Add(row, i, &group.score, &samples[i], true, ReasonOf(samples[i]));
+  }
+  return out.Take();
 }
 
 nb::object Scores::Parts(size_t row) const {

@@ -20,6 +20,8 @@ class Scores {
   // One entry a row: a float or None for a flat row, a list of them for a group.
   nanobind::list Rewards() const;
   nanobind::list Advantages() const;
+  // One entry a sample: row, sample, reward, advantage, reason, and for each term LABEL, LABEL_outcome and LABEL_reason.
+  nanobind::dict Columns() const;
   // Of one row: {label: verdict}, or a list of them.
   nanobind::object Verdicts(size_t row) const;
   nanobind::object Parts(size_t row) const;

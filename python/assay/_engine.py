@@ -70,17 +70,26 @@ def _own_python() -> str:
     return sys.executable if sys.executable and _is_jails_python() else ""
 
 
+def _has_library(stdlib: str) -> bool:
+    """True if the Python of this standard library has its code in a shared library, which the jail can then load."""
+    folder, name = os.path.split(stdlib)
+    return any(os.path.exists(f"{folder}/{place}lib{name}.so.1.0") for place in ("", "x86_64-linux-gnu/"))
+
+
 def _python_library() -> str:
-    """The standard library for the jail's Python: the system's where it was built for that and it is there ("": its own place), else
-    this one's."""
+    """The standard library for the jail's Python ("": the one that it was built beside): this environment's where the two fit together, else
+    the one that it was built beside, if it is there."""
     built_beside = _core.jail_python_library
-    if built_beside.startswith("/usr/lib/") and os.path.isdir(built_beside):
-        return ""
+    own = ""
     if _is_jails_python():
         import sysconfig
 
-        return sysconfig.get_path("stdlib")
-    return built_beside if os.path.isdir(built_beside) else ""
+        own = sysconfig.get_path("stdlib")
+    if own != built_beside and own and _has_library(own):
+        return own
+    if os.path.isdir(built_beside):
+        return "" if built_beside.startswith("/usr/lib/") else built_beside
+    return own
 
 
 def _cache_folder() -> str:

@@ -122,30 +122,7 @@ class Result:
 
     def to_columns(self) -> dict[str, list[Any]]:
         """One entry a sample: row, sample, reward, advantage, reason, and for each term LABEL, LABEL_outcome and LABEL_reason."""
-        out: dict[str, list[Any]] = {name: [] for name in ("row", "sample", "reward", "advantage", "reason")}
-        labels: list[str] = []
-        for row, (rewards, advantages) in enumerate(zip(self.rewards, self.advantages, strict=True)):
-            plain = self._scores.verdicts(row)
-            several = isinstance(rewards, list)
-            for sample, reward in enumerate(rewards if several else [rewards]):
-                verdicts = (plain[sample] if several else plain) or {}
-                for label in verdicts:
-                    if label not in labels:
-                        labels.append(label)
-                        before = len(out["row"])
-                        for name in (label, f"{label}_outcome", f"{label}_reason"):
-                            out[name] = [None] * before
-                out["row"].append(row)
-                out["sample"].append(sample)
-                out["reward"].append(reward)
-                out["advantage"].append(advantages[sample] if several else advantages)
-                out["reason"].append(self._scores.reason(row) if reward is None else None)
-                for label in labels:
-                    one = verdicts.get(label)
-                    out[label].append(None if one is None else one["score"])
-                    out[f"{label}_outcome"].append(None if one is None else one["outcome"])
-                    out[f"{label}_reason"].append(None if one is None else one["reason"])
-        return out
+        return self._scores.columns()
 
     def to_pandas(self) -> pandas.DataFrame:
         """`to_columns` as a table; with the index of the table that was scored if its rows are flat."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ._adapting import rubric_of
-from ._rubric import Rubric, RubricLike
+from ._rubric import Rubric, RubricLike, verifier
 from ._score import score
 
 # What TRL hands over besides the data set's columns.
@@ -94,15 +94,15 @@ def _short_name(rubric: Rubric) -> str:
 
 
 def accuracy_reward(completions: list[Any], solution: list[Any], **_: Any) -> list[float | None]:
-    """TRL's reward of that name, by Assay's rules: 1.0 if the completion's final answer equals the solution, else 0.0; None if the
-    solution cannot be read."""
+    """TRL's reward of that name, by Assay's rules: 1.0 if the completion's final answer equals the solution's, else 0.0; None if the
+    solution, which may be a bare answer or a whole text, has none."""
     return _accuracy(completions=completions, answer=list(solution))
 
 
 def think_format_reward(completions: list[Any], **_: Any) -> list[float | None]:
-    """TRL's reward of that name, by Assay's rules: 1.0 for <think>..</think> and an answer behind it, else 0.0."""
+    """TRL's reward of that name, by Assay's rules: 1.0 for <think>..</think> that holds something and an answer behind it, else 0.0."""
     return _think(completions=completions)
 
 
-_accuracy = Reward(Rubric("math"), "accuracy_reward")
+_accuracy = Reward(verifier("math", gold_mode="latex+expr"), "accuracy_reward")
 _think = Reward(Rubric("format"), "think_format_reward")

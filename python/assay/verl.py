@@ -4,6 +4,8 @@
     (or a file with `from assay.verl import compute_score`)
     reward_model.reward_manager=batch             name=compute_score_batch
 
+    reward.reward_manager.source=importlib        name=RewardManager, module.path=pkg://assay.verl
+
 `reward_kwargs` may name a rubric: {rubric: rubrics/r1.toml}. Without one the row decides: programs by their tests, all else as maths.
 verl has no word for "not scored": such samples get `unscored` (0.0), and `scored` says 0.0 beside it, which verl logs.
 """
@@ -13,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ._adapting import number_or, without_end
@@ -106,3 +108,74 @@ def compute_score_batch(
     rows = [_row(*fields) for fields in zip(data_sources, solution_strs, ground_truths, extras, strict=True)]
     result = score(rows, _rubric(rubric), input_format="verl")
     return [_score_dict(result, at, unscored) for at in range(len(rows))]
+
+
+class _Gatherer:
+    """Samples that arrive while others are scored go into one call together. For one event loop."""
+
+    def __init__(self, call: Callable[[list[tuple[Any, ...]]], list[dict[str, Any]]]) -> None:
+        self._call = call
+        self._waiting: list[tuple[tuple[Any, ...], asyncio.Future[dict[str, Any]]]] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def score(self, fields: tuple[Any, ...]) -> dict[str, Any]:
+        future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._waiting.append((fields, future))
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._work())
+        return await future
+
+    async def _work(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            try:
+                results = await asyncio.to_thread(self._call, [fields for fields, _ in batch])
+            except Exception as error:
+                for _, future in batch:
+                    if not future.done():
+                        future.set_exception(error)
+                continue
+            for (_, future), result in zip(batch, results, strict=True):
+                if not future.done():
+                    future.set_result(result)
+
+
+def _reward_manager() -> type:
+    """The class `RewardManager`, made where verl is: it derives from verl's own."""
+    from verl.experimental.reward_loop.reward_manager.base import RewardManagerBase
+
+    class RewardManager(RewardManagerBase):  # type: ignore[misc]
+        """A manager for verl's reward loop that scores by Assay's rubric alone: `reward.custom_reward_function.reward_kwargs` names it, a
+        reward function of the configuration is not called. Samples that come together are judged in one call, on all cores."""
+
+        def __init__(self, config: Any, tokenizer: Any, compute_score: Any = None, **_: Any) -> None:
+            super().__init__(config, tokenizer, compute_score)
+            options = _reward_kwargs(config)
+            self._gatherer = _Gatherer(lambda batch: compute_score_batch(*map(list, zip(*batch, strict=True)), **options))
+
+        async def run_single(self, data: Any) -> dict[str, Any]:
+            item = data[-1:][0]  # of several sequences the last, as verl's `naive`
+            responses = item.batch["responses"]
+            length = int(item.batch["attention_mask"][-responses.shape[-1] :].sum())
+            text = await asyncio.to_thread(self.tokenizer.decode, responses[:length], skip_special_tokens=True)
+            row = item.non_tensor_batch
+            result = await self._gatherer.score((row["data_source"], text, row["reward_model"]["ground_truth"], row.get("extra_info")))
+            return {"reward_score": result["score"], "reward_extra_info": result}
+
+    return RewardManager
+
+
+def _reward_kwargs(config: Any) -> dict[str, Any]:
+    """`reward.custom_reward_function.reward_kwargs` of a configuration, which may lack any of the three."""
+    value = config
+    for key in ("reward", "custom_reward_function", "reward_kwargs"):
+        value = value.get(key) if value is not None else None
+    return dict(value or {})
+
+
+def __getattr__(name: str) -> Any:
+    if name != "RewardManager":
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    made = _reward_manager()
+    globals()[name] = made
+    return made

@@ -1,6 +1,7 @@
 """The adapters by the calls that their peers make (shared signatures; the peers' own packages are tried in test_peers.py)."""
 
 import asyncio
+import concurrent.futures
 import json
 import pickle
 
@@ -54,6 +55,24 @@ def test_trl_shims():
     said = [[{"content": "<think>\na\n</think>\n\\boxed{\\frac{63}{400}}"}], [{"content": "\\boxed{\\frac{64}{400}}"}]]
     assert assay.trl.accuracy_reward(said, solution=["\\frac{63}{400}"] * 2) == [1.0, 0.0]
     assert assay.trl.think_format_reward(said) == [1.0, 0.0]
+    # A solution is read as a text: its anchor, its box, or all of it.
+    solutions = ["Half of 8 is 4. The answer is $\\frac{63}{400}$.", "So \\boxed{0.16}.", "", "63/400"]
+    assert assay.trl.accuracy_reward([said[0], said[1], said[0], said[0]], solution=solutions) == [1.0, 1.0, None, 1.0]
+
+
+def test_math_verify_shims():
+    from assay.math_verify import ExprExtractionConfig, LatexExtractionConfig, StringExtractionConfig, parse, verify
+
+    assert verify(parse("$\\frac{1}{2}$"), parse("so it is 0.5"))
+    assert not verify(parse("$\\frac{1}{2}$"), parse("so it is 0.6"))
+    assert verify(parse("$28\\%$"), parse("28 percent"))  # what stands around a formula belongs to it
+    assert parse("Nothing.", [LatexExtractionConfig()]) == [] and not verify(parse("3"), [])
+    assert parse("The answer is B.", [StringExtractionConfig()]) == ["b", "B"] and parse("None of it", [StringExtractionConfig()]) == []
+    assert verify("1/3", 1 / 3, float_rounding=6) and not verify("1/3", 0.3, float_rounding=6) and verify([1, 2], "2")
+    assert verify(parse("$f(x)$"), parse("$f(y)$"), strict=False) and not verify(parse("$f(x)$"), parse("$f(y)$"))
+    assert pickle.loads(pickle.dumps(parse("x = 3", [ExprExtractionConfig()])))[0].source == "x = 3"
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(lambda text: verify(parse("3"), parse(text)), ["3", "4"])) == [True, False]
 
 
 # --- verl.

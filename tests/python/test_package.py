@@ -225,6 +225,13 @@ def test_tables():
     groups = assay.score({"completions": [["3", "4"], ["5"]], "answer": ["3", "5"]}, "math")
     assert groups.rewards == [[1.0, 0.0], [1.0]]
     assert len(groups.to_pandas()) == 3
+    mixed = assay.score([{"completions": ["3", "4"], "answer": "3", "task": "math"}, {"completion": "3"},
+                         {"completion": "x", "answers": ["x"], "task": "exact"}])
+    assert mixed.to_columns() == {
+        "row": [0, 0, 1, 2], "sample": [0, 1, 0, 0], "reward": [1.0, 0.0, None, 1.0], "reason": [None, None, mixed.reasons[1], None],
+        "advantage": [*mixed.advantages[0], None, None],
+        "math": [1.0, 0.0, None, None], "math_outcome": ["pass", "fail", None, None], "math_reason": ["ok", "wrong_value", None, None],
+        "exact": [None, None, None, 1.0], "exact_outcome": [None, None, None, "pass"], "exact_reason": [None, None, None, "ok"]}
 
 
 def test_parquet(tmp_path):

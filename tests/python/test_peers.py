@@ -1,6 +1,7 @@
-"""The adapters inside their peers' own packages, where these are installed (peers.py makes environments that have them)."""
+"""The adapters inside their peers' own packages, where these are installed (scripts/peers.py makes environments that have them)."""
 
 import asyncio
+import gzip
 import json
 import os
 import pathlib
@@ -107,6 +108,69 @@ def test_ray_data(tmp_path):
     assert got == dict(enumerate(assay.score(rows, "math").rewards))
 
 
+def code_groups():
+    """The HumanEval groups of the data folder, else the demo's programs."""
+    found = pathlib.Path(os.environ.get("ASSAY_DATA", ROOT.parent / "shared/data")) / "sets/groups_humaneval_gpt3.jsonl.gz"
+    lines = gzip.open(found, "rt").readlines() if found.exists() else (ROOT / "datasets/demo_code.jsonl").read_text().splitlines()
+    kept = ("id", "task", "prompt", "entry_point", "test", "verification_info", "completions")
+    return [{key: row[key] for key in kept if key in row} for row in map(json.loads, lines)]
+
+
+class NotingScorer(assay.ray.Scorer):
+    """Beside each row the node on which it was scored."""
+
+    def __call__(self, batch):
+        import numpy
+        import ray
+
+        node = ray.get_runtime_context().get_node_id()
+        return {**super().__call__(batch), "node": numpy.array([node] * len(batch["id"]), dtype=object)}
+
+
+def test_ray_cluster_that_loses_a_node(monkeypatch):
+    ray = pytest.importorskip("ray", reason="ray is not installed")
+    if not hasattr(ray, "init"):
+        pytest.skip("ray is not installed")
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    rows = code_groups()
+    node = {"num_cpus": 2, "object_store_memory": 80 << 20}
+    cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+    try:
+        lost = cluster.add_node(**node)
+        ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+        assert sum(one["Alive"] for one in ray.nodes()) == 2
+        table = ray.data.from_items(rows, override_num_blocks=min(32, len(rows))).map_batches(
+            NotingScorer, fn_constructor_kwargs={"rubric": "code", "jobs": 1}, num_cpus=1, concurrency=2, batch_size=4)
+        got, nodes, killed_at = {}, set(), 0
+        for row in table.iter_rows():
+            got[row["id"]] = list(row["reward"])
+            nodes.add(row["node"])
+            if not killed_at and len(nodes) == 2:
+                cluster.remove_node(lost, allow_graceful=False)
+                killed_at = len(got)
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+    print(f"{len(rows)} groups, one of two nodes killed after {killed_at}")
+    assert 0 < killed_at < len(rows)
+    assert got == {row["id"]: rewards for row, rewards in zip(rows, assay.score(rows, "code").rewards, strict=True)}
+
+
+def test_ray_example(tmp_path):
+    ray = pytest.importorskip("ray", reason="ray is not installed")
+    if not hasattr(ray, "init"):
+        pytest.skip("ray is not installed")
+    example = [sys.executable, ROOT / "examples/python/ray_parquet.py", "--make", "20000", tmp_path / "in.parquet", tmp_path / "out"]
+    ran = subprocess.run(example, capture_output=True, text=True, check=False, cwd=tmp_path, env={**os.environ, "RAY_AUTH_MODE": "disabled"})
+    assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
+    report = json.loads(ran.stdout.splitlines()[-1])
+    rows = assay.datasets.read_rows(tmp_path / "in.parquet")
+    assert report["samples"] == 20000 and report["not_scored"] == 0
+    assert report["passed"] == sum(assay.score(rows, "math").rewards)
+
+
 class CharTokenizer:
     """As much of a tokenizer as verl's reward managers use."""
 
@@ -162,3 +226,25 @@ def test_verl_reward_managers():
             return [(await manager.run_single(batch[i : i + 1]))["reward_score"] for i in range(len(samples))]
 
         assert asyncio.run(one_by_one()) == expected
+
+
+def test_verl_loads_our_reward_manager():
+    pytest.importorskip("verl", reason="verl is not installed")
+    from omegaconf import OmegaConf
+    from verl.trainer.ppo.reward import load_reward_manager
+
+    config = OmegaConf.create({"reward": {
+        "reward_manager": {"source": "importlib", "name": "RewardManager", "module": {"path": "pkg://assay.verl"}},
+        "custom_reward_function": {"path": None, "reward_kwargs": {"unscored": -1.0}}}})
+    samples = [("2+2?", "#### 4", "openai/gsm8k", "4"), ("2+2?", "It is 5.", "lighteval/MATH", "4"), ("bad", "3", "codecontests", "{}")]
+    batch = verl_batch(samples * 8)
+
+    async def together():
+        manager = load_reward_manager(config, CharTokenizer())
+        said = await asyncio.gather(*(manager.run_single(batch[i : i + 1]) for i in range(len(batch))))
+        scores = [one["reward_score"] for one in said]
+        return scores, type(manager).assemble_rm_scores(batch, scores).sum(dim=1).tolist(), said[2]["reward_extra_info"]
+
+    scores, summed, extra = asyncio.run(together())
+    assert scores == summed == [1.0, 0.0, -1.0] * 8
+    assert extra["scored"] == 0.0 and extra["reason"]
