@@ -1,8 +1,12 @@
 #define PY_SSIZE_T_CLEAN
-// The hook sees frames before they have an object: their layout is internal before Python 3.12.
+// Since Python 3.11 the hook sees frames before they have an object: their layout is internal before Python 3.12.
 #define Py_BUILD_CORE 1
 #include <Python.h>
+#if PY_VERSION_HEX >= 0x030B0000
 #include <internal/pycore_frame.h>
+#else
+#include <frameobject.h>
+#endif
 #undef Py_BUILD_CORE
 
 #include <sys/mman.h>
@@ -47,15 +51,23 @@ void Arm() {
   g_arming = false;
 }
 
+#if PY_VERSION_HEX >= 0x030B0000
+using HookFrame = _PyInterpreterFrame;
+
 // Nothing before a code object's RESUME is traced. The compiler puts a handful of instructions there; code that was made by
 // hand could put all of it there, or have none.
 bool IsTraceable(PyCodeObject* code) {
   return code->_co_firsttraceable <= 8 + code->co_ncellvars + code->co_nfreevars &&
          code->_co_firsttraceable < Py_SIZE(code);
 }
+#else
+using HookFrame = PyFrameObject;
+
+bool IsTraceable(PyCodeObject*) { return true; }  // all of it is traced
+#endif
 
 // Every entry into a frame, a new thread's first among them.
-PyObject* EvalFrame(PyThreadState* thread, _PyInterpreterFrame* frame, int throwing) {
+PyObject* EvalFrame(PyThreadState* thread, HookFrame* frame, int throwing) {
 #if PY_VERSION_HEX >= 0x030C0000
   PyCodeObject* code = reinterpret_cast<PyCodeObject*>(PyUnstable_InterpreterFrame_GetCode(frame));
   bool traceable = IsTraceable(code);

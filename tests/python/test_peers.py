@@ -7,6 +7,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -14,6 +15,8 @@ import assay
 
 ROOT = pathlib.Path(os.environ["ASSAY_SOURCE_DIR"])
 BUILD = pathlib.Path(os.environ["ASSAY_BUILD_DIR"])
+sys.path.insert(0, str(ROOT / "tests/cli/serve"))
+from serve_client import Server  # noqa: E402
 
 
 def test_trl_trains_and_logs_what_assay_score_says(tmp_path):
@@ -91,6 +94,16 @@ def test_openrlhf_executor(tmp_path):
     executor = agent.SingleTurnAgentExecutor(str(tmp_path / "reward.py"))
     said = asyncio.run(executor._fetch_rewards_via_func(["q: 2+2?It is 4.<|im_end|>", "q: 2+2?5</s>"], ["q: 2+2?", "q: 2+2?"], ["4", "4"]))
     assert [float(one["rewards"]) for one in said] == [1.0, 0.0]
+
+
+def test_openrlhf_asks_our_server():
+    agent = pytest.importorskip("openrlhf.utils.agent", reason="openrlhf is not installed")
+    with Server() as server:
+        executor = agent.SingleTurnAgentExecutor(f"http://127.0.0.1:{server.port}/get_reward")
+        replies = [("q: 2+2?It is 4.<|im_end|>", "4"), ("q: 2+2?5</s>", "4")]
+        said = [asyncio.run(executor._fetch_rewards_via_http([query], ["q: 2+2?"], [label])) for query, label in replies]
+    # Lists, as OpenRLHF's own server sends them.
+    assert [(one[0]["rewards"], one[0]["scores"]) for one in said] == [([1.0], [1.0]), ([0.0], [0.0])]
 
 
 def test_ray_data(tmp_path):
@@ -226,6 +239,27 @@ def test_verl_reward_managers():
             return [(await manager.run_single(batch[i : i + 1]))["reward_score"] for i in range(len(samples))]
 
         assert asyncio.run(one_by_one()) == expected
+
+
+def test_verl_default_score_asks_our_server():
+    pytest.importorskip("verl", reason="verl is not installed")
+    from verl.utils.reward_score import default_compute_score
+
+    echo = {"inputs": [f"{n}\n" for n in range(4)], "outputs": [f"{n + 1}\n" for n in range(4)]}
+    function = {"inputs": ["[1, 2]", "[3]"], "outputs": ["3", "3"], "fn_name": "total"}
+    asserted = {"assert_case": ["assert total([1, 2]) == 3", "assert total([]) == 0"]}
+    program = "```python\nprint(int(input()) + 1)\n```"
+    total = "```python\ndef total(xs):\n    return sum(xs)\n```"
+    cases = [  # in order of the tests; "apps" and the like count the share of what passed
+        (program, echo, 1.0), ("```python\nn = int(input())\nprint(n + 1 if n < 2 else n)\n```", echo, 0.5), ("no code", echo, 0.0),
+        ("```python\nwhile True: pass\n```", {"inputs": ["1\n"], "outputs": ["2\n"]}, 0.0), (total, function, 1.0), (total, asserted, 1.0),
+        ("```python\ndef total(xs):\n    return 3\n```", asserted, 0.5),
+    ]
+    with Server("--max-run-seconds", "5") as server:
+        url = f"http://127.0.0.1:{server.port}/run_code"
+        said = [default_compute_score("apps", text, json.dumps(tests), sandbox_fusion_url=url, concurrent_semaphore=threading.Semaphore(4),
+                                      memory_limit_mb=512) for text, tests, _ in cases]
+    assert [one["score"] if isinstance(one, dict) else float(one) for one in said] == [expected for _, _, expected in cases]
 
 
 def test_verl_loads_our_reward_manager():

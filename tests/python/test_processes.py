@@ -44,6 +44,18 @@ def test_threads_get_what_one_gets():
         assert all(all(pair) for pair in pool.map(judge_and_check, range(16)))
 
 
+def test_other_threads_run_while_one_waits():
+    slow = {"completion": "import time\ntime.sleep(0.5)\ndef f(x): return x + 1", "verification_info": TESTS}
+    for call in (lambda: assay.Sandbox().run("import time; time.sleep(0.5)", "python"), lambda: assay.score([slow], "code")):
+        thread = threading.Thread(target=call)
+        thread.start()
+        ticks = 0
+        while thread.is_alive():
+            time.sleep(0.01)
+            ticks += 1
+        assert ticks > 10  # one, if the call kept the interpreter's lock
+
+
 def test_fork_while_another_thread_scores():
     stop = threading.Event()
 
