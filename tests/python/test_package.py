@@ -225,8 +225,8 @@ def test_tables():
     groups = assay.score({"completions": [["3", "4"], ["5"]], "answer": ["3", "5"]}, "math")
     assert groups.rewards == [[1.0, 0.0], [1.0]]
     assert len(groups.to_pandas()) == 3
-    mixed = assay.score([{"completions": ["3", "4"], "answer": "3", "task": "math"}, {"completion": "3"},
-                         {"completion": "x", "answers": ["x"], "task": "exact"}])
+    mixed = assay.score([{"completions": ["3", "4"], "answer": "3", "task": "math"}, {"answer": "3", "task": "math"},
+                         {"completion": "x", "answer": "x", "task": "exact"}])
     assert mixed.to_columns() == {
         "row": [0, 0, 1, 2], "sample": [0, 1, 0, 0], "reward": [1.0, 0.0, None, 1.0], "reason": [None, None, mixed.reasons[1], None],
         "advantage": [*mixed.advantages[0], None, None],

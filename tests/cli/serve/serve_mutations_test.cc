@@ -1,5 +1,5 @@
 // The fuzzer of requests (tests/fuzz/serve_fuzz.cc) without a fuzzing engine: its corpus, each file changed at random in many ways, so
-// that every build tries it.
+// that every build tries it. ASSAY_MUTATIONS=ROUNDS[,SEED] makes it longer, or other.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -17,7 +17,20 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 namespace assay {
 namespace {
 
-constexpr int kRounds = 400;  // of each file
+struct Plan {
+  int rounds = 400;  // of each file
+  uint64_t seed = 20261130;
+};
+
+Plan PlanOfEnvironment() {
+  Plan plan;
+  const char* text = std::getenv("ASSAY_MUTATIONS");
+  if (text == nullptr) return plan;
+  char* rest = nullptr;
+  plan.rounds = static_cast<int>(std::strtol(text, &rest, 10));
+  if (*rest == ',') plan.seed = std::strtoull(rest + 1, nullptr, 10);
+  return plan;
+}
 
 std::string Mutated(std::string text, const std::vector<std::string>& corpus, Rng* rng) {
   const auto below = [&](size_t n) { return n == 0 ? 0 : static_cast<size_t>(rng->Next() % n); };
@@ -59,9 +72,10 @@ TEST(ServeMutations, NoRequestIsAnInternalError) {
   std::sort(files.begin(), files.end());
   for (const std::string& file : files) corpus.push_back(*ReadFile(file));
   ASSERT_GT(corpus.size(), 20u);
-  Rng rng(20261130);
+  const Plan plan = PlanOfEnvironment();
+  Rng rng(plan.seed);
   for (const std::string& text : corpus) {
-    for (int round = 0; round < kRounds; ++round) {
+    for (int round = 0; round < plan.rounds; ++round) {
       const std::string input = Mutated(text, corpus, &rng);
       LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(input.data()), input.size());
     }
