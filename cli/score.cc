@@ -73,6 +73,7 @@ Status ApplyJudge(const ScoreFlags& flags, RubricSpec* spec) {
 }
 
 constexpr size_t kReasonsShown = 8;
+constexpr size_t kSuspectBytes = 160;
 
 std::string Percent(int64_t part, int64_t whole) {
   return whole > 0 ? StrCat(FixedDigits(
@@ -111,6 +112,24 @@ std::string RepairsLine(const JsonRepairs& repairs) {
                 " integers above 64 bits, ", repairs.invalid_utf8, " bytes that are no UTF-8\n");
 }
 
+// Rows that no answer could pass, by all that was seen.
+std::string SuspectLines(const ScoreRunSummary& summary, bool verbose) {
+  if (summary.suspects == 0) return "";
+  std::string text = StrCat("  the row's own fault, it seems (every completion of it fails so): ",
+                            WithThousands(summary.suspects), "\n");
+  const size_t shown =
+      verbose ? summary.first_suspects.size() : std::min<size_t>(3, summary.first_suspects.size());
+  for (size_t i = 0; i < shown; ++i) {
+    const SuspectRow& row = summary.first_suspects[i];
+    StrAppend(&text, "    ", row.id, " (", row.samples, "): ", row.label, ": ",
+              Shorten(row.reason, kSuspectBytes), "\n");
+  }
+  if (static_cast<int64_t>(shown) < summary.suspects)
+    StrAppend(&text, "    and ", WithThousands(summary.suspects - static_cast<int64_t>(shown)),
+              " more", verbose ? "" : " (-v)", "\n");
+  return text;
+}
+
 void PrintSummary(const Context& context, const ScoreRunSummary& summary, const ScoreFlags& flags) {
   const auto scored_now = static_cast<double>(summary.samples - summary.resumed_samples);
   const double rate = summary.seconds > 0 ? scored_now / summary.seconds : 0;
@@ -135,6 +154,7 @@ void PrintSummary(const Context& context, const ScoreRunSummary& summary, const 
   if (summary.bad_rows > 0)
     StrAppend(&text, "  bad lines: ", WithThousands(summary.bad_rows),
               " (each reported in its place in the output)\n");
+  text += SuspectLines(summary, context.global.verbose);
   text += RepairsLine(summary.repairs);
   for (const std::string& note : summary.notes) StrAppend(&text, "  ", note, "\n");
   if (!context.global.output.empty()) StrAppend(&text, "  written: ", context.global.output, "\n");

@@ -1,6 +1,39 @@
 #include "datagen/score/score_summary.h"
 
+#include <algorithm>
+
+#include "core/text.h"
+
 namespace assay {
+namespace {
+
+constexpr size_t kSuspectsKept = 20;
+// One completion may fail for any reason; a row's own errors are faults already.
+constexpr size_t kSuspectSamplesMin = 2;
+
+// What a verdict says that may be the row's fault; empty if nothing.
+std::string SuspicionOf(const Verdict& verdict) {
+  if (verdict.outcome == Outcome::kFault && StartsWith(verdict.reason, "gold_"))
+    return verdict.detail;
+  if (verdict.outcome != Outcome::kFail) return "";
+  return std::string(verdict.evidence.StringOr("suspect", ""));
+}
+
+}  // namespace
+
+void ScoreRunSummary::Suspect(const std::string& id, const std::string& label,
+                              const std::vector<const Verdict*>& verdicts) {
+  if (verdicts.empty()) return;
+  const std::string reason = SuspicionOf(*verdicts[0]);
+  const bool fault = verdicts[0]->outcome == Outcome::kFault;
+  if (reason.empty() || (!fault && verdicts.size() < kSuspectSamplesMin)) return;
+  if (!std::all_of(verdicts.begin(), verdicts.end(),
+                   [&](const Verdict* verdict) { return SuspicionOf(*verdict) == reason; }))
+    return;
+  ++suspects;
+  if (first_suspects.size() < kSuspectsKept)
+    first_suspects.push_back({id, label, reason, static_cast<int64_t>(verdicts.size())});
+}
 
 void ScoreRunSummary::Add(const ScoreRow& row) {
   rows += static_cast<int64_t>(row.lines.size());
@@ -19,6 +52,11 @@ void ScoreRunSummary::Add(const ScoreRow& row) {
     varies = varies || *sample.reward != **first;
   }
   if (!varies) ++zero_variance_groups;
+  for (size_t t = 0; t < row.score.labels.size(); ++t) {
+    std::vector<const Verdict*> verdicts;
+    for (const SampleScore& sample : row.score.samples) verdicts.push_back(&sample.verdicts[t]);
+    Suspect(row.group.problem.id, row.score.labels[t], verdicts);
+  }
 }
 
 void ScoreRunSummary::AddSample(const GroupScore& group, const SampleScore& sample) {
@@ -69,6 +107,27 @@ void ScoreRunSummary::AddWrittenSample(const Json* verdicts, const Json* reward)
   written_reward_ = value;
 }
 
+void ScoreRunSummary::SuspectWritten(const std::string& id, const Json::Array& samples) {
+  std::map<std::string, std::vector<Verdict>> by_label;
+  for (const Json& sample : samples) {
+    if (!sample.IsObject()) continue;
+    for (const Json::Member& member : *sample.AsObject()) {
+      Verdict verdict;
+      verdict.outcome =
+          OutcomeFromName(member.value.StringOr("outcome", "")).value_or(Outcome::kAbstain);
+      verdict.reason = member.value.StringOr("reason", "");
+      verdict.detail = member.value.StringOr("detail", "");
+      if (const Json* evidence = member.value.Find("evidence")) verdict.evidence = *evidence;
+      by_label[member.key].push_back(std::move(verdict));
+    }
+  }
+  for (const auto& [label, verdicts] : by_label) {
+    std::vector<const Verdict*> all;
+    for (const Verdict& verdict : verdicts) all.push_back(&verdict);
+    Suspect(id, label, all);
+  }
+}
+
 void ScoreRunSummary::AddWritten(const Json& line) {
   if (line.Find("error") != nullptr || !line.IsObject()) {
     ++bad_rows;
@@ -94,6 +153,7 @@ void ScoreRunSummary::AddWritten(const Json& line) {
   } else if (rewards->IsArray()) {
     const Json::Array& all = *rewards->AsArray();
     const Json::Array* said = verdicts == nullptr ? nullptr : verdicts->AsArray();
+    if (said != nullptr) SuspectWritten(id == nullptr ? "" : id->ScalarText(), *said);
     for (size_t i = 0; i < all.size(); ++i)
       AddWrittenSample(said != nullptr && i < said->size() ? &(*said)[i] : nullptr, &all[i]);
   }
@@ -125,6 +185,18 @@ Json ScoreRunSummary::ToJson() const {
   Json list = Json::MakeObject();
   for (const auto& [label, tally] : terms) list.Set(label, tally.ToJson());
   out.Set("verifiers", std::move(list));
+  if (suspects > 0) {
+    Json rows_named = Json::MakeArray();
+    for (const SuspectRow& row : first_suspects) {
+      rows_named.Append(Json::MakeObject()
+                            .Set("id", row.id)
+                            .Set("verifier", row.label)
+                            .Set("samples", row.samples)
+                            .Set("reason", row.reason));
+    }
+    out.Set("suspects",
+            Json::MakeObject().Set("rows", suspects).Set("first", std::move(rows_named)));
+  }
   for (const std::string& note : notes) {
     if (out.Find("notes") == nullptr) out.Set("notes", Json::MakeArray());
     out.Find("notes")->Append(note);

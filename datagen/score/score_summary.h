@@ -13,6 +13,14 @@
 
 namespace assay {
 
+// A row whose every completion fails for one reason that lies in how the row is made, not in what an answer says.
+struct SuspectRow {
+  std::string id;
+  std::string label;
+  std::string reason;  // a sentence
+  int64_t samples = 0;
+};
+
 struct ScoreRunSummary {
   int64_t rows = 0;             // input lines scored or refused in this call
   int64_t resumed = 0;          // rows taken over from the interrupted run
@@ -30,6 +38,8 @@ struct ScoreRunSummary {
   JsonRepairs repairs;
   std::map<std::string, VerdictTally> terms;  // by label
   std::vector<std::string> notes;             // Rubric::Notes()
+  int64_t suspects = 0;
+  std::vector<SuspectRow> first_suspects;  // a few of them
 
   // Counts a row that a worker is done with.
   void Add(const ScoreRow& row);
@@ -44,6 +54,10 @@ struct ScoreRunSummary {
  private:
   void AddSample(const GroupScore& group, const SampleScore& sample);
   void AddWrittenSample(const Json* verdicts, const Json* reward);
+  void SuspectWritten(const std::string& id, const Json::Array& samples);
+  // `verdicts`: of one term, a sample each.
+  void Suspect(const std::string& id, const std::string& label,
+               const std::vector<const Verdict*>& verdicts);
 
   std::string written_group_;  // AddWritten: the id of a flat line's group
   std::optional<double> written_reward_;

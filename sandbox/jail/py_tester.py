@@ -878,7 +878,9 @@ class Session:
             held += sum(1 for good, failed in own.values() if good and not failed)
         elif not self.defined:
             held = sum(1 for good, failed in report["seen"].values() if good and not failed)
-        result = failure(*self.beside_reason(*errors[0]))
+        reason, detail = self.beside_reason(*errors[0])
+        own = reason == "wrong_answer" and not errors[0][1].get("is_assert") and not errors[0][1].get("program_line")
+        result = failure(reason, detail, f"the tests themselves raise {errors[0][1].get('type')}: {detail}" if own else "")
         result["failing"] = self.beside_failing(*errors[0])
         if result["reason"] == "exception":
             result["exception"] = str(errors[0][1].get("type", ""))
@@ -950,6 +952,10 @@ class Session:
             result["exception"] = kind
         if own_line:
             result["program_line"] = own_line
+        elif line:
+            result["suspect"] = result["detail"]
+        if kind == "ModuleNotFoundError":
+            result["suspect"] = f"{kind}: {message}"
         return result
 
     def judge(self):
@@ -970,13 +976,13 @@ class Session:
         solution = types.ModuleType("solution")
         solution.__getattr__ = self.fetch_attribute
         sys.modules["solution"] = solution
-        missing = self.fetch_names()
-        if self.entry and self.entry in missing:
-            return failure("entry_point_missing", f"the program does not define {self.entry}")
+        absent = self.fetch_names()
+        if self.entry and self.entry in absent:
+            return missing([self.entry])
         if self.kind == "calls":
             return self.run_calls()
-        if missing and len(missing) == len(self.wanted):
-            return failure("entry_point_missing", "the program does not define " + ", ".join(sorted(missing)[:5]))
+        if absent and len(absent) == len(self.wanted):
+            return missing(sorted(absent)[:5])
         return self.run_tests()
 
     def modules_to_import(self):
@@ -1185,7 +1191,7 @@ class Session:
                 deciding.append(place)
             return dict(passed, decided_by=deciding, forgeable=True) if deciding else passed
         first = dict(self.failures[0])
-        result = failure(first.pop("reason"), first.pop("detail"))
+        result = failure(first.pop("reason"), first.pop("detail"), first.pop("suspect", ""))
         result["failing"] = first
         if self.lists:
             result["texts"] = [self.lost_texts.get(number, "") for number in range(len(self.texts))]
@@ -1194,7 +1200,7 @@ class Session:
             held, total, score = self.fraction()
             result.update(passed=held, total=total, score=score)
         if self.partial:
-            result.update(failures=[{k: v for k, v in f.items() if k != "detail"} for f in self.failures[1:MAX_REPORTED]])
+            result.update(failures=[{k: v for k, v in f.items() if k not in ("detail", "suspect")} for f in self.failures[1:MAX_REPORTED]])
         return result
 
     def place_of(self, error):
@@ -1247,6 +1253,8 @@ class Session:
             report["detail"] = f"{kind}: {message[:MAX_TEXT]}" + (f" (line {line})" if line else "") + where + hint_for(kind)
             if line:
                 report["program_line"] = line
+            if kind == "ModuleNotFoundError":
+                report["suspect"] = f"{kind}: {message[:MAX_TEXT]}"
             return report
         report["reason"] = "wrong_answer"
         if isinstance(error, ImportError) and error.name == "solution":
@@ -1258,9 +1266,11 @@ class Session:
         else:
             text = str(error)[:MAX_TEXT] if type(error).__module__ == "builtins" else ""
             report["detail"] = f"the test raised {kind}: {text}{where}"
+            report["suspect"] = f"the tests themselves raise {kind}{where}"
             if isinstance(error, TypeError) and re.search(r"'(Callable)?Handle", text):
                 report["detail"] = ("the tests use an operator of one of the program's own objects, which judge = split does not ask "
                                     f"(auto and inprocess do){where}: {re.sub(r'(Callable)?Handle(Iterator)?', 'object', text)}")
+                report["suspect"] = f"the tests use an operator of one of the program's own objects (see --judge){where}"
         return report
 
     @staticmethod
@@ -1311,7 +1321,7 @@ class Session:
         try:
             function = self.resolve(name)
             if not isinstance(function, Handle):
-                return dict(report, reason="entry_point_missing", detail=f"the program does not define {name}")
+                return dict(report, **{k: v for k, v in missing([name]).items() if k != "outcome"})
             got = function(*args)
             if self.equal(got, case["output"]) or case.get("wrapped") and self.equal(got, case["output"][0]):
                 return None
@@ -1414,8 +1424,15 @@ def hint_for(kind):
     return "; a package is missing here: --python names an environment that has it" if kind == "ModuleNotFoundError" else ""
 
 
-def failure(reason, detail):
-    return {"outcome": "fail", "reason": reason, "detail": without_addresses(detail)}
+def failure(reason, detail, suspect=""):
+    """`suspect`: what may be the row's own fault, if every completion of it fails so."""
+    result = {"outcome": "fail", "reason": reason, "detail": without_addresses(detail)}
+    return dict(result, suspect=without_addresses(suspect)) if suspect else result
+
+
+def missing(names):
+    sentence = "the program does not define " + ", ".join(names)
+    return failure("entry_point_missing", sentence, sentence)
 
 
 def fault(reason, detail):

@@ -17,7 +17,7 @@ Verdict FromTester(const Json& said, bool partial) {
   Verdict verdict = outcome == "pass" ? Verdict::Pass() : Verdict::Fail(reason, detail);
   int64_t passed = said.IntOr("passed", -1), total = said.IntOr("total", -1);
   for (const char* key : {"failing", "passed", "total", "program_line", "exception", "failures",
-                          "texts", "decided_by", "forgeable"}) {
+                          "texts", "decided_by", "forgeable", "suspect"}) {
     if (const Json* value = said.Find(key)) verdict.evidence.Set(key, *value);
   }
   if (outcome != "pass" && partial && passed >= 0 && total > 0) {

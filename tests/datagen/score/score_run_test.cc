@@ -396,5 +396,48 @@ TEST_F(ScoreRunTest, StopSignalLeavesValidOutput) {
   EXPECT_EQ(*ReadFile(options_.output), resumed);
 }
 
+// A row of one term "code" with these verdicts.
+ScoreRow RowOf(const std::string& id, const std::vector<Verdict>& verdicts) {
+  ScoreRow row;
+  row.group.problem.id = id;
+  row.score.labels = {"code"};
+  for (const Verdict& verdict : verdicts) {
+    row.score.samples.emplace_back();
+    row.score.samples.back().verdicts = {verdict};
+  }
+  return row;
+}
+
+TEST(ScoreSummaryTest, RowsThatFailForOneReasonOfTheirOwnAreNamed) {
+  auto suspect = [](const char* reason) {
+    Verdict verdict = Verdict::Fail("entry_point_missing", reason);
+    verdict.evidence.Set("suspect", reason);
+    return verdict;
+  };
+  const Verdict wrong = Verdict::Fail("wrong_answer", "no");
+  const Verdict gold = Verdict::Fault("gold_tests", "does not parse");
+  ScoreRunSummary summary;
+  summary.Add(RowOf("a", {suspect("no f"), suspect("no f")}));
+  summary.Add(RowOf("b", {suspect("no f")}));
+  summary.Add(RowOf("c", {suspect("no f"), suspect("no g")}));
+  summary.Add(RowOf("d", {suspect("no f"), wrong}));
+  summary.Add(RowOf("e", {wrong, wrong}));
+  summary.Add(RowOf("f", {suspect("no f"), suspect("no f"), Verdict::Pass()}));
+  summary.Add(RowOf("g", {gold}));
+  ASSERT_EQ(summary.suspects, 2);
+  EXPECT_EQ(summary.first_suspects[0].id, "a");
+  EXPECT_EQ(summary.first_suspects[0].reason, "no f");
+  EXPECT_EQ(summary.first_suspects[1].id, "g");
+  // What an interrupted run wrote counts in the same way.
+  ScoreRunSummary resumed;
+  resumed.AddWritten(*ParseJson(
+      R"({"id":"h","rewards":[0,0],"verdicts":[{"code":{"outcome":"fail","reason":"exception",)"
+      R"("evidence":{"suspect":"no x"}}},{"code":{"outcome":"fail","reason":"exception",)"
+      R"("evidence":{"suspect":"no x"}}}]})"));
+  ASSERT_EQ(resumed.suspects, 1);
+  EXPECT_EQ(resumed.first_suspects[0].id, "h");
+  EXPECT_NE(resumed.ToJson().Find("suspects"), nullptr);
+}
+
 }  // namespace
 }  // namespace assay
