@@ -3,6 +3,7 @@
 #include <ATen/Context.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/version.h>
+#include <unistd.h>
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdlib>
@@ -19,6 +20,7 @@
 #include "grpo/model/cuda/runtime.h"
 #include "grpo/model/weights.h"
 #include "grpo/rollout/generate.h"
+#include "grpo/run/gguf_export.h"
 #include "grpo/run/memory_plan.h"
 #include "grpo/run/train_data.h"
 #include "grpo/sft_trainer.h"
@@ -106,6 +108,7 @@ int RunRecipe(Context* context, RunArguments* arguments,
 
 struct GenerateArguments {
   std::vector<std::string> files;
+  std::string prompt;
   std::string model;
   std::string device = "cpu";
   std::string dtype = "float32";
@@ -118,7 +121,13 @@ struct GenerateArguments {
 
 void AddGenerateOptions(CLI::App* command, GenerateArguments* a) {
   SamplingParams* s = &a->options.sampling;
-  command->add_option("files", a->files, "Problems (JSON Lines)")->required()->type_name("FILE");
+  command->add_option("files", a->files, "Problems (JSON Lines; - for standard input)")
+      ->type_name("FILE");
+  command->add_option("--prompt", a->prompt,
+                      "One prompt instead of files; its completions as text");
+  command->footer(
+      "assay generate --endpoint URL or --command SHELL samples elsewhere, into a store "
+      "(assay generate --endpoint URL --help).");
   command
       ->add_option("--model", a->model, "Folder with config.json and safetensors, or a .gguf file")
       ->required()
@@ -148,7 +157,41 @@ void AddGenerateOptions(CLI::App* command, GenerateArguments* a) {
   command->add_option("--dtype", a->dtype, "float32 or bfloat16");
 }
 
-Status GenerateAll(Context* context, const GenerateArguments& arguments) {
+// Completions of one prompt, for people.
+Status GenerateText(Context* context, const GenerateArguments& arguments,
+                    const LoadedModel& loaded) {
+  Result<Problem> problem =
+      MakeProblem(Json::MakeObject().Set("prompt", arguments.prompt), arguments.data);
+  if (!problem.ok()) return problem.error();
+  GenerateOptions options = arguments.options;
+  options.cancelled = [context] { return context->interrupted.load(); };
+  Result<std::vector<Group>> groups =
+      GenerateGroups(loaded.model, *loaded.tokenizer, arguments.model, {*problem},
+                     arguments.samples, context->global.seed, options);
+  if (!groups.ok()) return groups.error();
+  Result<std::unique_ptr<LineWriter>> writer = LineWriter::Open(context->global.output);
+  if (!writer.ok()) return writer.error();
+  for (const Sample& sample : (*groups)[0].samples) {
+    if (Status status = (*writer)->Write(sample.text); !status.ok()) return status;
+  }
+  return (*writer)->Close();
+}
+
+Status CheckSources(GenerateArguments* arguments) {
+  if (!arguments->prompt.empty() && !arguments->files.empty())
+    return Error{ErrorCode::kUsage, "files and --prompt are both given", "use one of them"};
+  if (!arguments->prompt.empty() || !arguments->files.empty()) return {};
+  if (isatty(STDIN_FILENO) == 0) {
+    arguments->files = {"-"};
+    return {};
+  }
+  return Error{ErrorCode::kUsage, "nothing to answer is given",
+               "name files of problems, pipe them in, or ask one thing with --prompt TEXT; "
+               "`assay problems` makes some"};
+}
+
+Status GenerateAll(Context* context, GenerateArguments arguments) {
+  if (Status status = CheckSources(&arguments); !status.ok()) return status;
   Result<at::ScalarType> dtype = ParseDtype(arguments.dtype);
   if (!dtype.ok()) return dtype.error();
   // Cast as the trainers do: the GPU's decoder wants norms in float32 beside matrices of another dtype.
@@ -157,12 +200,13 @@ Status GenerateAll(Context* context, const GenerateArguments& arguments) {
   loaded->model = CastModel(loaded->model, *dtype);
   if (loaded->tokenizer == nullptr)
     return Error{ErrorCode::kInput, StrCat("'", arguments.model, "' has no tokenizer"), ""};
+  if (!arguments.prompt.empty()) return GenerateText(context, arguments, *loaded);
   Result<std::vector<Problem>> problems =
-      LoadProblems(arguments.files, arguments.data, arguments.limit);
+      LoadProblems(arguments.files, DataSpec{}, arguments.limit);
   if (!problems.ok()) return problems.error();
   // What is written says the problems as they came: who trains on it puts its own words around them.
-  Result<std::vector<Problem>> plain = LoadProblems(arguments.files, DataSpec{}, arguments.limit);
-  if (!plain.ok()) return plain.error();
+  const std::vector<Problem> plain = *problems;
+  for (Problem& problem : *problems) DressPrompt(arguments.data, &problem);
   Result<std::unique_ptr<LineWriter>> writer = LineWriter::Open(context->global.output);
   if (!writer.ok()) return writer.error();
   GenerateOptions options = arguments.options;
@@ -182,7 +226,7 @@ Status GenerateAll(Context* context, const GenerateArguments& arguments) {
     }
     for (size_t i = 0; i < groups->size(); ++i) {
       Group& group = (*groups)[i];
-      group.problem = (*plain)[static_cast<size_t>(begin) + i];
+      group.problem = plain[static_cast<size_t>(begin) + i];
       if (Status status = (*writer)->Write(GroupToJson(group).Dump()); !status.ok()) return status;
     }
     if (Status status = (*writer)->Flush(); !status.ok()) return status;
@@ -190,6 +234,32 @@ Status GenerateAll(Context* context, const GenerateArguments& arguments) {
   }
   progress.Done();
   return (*writer)->Close();
+}
+
+// --- gguf ---------------------------------------------------------------------------------------------------------------
+
+struct GgufArguments {
+  std::string model, type = "f16";
+};
+
+void AddGgufOptions(CLI::App* command, GgufArguments* a) {
+  command->add_option("--model", a->model, "Folder with config.json, safetensors, tokenizer.json")
+      ->required()
+      ->type_name("DIR");
+  command->add_option("--type", a->type, "Of the matrices: f32, f16, bf16 or q8_0")
+      ->capture_default_str();
+}
+
+int WriteGguf(const Context& context, const GgufArguments& arguments) {
+  const std::string& out = context.global.output;
+  if (out.empty() || out == "-")
+    return Fail(context, {ErrorCode::kUsage, "a GGUF file needs a name", "-o MODEL.gguf"});
+  const Result<GgufOut> type = GgufOutFromName(arguments.type);
+  if (!type.ok()) return Fail(context, type.error());
+  if (Status status = ExportGguf(arguments.model, out, *type); !status.ok())
+    return Fail(context, status.error());
+  Note(context, "written: " + out);
+  return kExitOk;
 }
 
 // --- plan, doctor -----------------------------------------------------------------------------------------------------
@@ -302,6 +372,10 @@ int Main(int argc, char** argv) {
       return context.interrupted ? kExitInterrupted : kExitOk;
     };
   });
+  GgufArguments gguf_arguments;
+  CLI::App* gguf = app.add_subcommand("gguf", "Write a model folder as GGUF for llama.cpp");
+  AddGgufOptions(gguf, &gguf_arguments);
+  gguf->callback([&] { context.run = [&] { return WriteGguf(context, gguf_arguments); }; });
   PlanArguments plan_arguments;
   CLI::App* plan = app.add_subcommand("plan", "What a GRPO run would take of a GPU's memory");
   AddPlanOptions(plan, &plan_arguments);
@@ -309,6 +383,7 @@ int Main(int argc, char** argv) {
   app.add_subcommand("doctor", "What there is to compute with")->callback([&] {
     context.run = [&] { return Doctor(context); };
   });
+  AddHelpCommand(&app, &context);
   return ParseAndRun(&app, &context, argc, argv);
 }
 

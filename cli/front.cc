@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <csignal>
 #include <cstdio>
@@ -101,7 +102,38 @@ Error FromParseError(const CLI::App& app, const CLI::ParseError& error) {
                  SettingsHint(app, message))};
 }
 
+// `assay help store check` says what `assay store check --help` says.
+int RunHelp(Context* context, const CLI::App& app, const std::vector<std::string>& words) {
+  const CLI::App* command = &app;
+  std::string before = app.get_name();
+  for (size_t i = 0; i < words.size(); ++i) {
+    const auto subs = command->get_subcommands([](const CLI::App*) { return true; });
+    const auto found = std::find_if(
+        subs.begin(), subs.end(), [&](const CLI::App* sub) { return sub->get_name() == words[i]; });
+    if (found == subs.end()) {
+      std::vector<std::string> names;
+      for (const CLI::App* sub : subs) names.push_back(sub->get_name());
+      return Fail(*context, {ErrorCode::kUsage, StrCat("unknown command '", words[i], "'"),
+                             DidYouMean(words[i], names)});
+    }
+    if (command != &app) StrAppend(&before, " ", command->get_name());
+    command = *found;
+  }
+  // Not help(), which goes on to the command that was given: `help`.
+  return context->Output(
+      command->get_formatter()->make_help(command, before, CLI::AppFormatMode::Normal));
+}
+
 }  // namespace
+
+void AddHelpCommand(CLI::App* app, Context* context) {
+  auto words = std::make_shared<std::vector<std::string>>();
+  CLI::App* command = app->add_subcommand("help", "Say what a command does, and its options");
+  command->add_option("COMMAND", *words, "Which one; the list of all without it");
+  command->callback([app, context, words] {
+    context->run = [app, context, words] { return RunHelp(context, *app, *words); };
+  });
+}
 
 void AddGlobalOptions(CLI::App* app, GlobalOptions* global) {
   app->fallthrough();

@@ -14,6 +14,9 @@ struct GlobalOptions;
 // Every option that may stand before or behind any subcommand, with its environment variable.
 void AddGlobalOptions(CLI::App* app, GlobalOptions* global);
 
+// `help [COMMAND ..]`, which says what `COMMAND .. --help` says.
+void AddHelpCommand(CLI::App* app, Context* context);
+
 // Parses, then runs what the chosen subcommand put into context->run; SIGINT and SIGTERM set context->interrupted, a second one
 // ends the process. Help and version go to stdout, an error in the command line to stderr with the nearest name as a hint.
 int ParseAndRun(CLI::App* app, Context* context, int argc, char** argv);

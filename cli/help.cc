@@ -74,8 +74,6 @@ int RunConfig(Context* context) {
   return context->Output(global.json() ? out.Dump() : text);
 }
 
-// Words of one command for the shells: its options and subcommands.
-
 }  // namespace
 
 void AddVersionCommand(CLI::App* app, Context* context) {

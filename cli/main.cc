@@ -9,6 +9,7 @@
 #include <toml++/toml.h>
 
 #include "cli/command.h"
+#include "cli/curve.h"
 #include "cli/front.h"
 #include "cli/testgen.h"
 #include "core/jsonl.h"
@@ -92,6 +93,7 @@ int Main(int argc, char** argv) {
   AddStoreCommand(&app, &context);
   AddStatsCommand(&app, &context);
   AddSamplesCommand(&app, &context);
+  AddCurveCommand(&app, &context);
   AddProblemsCommand(&app, &context);
   AddMixCommand(&app, &context);
   AddPipelineCommand(&app, &context);
@@ -103,6 +105,7 @@ int Main(int argc, char** argv) {
   AddVerifiersCommand(&app, &context);
   AddConfigCommand(&app, &context);
   AddCompletionCommand(&app, &context);
+  AddHelpCommand(&app, &context);
   AddVersionCommand(&app, &context);
   return ParseAndRun(&app, &context, argc, argv);
 }

@@ -9,6 +9,7 @@
 #include "core/progress.h"
 #include "core/text.h"
 #include "datagen/score/score_run.h"
+#include "datagen/score/stored_rows.h"
 
 namespace assay {
 namespace {
@@ -21,6 +22,8 @@ struct ScoreFlags {
   std::string judge;
   std::string store;
   std::string run_name = "default";
+  std::string from_store;
+  std::string from_run;
   std::string group_by;
   std::string input_format = "auto";
   bool no_times = false;
@@ -170,6 +173,8 @@ ScoreRunOptions MakeRunOptions(Context* context, const ScoreFlags& flags) {
   const GlobalOptions& global = context->global;
   ScoreRunOptions options;
   options.files = flags.files;
+  options.from_store = flags.from_store;
+  options.from_run = flags.from_run;
   if (!flags.rubric.empty()) options.also_read.push_back(flags.rubric);
   options.also_read.push_back(ConfigFile());
   options.output = global.output;
@@ -191,7 +196,28 @@ ScoreRunOptions MakeRunOptions(Context* context, const ScoreFlags& flags) {
   return options;
 }
 
-int RunScore(Context* context, const ScoreFlags& flags) {
+// What is read: the files named, or those that a stored run was read from.
+Status FindInput(ScoreFlags* flags) {
+  if (flags->from_store.empty()) {
+    if (!flags->from_run.empty())
+      return Error{ErrorCode::kUsage, "--from-run goes with --from-store", "name the store, too"};
+    if (flags->files.empty())
+      return Error{ErrorCode::kUsage, "nothing to score is named",
+                   "name files, - for standard input, or a run with --from-store FILE --run NAME"};
+    return {};
+  }
+  if (!flags->files.empty())
+    return Error{ErrorCode::kUsage, "files and --from-store are both given", "use one of them"};
+  if (flags->from_run.empty()) flags->from_run = flags->run_name;
+  Result<std::vector<std::string>> files = FilesOfStoredRun(flags->from_store, flags->from_run);
+  if (!files.ok()) return files.error();
+  flags->files = std::move(*files);
+  return {};
+}
+
+int RunScore(Context* context, const ScoreFlags& given) {
+  ScoreFlags flags = given;
+  if (Status found = FindInput(&flags); !found.ok()) return Fail(*context, found.error());
   Result<RubricSpec> spec = ReadRubric(flags);
   if (!spec.ok()) return Fail(*context, spec.error());
   Status status = ReadOptions(flags.options_json, &*spec);
@@ -231,8 +257,15 @@ void AddScoreCommand(CLI::App* app, Context* context) {
   auto flags = std::make_shared<ScoreFlags>();
   CLI::App* command = app->add_subcommand(
       "score", "Score sampled answers: JSON Lines in, verdicts, rewards and advantages out");
-  command->add_option("FILE", flags->files, "JSON Lines, plain or .gz; - is standard input")
-      ->required();
+  command->add_option("FILE", flags->files, "JSON Lines, plain or .gz; - is standard input");
+  command
+      ->add_option("--from-store", flags->from_store,
+                   "Instead of files: score the samples of a run in this store again")
+      ->type_name("FILE");
+  command
+      ->add_option("--from-run", flags->from_run,
+                   "The run that --from-store reads (default: --run)")
+      ->type_name("NAME");
   command
       ->add_option("--verifier", flags->verifiers,
                    "Verifiers by name, a,b (each weighs 1); see `assay verifiers`")

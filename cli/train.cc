@@ -1,4 +1,4 @@
-// assay generate, sft, grpo: exec the sibling assay-train, which links LibTorch (this program never does). generate from an endpoint or a
+// assay generate, sft, grpo, gguf: exec the sibling assay-train, which links LibTorch (this program never does). generate from an endpoint or a
 // command is done here (cli/generate.h).
 #include <CLI/CLI.hpp>
 #include <cerrno>
@@ -57,7 +57,8 @@ void AddTrainCommands(CLI::App* app, Context* context) {
   const std::pair<const char*, const char*> commands[] = {
       {"generate", "Sample answers from a model into groups (assay-train)"},
       {"sft", "Supervised fine-tuning (assay-train)"},
-      {"grpo", "Group-relative policy optimisation (assay-train)"}};
+      {"grpo", "Group-relative policy optimisation (assay-train)"},
+      {"gguf", "Write a model folder as GGUF for llama.cpp (assay-train)"}};
   for (const auto& [name, summary] : commands) {
     CLI::App* command = app->add_subcommand(name, summary);
     command->allow_extras();

@@ -21,4 +21,5 @@ printf '\n\033[1mSupervised, up to about 30 %% of held-out sums\033[0m\n'
 "$assay" sft examples/sums/sft.toml --out "$out/sft" "${limits[@]}"
 printf '\n\033[1mFrom there by reward alone (GRPO)\033[0m\n'
 "$assay" grpo examples/sums/grpo.toml --out "$out/grpo" "${limits[@]}"
-/usr/bin/python3 scripts/plot_curve.py "$out/curve.svg" "$out/sft/metrics.jsonl" "$out/grpo/metrics.jsonl"
+"$assay" curve "$out/sft" "$out/grpo" --key eval/pass@1
+"$assay" curve "$out/sft" "$out/grpo" -o "$out/curve.html"

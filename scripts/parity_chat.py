@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Chat templates against transformers: the token ids of 30 conversations under each published template, ours (build/chat_parity) beside
+"""Chat templates against transformers: the token ids of 30 conversations, and of 5 whose last message is continued, under each
+published template, ours (build/chat_parity) beside
 apply_chat_template's. The templates are those that a wheel of TRL carries; nothing of it is kept here.
 
   parity_chat.py --binary build/chat_parity --templates FOLDER [--only NAME]     needs transformers (scripts/parity_venv.py)
@@ -52,6 +53,14 @@ def conversations():
     yield [user, user], None, None, True
 
 
+def continued():
+    """Conversations whose last message is the start of a reply."""
+    user = turn("user", "What is 1+1?")
+    for start in ("It is", "  two \n", "<think>\none and", "1."):
+        yield [user, turn("assistant", start)], None, None, False
+    yield [turn("system", "Be brief."), user, turn("assistant", "2"), user, turn("assistant", "Again 2")], None, None, False
+
+
 def make_tokenizer(folder, template):
     marks = sorted(set(re.findall(r"<[|｜]?[A-Za-z_/▁][^<>{}'\"\s]{0,40}>|\[/?[A-Z_]{3,20}\]", template)) | {"<s>", "</s>"})
     core = Tokenizer(models.BPE())
@@ -71,9 +80,10 @@ class StillClock(datetime.datetime):
         return cls(2024, 7, 26)
 
 
-def theirs(tokenizer, talk, tools, kwargs, prompt):
+def theirs(tokenizer, talk, tools, kwargs, prompt, goes_on):
     try:
-        text = tokenizer.apply_chat_template(talk, tools=tools, add_generation_prompt=prompt, tokenize=False, **(kwargs or {}))
+        text = tokenizer.apply_chat_template(talk, tools=tools, add_generation_prompt=prompt, continue_final_message=goes_on,
+                                             tokenize=False, **(kwargs or {}))
         return tokenizer(text, add_special_tokens=False)["input_ids"]
     except Exception:  # whatever a template raises
         return None
@@ -83,8 +93,9 @@ def compare(binary, template):
     """(agreed, refused, differing inputs)"""
     with tempfile.TemporaryDirectory() as folder:
         tokenizer = make_tokenizer(folder, template)
-        inputs = list(conversations())
-        lines = "".join(json.dumps(dict(messages=m, tools=t, kwargs=k, add_generation_prompt=p)) + "\n" for m, t, k, p in inputs)
+        inputs = [(*talk, False) for talk in conversations()] + [(*talk, True) for talk in continued()]
+        lines = "".join(json.dumps(dict(messages=m, tools=t, kwargs=k, add_generation_prompt=p, continue_final_message=c)) + "\n"
+                        for m, t, k, p, c in inputs)
         done = subprocess.run([binary, folder], input=lines, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         return 0, 0, [done.stderr]

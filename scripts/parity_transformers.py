@@ -5,7 +5,7 @@ loaded by transformers. Needs torch, transformers, safetensors and gguf (a virtu
   python scripts/parity_transformers.py --binary build/model_parity [--only NAME] [--gguf MODEL.gguf]
 
 Families: Llama and Mistral and Qwen2 and Qwen3, with grouped queries, tied and untied heads, biases, q/k norms and every RoPE
-scaling; safetensors in one file and in shards, float32 and bfloat16; GGUF in F32, F16, BF16, Q8_0 and Q4_1; tokenizer.json with the
+scaling; safetensors in one file and in shards, float32 and bfloat16; GGUF in every type that we read; tokenizer.json with the
 families' pre-splits. Prints one line a case; exits 1 if one differs."""
 import argparse
 import json
@@ -140,10 +140,24 @@ def add_pieces(writer, pieces):
     writer.add_eos_token_id(pieces.eos_id())
 
 
+def quantized(array, quant, seed):
+    """The reference's quantiser; where it has none (K-quants) random blocks of weights of a usual size."""
+    import gguf
+    from gguf.quants import quantize
+    from gguf_cases import random_block
+    try:
+        return quantize(array, quant)
+    except NotImplementedError:
+        elements, size = gguf.GGML_QUANT_SIZES[quant]
+        rng = np.random.default_rng(seed)
+        blocks = [random_block(quant.name, size, rng, scale=1e-4) for _ in range(array.size // elements)]
+        return np.concatenate(blocks).reshape(*array.shape[:-1], -1)
+
+
 def write_gguf(model, arch, kind, path, pieces=None):
     """Writes the model; its own weights become what the file decodes to."""
     import gguf
-    from gguf.quants import dequantize, quantize
+    from gguf.quants import dequantize
     config = model.config
     writer = gguf.GGUFWriter(path, arch)
     writer.add_block_count(config.num_hidden_layers)
@@ -175,7 +189,7 @@ def write_gguf(model, arch, kind, path, pieces=None):
                 array = interleave(array, config.num_attention_heads)
             if arch == "llama" and "k_proj" in name:
                 array = interleave(array, config.num_key_value_heads)
-            data = quantize(array, quant)
+            data = quantized(array, quant, len(name))
             back = dequantize(data, quant).reshape(array.shape)
             if arch == "llama" and ("q_proj" in name or "k_proj" in name):
                 heads = config.num_attention_heads if "q_proj" in name else config.num_key_value_heads
@@ -307,16 +321,20 @@ def main():
             model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
             good, worst = compare(args.binary, folder, reference(model))
             report("bf16_safetensors", good, max_error=worst)
-        for arch, cls, more in (("llama", LlamaConfig, dict(hidden_size=64, intermediate_size=96, num_attention_heads=4)),
-                                ("qwen2", Qwen2Config, dict(hidden_size=64, intermediate_size=96, num_attention_heads=4,
-                                                            tie_word_embeddings=False)),
-                                ("qwen3", Qwen3Config, dict(hidden_size=64, intermediate_size=96, num_attention_heads=4,
-                                                            head_dim=32))):
-            for kind in ("F32", "F16", "BF16", "Q8_0", "Q4_1"):
+        for arch, cls, more in (("llama", LlamaConfig, dict(num_attention_heads=4)),
+                                ("qwen2", Qwen2Config, dict(num_attention_heads=4, tie_word_embeddings=False)),
+                                ("qwen3", Qwen3Config, dict(num_attention_heads=4, head_dim=32))):
+            for kind in ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "MXFP4", "IQ4_NL", "TQ1_0", "TQ2_0",
+                         "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_XS"):
                 name = f"gguf_{arch}_{kind}"
                 if args.only not in name:
                     continue
-                model = make_model(cls, more)
+                super_blocks = kind.endswith("_K") or kind.startswith("TQ") or kind == "IQ4_XS"  # of 256 weights
+                sizes = dict(hidden_size=256, intermediate_size=256) if super_blocks else dict(hidden_size=64, intermediate_size=96)
+                if kind in ("Q4_K", "Q6_K") or arch == "llama" or not super_blocks:
+                    model = make_model(cls, {**more, **sizes})
+                else:
+                    continue  # an architecture's names do not depend on the type
                 path = os.path.join(base, name + ".gguf")
                 write_gguf(model, arch, kind, path)
                 good, worst = compare(args.binary, path, reference(model))

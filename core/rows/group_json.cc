@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "core/hash.h"
 #include "core/rows/messages.h"
@@ -283,7 +284,13 @@ uint64_t JudgementHash(const Problem& problem) {
 
 Json IdToJson(const Problem& problem) {
   if (problem.id.empty()) return Json();
-  return problem.id_is_number ? Json(Json::BigNumber{problem.id}) : Json(problem.id);
+  if (!problem.id_is_number) return Json(problem.id);
+  // As an integer where it is one, so that a column of ids has that type; other numbers as they were written.
+  int64_t integer = 0;
+  const char* end = problem.id.data() + problem.id.size();
+  const auto [at, error] = std::from_chars(problem.id.data(), end, integer);
+  if (error == std::errc() && at == end && StrCat(integer) == problem.id) return Json(integer);
+  return Json(Json::BigNumber{problem.id});
 }
 
 Json GroupToJson(const Group& group) {

@@ -8,6 +8,7 @@
 #include "core/progress.h"
 #include "core/rows/group_json.h"
 #include "core/rows/input_format.h"
+#include "core/rows/lm_eval_filters.h"
 #include "core/rows/problem_fields.h"
 #include "core/rows/row_edit.h"
 #include "core/text.h"
@@ -98,6 +99,10 @@ class Importer {
   bool Interrupted() const { return options_.interrupted != nullptr && *options_.interrupted; }
 
   Status AddLine(const std::string& file, const LineReader::Line& line) {
+    if (filters_.Repeats(line.text)) {
+      ++result_.repeats;
+      return {};
+    }
     const RowKey key{file, line.number, HashBytes128(line.text)};
     Result<bool> has = store_->HasRow(run_, key);
     if (!has.ok()) return has.error();
@@ -190,6 +195,7 @@ class Importer {
   Store* store_;
   const ImportOptions& options_;
   std::unique_ptr<ProblemJoin> join_;
+  LmEvalFilters filters_;
   RunId run_ = 0;
   ImportResult result_;
 };
@@ -204,6 +210,7 @@ Json ImportResult::ToJson() const {
   return Json()
       .Set("rows", rows)
       .Set("skipped", skipped)
+      .Set("repeats", repeats)
       .Set("bad_rows", bad_rows)
       .Set("samples", samples)
       .Set("scored", scored);
@@ -212,6 +219,8 @@ Json ImportResult::ToJson() const {
 std::string ImportResult::ToText() const {
   std::string out = StrCat(WithThousands(rows), " rows with ", WithThousands(samples), " samples");
   if (scored > 0) StrAppend(&out, ", ", WithThousands(scored), " of them with a reward");
+  if (repeats > 0)
+    StrAppend(&out, "; ", WithThousands(repeats), " rows of lm-eval repeat another filter's");
   if (skipped > 0) StrAppend(&out, "; ", WithThousands(skipped), " rows were there before");
   if (bad_rows > 0)
     StrAppend(&out, "; ", WithThousands(bad_rows),

@@ -35,6 +35,8 @@ struct ImportOptions {
 struct ImportResult {
   int64_t rows = 0;     // added now
   int64_t skipped = 0;  // were there before
+  int64_t repeats =
+      0;  // left out: lm-eval's replies of another filter (core/rows/lm_eval_filters.h)
   int64_t bad_rows = 0;
   int64_t samples = 0;      // added now
   int64_t scored = 0;       // of these, with a reward

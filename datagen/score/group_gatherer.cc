@@ -10,6 +10,8 @@
 #include "core/jsonl.h"
 #include "core/rows/group_json.h"
 #include "core/rows/input_format.h"
+#include "core/text.h"
+#include "datagen/score/spool_file.h"
 
 namespace assay {
 namespace {
@@ -48,11 +50,27 @@ bool GroupField::KeyOfRow(Json row, GroupKey* key) const {
   if (!ToAssayRow(input_format_, &row).ok() || row.Find("completion") == nullptr) return false;
   value = row.Find(name_);  // `id` may have come from another key
   if (value != nullptr && !value->IsNull()) key->value = value->Dump();
-  if (key->value.empty()) return false;
+  key->lacks_field = key->value.empty();
+  if (key->lacks_field) return false;
   const Result<Problem> problem = ProblemFromJson(row);
   if (!problem.ok()) return false;
   key->problem = JudgementHash(*problem);
   return true;
+}
+
+void FieldUse::See(const GroupKey& key, bool grouped, std::string_view line) {
+  used_ = used_ || grouped;
+  if (!used_ && key.lacks_field && without_.empty()) without_ = line;
+}
+
+Status FieldUse::Check(const GroupField& field) const {
+  if (used_ || without_.empty()) return {};
+  std::vector<std::string> names;
+  if (const Result<Json> row = ParseJson(without_); row.ok() && row->IsObject()) {
+    for (const Json::Member& member : *row->AsObject()) names.push_back(member.key);
+  }
+  return Error{ErrorCode::kUsage, StrCat("no line has the field '", field.name(), "' to group by"),
+               DidYouMean(field.name(), names)};
 }
 
 Result<bool> GroupsAreSplit(const std::vector<std::string>& files, const GroupField& field,
@@ -62,11 +80,14 @@ Result<bool> GroupsAreSplit(const std::vector<std::string>& files, const GroupFi
     if (!IsRegularFile(file)) return false;
   }
   std::unordered_set<uint64_t> closed;
+  FieldUse use;
   for (const std::string& file : files) {
     uint64_t open = 0;  // the key's hash of the line before, 0 if it had none
     Status status = ForEachLine(file, stop, [&](const LineReader::Line& line) {
       GroupKey key;
-      const uint64_t now = field.KeyOf(std::string(line.text), &key) ? key.Hash() : 0;
+      const bool grouped = field.KeyOf(std::string(line.text), &key);
+      use.See(key, grouped, line.text);
+      const uint64_t now = grouped ? key.Hash() : 0;
       if (now == open) return true;
       if (open != 0) closed.insert(open);
       open = now;
@@ -76,36 +97,106 @@ Result<bool> GroupsAreSplit(const std::vector<std::string>& files, const GroupFi
     if (open != 0 && closed.count(open) > 0) return true;
     if (open != 0) closed.insert(open);
   }
+  if (Status status = use.Check(field); !status.ok() && !stop()) return status.error();
   return false;
 }
 
-Result<std::vector<ScoreRow>> GatherGroups(const std::vector<std::string>& files,
-                                           const GroupField& field, const StopReading& stop) {
-  std::vector<ScoreRow> rows;
-  const auto hash = [](const GroupKey& key) { return key.Hash(); };
-  std::unordered_map<GroupKey, size_t, decltype(hash)> groups(0, hash);
-  size_t place = 0;
-  for (size_t file = 0; file < files.size(); ++file) {
-    Status status = ForEachLine(files[file], stop, [&](const LineReader::Line& line) {
-      InputLine text{line.number, std::string(line.text), line.too_long, file, place++};
-      GroupKey key;
-      size_t row = rows.size();
-      if (field.KeyOf(text.text, &key)) row = groups.try_emplace(key, row).first->second;
-      if (row == rows.size()) {
-        rows.emplace_back();
-        rows.back().file = file;
+namespace {
+
+// The lines of all groups, threaded through one array: a million of them must not be a million allocations.
+class LineIndex {
+ public:
+  struct Line {
+    SpoolFile::Place text;
+    int64_t number = 0;
+    uint32_t file = 0;
+    uint32_t next = 0;  // the group's next line; 0: none, as no line comes before the first
+    bool too_long = false;
+  };
+
+  // `group`: the hash of its key; null for a line that is a row of its own.
+  void Add(const Line& line, const Hash128* group) {
+    const auto place = static_cast<uint32_t>(lines_.size());
+    lines_.push_back(line);
+    const auto row = static_cast<uint32_t>(rows_.size());
+    const uint32_t known = group == nullptr ? row : groups_.try_emplace(*group, row).first->second;
+    if (known == row) {
+      rows_.push_back({place, place});
+    } else {
+      lines_[rows_[known].last].next = place;
+      rows_[known].last = place;
+    }
+  }
+
+  Status ForEachRow(SpoolFile* spool, const EmitRow& emit) {
+    groups_ = {};
+    for (const Row& ends : rows_) {
+      ScoreRow row;
+      row.file = lines_[ends.first].file;
+      for (uint32_t at = ends.first;; at = lines_[at].next) {
+        const Line& line = lines_[at];
+        InputLine& out = row.lines.emplace_back();
+        out.number = line.number;
+        out.too_long = line.too_long;
+        out.file = line.file;
+        out.place = at;
+        if (Status status = spool->Read(line.text, &out.text); !status.ok()) return status;
+        if (at == ends.last) break;
       }
-      rows[row].lines.push_back(std::move(text));
+      if (Status status = emit(std::move(row)); !status.ok()) return status;
+    }
+    return {};
+  }
+
+  bool full() const { return lines_.size() >= UINT32_MAX; }
+
+ private:
+  struct Row {
+    uint32_t first, last;
+  };
+  struct Low {
+    size_t operator()(const Hash128& hash) const { return hash.low; }
+  };
+  std::vector<Line> lines_;
+  std::vector<Row> rows_;
+  std::unordered_map<Hash128, uint32_t, Low> groups_;
+};
+
+}  // namespace
+
+Status GatherGroups(const std::vector<std::string>& files, const GroupField& field,
+                    const std::string& beside, const StopReading& stop, const LeaveOut& leave_out,
+                    const EmitRow& emit) {
+  Result<std::unique_ptr<SpoolFile>> spool = SpoolFile::Make(beside);
+  if (!spool.ok()) return spool.error();
+  LineIndex index;
+  for (size_t file = 0; file < files.size(); ++file) {
+    Status failed;
+    Status status = ForEachLine(files[file], stop, [&](const LineReader::Line& line) {
+      if (leave_out && leave_out(line.text)) return true;
+      Result<SpoolFile::Place> text = (*spool)->Add(line.text);
+      if (!text.ok() || index.full()) {
+        failed = text.ok() ? Error{ErrorCode::kLimit, "too many lines to gather", "split the file"}
+                           : text.error();
+        return false;
+      }
+      GroupKey key;
+      const bool grouped = field.KeyOf(std::string(line.text), &key);
+      const Hash128 hash = grouped ? HashBytes128(key.value, key.problem) : Hash128();
+      index.Add({*text, line.number, static_cast<uint32_t>(file), 0, line.too_long},
+                grouped ? &hash : nullptr);
       return true;
     });
-    if (!status.ok()) return status.error();
+    if (status.ok()) status = failed;
+    if (!status.ok()) return status;
   }
-  return rows;
+  return index.ForEachRow(spool->get(), emit);
 }
 
 Status AdjacentLines::Take(InputLine line) {
   GroupKey key;
   const bool grouped = !field_.empty() && field_.KeyOf(line.text, &key);
+  if (!field_.empty()) use_->See(key, grouped, line.text);
   if (grouped && !open_.lines.empty() && key == open_key_) {
     open_.lines.push_back(std::move(line));
     return {};

@@ -1,12 +1,14 @@
 // --group-by: which flat lines make one group: those that agree in the field and in all that decides a verdict (a file may give two
 // problems one id). AdjacentLines joins the lines of one key that stand together, as they come;
-// GatherGroups joins them wherever they stand, for which it holds the whole input; GroupsAreSplit says which of the two is wanted.
+// GatherGroups joins them wherever they stand, for which it puts the input aside on the disk; GroupsAreSplit says which of the two is
+// wanted.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <unordered_set>
 #include <vector>
 
@@ -18,8 +20,9 @@ namespace assay {
 
 // What the lines of one group have in common.
 struct GroupKey {
-  std::string value;     // of the field, as JSON
-  uint64_t problem = 0;  // JudgementHash of the line's problem
+  std::string value;         // of the field, as JSON
+  uint64_t problem = 0;      // JudgementHash of the line's problem
+  bool lacks_field = false;  // a flat row without that field (it has no key)
   bool operator==(const GroupKey&) const = default;
   // Odd, so that 0 can stand for no key.
   uint64_t Hash() const;
@@ -45,22 +48,39 @@ class GroupField {
 // True to stop reading in the middle.
 using StopReading = std::function<bool()>;
 
+// Whether any flat line has the field: a name with a slip in it must not score every line for itself. One thread.
+class FieldUse {
+ public:
+  void See(const GroupKey& key, bool grouped, std::string_view line);
+  // kUsage, with the nearest name, if there were flat lines and none of them had it.
+  Status Check(const GroupField& field) const;
+
+ private:
+  bool used_ = false;
+  std::string without_;  // the first flat line that lacks it
+};
+
 // True if lines of one group stand apart, in one file or in several. Pipes cannot be read twice: with one among the files, all count
-// as sorted, and AdjacentLines counts what is not.
+// as sorted, and AdjacentLines counts what is not. Errors: FieldUse's.
 Result<bool> GroupsAreSplit(const std::vector<std::string>& files, const GroupField& field,
                             const StopReading& stop);
 
-// All rows in the order of their first lines, each line with its place.
-Result<std::vector<ScoreRow>> GatherGroups(const std::vector<std::string>& files,
-                                           const GroupField& field, const StopReading& stop);
+using EmitRow = std::function<Status(ScoreRow)>;
+// True for a line that is to be left out.
+using LeaveOut = std::function<bool(std::string_view line)>;
+
+// All rows in the order of their first lines, each line with its place among those that are not left out. Of the input only some forty
+// bytes a line are in memory; the rest is in a SpoolFile `beside`.
+Status GatherGroups(const std::vector<std::string>& files, const GroupField& field,
+                    const std::string& beside, const StopReading& stop, const LeaveOut& leave_out,
+                    const EmitRow& emit);
 
 // The lines of one file in order; rows go to `emit` as soon as they are whole. One thread.
 class AdjacentLines {
  public:
-  using Emit = std::function<Status(ScoreRow)>;
-  // `split` is counted up for every group that goes on after another had begun.
-  AdjacentLines(const GroupField& field, Emit emit, std::atomic<int64_t>* split)
-      : field_(field), emit_(std::move(emit)), split_(split) {}
+  // `split` is counted up for every group that goes on after another had begun. `use` sees every line.
+  AdjacentLines(const GroupField& field, EmitRow emit, std::atomic<int64_t>* split, FieldUse* use)
+      : field_(field), emit_(std::move(emit)), split_(split), use_(use) {}
   Status Take(InputLine line);
   Status Finish();
 
@@ -68,8 +88,9 @@ class AdjacentLines {
   Status EmitOpen();
 
   const GroupField& field_;
-  Emit emit_;
+  EmitRow emit_;
   std::atomic<int64_t>* split_;
+  FieldUse* use_;
   ScoreRow open_;  // lines of one key so far; none: nothing is open
   GroupKey open_key_;
   std::unordered_set<uint64_t> closed_keys_;

@@ -6,6 +6,7 @@
 
 #include "core/hash.h"
 #include "core/jsonl.h"
+#include "datagen/score/stored_rows.h"
 
 namespace assay {
 namespace {
@@ -32,21 +33,32 @@ void RowReader::Run() {
 }
 
 Status RowReader::ReadAll() {
+  if (!options_.from_store.empty()) return ReadStored();
   if (plan_.gathers) return ReadGathered();
   for (size_t file = 0; file < options_.files.size() && !queue_->stopped(); ++file) {
     if (Status status = ReadFileInOrder(file); !status.ok()) return status;
   }
-  return {};
+  return queue_->stopped() ? Status() : use_.Check(group_field_);
 }
 
 Status RowReader::ReadGathered() {
   const auto stop = [this] { return queue_->stopped() || options_.Interrupted(); };
-  Result<std::vector<ScoreRow>> rows = GatherGroups(options_.files, group_field_, stop);
-  if (!rows.ok()) return rows.error();
-  for (ScoreRow& row : *rows) {
-    if (Status status = Emit(std::move(row)); !status.ok()) return status;
-  }
-  return {};
+  return GatherGroups(
+      options_.files, group_field_, options_.output, stop,
+      [this](std::string_view line) { return filters_.Repeats(line); },
+      [this](ScoreRow row) { return Emit(std::move(row)); });
+}
+
+Status RowReader::ReadStored() {
+  bool stopped = false;  // its error only ends the reading
+  const Status status = ForEachStoredRow(options_.from_store, options_.from_run, options_.files,
+                                         [&](ScoreRow row) -> Status {
+                                           stopped = queue_->stopped();
+                                           if (stopped)
+                                             return Error{ErrorCode::kInternal, "stopped", ""};
+                                           return Emit(std::move(row));
+                                         });
+  return stopped ? Status() : status;
 }
 
 Status RowReader::ReadFileInOrder(size_t file) {
@@ -61,7 +73,7 @@ Status RowReader::ReadFileInOrder(size_t file) {
   bytes_total_ += reader.bytes_total();
   const int64_t bytes_before = bytes_read_;
   const auto emit = [this](ScoreRow row) { return Emit(std::move(row)); };
-  AdjacentLines rows(group_field_, emit, &split_groups_);
+  AdjacentLines rows(group_field_, emit, &split_groups_, &use_);
   LineReader::Line line;
   for (;;) {
     Result<bool> more = reader.Next(&line);
@@ -69,18 +81,21 @@ Status RowReader::ReadFileInOrder(size_t file) {
     if (queue_->stopped()) return {};
     if (!*more) return rows.Finish();
     bytes_read_ = bytes_before + reader.bytes_read();
+    if (filters_.Repeats(line.text)) continue;
     Status status = rows.Take({line.number, std::string(line.text), line.too_long, file});
     if (!status.ok()) return status;
   }
 }
 
 Status RowReader::Emit(ScoreRow row) {
-  row.hash = HashOf(row.lines);
+  if (!row.stored) row.hash = HashOf(row.lines);
   const int64_t index = rows_read_++;
   if (index < plan_.rows_done) return plan_.compare_with_done(row, index);
   pending_.bytes += kRowBytes;
   for (const InputLine& line : row.lines)
     pending_.bytes += static_cast<int64_t>(line.text.size()) + kLineBytes;
+  for (const Sample& sample : row.group.samples)
+    pending_.bytes += static_cast<int64_t>(sample.text.size());
   pending_.rows.push_back(std::move(row));
   if (IsFull(pending_)) PushPending();
   return {};

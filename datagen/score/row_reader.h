@@ -8,6 +8,7 @@
 #include <string>
 
 #include "core/result.h"
+#include "core/rows/lm_eval_filters.h"
 #include "datagen/score/group_gatherer.h"
 #include "datagen/score/row_queue.h"
 #include "datagen/score/score_options.h"
@@ -37,10 +38,13 @@ class RowReader {
   int64_t bytes_total() const { return bytes_total_; }
   // Groups that were split because they do not stand together.
   int64_t split_groups() const { return split_groups_; }
+  // Lines that were left out; when Run() is done.
+  const LmEvalFilters& filters() const { return filters_; }
 
  private:
   Status ReadAll();
   Status ReadGathered();
+  Status ReadStored();
   Status ReadFileInOrder(size_t file);
   Status Emit(ScoreRow row);
   bool IsFull(const RowBatch& batch) const;
@@ -52,6 +56,8 @@ class RowReader {
   RowQueue* queue_;
   RowBatch pending_;
   int64_t rows_read_ = 0;
+  LmEvalFilters filters_;
+  FieldUse use_;
   std::atomic<int64_t> bytes_read_{0}, bytes_total_{0}, split_groups_{0};
 };
 

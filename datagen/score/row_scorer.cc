@@ -9,8 +9,27 @@
 #include "core/rows/input_format.h"
 #include "core/text.h"
 #include "datagen/score/score_line.h"
+#include "datagen/score/stored_rows.h"
 
 namespace assay {
+namespace {
+
+// Options for a verifier that does not exist would do nothing, and nobody would hear of it. A row of choices ({"A": "..", "B": ".."}) has
+// no objects in its `options`, as verifiers' options are.
+Status CheckRowOptions(const Json& options) {
+  if (!options.IsObject()) return {};
+  for (const Json::Member& member : *options.AsObject()) {
+    if (!member.value.IsObject() || FindVerifier(member.key) != nullptr) continue;
+    std::vector<std::string> names;
+    for (const VerifierInfo& info : BuiltinVerifiers()) names.push_back(info.name);
+    return Error{ErrorCode::kInput,
+                 StrCat("'options' are for an unknown verifier '", member.key, "'"),
+                 DidYouMean(member.key, names)};
+  }
+  return {};
+}
+
+}  // namespace
 
 void RowScorer::Score(std::vector<ScoreRow>* rows) const {
   std::vector<std::vector<Problem>> problems;
@@ -42,7 +61,10 @@ Result<Group> RowScorer::ReadLine(const InputLine& line, JsonRepairs* repairs) c
   if (!json.ok()) return json.error();
   if (Status status = ToAssayRow(options_.input_format, &*json); !status.ok())
     return status.error();
-  return GroupFromJson(*json);
+  Result<Group> group = GroupFromJson(*json);
+  if (!group.ok()) return group;
+  if (Status status = CheckRowOptions(group->problem.options); !status.ok()) return status.error();
+  return group;
 }
 
 // A group with a bad member is bad whole.
@@ -57,6 +79,11 @@ void RowScorer::MarkBad(const Error& error, ScoreRow* row) const {
 }
 
 std::vector<Problem> RowScorer::ReadRow(ScoreRow* row) const {
+  if (row->stored) {
+    if (!row->bad) return ProblemsOfStoredRow(row->group);
+    MarkBad({ErrorCode::kInput, row->error_message, "the run could not read it either"}, row);
+    return {};
+  }
   std::vector<Problem> problems;
   for (const InputLine& line : row->lines) {
     Result<Group> group = ReadLine(line, &row->repairs);

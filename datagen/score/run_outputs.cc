@@ -85,12 +85,26 @@ Result<bool> RunOutputs::ReadWritten(const std::function<void(const Json&)>& tak
   }
 }
 
+Status RunOutputs::ReadStored(const std::function<void(const ScoreRow&)>& take) {
+  if (journal_ || !store_ || rows_done_ == 0) return {};
+  return store_->ForEachGroup(run_, /*with_texts=*/false, [&](const StoredGroup& group) {
+    ScoreRow row;
+    row.bad = !group.error.empty();
+    row.score.labels = group.labels;
+    for (const StoredSample& sample : group.samples) row.score.samples.push_back(sample.score);
+    take(row);
+    return Status();
+  });
+}
+
 Status RunOutputs::CompareWithDone(const ScoreRow& row, int64_t index) {
   const Error changed{
       ErrorCode::kInput,
       StrCat("line ", row.lines[0].number, " of '", options_.files[row.file],
-             "' is not what the interrupted run scored"),
-      "the input has changed since: start afresh, without --resume, into another file or run"};
+             "' is not what the interrupted run scored",
+             journal_ ? StrCat(" by '", options_.output, ".resume'") : std::string()),
+      "the input (or that file) has changed since: start afresh, without --resume, into another "
+      "file or run"};
   if (journal_) {
     const bool same = journal_->Matches(index, row.file, row.lines[0].number, row.hash.low);
     return same ? Status() : Status(changed);
@@ -128,12 +142,10 @@ Status RunOutputs::WriteToStore(const ScoreRow& row) {
 Status RunOutputs::WriteInPlace(const ScoreRow& row) {
   const std::vector<std::string_view> lines = SplitChar(row.output, '\n');
   ASSAY_CHECK(lines.size() == row.lines.size());
-  for (size_t i = 0; i < lines.size(); ++i) held_.emplace(row.lines[i].place, lines[i]);
-  for (auto next = held_.begin(); next != held_.end() && next->first == lines_written_;
-       next = held_.erase(next), ++lines_written_) {
-    if (Status status = writer_->Write(next->second); !status.ok()) return status;
+  for (size_t i = 0; i < lines.size(); ++i) {
+    if (Status status = held_.Put(row.lines[i].place, lines[i]); !status.ok()) return status;
   }
-  return {};
+  return held_.Release([this](std::string_view line) { return writer_->Write(line); });
 }
 
 Status RunOutputs::FlushNowAndThen() {

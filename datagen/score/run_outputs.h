@@ -6,7 +6,6 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -14,6 +13,7 @@
 #include "core/json.h"
 #include "core/jsonl.h"
 #include "core/result.h"
+#include "datagen/score/held_lines.h"
 #include "datagen/score/resume_journal.h"
 #include "datagen/score/score_options.h"
 #include "datagen/score/score_row.h"
@@ -33,6 +33,8 @@ class RunOutputs {
   int64_t rows_done() const { return rows_done_; }
   // What the interrupted run wrote, line by line, in its order. False: nothing, or it went where it cannot be read back.
   Result<bool> ReadWritten(const std::function<void(const Json&)>& take) const;
+  // The same of a run that has nothing but its store: its rows, with verdicts and rewards but without texts.
+  Status ReadStored(const std::function<void(const ScoreRow&)>& take);
   bool has_store() const { return store_ != nullptr; }
 
   // An error if the row, `index`-th of the input, is not what the interrupted run scored there. Indices come in increasing order.
@@ -51,7 +53,10 @@ class RunOutputs {
 
  private:
   RunOutputs(const ScoreRunOptions& options, bool gathers)
-      : options_(options), gathers_(gathers), last_flush_(std::chrono::steady_clock::now()) {}
+      : options_(options),
+        gathers_(gathers),
+        last_flush_(std::chrono::steady_clock::now()),
+        held_(options.output) {}
   Status OpenStore(const RubricSpec& rubric, const std::string& config);
   Status OpenJournal(const std::string& config);
   RowKey KeyOf(const ScoreRow& row) const;
@@ -70,8 +75,7 @@ class RunOutputs {
   std::unique_ptr<ResumeJournal> journal_;
   std::unique_ptr<LineWriter> writer_;
 
-  std::map<size_t, std::string> held_;  // WriteInPlace: by place, lines before them are not written
-  size_t lines_written_ = 0;
+  HeldLines held_;  // WriteInPlace: lines before them are not written
 };
 
 }  // namespace assay

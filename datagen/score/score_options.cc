@@ -34,7 +34,7 @@ std::vector<std::string> Written(const ScoreRunOptions& options) {
 Status CheckNothingIsWrittenOver(const ScoreRunOptions& options) {
   for (const std::string& written : Written(options)) {
     for (const std::string& file : options.files) {
-      if (IsSameFile(file, written)) return OverItself("input", file);
+      if (options.from_store.empty() && IsSameFile(file, written)) return OverItself("input", file);
     }
     for (const std::string& file : options.also_read) {
       if (IsSameFile(file, written)) return OverItself("file", file);
@@ -43,8 +43,30 @@ Status CheckNothingIsWrittenOver(const ScoreRunOptions& options) {
   return {};
 }
 
+// A run that is read from a store; it may be scored into that store, under another name.
+Status CheckStoredRun(const ScoreRunOptions& options) {
+  if (!options.group_by.empty() || !options.input_format.empty()) {
+    return Error{ErrorCode::kUsage,
+                 StrCat(options.group_by.empty() ? "--input-format" : "--group-by",
+                        " says how files are read; the rows of a run stay as they are"),
+                 "leave it out with --from-store"};
+  }
+  if (IsSameFile(options.from_store, options.output))
+    return OverItself("store", options.from_store);
+  if (IsSameFile(options.from_store, options.store) && options.from_run == options.run_name) {
+    return Error{ErrorCode::kUsage,
+                 StrCat("run '", options.run_name, "' would be scored into itself"),
+                 "--from-run names the one that is read, --run the one that is made"};
+  }
+  return {};
+}
+
 Status CheckFiles(const ScoreRunOptions& options) {
+  if (!options.from_store.empty()) {
+    if (Status status = CheckStoredRun(options); !status.ok()) return status;
+  }
   for (const std::string& file : options.files) {
+    if (!options.from_store.empty()) break;
     if (std::count(options.files.begin(), options.files.end(), file) > 1) {
       return Error{ErrorCode::kUsage, StrCat("input file '", file, "' is given twice"),
                    "name each file once"};
@@ -89,6 +111,7 @@ std::string ScoreRunConfigHash(const ScoreRunOptions& options, const RubricSpec&
   config.Set("rubric", rubric.ToJson()).Set("version", options.tool_version);
   if (!options.input_format.empty()) config.Set("input_format", options.input_format);
   if (options.keep_input) config.Set("keep_input", true);
+  if (!options.from_store.empty()) config.Set("from_run", options.from_run);
   config.Set("group_by", options.group_by)
       .Set("times", options.with_times)
       .Set("seed", options.seed);

@@ -36,6 +36,9 @@ struct ScoreRunOptions {
       cancel;  // ends what verifiers are at, once nothing of it will be written; may be empty
   std::function<void(const std::string&)> warn;  // sentences for the user; may be empty
 
+  // Instead of files: a run that a store keeps. `files` are its input files then (FilesOfStoredRun), which are not opened.
+  std::string from_store, from_run;
+
   bool to_file() const { return !output.empty() && output != "-"; }
   bool Interrupted() const { return interrupted != nullptr && interrupted->load(); }
 };

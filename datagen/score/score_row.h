@@ -25,6 +25,8 @@ struct ScoreRow {
   size_t file = 0;
   std::vector<InputLine> lines;
   Hash128 hash;  // of all its lines
+  bool stored =
+      false;  // `group` (or `bad`, `error_message`) came from a store: its lines have no text
 
   // Filled by a worker.
   bool bad = false;  // could not be read: only error_message and output count

@@ -37,8 +37,10 @@ class ScoreRun {
 
   Result<ScoreRunSummary> Run() {
     if (Status status = CheckScoreRunOptions(options_); !status.ok()) return status.error();
-    Result<bool> split =
-        GroupsAreSplit(options_.files, group_field_, [this] { return options_.Interrupted(); });
+    Result<bool> split = false;
+    if (options_.from_store.empty())
+      split =
+          GroupsAreSplit(options_.files, group_field_, [this] { return options_.Interrupted(); });
     if (!split.ok()) return split.error();
     Result<std::unique_ptr<RunOutputs>> outputs =
         RunOutputs::Open(options_, rubric_.spec(), /*gathers=*/*split);
@@ -50,7 +52,7 @@ class ScoreRun {
     if (!status.ok()) return status.error();
     if (!closed.ok()) return closed.error();
     summary_.seconds = Seconds();
-    summary_.notes = rubric_.Notes();
+    for (std::string& note : rubric_.Notes()) summary_.notes.push_back(std::move(note));
     return summary_;
   }
 
@@ -60,6 +62,8 @@ class ScoreRun {
     Result<bool> counted =
         outputs->ReadWritten([this](const Json& line) { summary_.AddWritten(line); });
     if (!counted.ok()) return counted.error();
+    Status stored = outputs->ReadStored([this](const ScoreRow& row) { summary_.AddStored(row); });
+    if (!stored.ok()) return stored;
     RowQueue queue;
     RowReader reader(options_, group_field_,
                      {.gathers = gathers,
@@ -83,6 +87,7 @@ class ScoreRun {
     if ((summary_.interrupted || !status.ok()) && options_.cancel) options_.cancel();
     if (reading.joinable()) reading.join();
     for (std::thread& worker : workers) worker.join();
+    if (reader.filters().repeats() > 0) summary_.notes.push_back(reader.filters().Note());
     return status;
   }
 

@@ -160,6 +160,12 @@ void ScoreRunSummary::AddWritten(const Json& line) {
   if (written_varies_ && !varied) --zero_variance_groups;
 }
 
+void ScoreRunSummary::AddStored(const ScoreRow& row) {
+  const int64_t before = samples;
+  Add(row);  // it has no lines, so that `rows` stays
+  resumed_samples += samples - before;
+}
+
 double ScoreRunSummary::PassShare() const {
   return scored > 0 ? static_cast<double>(all_pass) / static_cast<double>(scored) : 0;
 }

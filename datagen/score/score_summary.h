@@ -47,6 +47,9 @@ struct ScoreRunSummary {
   // bad.
   void AddWritten(const Json& line);
 
+  // Likewise a row of the interrupted run that its store keeps.
+  void AddStored(const ScoreRow& row);
+
   // Of the scored samples, 0 if there are none.
   double PassShare() const;
   Json ToJson() const;

@@ -189,7 +189,7 @@ Status DropDataset(const std::string& path, const std::string& name) {
   Result<std::optional<int64_t>> id = IdOf(db->get(), "datasets", name);
   if (!id.ok()) return id.error();
   if (!*id) {
-    return Error{ErrorCode::kUsage, StrCat("no data set '", name, "' in the store"),
+    return Error{ErrorCode::kUsage, StrCat("no data set '", name, "' in store '", path, "'"),
                  "`assay stats` lists them"};
   }
   std::string sql;
@@ -205,7 +205,7 @@ Status DropRun(const std::string& path, const std::string& name) {
   Result<std::optional<int64_t>> id = IdOf(db->get(), "runs", name);
   if (!id.ok()) return id.error();
   if (!*id) {
-    return Error{ErrorCode::kUsage, StrCat("no run '", name, "' in the store"),
+    return Error{ErrorCode::kUsage, StrCat("no run '", name, "' in store '", path, "'"),
                  "`assay stats` lists them"};
   }
   Result<int64_t> users =

@@ -59,6 +59,8 @@ Result<DatasetId> Store::BeginDataset(const DatasetInfo& info, bool replace) {
   if (info.name.empty())
     return UsageError("a data set needs a name", "give one with --dataset NAME");
   if (Status status = Commit(); !status.ok()) return status.error();
+  if (Status status = impl_->db->Exec("PRAGMA foreign_keys=ON"); !status.ok())
+    return status.error();
   if (Status status = impl_->Begin(); !status.ok()) return impl_->Fail(status.error()).error();
   Result<sqlite::Statement> find = impl_->db->Prepare("SELECT id FROM datasets WHERE name = ?");
   if (!find.ok()) return impl_->Fail(find.error()).error();

@@ -295,13 +295,13 @@ Status ReadDecisions(sqlite::Database* db, DatasetRecord* dataset) {
 // The record of that name, or an error that names what there is.
 template <typename Record>
 Result<Record> FindByName(const std::vector<Record>& records, const std::string& name,
-                          const std::string& what) {
+                          const std::string& what, const std::string& store) {
   std::vector<std::string> names;
   for (const Record& record : records) {
     if (record.name == name) return record;
     names.push_back(record.name);
   }
-  return Error{ErrorCode::kUsage, StrCat("no ", what, " '", name, "' in the store"),
+  return Error{ErrorCode::kUsage, StrCat("no ", what, " '", name, "' in store '", store, "'"),
                names.empty() ? StrCat("the store has no ", what, " yet") : DidYouMean(name, names)};
 }
 
@@ -355,7 +355,7 @@ Result<std::vector<RunRecord>> Store::Runs() { return ReadRuns(impl_->db.get());
 Result<RunRecord> Store::FindRun(const std::string& name) {
   Result<std::vector<RunRecord>> runs = Runs();
   if (!runs.ok()) return runs.error();
-  return FindByName(*runs, name, "run");
+  return FindByName(*runs, name, "run", impl_->db->path());
 }
 
 Result<std::vector<DatasetRecord>> Store::Datasets() {
@@ -373,7 +373,7 @@ Result<std::vector<DatasetRecord>> Store::Datasets() {
 Result<DatasetRecord> Store::FindDataset(const std::string& name) {
   Result<std::vector<DatasetRecord>> datasets = Datasets();
   if (!datasets.ok()) return datasets.error();
-  return FindByName(*datasets, name, "data set");
+  return FindByName(*datasets, name, "data set", impl_->db->path());
 }
 
 Status Store::ForEachGroup(RunId run, bool with_texts,

@@ -138,6 +138,8 @@ void AddRun(TrainSpec* t, Options* o) {
   o->Add("save_total_limit", &t->save_total_limit, "checkpoints kept").AtLeast(1);
   o->Add("save_dtype", &t->save_dtype, "of DIR/model and DIR/best; checkpoints are float32")
       .OneOf({"float32", "bfloat16"});
+  o->Add("save_only_model", &t->save_only_model,
+         "save_steps' checkpoints hold the model alone, in save_dtype");
   o->Add("keep_best", &t->keep_best,
          "DIR/best is the model with the highest held-out pass@1 so far (needs eval.steps)");
   o->Add("logging_steps", &t->logging_steps, "a line of metrics every so many steps").AtLeast(1);
@@ -503,37 +505,23 @@ Result<GrpoRecipe> GrpoRecipeFromToml(const std::string& text, const std::string
 }
 
 std::string FirstFixedDifference(const Json& saved, const Json& now) {
-  static const std::set<std::string, std::less<>> kFree = {"save_dtype",
-                                                           "keep_best",
-                                                           "max_steps",
-                                                           "num_train_epochs",
-                                                           "save_steps",
-                                                           "save_total_limit",
-                                                           "logging_steps",
-                                                           "max_seconds",
-                                                           "eval.steps",
-                                                           "eval.limit",
-                                                           "eval.samples",
-                                                           "eval.at_start",
-                                                           "eval.stop_at",
-                                                           "eval.temperature",
-                                                           "data.eval",
-                                                           "reward.threads",
-                                                           "threads",
-                                                           "generation_rows",
-                                                           "gradient_checkpointing",
-                                                           "log_completions",
-                                                           "async_steps",
-                                                           "null_rate_stop",
-                                                           "reward.timeout_s",
-                                                           "server.url",
-                                                           "server.model",
-                                                           "server.key_env",
-                                                           "server.timeout_s",
-                                                           "server.retries",
-                                                           "server.concurrency",
-                                                           "server.push",
-                                                           "server.weights_dir"};
+  static const std::set<std::string, std::less<>> kFree = {
+      "save_dtype",       "keep_best",
+      "save_only_model",  "max_steps",
+      "num_train_epochs", "save_steps",
+      "save_total_limit", "logging_steps",
+      "max_seconds",      "eval.steps",
+      "eval.limit",       "eval.samples",
+      "eval.at_start",    "eval.stop_at",
+      "eval.temperature", "data.eval",
+      "reward.threads",   "threads",
+      "generation_rows",  "gradient_checkpointing",
+      "log_completions",  "async_steps",
+      "null_rate_stop",   "reward.timeout_s",
+      "server.url",       "server.model",
+      "server.key_env",   "server.timeout_s",
+      "server.retries",   "server.concurrency",
+      "server.push",      "server.weights_dir"};
   if (!saved.IsObject() || !now.IsObject()) return "recipe";
   for (const Json::Member& member : *now.AsObject()) {
     if (kFree.count(member.key) != 0) continue;

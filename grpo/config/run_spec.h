@@ -106,6 +106,7 @@ struct TrainSpec {
   int64_t save_total_limit = 2;
   std::string save_dtype = "float32";  // of the models that are no checkpoints
   bool keep_best = false;              // DIR/best by held-out pass@1
+  bool save_only_model = false;        // of save_steps' checkpoints
   int64_t logging_steps = 1;
   double max_seconds = 0;               // stop in good order after so much time; 0: off
   int64_t threads = 0;                  // 0: LibTorch's default

@@ -5,37 +5,10 @@
 #include <utility>
 
 #include "core/text.h"
-#include "grpo/files/float_bits.h"
+#include "grpo/files/gguf_blocks.h"
 
 namespace assay {
 namespace {
-
-// ggml's type numbers. Block sizes only where we dequantise.
-enum GgmlType : uint32_t { kF32 = 0, kF16 = 1, kQ4_1 = 3, kQ8_0 = 8, kBf16 = 30 };
-
-struct TypeInfo {
-  uint32_t type;
-  const char* name;
-  int64_t block_elements;  // 0: known by name, not supported
-  int64_t block_bytes;
-};
-
-constexpr TypeInfo kTypes[] = {
-    {0, "F32", 1, 4},      {1, "F16", 1, 2},     {2, "Q4_0", 0, 0},     {3, "Q4_1", 32, 20},
-    {6, "Q5_0", 0, 0},     {7, "Q5_1", 0, 0},    {8, "Q8_0", 32, 34},   {9, "Q8_1", 0, 0},
-    {10, "Q2_K", 0, 0},    {11, "Q3_K", 0, 0},   {12, "Q4_K", 0, 0},    {13, "Q5_K", 0, 0},
-    {14, "Q6_K", 0, 0},    {15, "Q8_K", 0, 0},   {16, "IQ2_XXS", 0, 0}, {17, "IQ2_XS", 0, 0},
-    {18, "IQ3_XXS", 0, 0}, {19, "IQ1_S", 0, 0},  {20, "IQ4_NL", 0, 0},  {21, "IQ3_S", 0, 0},
-    {22, "IQ2_S", 0, 0},   {23, "IQ4_XS", 0, 0}, {24, "I8", 0, 0},      {25, "I16", 0, 0},
-    {26, "I32", 0, 0},     {27, "I64", 0, 0},    {28, "F64", 0, 0},     {29, "IQ1_M", 0, 0},
-    {30, "BF16", 1, 2},    {34, "TQ1_0", 0, 0},  {35, "TQ2_0", 0, 0},   {39, "MXFP4", 0, 0}};
-
-const TypeInfo* FindType(uint32_t type) {
-  for (const TypeInfo& info : kTypes) {
-    if (info.type == type) return &info;
-  }
-  return nullptr;
-}
 
 enum ValueType : uint32_t {
   kU8 = 0,
@@ -53,27 +26,6 @@ enum ValueType : uint32_t {
   kFloat64
 };
 
-uint16_t Load16(const uint8_t* bytes) {
-  uint16_t value;
-  std::memcpy(&value, bytes, sizeof(value));
-  return value;
-}
-
-void DequantizeQ4_1(const uint8_t* block, float* out) {
-  const float scale = FloatFromHalf(Load16(block));
-  const float low = FloatFromHalf(Load16(block + 2));
-  for (int i = 0; i < 16; ++i) {
-    out[i] = static_cast<float>(block[4 + i] & 15) * scale + low;
-    out[i + 16] = static_cast<float>(block[4 + i] >> 4) * scale + low;
-  }
-}
-
-void DequantizeQ8_0(const uint8_t* block, float* out) {
-  const float scale = FloatFromHalf(Load16(block));
-  for (int i = 0; i < 32; ++i)
-    out[i] = static_cast<float>(static_cast<int8_t>(block[2 + i])) * scale;
-}
-
 }  // namespace
 
 int64_t GgufTensor::elements() const {
@@ -83,34 +35,22 @@ int64_t GgufTensor::elements() const {
 }
 
 const char* GgmlTypeName(uint32_t type) {
-  const TypeInfo* info = FindType(type);
-  return info != nullptr ? info->name : "unknown";
+  const GgmlType* known = FindGgmlType(type);
+  return known != nullptr ? known->name : "unknown";
 }
 
 Status DequantizeGguf(const GgufTensor& tensor, float* out) {
-  const int64_t count = tensor.elements();
-  switch (tensor.type) {
-    case kF32:
-      std::memcpy(out, tensor.data, static_cast<size_t>(count) * sizeof(float));
-      return {};
-    case kF16:
-      for (int64_t i = 0; i < count; ++i) out[i] = FloatFromHalf(Load16(tensor.data + 2 * i));
-      return {};
-    case kBf16:
-      for (int64_t i = 0; i < count; ++i) out[i] = FloatFromBf16(Load16(tensor.data + 2 * i));
-      return {};
-    case kQ4_1:
-      for (int64_t i = 0; i < count / 32; ++i) DequantizeQ4_1(tensor.data + 20 * i, out + 32 * i);
-      return {};
-    case kQ8_0:
-      for (int64_t i = 0; i < count / 32; ++i) DequantizeQ8_0(tensor.data + 34 * i, out + 32 * i);
-      return {};
-    default:
-      return Error{ErrorCode::kInput,
-                   StrCat("tensor '", tensor.name, "' has type ", GgmlTypeName(tensor.type), " (",
-                          tensor.type, "), which is not supported"),
-                   "convert the file to F32, F16, BF16, Q8_0 or Q4_1"};
+  const GgmlType* type = FindGgmlType(tensor.type);
+  if (type == nullptr || type->decode == nullptr) {
+    return Error{ErrorCode::kInput,
+                 StrCat("tensor '", tensor.name, "' has type ", GgmlTypeName(tensor.type), " (",
+                        tensor.type, "), which is not supported"),
+                 "convert the file to F16, Q8_0 or a K-quant"};
   }
+  const int64_t blocks = tensor.elements() / type->block_elements;
+  for (int64_t i = 0; i < blocks; ++i)
+    type->decode(tensor.data + i * type->block_bytes, out + i * type->block_elements);
+  return {};
 }
 
 // Reads the header once, front to back. Every read is checked; after the first failure the rest is skipped.
@@ -289,7 +229,7 @@ class GgufParser {
     const size_t base = (header + alignment - 1) / alignment * alignment;
     for (size_t i = 0; i < file_->tensors_.size(); ++i) {
       GgufTensor& tensor = file_->tensors_[i];
-      const TypeInfo* info = FindType(tensor.type);
+      const GgmlType* info = FindGgmlType(tensor.type);
       // The size of an unsupported type is unknown; DequantizeGguf refuses it by name when it is asked for.
       if (info != nullptr && info->block_elements > 0) {
         const int64_t columns = tensor.shape.empty() ? 1 : tensor.shape.back();

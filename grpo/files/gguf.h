@@ -1,6 +1,6 @@
-// GgufFile: reads a GGUF file (version 2 or 3, little-endian) through a memory map: metadata, tensor table, and tensors
-// dequantised to float32 (F32, F16, BF16, Q8_0, Q4_1; any other type is an error that names it). Every count, length and
-// offset of the file is checked against its size before use. Immutable once open; safe from many threads. No writer.
+// GgufFile: reads a GGUF file (version 2 or 3, little-endian) through a memory map: metadata, tensor table, and tensors dequantised
+// to float32 (gguf_blocks.h; a type without a decoder is an error that names it). Every count, length and offset of the file is checked
+// against its size before use. Immutable once open; safe from many threads. Writing is gguf_writer.h's.
 #pragma once
 
 #include <cstdint>

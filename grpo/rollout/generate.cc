@@ -121,8 +121,12 @@ class Generation {
     if (stop_ids_.empty()) stop_ids_ = model.config.eos_ids;
     if (stop_ids_.empty() && tokenizer != nullptr && tokenizer->eos_id() >= 0)
       stop_ids_ = {tokenizer->eos_id()};
-    draw_params_ = {sampling_.temperature, sampling_.top_p, sampling_.top_k, sampling_.min_p,
-                    sampling_.repetition_penalty};
+    draw_params_ = {sampling_.temperature,
+                    sampling_.top_p,
+                    sampling_.top_k,
+                    sampling_.min_p,
+                    sampling_.repetition_penalty,
+                    tokenizer == nullptr ? 0 : tokenizer->vocab_size()};
     for (size_t r = 0; r < requests.size(); ++r) {
       results_.emplace_back(requests[r].seeds.size());
       for (size_t s = 0; s < requests[r].seeds.size(); ++s) waiting_.push_back({r, s});
@@ -523,7 +527,8 @@ Result<std::vector<int64_t>> PromptIds(const Tokenizer& tokenizer, const Problem
     if (!chat.ok()) return chat.error();
     text = std::move(chat).value();
   } else {
-    options.add_bos = tokenizer.adds_bos();
+    const std::string_view bos = tokenizer.TokenBytes(tokenizer.bos_id());
+    options.add_bos = tokenizer.adds_bos() && (bos.empty() || !StartsWith(text, bos));
   }
   std::vector<int64_t> ids = tokenizer.Encode(text, options);
   if (ids.empty())

@@ -122,16 +122,18 @@ Draw DrawToken(const float* logits, int64_t vocab, const DrawParams& params,
     }
     row = adjusted;
   }
+  const int64_t tokens = params.tokens > 0 ? std::min(params.tokens, vocab) : vocab;
   Draw draw;
   if (greedy) {
-    draw.token = std::max_element(row, row + vocab) - row;
+    draw.token = std::max_element(row, row + tokens) - row;
   } else {
-    double total = sum;
-    if (row == adjusted)
-      total = cpu::ExpSum(adjusted, vocab, cpu::Max(adjusted, vocab), inverse, weights);
+    double total = tokens == vocab ? sum : cpu::Sum(weights, tokens);
+    // Beside what cannot be drawn the rest may have lost its digits.
+    if (row == adjusted || total < 1e-4 * sum)
+      total = cpu::ExpSum(row, tokens, cpu::Max(row, tokens), inverse, weights);
     const double u = rng->Uniform();
     if (params.top_k > 0 || params.top_p < 1.0 || params.min_p > 0) {
-      std::vector<Candidate> kept = Filter(weights, vocab, params);
+      std::vector<Candidate> kept = Filter(weights, tokens, params);
       // In the vocabulary's order, as without filters: what a seed draws does not depend on how the best were found.
       std::sort(kept.begin(), kept.end(),
                 [](const Candidate& a, const Candidate& b) { return a.id < b.id; });
@@ -144,7 +146,7 @@ Draw DrawToken(const float* logits, int64_t vocab, const DrawParams& params,
         if (running > u * total) break;
       }
     } else {
-      draw.token = PickInOrder(weights, vocab, u * total);
+      draw.token = PickInOrder(weights, tokens, u * total);
     }
   }
   draw.logprob = static_cast<float>(static_cast<double>(logits[draw.token]) * inverse - log_sum);

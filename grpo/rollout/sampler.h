@@ -16,6 +16,8 @@ struct DrawParams {
   int64_t top_k = 0;
   double min_p = 0.0;
   double repetition_penalty = 1.0;
+  // Ids from here on are no tokens (a padded embedding's last rows) and are never drawn; 0: all ids are tokens.
+  int64_t tokens = 0;
 };
 
 struct Draw {

@@ -48,29 +48,66 @@ void SyncFolder(const fs::path& folder) {
   (void)close(fd);
 }
 
+enum class Kind { kWhole, kModelAlone };
+
+// Whole ones have this file; it is the last that is written and the first to go.
+bool IsOf(Kind kind, const fs::path& path) {
+  return fs::exists(path / "state.json") == (kind == Kind::kWhole);
+}
+
 // Step of "checkpoint-000123", or -1.
-int64_t StepOf(const fs::path& path) {
+int64_t StepOf(const fs::path& path, Kind kind) {
   const std::string name = path.filename().string();
   if (!StartsWith(name, kPrefix)) return -1;
   char* end = nullptr;
   const int64_t step = std::strtoll(name.c_str() + sizeof(kPrefix) - 1, &end, 10);
-  return *end == '\0' && fs::exists(path / "state.json") ? step : -1;
+  return *end == '\0' && IsOf(kind, path) ? step : -1;
 }
 
-std::vector<std::pair<int64_t, fs::path>> Checkpoints(const std::string& folder) {
+std::vector<std::pair<int64_t, fs::path>> Checkpoints(const std::string& folder,
+                                                      Kind kind = Kind::kWhole) {
   std::vector<std::pair<int64_t, fs::path>> found;
   std::error_code code;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, code)) {
-    if (const int64_t step = StepOf(entry.path()); step >= 0)
+    if (const int64_t step = StepOf(entry.path(), kind); step >= 0)
       found.emplace_back(step, entry.path());
   }
   std::sort(found.begin(), found.end());
   return found;
 }
 
-void DropOld(const std::string& folder, int64_t keep) {
+fs::path CheckpointPath(const std::string& folder, int64_t step) {
+  std::string digits = StrCat(step);
+  digits.insert(0, std::max<int>(0, 6 - static_cast<int>(digits.size())), '0');
+  return fs::path(folder) / (kPrefix + digits);
+}
+
+// The folder that is written before it has its name, empty.
+Result<fs::path> Temporary(const std::string& folder) {
+  const fs::path temporary = fs::path(folder) / ".checkpoint-writing";
   std::error_code code;
-  const std::vector<std::pair<int64_t, fs::path>> all = Checkpoints(folder);
+  RemoveTree(temporary);
+  fs::create_directories(temporary, code);
+  if (!code) return temporary;
+  return Error{ErrorCode::kIo, StrCat("cannot make '", temporary.string(), "': ", code.message()),
+               ""};
+}
+
+Status PutInPlace(const fs::path& temporary, const fs::path& target) {
+  std::error_code code;
+  SyncFolder(temporary);
+  RemoveTree(target);
+  fs::rename(temporary, target, code);
+  if (code)
+    return Error{ErrorCode::kIo,
+                 StrCat("cannot rename to '", target.string(), "': ", code.message()), ""};
+  SyncFolder(target.parent_path());
+  return {};
+}
+
+void DropOld(const std::string& folder, int64_t keep, Kind kind) {
+  std::error_code code;
+  const std::vector<std::pair<int64_t, fs::path>> all = Checkpoints(folder, kind);
   for (size_t i = 0; i + static_cast<size_t>(keep) < all.size(); ++i) {
     // Unmade first: a half-deleted folder without state.json is no checkpoint.
     fs::remove(all[i].second / "state.json", code);
@@ -100,16 +137,9 @@ Status SaveCheckpoint(const std::string& folder, int64_t step, const Json& state
                       const Model* reference, const Tokenizer* tokenizer, int64_t keep) {
   return CatchTorch("saving a checkpoint", [&]() -> Status {
     c10::NoGradGuard no_grad;
-    std::string digits = StrCat(step);
-    digits.insert(0, std::max<int>(0, 6 - static_cast<int>(digits.size())), '0');
-    const fs::path target = fs::path(folder) / (kPrefix + digits);
-    const fs::path temporary = fs::path(folder) / ".checkpoint-writing";
-    std::error_code code;
-    RemoveTree(temporary);
-    fs::create_directories(temporary, code);
-    if (code)
-      return Error{ErrorCode::kIo,
-                   StrCat("cannot make '", temporary.string(), "': ", code.message()), ""};
+    const Result<fs::path> made = Temporary(folder);
+    if (!made.ok()) return made.error();
+    const fs::path& temporary = *made;
     if (Status s = SavePolicy(policy, tokenizer, temporary.string()); !s.ok()) return s;
     if (Status s = WriteTensors((temporary / "optimizer.safetensors").string(), moments); !s.ok())
       return s;
@@ -122,16 +152,20 @@ Status SaveCheckpoint(const std::string& folder, int64_t step, const Json& state
     if (Status s = WriteFileAtomic((temporary / "state.json").string(), state.Dump() + "\n");
         !s.ok())
       return s;
-    SyncFolder(temporary);
-    RemoveTree(target);
-    fs::rename(temporary, target, code);
-    if (code)
-      return Error{ErrorCode::kIo,
-                   StrCat("cannot rename to '", target.string(), "': ", code.message()), ""};
-    SyncFolder(folder);
-    DropOld(folder, keep);
+    if (Status s = PutInPlace(temporary, CheckpointPath(folder, step)); !s.ok()) return s;
+    DropOld(folder, keep, Kind::kWhole);
     return {};
   });
+}
+
+Status SaveModelCheckpoint(const std::string& folder, int64_t step, int64_t keep,
+                           const std::function<Status(const std::string& folder)>& write) {
+  const Result<fs::path> temporary = Temporary(folder);
+  if (!temporary.ok()) return temporary.error();
+  if (Status s = write(temporary->string()); !s.ok()) return s;
+  if (Status s = PutInPlace(*temporary, CheckpointPath(folder, step)); !s.ok()) return s;
+  DropOld(folder, keep, Kind::kModelAlone);
+  return {};
 }
 
 std::vector<std::string> CheckpointFolders(const std::string& folder) {

@@ -3,6 +3,7 @@
 // half of one. Randomness needs no state of its own: every draw comes from the run's seed and a counter in state.json.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,11 @@ namespace assay {
 Status SaveCheckpoint(const std::string& folder, int64_t step, const Json& state,
                       const Model& policy, const std::vector<NamedTensor>& moments,
                       const Model* reference, const Tokenizer* tokenizer, int64_t keep);
+
+// DIR/checkpoint-<step> of the model alone, which `write` writes into the folder that it is given; all but the newest `keep` of its
+// kind are deleted. It is none to go on from.
+Status SaveModelCheckpoint(const std::string& folder, int64_t step, int64_t keep,
+                           const std::function<Status(const std::string& folder)>& write);
 
 // Folders of the whole checkpoints, newest first.
 std::vector<std::string> CheckpointFolders(const std::string& folder);

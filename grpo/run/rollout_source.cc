@@ -351,7 +351,7 @@ RolloutSource::DrawnGroups RolloutSource::FromServer(const Draws& draws) {
   ServerSampling sampling;
   sampling.params = SamplingOf(recipe_.train);
   sampling.samples = recipe_.num_generations;
-  sampling.vocab_size = setup.policy.config.vocab_size;
+  sampling.vocab_size = std::min(setup.policy.config.vocab_size, setup.tokenizer->vocab_size());
   sampling.interrupted = run_->env().interrupted;
   std::vector<Drawn> groups(places.size());
   std::vector<size_t> tickets(places.size());
@@ -413,7 +413,8 @@ Result<RolloutSource::Drawn> RolloutSource::FromOutside(Group given) const {
       if (!sample.truncated()) row.completion.push_back(setup.eos_id);
     }
     for (int64_t token : row.completion) {
-      if (token < 0 || token >= setup.policy.config.vocab_size) {
+      if (token < 0 || token >= setup.policy.config.vocab_size ||
+          token >= setup.tokenizer->vocab_size()) {
         return Error{ErrorCode::kInput,
                      StrCat("group '", id, "': token id ", token, " is not in the vocabulary"),
                      "the samples are of a model with another tokenizer"};

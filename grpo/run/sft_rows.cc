@@ -7,6 +7,7 @@
 
 #include "core/rows/group_json.h"
 #include "core/rows/input_format.h"
+#include "core/rows/messages.h"
 #include "core/text.h"
 #include "datagen/store/store.h"
 #include "grpo/run/train_data.h"
@@ -251,19 +252,22 @@ Status ReadDataset(const DataSpec& data, Loader* loader) {
   if (!store.ok()) return store.error();
   Result<DatasetRecord> dataset = (*store)->FindDataset(data.dataset);
   if (!dataset.ok()) return dataset.error();
-  return (*store)->ForEachDatasetRow(dataset->id, /*with_texts=*/true,
-                                     [&](const DatasetRow& row) -> Status {
-                                       if (row.group.samples.empty()) return {};
-                                       const Problem& problem = row.group.problem;
-                                       Json line = Json::MakeObject();
-                                       if (problem.messages.empty()) {
-                                         line.Set("prompt", problem.prompt);
-                                       } else {
-                                         line.Set("prompt", ChatMessages(problem.messages));
-                                       }
-                                       line.Set("completion", row.group.samples[0].sample.text);
-                                       return loader->Add(line);
-                                     });
+  return (*store)->ForEachDatasetRow(
+      dataset->id, /*with_texts=*/true, [&](const DatasetRow& row) -> Status {
+        if (row.group.samples.empty()) return {};
+        const Problem& problem = row.group.problem;
+        Json line = Json::MakeObject();
+        if (problem.messages.empty()) {
+          line.Set("prompt", problem.prompt);
+        } else {
+          line.Set("prompt", ChatMessages(problem.messages));
+        }
+        for (const char* key : {"tools", "chat_template_kwargs"}) {
+          if (const Json* value = problem.extra.Find(key)) line.Set(key, *value);
+        }
+        line.Set("completion", CompletionToJson(row.group.samples[0].sample));
+        return loader->Add(line);
+      });
 }
 
 }  // namespace

@@ -13,20 +13,6 @@
 namespace assay {
 namespace {
 
-// Texts around a plain prompt, the system prompt, and what the template is given beside the messages.
-void Dress(const DataSpec& spec, Problem* problem) {
-  if (problem->messages.empty()) {
-    problem->prompt = StrCat(spec.prompt_prefix, problem->prompt, spec.prompt_suffix);
-    if (!spec.system_prompt.empty()) problem->messages = {{"user", problem->prompt}};
-  }
-  if (problem->messages.empty()) return;
-  if (!spec.system_prompt.empty() && problem->messages[0].role != "system")
-    problem->messages.insert(problem->messages.begin(), {"system", spec.system_prompt});
-  const Json* own = problem->extra.Find("chat_template_kwargs");
-  Json kwargs = MergedKwargs(spec, own == nullptr ? Json() : *own);
-  if (!kwargs.IsNull()) problem->extra.Set("chat_template_kwargs", std::move(kwargs));
-}
-
 // A problem out of any row that holds one; {"messages"} are a prompt, up to an assistant's last turn.
 Result<Problem> ProblemOf(Json row) {
   const Json* messages = row.Find("messages");
@@ -92,14 +78,32 @@ Status ForEachRow(const std::vector<std::string>& files,
   return {};
 }
 
+void DressPrompt(const DataSpec& spec, Problem* problem) {
+  if (problem->messages.empty()) {
+    problem->prompt = StrCat(spec.prompt_prefix, problem->prompt, spec.prompt_suffix);
+    if (!spec.system_prompt.empty()) problem->messages = {{"user", problem->prompt}};
+  }
+  if (problem->messages.empty()) return;
+  if (!spec.system_prompt.empty() && problem->messages[0].role != "system")
+    problem->messages.insert(problem->messages.begin(), {"system", spec.system_prompt});
+  const Json* own = problem->extra.Find("chat_template_kwargs");
+  Json kwargs = MergedKwargs(spec, own == nullptr ? Json() : *own);
+  if (!kwargs.IsNull()) problem->extra.Set("chat_template_kwargs", std::move(kwargs));
+}
+
+Result<Problem> MakeProblem(const Json& row, const DataSpec& spec) {
+  Result<Problem> problem = ProblemOf(row);
+  if (problem.ok()) DressPrompt(spec, &*problem);
+  return problem;
+}
+
 Result<std::vector<Problem>> LoadProblems(const std::vector<std::string>& files,
                                           const DataSpec& spec, int64_t limit) {
   std::vector<Problem> problems;
   Status status = ForEachRow(files, [&](const Json& row) -> Result<bool> {
-    Result<Problem> problem = ProblemOf(row);
+    Result<Problem> problem = MakeProblem(row, spec);
     if (!problem.ok()) return problem.error();
     if (problem->id.empty()) problem->id = StrCat("row-", static_cast<int64_t>(problems.size()));
-    Dress(spec, &*problem);
     problems.push_back(std::move(*problem));
     return limit <= 0 || static_cast<int64_t>(problems.size()) < limit;
   });
@@ -123,7 +127,7 @@ Result<std::vector<Group>> LoadGroups(const std::string& file, const DataSpec& s
   Status status = ForEachRow({file}, [&](const Json& row) -> Result<bool> {
     Result<Group> group = GroupFromJson(row);
     if (!group.ok()) return group.error();
-    Dress(spec, &group->problem);
+    DressPrompt(spec, &group->problem);
     groups.push_back(std::move(*group));
     return true;
   });

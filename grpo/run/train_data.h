@@ -25,6 +25,10 @@ Result<std::vector<Problem>> LoadProblems(const std::vector<std::string>& files,
 // A plain prompt as it came, without the recipe's prefix and suffix: what judges see, to whom the words around it mean nothing (their language
 // is not the problem's).
 void Undress(const DataSpec& spec, Problem* problem);
+// A problem out of one row that holds one, dressed as LoadProblems does it.
+Result<Problem> MakeProblem(const Json& row, const DataSpec& spec);
+// What the recipe puts around a plain prompt, or makes of it.
+void DressPrompt(const DataSpec& spec, Problem* problem);
 // Groups with their samples (and token ids and log-probs where given).
 Result<std::vector<Group>> LoadGroups(const std::string& file, const DataSpec& spec);
 // Problems that have neither an answer nor tests.

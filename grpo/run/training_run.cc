@@ -268,7 +268,8 @@ Status TrainingRun::BetweenSteps() {
   }
   if (Crossed(spec_.save_steps, saved_at_) && !done()) {
     saved_at_ = at.step;
-    if (Status status = Save(); !status.ok()) return status;
+    if (Status status = spec_.save_only_model ? SaveModelAlone() : Save(); !status.ok())
+      return status;
   }
   step_started_ = Clock::now();
   return {};
@@ -337,12 +338,19 @@ void TrainingRun::TellDiskUse() const {
   const double trained = 4.0 * static_cast<double>(CountTrainable(setup_.policy));
   const double checkpoint = trained * 3 + (reference_ != nullptr ? weights : 0);
   const double result = spec_.save_dtype == "bfloat16" ? weights / 2 : weights;
-  const double most = checkpoint * static_cast<double>(spec_.save_total_limit + 1) +
-                      result * (spec_.keep_best ? 3 : 1);
+  const double each = spec_.save_only_model ? result : checkpoint;
+  const double most =
+      each * static_cast<double>(spec_.save_total_limit + 1) + result * (spec_.keep_best ? 3 : 1);
   if (most < 256e6) return;
   const auto mb = [](double bytes) { return WithThousands(static_cast<int64_t>(bytes / 1e6)); };
-  env_.note(StrCat("a checkpoint takes ", mb(checkpoint), " MB, the run up to ", mb(most),
+  env_.note(StrCat("a checkpoint takes ", mb(each), " MB, the run up to ", mb(most),
                    " MB (save_total_limit, save_dtype)"));
+}
+
+Status TrainingRun::SaveModelAlone() {
+  if (!processes_->first()) return {};
+  return SaveModelCheckpoint(env_.out, at.step, spec_.save_total_limit,
+                             [this](const std::string& folder) { return SaveResult(folder); });
 }
 
 // All processes together: each holds a share of the moments.
@@ -399,7 +407,10 @@ Result<TrainSummary> TrainingRun::Finish() {
 }
 
 Status TrainingRun::SaveAll() {
-  if (Status status = Save(); !status.ok() || !processes_->first()) return status;
+  if (summary_.interrupted || !spec_.save_only_model) {
+    if (Status status = Save(); !status.ok()) return status;
+  }
+  if (!processes_->first()) return {};
   if (!summary_.interrupted) {
     const std::string folder = (std::filesystem::path(env_.out) / "model").string();
     if (Status status = SaveResult(folder); !status.ok()) return status;

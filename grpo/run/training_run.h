@@ -106,6 +106,7 @@ class TrainingRun {
   Status SaveResult(const std::string& folder) const;
   void TellDiskUse() const;
   Status Save();
+  Status SaveModelAlone();
   Status SaveAll();
   bool Crossed(int64_t every, int64_t last) const {
     return every > 0 && at.step / every > last / every;

@@ -20,6 +20,9 @@ struct ChatInput {
   Json tools;    // an array of schemas, or null
   Json kwargs;   // further variables of the template ({"enable_thinking": false}), or null
   bool add_generation_prompt = true;
+  // The last message is the start of a reply: the text ends where that does (transformers' continue_final_message), and there is no
+  // generation prompt. ChatRenderer's.
+  bool continue_last = false;
 };
 
 class ChatEngine {

@@ -1,5 +1,6 @@
 #include "grpo/tokenizer/chat_renderer.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/text.h"
@@ -60,6 +61,31 @@ std::optional<std::vector<Message>> PlainMessages(const Json& messages) {
   return plain;
 }
 
+bool IsOfTextParts(const Json& message) {
+  const Json* content = message.Find("content");
+  const Json::Array* parts = content == nullptr ? nullptr : content->AsArray();
+  return parts != nullptr && std::all_of(parts->begin(), parts->end(), [](const Json& part) {
+           return part.IsString() || part.StringOr("type", "") == "text";
+         });
+}
+
+// Cuts what the template wrote behind the last message. Templates trim; a message that ends in white space keeps it only where the
+// template does.
+Status CutBehindLast(const Json& messages, std::string* text) {
+  const Json::Array& list = *messages.AsArray();
+  const std::string last(list.back().StringOr("content", ""));
+  const std::string_view trimmed = Trim(last);
+  const size_t at = text->rfind(trimmed);
+  if (trimmed.empty() || at == std::string::npos) {
+    return Error{ErrorCode::kInput, "the template does not write the start of the reply as it is",
+                 "a prompt that ends in the assistant's words is continued; leave them out"};
+  }
+  const std::string_view with_end = std::string_view(last).substr(last.find(trimmed));
+  const bool kept = std::string_view(*text).substr(at, with_end.size()) == with_end;
+  text->resize(at + (kept ? with_end.size() : trimmed.size()));
+  return {};
+}
+
 bool IsEmpty(const Json& value) {
   return value.IsNull() || (value.IsObject() && value.AsObject()->empty()) ||
          (value.IsArray() && value.AsArray()->empty());
@@ -69,8 +95,16 @@ bool IsEmpty(const Json& value) {
 
 Json ChatMessages(const std::vector<Message>& messages) {
   Json list = Json::MakeArray();
-  for (const Message& message : messages)
-    list.Append(Turn(message.role.c_str(), "").Set("content", message.content));
+  for (const Message& message : messages) {
+    if (!message.source.IsObject()) {
+      list.Append(Turn(message.role.c_str(), "").Set("content", message.content));
+      continue;
+    }
+    Json turn = message.source;
+    if (turn.Find("role") == nullptr) turn.Set("role", message.role);
+    if (IsOfTextParts(turn)) turn.Set("content", message.content);
+    list.Append(std::move(turn));
+  }
   return list;
 }
 
@@ -87,6 +121,16 @@ ChatInput PromptInput(const Problem& problem) {
   input.tools = value("tools");
   if (IsEmpty(input.tools)) input.tools = Json();
   input.kwargs = value("chat_template_kwargs");
+  if (problem.messages.empty()) return input;
+  const Message& last = problem.messages.back();
+  if (last.role == "assistant" && last.source.Find("tool_calls") == nullptr) {
+    // An empty one says only whose turn it is.
+    if (Trim(last.content).empty()) {
+      input.messages.AsArray()->pop_back();
+    } else {
+      input.continue_last = true;
+    }
+  }
   return input;
 }
 
@@ -133,6 +177,22 @@ Result<std::string> ChatRenderer::Render(const ChatInput& input) const {
 }
 
 Result<std::vector<std::string>> ChatRenderer::RenderAll(
+    const std::vector<ChatInput>& given) const {
+  std::vector<ChatInput> inputs = given;
+  for (ChatInput& input : inputs) {
+    const Json::Array* list = input.messages.AsArray();
+    input.continue_last = input.continue_last && list != nullptr && !list->empty();
+    if (input.continue_last) input.add_generation_prompt = false;
+  }
+  Result<std::vector<std::string>> texts = RenderWhole(inputs);
+  for (size_t i = 0; texts.ok() && i < inputs.size(); ++i) {
+    if (!inputs[i].continue_last) continue;
+    if (Status s = CutBehindLast(inputs[i].messages, &(*texts)[i]); !s.ok()) return s.error();
+  }
+  return texts;
+}
+
+Result<std::vector<std::string>> ChatRenderer::RenderWhole(
     const std::vector<ChatInput>& inputs) const {
   if (chat_.source.empty()) {
     return Error{ErrorCode::kInput, "the tokenizer has no chat template",

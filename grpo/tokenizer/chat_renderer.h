@@ -19,10 +19,10 @@
 
 namespace assay {
 
-// Messages as templates see them.
+// Messages as templates see them: as they came, with tool calls, names and reasoning; contents of text parts alone are one text.
 Json ChatMessages(const std::vector<Message>& messages);
 // What the template is given for a problem's prompt: its messages, with the row's `tools` and `chat_template_kwargs` (objects, or JSON in
-// a string).
+// a string). A prompt that ends in a text of the assistant's is continued.
 ChatInput PromptInput(const Problem& problem);
 
 class ChatRenderer {
@@ -39,6 +39,8 @@ class ChatRenderer {
 
  private:
   enum class Way { kOurs, kEngine };
+  // RenderAll, to the end of what the template writes.
+  Result<std::vector<std::string>> RenderWhole(const std::vector<ChatInput>& inputs) const;
   // Compares at the first call.
   Result<Way> Decide() const;
   Result<Way> Compare() const;

@@ -181,6 +181,17 @@ TEST_F(ImportTest, GoesOnWhereItWas) {
             ErrorCode::kInput);  // that line changed
 }
 
+TEST_F(ImportTest, RepliesThatLmEvalRepeatsForAFilterCountOnce) {
+  const std::string row = R"({"doc_id":0,"target":"4","filter":"strict","resps":[["a"]]})";
+  std::string other = row;
+  other.replace(other.find("strict"), 6, "flexible");
+  ImportOptions options;
+  options.files = {File("a.jsonl", row + "\n" + other + "\n")};
+  const ImportResult result = Import(options);
+  EXPECT_EQ(result.samples, 1);
+  EXPECT_EQ(result.repeats, 1);
+}
+
 TEST_F(ImportTest, ProblemsAloneHaveNoSamples) {
   ImportOptions options;
   options.files = {

@@ -77,6 +77,7 @@ TEST_F(GroupGathererTest, LinesWithAnotherAnswerPromptTaskTestsOrOptionsHaveAnot
 
 TEST_F(GroupGathererTest, NeighboursAreJoinedAndWhatGoesOnLaterIsCounted) {
   std::vector<size_t> sizes;
+  FieldUse use;
   std::atomic<int64_t> split = 0;
   AdjacentLines lines(
       field_,
@@ -84,7 +85,7 @@ TEST_F(GroupGathererTest, NeighboursAreJoinedAndWhatGoesOnLaterIsCounted) {
         sizes.push_back(row.lines.size());
         return Status();
       },
-      &split);
+      &split, &use);
   int64_t number = 0;
   for (const std::string& text : {Flat("a"), Flat("a"), Flat("b"), std::string("{}"), Flat("a")})
     EXPECT_TRUE(lines.Take({++number, text}).ok());
@@ -105,16 +106,35 @@ TEST_F(GroupGathererTest, SplitMeansApartInOneFileOrInSeveral) {
 
 TEST_F(GroupGathererTest, GatheredRowsComeInTheOrderOfTheirFirstLinesWithAllPlaces) {
   const std::vector<std::string> files = {File("one", {"a", "b", "a"}), File("two", {"b", "c"})};
-  Result<std::vector<ScoreRow>> rows = GatherGroups(files, field_, GoOn);
-  ASSERT_TRUE(rows.ok());
+  std::vector<ScoreRow> rows;
+  const Status status =
+      GatherGroups(files, field_, folder_ + "/out", GoOn, nullptr, [&](ScoreRow row) {
+        rows.push_back(std::move(row));
+        return Status();
+      });
+  ASSERT_TRUE(status.ok());
   std::vector<std::vector<size_t>> places;
-  for (const ScoreRow& row : *rows) {
+  for (const ScoreRow& row : rows) {
     places.emplace_back();
     for (const InputLine& line : row.lines) places.back().push_back(line.place);
   }
   EXPECT_EQ(places, (std::vector<std::vector<size_t>>{{0, 2}, {1, 3}, {4}}));
-  EXPECT_EQ((*rows)[1].file, 0u);
-  EXPECT_EQ((*rows)[1].lines[1].file, 1u);
+  EXPECT_EQ(rows[1].file, 0u);
+  EXPECT_EQ(rows[1].lines[1].file, 1u);
+  EXPECT_EQ(rows[1].lines[1].text, Flat("b"));
+}
+
+TEST_F(GroupGathererTest, AFieldThatNoLineHasIsAnErrorWithTheNearestName) {
+  const GroupField typo("qq", "");
+  const Result<bool> split = GroupsAreSplit({File("sorted", {"a", "a", "b"})}, typo, GoOn);
+  ASSERT_FALSE(split.ok());
+  EXPECT_EQ(split.error().message, "no line has the field 'qq' to group by");
+  EXPECT_EQ(split.error().hint, "did you mean 'q'?");
+  FieldUse use;
+  GroupKey key;
+  const std::string group = R"({"id":1,"completions":["x"]})";
+  use.See(key, typo.KeyOf(group, &key), group);
+  EXPECT_TRUE(use.Check(typo).ok());  // a group needs no field
 }
 
 }  // namespace

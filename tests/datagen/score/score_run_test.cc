@@ -16,6 +16,7 @@
 #include "core/jsonl.h"
 #include "core/rng.h"
 #include "core/text.h"
+#include "datagen/score/stored_rows.h"
 
 namespace assay {
 namespace {
@@ -379,6 +380,97 @@ TEST_F(ScoreRunTest, FullDiskIsAnErrorWithAHint) {
   const Error error = RunError();
   EXPECT_EQ(error.code, ErrorCode::kIo);
   EXPECT_NE(error.hint.find("--resume"), std::string::npos);
+}
+
+// --- runs of a store -------------------------------------------------------------------------------------------------
+
+TEST_F(ScoreRunTest, AStoredRunIsScoredAgainAsItsFilesWere) {
+  const std::string flat = R"({"id":7,"q":"a","note":1,"completion":"<think>x</think>y"})"
+                           "\n"
+                           R"({"id":8,"q":"a","note":2,"completion":"z","finish_reason":"length"})"
+                           "\n";
+  options_.files = {File("a.jsonl", MakeInput(300, 1)), File("b.jsonl", flat)};
+  options_.store = folder_ + "/s.sqlite";
+  options_.run_name = "first";
+  options_.group_by = "q";
+  options_.keep_input = true;
+  const ScoreRunSummary summary = Run();
+  const std::string expected = *ReadFile(options_.output);
+
+  options_.from_store = options_.store;
+  options_.from_run = "first";
+  options_.run_name = "again";
+  options_.group_by = "";
+  options_.files = *FilesOfStoredRun(options_.from_store, "first");
+  EXPECT_EQ(options_.files.size(), 2u);
+  for (const std::string& file : options_.files) std::filesystem::remove(file);
+  const ScoreRunSummary again = Run();
+  EXPECT_EQ(again.samples, summary.samples);
+  EXPECT_EQ(again.bad_rows, summary.bad_rows);
+  std::string got = *ReadFile(options_.output);
+  // What was wrong with a bad line is known, what would have helped is not.
+  std::vector<Json> want;
+  for (std::string_view line : SplitChar(expected, '\n')) {
+    if (!line.empty()) want.push_back(*ParseJson(line));
+  }
+  const std::vector<Json> rows = Output();
+  ASSERT_EQ(rows.size(), want.size());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (const Json* error = want[i].Find("error")) {
+      EXPECT_EQ(rows[i].Find("error")->StringOr("message", ""), error->StringOr("message", "-"));
+    } else {
+      EXPECT_EQ(rows[i].Dump(), want[i].Dump());
+    }
+  }
+  options_.run_name = "first";
+  EXPECT_NE(RunError().message.find("into itself"), std::string::npos);
+}
+
+TEST_F(ScoreRunTest, AResumedRunOfAStoreAloneSumsUpAllOfIt) {
+  options_.files = {File("a.jsonl", MakeInput(200))};
+  options_.store = folder_ + "/s.sqlite";
+  options_.output = "";
+  testing::internal::CaptureStdout();
+  const ScoreRunSummary all = Run();
+  options_.resume = true;
+  const ScoreRunSummary again = Run();
+  (void)testing::internal::GetCapturedStdout();
+  EXPECT_EQ(again.samples, all.samples);
+  EXPECT_EQ(again.resumed_samples, all.samples);
+  EXPECT_EQ(again.bad_rows, all.bad_rows);
+  EXPECT_EQ(again.reward_sum, all.reward_sum);
+  EXPECT_EQ(again.groups, all.groups);
+}
+
+TEST_F(ScoreRunTest, RepliesThatLmEvalWritesForEachFilterCountOnce) {
+  const auto row = [](int doc, const char* filter, const char* reply) {
+    return StrCat("{\"doc_id\":", doc, ",\"target\":\"4\",\"filter\":\"", filter,
+                  "\",\"resps\":[[\"", reply, "\"]],\"filtered_resps\":[\"4\"]}\n");
+  };
+  options_.files = {File("a.jsonl", row(0, "strict", "a") + row(1, "strict", "b") +
+                                        row(0, "flexible", "a") + row(1, "flexible", "b") +
+                                        row(1, "flexible", "c") + row(0, "strict", "a"))};
+  const ScoreRunSummary summary = Run();
+  // A reply of its own is none of a filter's; the same row twice is the user's.
+  EXPECT_EQ(summary.samples, 4);
+  ASSERT_EQ(summary.notes.size(), 1u);
+  EXPECT_NE(summary.notes[0].find("left out: 2 lines"), std::string::npos) << summary.notes[0];
+}
+
+TEST_F(ScoreRunTest, OptionsForAVerifierThatDoesNotExistAreABadLine) {
+  options_.files = {File("a.jsonl",
+                         R"({"id":1,"completion":"x","options":{"formt":{"tags":["a"]}}})"
+                         "\n"
+                         R"({"id":2,"completion":"x","options":{"A":"one","B":"two"}})"
+                         "\n"
+                         R"({"id":3,"completion":"x","options":{"math":{}}})"
+                         "\n")};
+  const ScoreRunSummary summary = Run();
+  EXPECT_EQ(summary.bad_rows, 1);
+  const std::vector<Json> rows = Output();
+  EXPECT_EQ(rows[0].Find("error")->StringOr("message", ""),
+            "'options' are for an unknown verifier 'formt'");
+  EXPECT_EQ(rows[0].Find("error")->StringOr("hint", ""), "did you mean 'format'?");
 }
 
 TEST_F(ScoreRunTest, StopSignalLeavesValidOutput) {

@@ -245,6 +245,25 @@ TEST(Sampler, LogprobIsOfTheWholeTemperedDistribution) {
   EXPECT_NEAR(draw.logprob, 1.5 - std::log(std::exp(0.5) + std::exp(1.0) + std::exp(1.5)), 1e-6);
 }
 
+// A padded embedding's last rows stand for no token, however likely they are.
+TEST(Sampler, IdsBeyondTheTokensAreNeverDrawn) {
+  const std::vector<float> logits = {0, 1, 2, 9, 300};
+  std::vector<float> scratch;
+  for (const DrawParams& base : {DrawParams{}, DrawParams{.temperature = 0}, DrawParams{.top_k = 2},
+                                 DrawParams{.top_p = 0.9}, DrawParams{.repetition_penalty = 1.1}}) {
+    DrawParams params = base;
+    params.tokens = 3;
+    Rng rng(3);
+    std::vector<int> counts(5);
+    for (int i = 0; i < 3000; ++i)
+      ++counts[DrawToken(logits.data(), 5, params, {1}, {}, &rng, &scratch).token];
+    EXPECT_EQ(counts[3] + counts[4], 0);
+    EXPECT_GT(counts[2], counts[1]);
+    if (params.temperature > 0 && params.top_k == 0 && params.top_p == 1)
+      EXPECT_NEAR(counts[2] / 3000.0, 0.665, 0.05);
+  }
+}
+
 TEST(Sampler, StrangeRowsDoNotHang) {
   std::vector<float> scratch;
   Rng rng(3);

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
@@ -690,6 +691,49 @@ TEST_F(TrainRun, TheBestModelIsKeptAndSavedAsAsked) {
   }
 }
 
+TEST_F(TrainRun, CheckpointsMayHoldTheModelAlone) {
+  const std::vector<std::string> alone = {"--set", "save_only_model=true", "--set",
+                                          "save_dtype=bfloat16"};
+  ASSERT_EQ(Run("sft", "alone", alone), 0) << ReadAll(folder_ / "log");
+  const fs::path kept = folder_ / "alone" / "checkpoint-000020";
+  EXPECT_TRUE(fs::exists(kept / "model.safetensors"));
+  EXPECT_FALSE(fs::exists(kept / "optimizer.safetensors"));
+  EXPECT_FALSE(fs::exists(folder_ / "alone" / "checkpoint-000008"));  // save_total_limit is 2
+  EXPECT_FALSE(fs::exists(folder_ / "alone" / "checkpoint-000024"));
+  EXPECT_NE(ReadAll(kept / "config.json").find("bfloat16"), std::string::npos);
+  // An interrupt leaves a whole one, from which the run goes on.
+  std::vector<std::string> longer = alone;
+  longer.insert(longer.end(), {"--set", "max_steps=100000"});
+  const pid_t pid = Start("sft", "stopped", longer);
+  for (int i = 0; i < 600 && !fs::exists(folder_ / "stopped" / "checkpoint-000008"); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  kill(pid, SIGTERM);
+  ASSERT_EQ(Wait(pid), 130) << ReadAll(folder_ / "log");
+  longer.back() = "max_steps=1";
+  longer.push_back("--resume");
+  EXPECT_EQ(Run("sft", "stopped", longer), 0) << ReadAll(folder_ / "log");
+  EXPECT_NE(ReadAll(folder_ / "log").find("going on from step"), std::string::npos);
+}
+
+TEST_F(TrainRun, CurvesArePrintedAndDrawn) {
+  ASSERT_EQ(Run("sft", "c", {"--set", "max_steps=6"}), 0) << ReadAll(folder_ / "log");
+  const auto curve = [&](const std::string& flags) {
+    const std::string command = Env("ASSAY_BUILD_DIR", ".") + "/assay curve " +
+                                (folder_ / "c").string() + " " + flags + " > " +
+                                (folder_ / "shown").string() + " 2>&1";
+    return WEXITSTATUS(std::system(command.c_str()));
+  };
+  EXPECT_EQ(curve(""), 0);
+  const std::string text = ReadAll(folder_ / "shown");
+  EXPECT_EQ(text.rfind("loss\n  c  step      1  ", 0), 0u) << text;
+  EXPECT_EQ(curve("--key learning_rate --output-format json"), 0);
+  EXPECT_EQ(ParseJson(ReadAll(folder_ / "shown"))->Find("points")->AsArray()->size(), 6u);
+  EXPECT_EQ(curve("-o " + (folder_ / "c.html").string()), 0);
+  EXPECT_NE(ReadAll(folder_ / "c.html").find("<polyline"), std::string::npos);
+  EXPECT_EQ(curve("--key los"), 2);
+  EXPECT_NE(ReadAll(folder_ / "shown").find("did you mean 'loss'?"), std::string::npos);
+}
+
 TEST_F(TrainRun, SamplesOfAStepAreShown) {
   for (const char* more : {"max_steps=4", "max_steps=6"}) {
     ASSERT_EQ(Run("grpo", "logged", {"--set", more, "--set", "log_completions=true", "--resume"}),
@@ -724,6 +768,25 @@ TEST_F(TrainRun, GenerateWritesGroups) {
     EXPECT_EQ(row.Find("completions")->AsArray()->size(), 2u);
   }
   EXPECT_EQ(lines, 100);
+}
+
+TEST_F(TrainRun, GenerateAnswersOnePromptOrAPipe) {
+  ASSERT_EQ(Run("sft", "g", {"--set", "max_steps=1"}), 0);
+  const std::string shown = (folder_ / "shown").string();
+  const auto generate = [&](const std::string& words) {
+    const std::string command = Env("ASSAY_BUILD_DIR", ".") + "/assay-train generate -q --model " +
+                                (folder_ / "g" / "model").string() + " --max-new-tokens 3 " +
+                                words + " > " + shown + " 2>&1";
+    return WEXITSTATUS(std::system(command.c_str()));
+  };
+  EXPECT_EQ(generate("--prompt 1+2= -n 2"), 0);
+  const std::string text = ReadAll(shown);
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2) << text;
+  EXPECT_EQ(text.find('{'), std::string::npos);
+  EXPECT_EQ(generate("< " + (folder_ / "problems.jsonl").string()), 0);
+  const std::string piped = ReadAll(shown);
+  EXPECT_EQ(std::count(piped.begin(), piped.end(), '\n'), 100);
+  EXPECT_EQ(generate("--prompt 1 " + (folder_ / "problems.jsonl").string()), 2);
 }
 
 }  // namespace

@@ -18,6 +18,7 @@ Json Answer(const Tokenizer& tokenizer, const Json& line) {
   if (const Json* tools = line.Find("tools")) input.tools = *tools;
   if (const Json* kwargs = line.Find("kwargs")) input.kwargs = *kwargs;
   input.add_generation_prompt = line.BoolOr("add_generation_prompt", true);
+  input.continue_last = line.BoolOr("continue_final_message", false);
   const Result<std::string> text = tokenizer.chat().Render(input);
   Json answer = Json::MakeObject();
   if (!text.ok()) return answer.Set("error", text.error().message);

@@ -91,6 +91,41 @@ TEST_F(ChatTemplates, ToolsCallsAndVariablesReachTheTemplate) {
             "[user]q[assistant]add({\"b\": 2, \"a\": \"é\"})[tool]3<think></think>");
 }
 
+// As transformers' continue_final_message has it.
+TEST_F(ChatTemplates, TheStartOfAReplyIsContinued) {
+  const std::string source =
+      std::string(kTurns) +
+      "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
+  Problem problem;
+  problem.messages = {{"user", "hi"}, {"assistant", "It is "}};
+  EXPECT_EQ(Render(source, PromptInput(problem)),
+            "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\nIt is ");
+  const std::string trims =
+      "{% for m in messages %}{{ '[' + m['role'] + ']' + m['content'] | trim + '|' }}{% endfor %}";
+  EXPECT_EQ(Render(trims, PromptInput(problem)), "[user]hi|[assistant]It is");
+  problem.messages[1].content = " ";  // says only whose turn it is
+  EXPECT_EQ(Render(source, PromptInput(problem)),
+            "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n");
+  problem.messages[1].content = "gone";
+  EXPECT_EQ(Render("{{ messages[0]['content'] }}", PromptInput(problem)).substr(0, 6), "error:");
+}
+
+TEST_F(ChatTemplates, APromptKeepsItsToolCalls) {
+  Problem problem;
+  problem.messages.push_back({"user", "add"});
+  problem.messages.push_back(
+      {"assistant", "",
+       *ParseJson(
+           R"({"role":"assistant","content":"","tool_calls":[{"function":{"name":"f"}}]})")});
+  problem.messages.push_back(
+      {"tool", "3",
+       *ParseJson(R"({"role":"tool","name":"f","content":[{"type":"text","text":"3"}]})")});
+  EXPECT_EQ(Render("{% for m in messages %}{{ m['role'] }}:{{ m['content'] }}{% for c in "
+                   "m['tool_calls'] or [] %}<{{ c['function']['name'] }}>{% endfor %};{% endfor %}",
+                   PromptInput(problem)),
+            "user:add;assistant:<f>;tool:3;");
+}
+
 TEST_F(ChatTemplates, WhatATemplateRefusesOrCannotDoIsAnError) {
   EXPECT_EQ(Render("{{ raise_exception('no such role') }}", Input(kUser)),
             "error: the chat template refuses these messages: TemplateError: no such role");
