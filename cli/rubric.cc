@@ -87,6 +87,11 @@ Result<Group> FindRow(const ExplainFlags& flags) {
       if (Status status = ToAssayRow("", &*row); !status.ok()) row = status.error();
     }
     Result<Group> group = row.ok() ? GroupFromJson(*row) : Result<Group>(row.error());
+    if (flags.id.empty() && !group.ok()) {
+      return Error{group.error().code,
+                   StrCat(flags.file, ":", line.number, ": ", group.error().message),
+                   group.error().hint};
+    }
     if (flags.id.empty() || (group.ok() && group->problem.id == flags.id)) return group;
   }
   return Error{ErrorCode::kUsage,
@@ -150,7 +155,9 @@ Result<Scored> ReadScored(const ExplainFlags& flags) {
   if (!run.ok()) return run.error();
   Result<Json> stored = ParseJson(run->rubric_json);
   Result<RubricSpec> spec = stored.ok() ? RubricFromJson(*stored) : stored.error();
-  if (!spec.ok()) return spec.error();
+  if (!spec.ok())
+    return Error{spec.error().code, StrCat("store '", flags.file, "': ", spec.error().message),
+                 spec.error().hint};
   Scored out{std::move(*spec), {}};
   bool found = false;
   int64_t at = 0;

@@ -39,7 +39,14 @@ Status GgufStages(std::string_view pre, BpeData* data, std::vector<SplitStage>* 
   return {};
 }
 
-enum GgufTokenType { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kByte = 6 };
+enum GgufTokenType {
+  kNormal = 1,
+  kUnknown = 2,
+  kControl = 3,
+  kUserDefined = 4,
+  kUnused = 5,
+  kByte = 6
+};
 
 // SentencePiece's own rule as merges: two neighbours join if their text is a piece, the piece with the highest score first,
 // leftmost first. So every way to cut a piece in two is a merge of that piece's rank.
@@ -75,7 +82,12 @@ struct GgufTokens {
 
 GgufTokens ReadTokens(const GgufValue& tokens, const GgufValue* types, bool scored, BpeData* data) {
   GgufTokens out;
-  for (size_t i = 0; i < tokens.strings.size(); ++i) {
+  // Names for a padded embedding's last rows are no tokens.
+  size_t count = tokens.strings.size();
+  while (types != nullptr && count > 0 && count <= types->ints.size() &&
+         types->ints[count - 1] == kUnused)
+    --count;
+  for (size_t i = 0; i < count; ++i) {
     const std::string text(tokens.strings[i]);
     const int64_t type =
         types != nullptr && i < types->ints.size() ? types->ints[i] : int64_t{kNormal};

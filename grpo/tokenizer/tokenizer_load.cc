@@ -52,7 +52,11 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::Load(const std::string& path
   // Newer files keep the chat template beside.
   if (Result<std::string> chat = ReadFile((base / "chat_template.jinja").string()); chat.ok())
     config.Set("chat_template", *chat);
-  return FromJson(*json, config);
+  Result<std::shared_ptr<const Tokenizer>> made = FromJson(*json, config);
+  if (!made.ok())
+    return Error{made.error().code, StrCat(main.string(), ": ", made.error().message),
+                 made.error().hint};
+  return made;
 }
 
 }  // namespace assay

@@ -259,8 +259,9 @@ TEST(Sampler, IdsBeyondTheTokensAreNeverDrawn) {
       ++counts[DrawToken(logits.data(), 5, params, {1}, {}, &rng, &scratch).token];
     EXPECT_EQ(counts[3] + counts[4], 0);
     EXPECT_GT(counts[2], counts[1]);
-    if (params.temperature > 0 && params.top_k == 0 && params.top_p == 1)
+    if (params.temperature > 0 && params.top_k == 0 && params.top_p == 1) {
       EXPECT_NEAR(counts[2] / 3000.0, 0.665, 0.05);
+    }
   }
 }
 
