@@ -28,6 +28,17 @@ const Json* AnswerIn(const Json& object) {
   return scalar || (answer != nullptr && answer->IsArray()) ? answer : nullptr;
 }
 
+// A list's items without brackets: it may be a set's as well as a tuple's.
+std::string TextOf(const Json& answer) {
+  if (!answer.IsArray()) return answer.ScalarText();
+  std::string text;
+  for (const Json& item : *answer.AsArray()) {
+    if (!text.empty()) text += ", ";
+    text += item.ScalarText();
+  }
+  return text;
+}
+
 }  // namespace
 
 bool ByJson(const Reply& reply, Extraction* out) {
@@ -53,7 +64,7 @@ bool ByJson(const Reply& reply, Extraction* out) {
     if (!object.ok() || !object->IsObject()) continue;
     const Json* answer = AnswerIn(*object);
     if (answer == nullptr) return false;
-    Candidate candidate{Rule::kAnchor, open, end, answer->ScalarText()};
+    Candidate candidate{Rule::kAnchor, open, end, TextOf(*answer)};
     return Accept(candidate, out);
   }
   return false;
