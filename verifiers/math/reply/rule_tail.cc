@@ -67,6 +67,16 @@ size_t EndWithUnit(const Reply& reply, const Formula& last) {
   return std::max(last.end, with_unit);
 }
 
+// "$m = 25$, $n = 8$ and $m + n = 33$": an equation whose left side is worked out of what was listed before stands alone.
+bool AsksForSum(std::string_view formula) {
+  const size_t equals = formula.find('=');
+  if (equals == kNone || equals == 0) return false;
+  const std::string_view left = Trim(formula.substr(0, equals));
+  const size_t sign = left.find_first_of("+-", 1);
+  return sign != kNone && sign + 1 < left.size() &&
+         std::any_of(left.begin(), left.end(), IsLetter) && left.find_first_of("<>,(") == kNone;
+}
+
 bool LastFormula(const Reply& reply, size_t from, Candidate* out) {
   const std::string_view text = reply.text;
   FormulaReader formulas(text, reply.hi);
@@ -88,7 +98,10 @@ bool LastFormula(const Reply& reply, size_t from, Candidate* out) {
     if (condition) continue;
     if (Trim(text.substr(formula.inner_begin, formula.inner_end - formula.inner_begin)).empty())
       continue;
-    if (!OneOf(gap, {",", "and", "or", ", and", ", or", ";"})) first = formula;
+    const bool listed = OneOf(gap, {",", "and", "or", ", and", ", or", ";"});
+    if (!listed ||
+        AsksForSum(text.substr(formula.inner_begin, formula.inner_end - formula.inner_begin)))
+      first = formula;
     last = formula;
   }
   if (last.end == 0) return false;
