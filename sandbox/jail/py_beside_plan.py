@@ -57,7 +57,9 @@ class Routing:
     """Whether the trusted text is about the program's own classes, or hands over what does not cross by value."""
 
     def __init__(self, trusted, texts, wanted, entry):
-        self.trees = [ast.parse(text) for text in texts]
+        self.trees = [ast.parse(text) for text in texts]  # the setup first
+        self.setup_classes = {node for node in ast.walk(self.trees[0]) if isinstance(node, ast.ClassDef)}
+        self.in_tests = {n.id for tree in self.trees[1:] for n in ast.walk(tree) if isinstance(n, ast.Name)}
         self.names = set(wanted) | {n for n in self.candidate_names() if entry}
         self.classes = {n for n in self.names if is_class_name(n)}
         if is_class_name(entry):
@@ -98,6 +100,8 @@ class Routing:
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             return any(name.split(".")[0] not in PLAIN_MODULES or name == "unittest.mock" for name in imported(node))
         if isinstance(node, ast.ClassDef):
+            if node in self.setup_classes and node.name not in self.in_tests:
+                return False
             return not any("TestCase" in ast.unparse(base) for base in node.bases) and not node.name.startswith("Test") \
                 or any(self.of_program(base) for base in node.bases)
         if isinstance(node, (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)):
@@ -128,6 +132,8 @@ class Routing:
         if isinstance(node, ast.Compare):
             sides = [node.left] + node.comparators
             if sum(map(self.holds_instance, sides)) > 1 or self.compares_instance(sides):
+                return True
+            if any(isinstance(op, (ast.Is, ast.IsNot)) for op in node.ops) and sum(map(self.of_program, sides)) > 1:
                 return True
             return any(isinstance(op, (ast.In, ast.NotIn)) and self.makes_instance(side)
                        for op, side in zip(node.ops, node.comparators))

@@ -24,6 +24,8 @@ constexpr size_t kMaxRequestBytes = size_t{256} << 20;
 constexpr size_t kMaxMessageBytes = 2000;
 constexpr int kProtocolExit = 3;
 constexpr size_t kMaxClasses = 8;
+constexpr size_t kGivenBytesMax = 256 << 10;
+constexpr Py_ssize_t kGivenItemsMax = 4096;
 
 class Box;
 Box* g_box = nullptr;
@@ -392,16 +394,21 @@ class Box {
     if (!kwargs || !decoder.Finish() || !PyTuple_Check(args.get())) return false;
     if (static_cast<Operation>(operation) == Operation::kExit) {
       exited_ = true;
+      const bool changed = AnyGivenHasChanged();
       exit_code_ = FinishPython(0);
       EndIfForked();
-      PyRef none = PyRef::Borrow(Py_None);
-      Answer(number, none.get(), nullptr, nullptr, nullptr);
+      PyRef answer = PyRef::Borrow(changed ? Py_True : Py_False);
+      Answer(number, answer.get(), nullptr, nullptr, nullptr);
       return false;
     }
     PyRef value(
         Do(static_cast<Operation>(operation), handle, std::string(name), args.get(), kwargs.get()));
     EndIfForked();
     if (!value) return SendRaised(number, TakeException());
+    if (static_cast<Operation>(operation) != Operation::kGlobals) {
+      NoteGiven(value.get());
+      NoteGiven(args.get());
+    }
     // The arguments are sent back only if they no longer read as they came.
     Encoder again(&hooks_, TransferLimits());
     bool same = again.Put(args.get()) && again.Put(kwargs.get()) && again.Finish() &&
@@ -409,6 +416,46 @@ class Box {
     // What is returned may be an argument itself, and is that very object for the tests too.
     if (same) return Answer(number, value.get(), &decoder, nullptr, nullptr);
     return Answer(number, value.get(), &decoder, args.get(), kwargs.get());
+  }
+
+  // What was handed out is a copy for the tests. Whether it would have become something else in one process is told at the end.
+  void NoteGiven(PyObject* value) {
+    if (!MayChange(value) || given_bytes_ > kGivenBytesMax) return;
+    std::string bytes = EncodedNow(value);
+    given_bytes_ += bytes.size();
+    if (!bytes.empty() && given_bytes_ <= kGivenBytesMax)
+      given_.emplace_back(PyRef::Borrow(value), std::move(bytes));
+  }
+
+  // What is too long to be looked at twice is left out.
+  static bool MayChange(PyObject* value) {
+    if (value == Py_None || PyLong_Check(value) || PyFloat_Check(value) || PyComplex_Check(value) ||
+        PyUnicode_Check(value) || PyBytes_Check(value) || PyType_Check(value))
+      return false;
+    if (PyTuple_CheckExact(value)) {
+      const Py_ssize_t size = PyTuple_GET_SIZE(value);
+      for (Py_ssize_t i = 0; i < std::min(size, kGivenItemsMax); ++i) {
+        if (MayChange(PyTuple_GET_ITEM(value, i))) return size <= kGivenItemsMax;
+      }
+      return false;
+    }
+    if (Py_TYPE(value)->tp_as_sequence == nullptr || PyCallable_Check(value)) return false;
+    const bool builtin = (Py_TYPE(value)->tp_flags & Py_TPFLAGS_HEAPTYPE) == 0;
+    const Py_ssize_t size = builtin ? PyObject_Size(value) : 0;
+    if (size < 0) PyErr_Clear();
+    return size >= 0 && size <= kGivenItemsMax;
+  }
+
+  // Empty if it cannot cross.
+  std::string EncodedNow(PyObject* value) {
+    Encoder encoder(&hooks_, TransferLimits());
+    return encoder.Put(value) && encoder.Finish() ? std::move(encoder.bytes()) : std::string();
+  }
+
+  bool AnyGivenHasChanged() {
+    return std::any_of(given_.begin(), given_.end(), [this](const auto& given) {
+      return EncodedNow(given.first.get()) != given.second;
+    });
   }
 
   bool Answer(uint64_t number, PyObject* value, Decoder* request, PyObject* args,
@@ -527,6 +574,9 @@ class Box {
   BoxHooks hooks_;
   // Exceptions of the tester's that callbacks raised here, with their numbers there; kept.
   std::unordered_map<PyObject*, uint64_t> told_;
+  // Containers that were handed out, each with what it was then.
+  std::vector<std::pair<PyRef, std::string>> given_;
+  size_t given_bytes_ = 0;
   PyObject* beside_ = nullptr;    // the module of py_beside.py, where tests run here
   PyObject* captured_ = nullptr;  // standard output while it is kept
   PyObject* real_stdout_ = nullptr;

@@ -501,6 +501,23 @@ class NoteRuns(ast.NodeTransformer):
         return self.noted(node) if self.place and is_test else node
 
 
+def writes_into_given(tree, names):
+    """Whether tests change what the program gave them, which in one process the program would see."""
+    given, before = set(), None
+    while given != before:  # what an object that it gave gives, too
+        before = set(given)
+        given |= {n.id for node in ast.walk(tree) if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
+                  and mentions(node.value.func, names | given) for target in node.targets for n in ast.walk(target)
+                  if isinstance(n, ast.Name)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load) and mentions(node.value, given):
+            return True
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in beside_plan.CHANGERS \
+                and mentions(node.func.value, given):
+            return True
+    return False
+
+
 READERS = {"eval", "exec", "compile", "__import__", "import_module", "getattr", "attrgetter", "methodcaller", "run_string"}
 UNPACKERS = {"pickle", "cPickle", "dill", "marshal", "shelve", "cloudpickle", "joblib"}
 
@@ -694,10 +711,11 @@ class Session:
 
     def note_runs(self):
         """What decides a pass beside the program's answers: see NoteRuns and followed_texts."""
-        self.places, self.decorated, self.followed = [], set(), []
+        self.places, self.decorated, self.followed, self.writes = [], set(), [], False
         if self.kind not in ("asserts", "check"):
             return
         trees = [ast.parse(text) for text in self.texts]
+        self.writes = any(writes_into_given(tree, set(self.wanted)) for tree in trees)
         self.followed = followed_texts(trees + [ast.parse(text) for text in self.trusted + [self.setup]])
         names = set(self.wanted)
         if self.kind == "check":
@@ -791,9 +809,12 @@ class Session:
         try:
             if beside or self.request.get("mentions"):
                 self.tell_setup(beside)
-            result = self.not_loaded(*channel.loaded()) or (self.judge_beside() if beside else self.judge())
+            result = self.lacks_package(self.not_loaded(*channel.loaded())) or (self.judge_beside() if beside else self.judge())
             if result["outcome"] == "pass":  # and ends as a program should
-                channel.ask(EXIT, 0, "", (), None)
+                changed = channel.ask(EXIT, 0, "", (), None)
+                # Tests that hold a copy of what has changed since may hold for that alone: they are asked beside the program too.
+                if (changed is True or self.writes) and not beside and self.spec.get("beside") and self.kind in ("asserts", "check"):
+                    result["changed"] = True
         except CandidateExit:
             result = failure("early_exit", "the program tried to end itself while it was tested")
         except Unsupported as error:
@@ -956,6 +977,17 @@ class Session:
             result["suspect"] = result["detail"]
         if kind == "ModuleNotFoundError":
             result["suspect"] = f"{kind}: {message}"
+        return result
+
+    def lacks_package(self, result):
+        """The same result, or a fault where the tests import what the program misses: no program could pass here."""
+        name = re.search(r"No module named '(\w+)", result["detail"]) if result and result.get("exception") == "ModuleNotFoundError" else None
+        if not name or not any(name[1] in code.co_names for code in self.trusted_code + [self.setup_code] + self.steps):
+            return result
+        try:
+            __import__(name[1])
+        except ImportError as error:
+            return fault("gold_tests", f"the tests cannot import what they need: {error}; --python names an environment that has it")
         return result
 
     def judge(self):
@@ -1388,10 +1420,12 @@ class Session:
                 return fault("gold_checker", "the checker defines no check(input, output, expected) and reads no sys.argv")
         for number, case in enumerate(self.request["cases"]):
             try:
-                if check(case["input"], case["got"], case["output"]):
+                if truth_of(check(case["input"], case["got"], case["output"])):
                     self.held += 1
                     continue
                 report = {"reason": "wrong_answer", "detail": f"the checker rejects the output of test {case['test']}"}
+            except GoldError as error:
+                return fault(*error.args)
             except Exception as error:
                 report = {"reason": "wrong_answer", "detail": f"the checker raises {type(error).__name__} on the output"}
             self.failures.append(dict(report, test=case["test"], got=case["got"][:MAX_TEXT], input=case["input"][:MAX_TEXT]))
@@ -1417,6 +1451,15 @@ class Session:
                     return False
         words = printed.getvalue().split()
         return bool(words) and float(words[-1]) > 0
+
+
+def truth_of(said):
+    """What a special judge says: true or false, or that with a message."""
+    if isinstance(said, (tuple, list)) and said:
+        said = said[0]
+    if said is None or isinstance(said, bool) or type(said).__name__ == "bool_" or said in (0, 1):
+        return bool(said)
+    raise GoldError("gold_checker", f"the checker says neither true nor false: {brief(said)}")
 
 
 def hint_for(kind):

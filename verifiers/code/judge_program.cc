@@ -58,8 +58,10 @@ enum class Where : uint8_t { kApart, kBeside };  // where the tests run
 
 struct ByTester {
   Judged judged;
-  bool try_beside =
-      false;  // it may be the two processes that fail, and the row's tests may run in one
+  // It may be the two processes that fail, and the row's tests may run in one.
+  bool try_beside = false;
+  // It passed, and what the tests held were copies of what the program changed afterwards.
+  bool ask_beside = false;
 };
 
 ByTester JudgeByTester(const CodeTask& task, const CodeProgram& program, Where where,
@@ -100,6 +102,7 @@ ByTester JudgeByTester(const CodeTask& task, const CodeProgram& program, Where w
   by.try_beside = verdict.outcome != Outcome::kPass && verdict.reason != "sandbox_fault" &&
                   said.ok() && said->BoolOr("beside", false) &&
                   !EndedByItsOwnFault(result.candidate.cause);
+  by.ask_beside = verdict.outcome == Outcome::kPass && said.ok() && said->BoolOr("changed", false);
   return by;
 }
 
@@ -127,8 +130,11 @@ Judged JudgeBeside(const CodeTask& task, const CodeProgram& program, Sandbox* sa
 Judged JudgeByTests(const CodeTask& task, const CodeProgram& program, Sandbox* sandbox) {
   if (task.options.inprocess) return JudgeBeside(task, program, sandbox);
   ByTester apart = JudgeByTester(task, program, Where::kApart, sandbox);
-  if (!apart.try_beside || !task.options.beside) return std::move(apart.judged);
+  if (!(apart.try_beside || apart.ask_beside) || !task.options.beside)
+    return std::move(apart.judged);
   Judged beside = JudgeBeside(task, program, sandbox);
+  // There a pass would be the program's word; that it fails is not.
+  if (apart.ask_beside && beside.verdict.reason != "wrong_answer") return std::move(apart.judged);
   beside.repeatable = beside.repeatable && apart.judged.repeatable;
   return beside;
 }
