@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <mutex>
 #include <unordered_map>
 
 #include "sandbox/jail/judge_spec.h"
@@ -266,6 +267,13 @@ class Box {
 
   // Called from the program, within a request: asks the tester to call one of its own functions.
   PyObject* CallBack(uint64_t id, PyObject* args, PyObject* kwargs) {
+    // Of the program's threads one at a time, until it has its answer: two that read the same pipe would have half of one each.
+    std::unique_lock<std::recursive_mutex> turn(turn_, std::defer_lock);
+    if (!turn.try_lock()) {
+      Py_BEGIN_ALLOW_THREADS;
+      turn.lock();
+      Py_END_ALLOW_THREADS;
+    }
     uint64_t number = ++callbacks_;
     Encoder encoder(&hooks_, TransferLimits());
     encoder.bytes().push_back(static_cast<char>(Frame::kCallback));
@@ -580,6 +588,7 @@ class Box {
   PyObject* beside_ = nullptr;    // the module of py_beside.py, where tests run here
   PyObject* captured_ = nullptr;  // standard output while it is kept
   PyObject* real_stdout_ = nullptr;
+  std::recursive_mutex turn_;
   uint64_t callbacks_ = 0;
   bool exited_ = false;
   int exit_code_ = 0;
