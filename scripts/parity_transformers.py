@@ -331,6 +331,8 @@ def main():
                     continue
                 super_blocks = kind.endswith("_K") or kind.startswith("TQ") or kind == "IQ4_XS"  # of 256 weights
                 sizes = dict(hidden_size=256, intermediate_size=256, initializer_range=0.05) if super_blocks else dict(hidden_size=64, intermediate_size=96)
+                if super_blocks and arch == "qwen3":
+                    sizes["head_dim"] = 64
                 if kind in ("Q4_K", "Q6_K") or arch == "llama" or not super_blocks:
                     model = make_model(cls, {**more, **sizes})
                 else:
