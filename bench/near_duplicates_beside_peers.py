@@ -122,7 +122,7 @@ def main():
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    python = virtual_env.python_of(options.venv, ["datatrove==0.10.1", "distilabel==1.5.3", "datasketch", "nltk", "orjson", "tokenizers", "requests"])
+    python = virtual_env.python_of(options.venv, ["datatrove==0.10.1", "distilabel==1.5.3", "datasketch==1.6.5", "xxhash<4", "nltk", "orjson", "tokenizers", "requests"])
     assay = options.build.resolve() / "assay"
     texts, planted = make_rows(options.rows, 7)
     figures = {name: [] for name in ("assay", "datatrove", "distilabel")}
