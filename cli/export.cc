@@ -12,8 +12,19 @@ namespace {
 struct ExportFlags {
   std::string store;
   ExportOptions options;
-  bool no_card = false;
+  bool no_card = false, shuffle = false;
 };
+
+// A backslash and an n in a shell's argument are a line end.
+std::string WithLineEnds(std::string_view text) {
+  std::string out;
+  for (size_t at = 0; at < text.size(); ++at) {
+    const bool line_end = text.substr(at, 2) == "\\n";
+    out += line_end ? '\n' : text[at];
+    at += line_end ? 1 : 0;
+  }
+  return out;
+}
 
 // Notes the file in the store, where that may be written; a store that may only be read is exported all the same.
 void NoteExport(const ExportFlags& flags, const ExportResult& result) {
@@ -35,6 +46,8 @@ int RunExport(Context* context, ExportFlags flags) {
   flags.options.output = context->global.output;
   flags.options.interrupted = &context->interrupted;
   flags.options.card = !flags.no_card;
+  if (flags.shuffle) flags.options.shuffle = context->global.seed;
+  flags.options.reply_template = WithLineEnds(flags.options.reply_template);
   flags.options.tool_version = Version();
   context->polls_interrupted = true;
   if (Status status = context->CheckOutput({flags.store}); !status.ok())
@@ -87,6 +100,12 @@ void AddExportCommand(CLI::App* app, Context* context) {
       ->type_name("TEXT");
   command->add_flag("--strip-reasoning", options.strip_reasoning,
                     "Replies without what stands in think tags");
+  command
+      ->add_option("--template", options.reply_template,
+                   "Write replies with one block of reasoning so: text with {reasoning} and "
+                   "{summary}, \\n for a line end")
+      ->type_name("TEXT");
+  command->add_flag("--shuffle", flags->shuffle, "Rows in an order drawn by --seed");
   command->add_flag("--no-card", flags->no_card, "Write no data card beside the file");
   command->footer(StrCat("Forms:\n", ExportFormatLines(),
                          "Files that end in .gz or .zst are packed, .parquet is Parquet."));

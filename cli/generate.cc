@@ -14,7 +14,7 @@ namespace assay {
 namespace {
 
 struct GenerateFlags {
-  std::string store, key_variable = "OPENAI_API_KEY", extra;
+  std::string store, key_variable = "OPENAI_API_KEY", extra, few_shot;
   double price_in = 0, price_out = 0;  // a million tokens
   GenerateRunOptions options;
 };
@@ -62,6 +62,10 @@ void AddOptions(GenerateFlags* flags, CLI::App* app) {
       ->type_name("TEXT");
   app->add_option("--system", g.system, "A system prompt for problems without one")
       ->type_name("TEXT");
+  app->add_option("--few-shot", flags->few_shot,
+                  "Rows with a prompt and a completion, shown before each problem as turns of the "
+                  "chat (--endpoint)")
+      ->type_name("FILE");
   app->add_option("--request", flags->extra, "Further keys of each request, as a JSON object")
       ->type_name("JSON");
   app->add_option("--concurrency", run.workers, "Requests at once")
@@ -72,7 +76,8 @@ void AddOptions(GenerateFlags* flags, CLI::App* app) {
       ->check(CLI::NonNegativeNumber)
       ->type_name("N");
   app->add_option("--retries", g.retries,
-                  "Of a request that failed by itself: connection, time, 429, 5xx")
+                  "Of a request that failed by itself (connection, time, 429, 5xx), of a command "
+                  "that ended")
       ->capture_default_str()
       ->check(CLI::Range(0, 100))
       ->type_name("N");
@@ -102,6 +107,14 @@ Status Prepare(const Context& context, GenerateFlags* flags) {
       return Error{ErrorCode::kUsage, "--request is no JSON object",
                    R"(--request '{"top_k": 20}')"};
     g.extra = std::move(*extra);
+  }
+  if (!flags->few_shot.empty()) {
+    if (g.endpoint.empty())
+      return Error{ErrorCode::kUsage, "--few-shot goes with --endpoint",
+                   "a command makes its own prompts"};
+    Result<std::vector<Message>> examples = ReadExamples(flags->few_shot);
+    if (!examples.ok()) return examples.error();
+    g.examples = std::move(*examples);
   }
   if (const char* key = std::getenv(flags->key_variable.c_str())) g.key = key;
   g.seed = context.global.seed;

@@ -1,8 +1,11 @@
 #include "datagen/export/chat_columns.h"
 
 #include <algorithm>
+#include <optional>
+#include <string_view>
 #include <utility>
 
+#include "core/reasoning.h"
 #include "core/rows/messages.h"
 #include "core/text.h"
 
@@ -33,6 +36,31 @@ void StripReasoning(Json* message) {
   for (const char* key : {"reasoning_content", "reasoning", "thinking"}) message->Erase(key);
   Json* content = message->Find("content");
   if (content != nullptr && content->IsString()) *content = WithoutReasoning(*content->AsString());
+}
+
+// The reply in the template, or as it is where it has no single block of reasoning.
+std::string InTemplate(const std::string& text, const std::string& form) {
+  const std::optional<ReasonedReply> parts = SplitReasoning(text);
+  if (!parts) return text;
+  std::string out;
+  for (size_t at = 0; at < form.size();) {
+    const std::string_view rest = std::string_view(form).substr(at);
+    if (StartsWith(rest, kReasoningMark)) {
+      out += parts->reasoning;
+      at += kReasoningMark.size();
+    } else if (StartsWith(rest, kSummaryMark)) {
+      out += parts->summary;
+      at += kSummaryMark.size();
+    } else {
+      out += form[at++];
+    }
+  }
+  return out;
+}
+
+void Reform(Json* message, const std::string& form) {
+  Json* content = message->Find("content");
+  if (content != nullptr && content->IsString()) *content = InTemplate(*content->AsString(), form);
 }
 
 Json SystemMessage(const std::string& text) {
@@ -66,6 +94,7 @@ Json ReplyMessages(const Sample& sample, const ExportOptions& options) {
   for (const Json& message : *messages.AsArray()) {
     Json one = TemplateMessage(message);
     if (options.strip_reasoning) StripReasoning(&one);
+    if (!options.reply_template.empty()) Reform(&one, options.reply_template);
     out.Append(std::move(one));
   }
   return out;
@@ -84,6 +113,7 @@ std::string PromptText(const Problem& problem, const ExportOptions& options) {
 }
 
 std::string ReplyText(const Sample& sample, const ExportOptions& options) {
+  if (!options.reply_template.empty()) return InTemplate(sample.text, options.reply_template);
   return options.strip_reasoning ? WithoutReasoning(sample.text) : sample.text;
 }
 

@@ -8,12 +8,14 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <numeric>
 #include <system_error>
 #include <utility>
 
 #include "core/byte_source.h"
 #include "core/jsonl.h"
 #include "core/parquet.h"
+#include "core/rng.h"
 #include "core/sha256.h"
 #include "core/text.h"
 #include "datagen/export/data_card.h"
@@ -40,6 +42,20 @@ constexpr const ExportForm* kForms[] = {&kTrlSftForm,
 
 bool IsParquet(const std::string& path) { return EndsWith(path, ".parquet"); }
 
+Status CheckTemplate(const ExportOptions& options) {
+  const std::string& form = options.reply_template;
+  if (form.empty()) return {};
+  if (options.strip_reasoning) {
+    return Error{ErrorCode::kUsage, "--template and --strip-reasoning are both given",
+                 "a template without {reasoning} strips it"};
+  }
+  if (form.find(kSummaryMark) == std::string::npos) {
+    return Error{ErrorCode::kUsage, "--template has no {summary}",
+                 "for example '<think>\\n{reasoning}\\n</think>\\n\\n{summary}'"};
+  }
+  return {};
+}
+
 Result<const ExportForm*> FindForm(const ExportOptions& options) {
   const auto found = std::find_if(std::begin(kForms), std::end(kForms),
                                   [&](const auto* form) { return form->name == options.format; });
@@ -53,10 +69,17 @@ Result<const ExportForm*> FindForm(const ExportOptions& options) {
                  "it belongs to --format jsonl"};
   }
   const bool table = form.layout != nullptr;
-  if (!table && (!options.columns.empty() || !options.system.empty() || options.strip_reasoning)) {
-    return Error{ErrorCode::kUsage,
-                 StrCat("--columns, --system and --strip-reasoning do not go with ", form.name),
-                 "it keeps rows whole, so that `assay score` reads them again"};
+  if (options.shuffle && options.group) {
+    return Error{ErrorCode::kUsage, "--shuffle does not go with --group",
+                 "a line of --group holds neighbours"};
+  }
+  if (Status status = CheckTemplate(options); !status.ok()) return status.error();
+  if (!table && (!options.columns.empty() || !options.system.empty() || options.strip_reasoning ||
+                 !options.reply_template.empty())) {
+    return Error{
+        ErrorCode::kUsage,
+        StrCat("--columns, --system, --strip-reasoning and --template do not go with ", form.name),
+        "it keeps rows whole, so that `assay score` reads them again"};
   }
   if (IsParquet(options.output) && (!table || options.format == "csv")) {
     return Error{ErrorCode::kUsage, StrCat("form ", form.name, " is not written as Parquet"),
@@ -128,6 +151,15 @@ Status WriteBeside(Store* store, const DatasetRecord& dataset, const ExportOptio
 
 }  // namespace
 
+Status ForEachInOrder(Store* store, const DatasetRecord& dataset, const ExportOptions& options,
+                      const std::function<Status(const DatasetRow&)>& visit) {
+  if (!options.shuffle) return store->ForEachDatasetRow(dataset.id, true, visit);
+  std::vector<int64_t> order(static_cast<size_t>(dataset.rows));
+  std::iota(order.begin(), order.end(), int64_t{0});
+  Rng(*options.shuffle, "export").Shuffle(&order);
+  return store->ForEachDatasetRow(dataset.id, true, visit, &order);
+}
+
 std::string ExportOptions::Params() const {
   Json params = Json::MakeObject();
   if (group) params.Set("group", true);
@@ -139,6 +171,8 @@ std::string ExportOptions::Params() const {
   }
   if (!system.empty()) params.Set("system", system);
   if (strip_reasoning) params.Set("strip_reasoning", true);
+  if (!reply_template.empty()) params.Set("template", reply_template);
+  if (shuffle) params.Set("shuffle", *shuffle);
   return params.Dump();
 }
 

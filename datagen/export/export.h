@@ -6,7 +6,9 @@
 #include <atomic>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/result.h"
@@ -24,12 +26,18 @@ struct ExportOptions {
   std::vector<std::string> columns{};              // only these, in this order; empty: all
   std::string system{};                            // a system prompt for rows without one
   bool strip_reasoning = false;                    // replies without what stands in think tags
-  bool card = false;                               // a data card beside the file
+  // Each reply with one block of reasoning in this form: "{reasoning}" and "{summary}" are put into it; empty: as it came.
+  std::string reply_template{};
+  std::optional<uint64_t> shuffle{};  // the seed of the rows' order; none: the data set's own order
+  bool card = false;                  // a data card beside the file
   std::string tool_version{};
 
   // What decides the file's bytes beside the data set. JSON.
   std::string Params() const;
 };
+
+// What stands for a reply's parts in ExportOptions::reply_template.
+inline constexpr std::string_view kReasoningMark = "{reasoning}", kSummaryMark = "{summary}";
 
 struct ExportResult {
   int64_t rows = 0;   // of the data set

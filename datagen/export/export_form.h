@@ -1,6 +1,8 @@
 // ExportForm: one layout in which a data set leaves the store. A form is a constant beside its writer; export.cc lists them.
 #pragma once
 
+#include <functional>
+
 #include "core/result.h"
 #include "datagen/export/export.h"
 #include "datagen/export/whole_file.h"
@@ -19,6 +21,10 @@ struct ExportForm {
                   WholeFile* file, ExportResult* result);
   const TableLayout* layout = nullptr;  // of the forms of table_form.h
 };
+
+// Every row of the data set with its texts, in the order that the options ask for.
+Status ForEachInOrder(Store* store, const DatasetRecord& dataset, const ExportOptions& options,
+                      const std::function<Status(const DatasetRow&)>& visit);
 
 // table_form.cc and table_layouts.cc
 extern const ExportForm kTrlSftForm, kTrlPromptCompletionForm, kTrlConversationalForm, kTrlTextForm,

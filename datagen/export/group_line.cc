@@ -85,7 +85,7 @@ Status WriteJsonl(Store* store, const DatasetRecord& dataset, const ExportOption
     pending.clear();
     return status;
   };
-  Status status = store->ForEachDatasetRow(dataset.id, true, [&](const DatasetRow& row) -> Status {
+  const auto visit = [&](const DatasetRow& row) -> Status {
     if (!options.split.empty() && row.split != options.split) return {};
     ++result->rows;
     if (!options.group) {
@@ -97,7 +97,8 @@ Status WriteJsonl(Store* store, const DatasetRecord& dataset, const ExportOption
     }
     pending.push_back(row);
     return {};
-  });
+  };
+  Status status = ForEachInOrder(store, dataset, options, visit);
   return status.ok() ? flush() : status;
 }
 

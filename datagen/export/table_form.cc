@@ -14,6 +14,7 @@
 #include "core/text.h"
 #include "datagen/export/column_shape.h"
 #include "datagen/export/csv_line.h"
+#include "datagen/export/export_form.h"
 #include "datagen/export/sample_columns.h"
 #include "datagen/select/correctness.h"
 
@@ -305,7 +306,7 @@ class TableRows {
   Status ForEach(const Visit& visit) {
     std::unordered_set<int64_t> problems;
     number_ = 0;
-    return store_->ForEachDatasetRow(dataset_.id, true, [&](const DatasetRow& row) -> Status {
+    const auto one = [&](const DatasetRow& row) -> Status {
       if (!options_.split.empty() && row.split != options_.split) return {};
       const bool once = layout_.lines == TableLayout::Lines::kProblem;
       if (once && !problems.insert(row.group.problem_id).second) return {};
@@ -320,7 +321,8 @@ class TableRows {
       loser.group.samples[0] = *row.rejected;
       loser.rejected.reset();
       return VisitOne(loser, visit);
-    });
+    };
+    return ForEachInOrder(store_, dataset_, options_, one);
   }
 
  private:

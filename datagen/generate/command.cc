@@ -31,14 +31,7 @@ class Command : public Generator {
  public:
   Command(const GeneratorOptions& options, std::shared_ptr<RateLimit> limit)
       : options_(options), limit_(std::move(limit)) {}
-  ~Command() override {
-    if (in_ >= 0) ::close(in_);
-    if (out_ >= 0) ::close(out_);
-    if (pid_ <= 0) return;
-    ::kill(-pid_, SIGKILL);
-    while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
-    }
-  }
+  ~Command() override { Stop(); }
 
   Status Start() {
     int to[2], from[2];
@@ -73,8 +66,39 @@ class Command : public Generator {
                  ""};
   }
 
+  // A command that ends is started again, and asked again as often as `retries` says; so is one that does not answer in time, for what it
+  // would say later would be taken for the next problem's.
   Result<Generated> Generate(const Problem& problem, uint64_t place) override {
-    if (!limit_->Wait(options_.cancelled)) return Error{ErrorCode::kUnavailable, "interrupted", ""};
+    for (int64_t tried = 0;; ++tried) {
+      if (!limit_->Wait(options_.cancelled))
+        return Error{ErrorCode::kUnavailable, "interrupted", ""};
+      if (pid_ <= 0) {
+        if (Status status = Start(); !status.ok()) return status.error();
+      }
+      broken_ = false;
+      Result<Generated> answer = Ask(problem, place);
+      if (!broken_) return answer;
+      Stop();
+      const bool interrupted = options_.cancelled != nullptr && *options_.cancelled;
+      if (answer.ok() || interrupted || late_ || tried >= options_.retries) return answer;
+    }
+  }
+
+ private:
+  void Stop() {
+    if (in_ >= 0) ::close(in_);
+    if (out_ >= 0) ::close(out_);
+    in_ = out_ = -1;
+    held_.clear();
+    if (pid_ <= 0) return;
+    ::kill(-pid_, SIGKILL);
+    while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+    }
+    pid_ = -1;
+  }
+
+  Result<Generated> Ask(const Problem& problem, uint64_t place) {
+    late_ = false;
     Json request =
         Json()
             .Set("id", problem.id)
@@ -104,17 +128,22 @@ class Command : public Generator {
     return out;
   }
 
- private:
   static Error Failed(std::string what) {
     return {ErrorCode::kInput, StrCat("the command ", what),
             "it reads JSON lines {id, prompt, n, seed} and answers each with a line {completions}"};
+  }
+
+  // What it says from now on is no answer to what it is asked.
+  Error Broken(std::string what) {
+    broken_ = true;
+    return Failed(std::move(what));
   }
 
   Status Write(std::string_view text) {
     while (!text.empty()) {
       const ssize_t count = ::send(in_, text.data(), text.size(), MSG_NOSIGNAL);
       if (count < 0 && errno == EINTR) continue;
-      if (count < 0) return Failed("does not read its input");
+      if (count < 0) return Broken("does not read its input");
       text.remove_prefix(static_cast<size_t>(count));
     }
     return {};
@@ -132,13 +161,14 @@ class Command : public Generator {
       }
       if (options_.cancelled != nullptr && *options_.cancelled)
         return Error{ErrorCode::kUnavailable, "interrupted", ""};
-      if (std::chrono::steady_clock::now() > end) return Failed("did not answer in time");
-      if (held_.size() > kAnswerBytesMost) return Failed("answers a line that does not end");
+      late_ = std::chrono::steady_clock::now() > end;
+      if (late_) return Broken("did not answer in time");
+      if (held_.size() > kAnswerBytesMost) return Broken("answers a line that does not end");
       pollfd wait{out_, POLLIN, 0};
       if (poll(&wait, 1, kPollMs) <= 0) continue;
       char piece[65536];
       const ssize_t count = ::read(out_, piece, sizeof(piece));
-      if (count == 0) return Failed("ended");
+      if (count == 0) return Broken("ended");
       if (count > 0) held_.append(piece, static_cast<size_t>(count));
     }
   }
@@ -148,6 +178,7 @@ class Command : public Generator {
   pid_t pid_ = -1;
   int in_ = -1, out_ = -1;
   std::string held_;
+  bool broken_ = false, late_ = false;
 };
 
 }  // namespace

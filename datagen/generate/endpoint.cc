@@ -51,7 +51,11 @@ class Endpoint : public Generator {
     const bool has_system = !problem.messages.empty() && problem.messages[0].role == "system";
     if (!options_.system.empty() && !has_system)
       messages.Append(Json().Set("role", "system").Set("content", options_.system));
-    for (const Message& message : problem.messages) messages.Append(MessageToJson(message));
+    size_t next = 0;
+    if (has_system) messages.Append(MessageToJson(problem.messages[next++]));
+    for (const Message& message : options_.examples) messages.Append(MessageToJson(message));
+    for (; next < problem.messages.size(); ++next)
+      messages.Append(MessageToJson(problem.messages[next]));
     if (problem.messages.empty())
       messages.Append(Json().Set("role", "user").Set("content", problem.prompt));
     return messages;

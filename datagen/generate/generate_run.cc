@@ -13,6 +13,7 @@
 #include "core/progress.h"
 #include "core/rows/group_json.h"
 #include "core/rows/input_format.h"
+#include "core/rows/messages.h"
 #include "core/rows/problem_fields.h"
 #include "core/text.h"
 
@@ -139,6 +140,11 @@ class GenerateRun {
                       .Set("max_tokens", g.max_tokens)
                       .Set("extra", g.extra)
                       .Set("seed", g.seed);
+    if (!g.examples.empty()) {
+      Json examples = Json::MakeArray();
+      for (const Message& message : g.examples) examples.Append(MessageToJson(message));
+      config.Set("examples", std::move(examples));
+    }
     Json stop = Json::MakeArray();
     for (const std::string& text : g.stop) stop.Append(text);
     config.Set("stop", std::move(stop));
@@ -273,6 +279,33 @@ class GenerateRun {
 };
 
 }  // namespace
+
+Result<std::vector<Message>> ReadExamples(const std::string& file) {
+  Result<std::unique_ptr<LineReader>> reader = LineReader::Open(file);
+  if (!reader.ok()) return reader.error();
+  std::vector<Message> turns;
+  LineReader::Line line;
+  for (;;) {
+    Result<bool> more = (*reader)->Next(&line);
+    if (!more.ok()) return more.error();
+    if (!*more) return turns;
+    Result<Json> row = ParseJson(line.text, nullptr, /*padded=*/true);
+    Status status = row.ok() ? ToAssayRow("", &*row) : Status(row.error());
+    Result<Group> group = status.ok() ? GroupFromJson(*row) : Result<Group>(status.error());
+    if (!group.ok() || group->samples.empty() || group->problem.prompt.empty()) {
+      return Error{ErrorCode::kInput,
+                   StrCat(file, ":", line.number, ": ",
+                          group.ok() ? "no prompt with a completion" : group.error().message),
+                   R"(a line is {"prompt": "..", "completion": ".."})"};
+    }
+    const Problem& problem = group->problem;
+    if (problem.messages.empty()) turns.push_back({"user", problem.prompt});
+    for (const Message& message : problem.messages) {
+      if (message.role != "system") turns.push_back(message);
+    }
+    turns.push_back({"assistant", group->samples[0].text});
+  }
+}
 
 Result<GenerateSummary> GenerateIntoStore(Store* store, const GenerateRunOptions& options) {
   return GenerateRun(store, options).Run();

@@ -1,6 +1,6 @@
 // A generation run: problems of files in, groups of samples into a store, in the order of the input. Problems that the run has already are
 // not asked again: an interrupted run goes on where it was, and a problem whose request failed is asked again by the next. The run has no
-// rewards; `assay score --from-store` or an export gives them.
+// rewards: `assay select --keep-unscored`, `export --format jsonl` and `score` give it some.
 #pragma once
 
 #include <atomic>
@@ -37,6 +37,9 @@ struct GenerateSummary {
   Json ToJson() const;
   std::string ToText() const;
 };
+
+// Few shots: the prompt and the first completion of each row of a file, as turns of a chat. Errors: kInput for rows without either, kIo.
+Result<std::vector<Message>> ReadExamples(const std::string& file);
 
 // Errors: kUsage for a run of that name that was made otherwise; kIo; what starting a command says. Failed requests are counted.
 Result<GenerateSummary> GenerateIntoStore(Store* store, const GenerateRunOptions& options);

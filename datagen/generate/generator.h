@@ -19,8 +19,9 @@ struct GeneratorOptions {
   std::string key;       // sent as a bearer token; never part of an error
   std::string command;   // run by the shell, once a worker
   std::string model;
-  std::string system;   // a system prompt for problems without one
-  int64_t samples = 1;  // of each problem
+  std::string system;             // a system prompt for problems without one
+  std::vector<Message> examples;  // turns before each problem: few shots; an endpoint's alone
+  int64_t samples = 1;            // of each problem
   double temperature = 1;
   double top_p = 1;
   int64_t max_tokens = 0;  // 0: the server's own
@@ -28,7 +29,7 @@ struct GeneratorOptions {
   Json extra;  // further keys of the request; an object or null
   uint64_t seed = 0;
   double timeout_s = 600;
-  int64_t retries = 5;
+  int64_t retries = 5;  // of a request that failed by itself, and of a command that ended
   int64_t requests_per_minute = 0;  // 0: as fast as the workers are
   const std::atomic<bool>* cancelled = nullptr;
 };

@@ -33,6 +33,8 @@ enum class Reason : uint8_t {
   kForbiddenMatch,
   kLanguage,
   kRepetition,
+  kReadability,
+  kShape,
   kPassRate,
   kNoMajority,
   kNotMajority,

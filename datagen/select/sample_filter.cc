@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "core/reasoning.h"
 #include "core/text.h"
 #include "datagen/filter/word_hashes.h"
 #include "verifiers/verifier.h"
@@ -78,13 +79,24 @@ Status AddPatterns(const std::vector<std::string>& sources,
   return {};
 }
 
+// Why a reply is not one block of reasoning and a summary of it; empty: it is.
+std::string WhyNoSummary(std::string_view reply) {
+  constexpr size_t kWordsLeast = 3;
+  const std::optional<ReasonedReply> parts = SplitReasoning(reply);
+  if (!parts) return "no single block of reasoning";
+  const size_t reasoning = WordsOf(parts->reasoning).size();
+  const size_t summary = WordsOf(parts->summary).size();
+  if (summary < kWordsLeast) return "no summary";
+  return summary < reasoning ? "" : "the summary is longer than the reasoning";
+}
+
 }  // namespace
 
 struct SampleFilter::Impl {
   SelectOptions options;
   std::vector<Requirement> requirements;
   std::vector<std::unique_ptr<RE2>> match, no_match;
-  std::unique_ptr<Verifier> language;
+  std::unique_ptr<Verifier> language, readability;
   std::unique_ptr<ContaminationIndex> contamination;
   MinHashSettings minhash;
   std::optional<MinHasher> hasher;
@@ -103,6 +115,11 @@ Status SampleFilter::Impl::Prepare() {
   if (Status status = AddPatterns(options.match, &match); !status.ok()) return status;
   if (Status status = AddPatterns(options.no_match, &no_match); !status.ok()) return status;
   if (Status status = PrepareLanguage(); !status.ok()) return status;
+  if (options.min_readability) {
+    Result<std::unique_ptr<Verifier>> made = MakeVerifier("readability", Json(), VerifierEnv{});
+    if (!made.ok()) return made.error();
+    readability = std::move(*made);
+  }
   minhash = {static_cast<int>(options.near_ngram), static_cast<int>(options.near_bands),
              static_cast<int>(options.near_rows), static_cast<int>(options.near_passes),
              options.near_similarity};
@@ -218,6 +235,16 @@ void SampleFilter::LookAtText(TextJob* job) const {
   if (options.max_repetition) {
     const double share = RepeatedShare(job->text, static_cast<int>(options.repetition_ngram));
     if (share > *options.max_repetition) return drop(Reason::kRepetition, FixedDigits(share, 3));
+  }
+  if (impl_->readability != nullptr) {
+    Group group;
+    group.samples.emplace_back().text = job->text;
+    const Verdict verdict = impl_->readability->Verify(group, nullptr)[0];
+    if (verdict.score < *options.min_readability) return drop(Reason::kReadability, verdict.detail);
+  }
+  if (options.shape == SelectOptions::Shape::kReasoningSummary) {
+    if (std::string wrong = WhyNoSummary(job->text); !wrong.empty())
+      return drop(Reason::kShape, std::move(wrong));
   }
   if (impl_->contamination != nullptr &&
       options.decontaminate_text != SelectOptions::Text::kPrompt) {

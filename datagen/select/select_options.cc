@@ -120,6 +120,15 @@ void AddFilters(SelectOptions* o, Options* table) {
             "the greatest share of runs of words that stood in the reply before")
       .Range(0, 1);
   table->Add("repetition_ngram", &o->repetition_ngram, "words of such a run").Range(1, 100);
+  table
+      ->Add("min_readability", &o->min_readability,
+            "the least score of the verifier readability (quarters of 1)")
+      .Range(0, 1);
+  using Shape = SelectOptions::Shape;
+  table->Add("shape", &o->shape,
+             {{"any", Shape::kAny}, {"reasoning-summary", Shape::kReasoningSummary}},
+             "reasoning-summary: one block of reasoning in think tags and behind it a shorter "
+             "summary of three words at least, nothing else");
   table->Add("min_pass_rate", &o->min_pass_rate, "only problems solved at least so often")
       .Range(0, 1);
   table->Add("max_pass_rate", &o->max_pass_rate, "only problems solved at most so often")
@@ -195,7 +204,8 @@ void AddChoices(SelectOptions* o, Options* table) {
 
 bool SelectOptions::NeedsTexts() const {
   const bool filters = min_chars > 0 || max_chars > 0 || min_tokens > 0 || max_tokens > 0 ||
-                       !match.empty() || !no_match.empty() || !language.empty() || max_repetition;
+                       !match.empty() || !no_match.empty() || !language.empty() || max_repetition ||
+                       min_readability || shape != Shape::kAny;
   return filters || near_duplicates || !decontaminate.empty() || strategy == "fastest-correct" ||
          strategy == "majority" || strategy == "diverse" || length_unit == Unit::kTokens ||
          (strategy == "preference" && rejected == Rejected::kNearest) ||

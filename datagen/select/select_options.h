@@ -41,6 +41,8 @@ struct SelectOptions {
   double min_language_share = 0.9;
   std::optional<double> max_repetition;
   int64_t repetition_ngram = 4;
+  std::optional<double> min_readability;
+  enum class Shape { kAny, kReasoningSummary } shape = Shape::kAny;
   std::optional<double> min_pass_rate, max_pass_rate;
 
   bool duplicates_across = false;

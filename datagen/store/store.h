@@ -186,9 +186,10 @@ class Store {
   // Every input row of a run in input order, bad rows included. Stops at the visitor's first error. Memory: one group.
   Status ForEachGroup(RunId run, bool with_texts,
                       const std::function<Status(const StoredGroup&)>& visit);
-  // Every row of a data set in order.
+  // Every row of a data set in order. `positions`: these rows instead, in this order.
   Status ForEachDatasetRow(DatasetId dataset, bool with_texts,
-                           const std::function<Status(const DatasetRow&)>& visit);
+                           const std::function<Status(const DatasetRow&)>& visit,
+                           const std::vector<int64_t>* positions = nullptr);
   // What a data set left out, by sample.
   Status ForEachDatasetDrop(DatasetId dataset,
                             const std::function<Status(const DatasetDrop&)>& visit);

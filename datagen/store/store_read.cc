@@ -406,38 +406,58 @@ Status Store::ForEachGroup(RunId run, bool with_texts,
   }
 }
 
+namespace {
+
+// The columns of a data set's row behind kRowColumns, and where they stand.
+constexpr char kDatasetRowSelect[] =
+    ", d.position, d.decision, r.name, r.tool_version, d.sample_id, d.split, d.rejected_id, "
+    "lost.first_sample, lost.sample_count FROM dataset_rows d "
+    "CROSS JOIN samples s ON s.id = d.sample_id CROSS JOIN rows rw ON rw.id = s.row_id "
+    "CROSS JOIN inputs i ON i.id = rw.input_id CROSS JOIN runs r ON r.id = i.run_id "
+    "LEFT JOIN samples loser ON loser.id = d.rejected_id "
+    "LEFT JOIN rows lost ON lost.id = loser.row_id WHERE d.dataset_id = ? ";
+
+template <typename Reader>
+Status ReadDatasetRow(Statement* row, bool with_texts, Reader* reader, DatasetRow* out) {
+  Status status = ReadRowColumns(*row, with_texts, &out->group);
+  if (status.ok()) status = reader->ReadProblem(&out->group);
+  const int64_t sample = row->IntAt(16);
+  if (status.ok()) status = reader->ReadSamples(sample, sample, row->IntAt(6), &out->group);
+  out->position = row->IntAt(12);
+  out->decision = row->StringAt(13);
+  out->run = row->StringAt(14);
+  out->run_tool_version = row->StringAt(15);
+  out->split = row->StringAt(17);
+  if (status.ok() && !row->IsNull(18))
+    status = reader->ReadRejected(row->IntAt(18), row->IntAt(19), row->IntAt(20), out);
+  return status;
+}
+
+}  // namespace
+
 Status Store::ForEachDatasetRow(DatasetId dataset, bool with_texts,
-                                const std::function<Status(const DatasetRow&)>& visit) {
+                                const std::function<Status(const DatasetRow&)>& visit,
+                                const std::vector<int64_t>* positions) {
   Result<Impl::Reader> reader = Impl::Reader::Make(impl_->db.get(), with_texts);
   if (!reader.ok()) return reader.error();
-  Result<Statement> row = impl_->db->Prepare(StrCat(
-      "SELECT ", kRowColumns,
-      ", d.position, d.decision, r.name, r.tool_version, d.sample_id, d.split, d.rejected_id, "
-      "lost.first_sample, lost.sample_count FROM dataset_rows d "
-      "CROSS JOIN samples s ON s.id = d.sample_id CROSS JOIN rows rw ON rw.id = s.row_id "
-      "CROSS JOIN inputs i ON i.id = rw.input_id CROSS JOIN runs r ON r.id = i.run_id "
-      "LEFT JOIN samples loser ON loser.id = d.rejected_id "
-      "LEFT JOIN rows lost ON lost.id = loser.row_id "
-      "WHERE d.dataset_id = ? ORDER BY d.position"));
+  Result<Statement> row = impl_->db->Prepare(
+      StrCat("SELECT ", kRowColumns, kDatasetRowSelect,
+             positions != nullptr ? "AND d.position = ?" : "ORDER BY d.position"));
   if (!row.ok()) return row.error();
-  row->Int(1, dataset);
-  for (;;) {
+  for (size_t place = 0;; ++place) {
+    if (positions != nullptr && place == positions->size()) return {};
+    if (positions != nullptr || place == 0) {
+      row->Reset();
+      row->Int(1, dataset);
+      if (positions != nullptr) row->Int(2, (*positions)[place]);
+    }
     Result<bool> more = row->Step();
     if (!more.ok()) return more.error();
-    if (!*more) return {};
+    if (!*more && positions == nullptr) return {};
+    if (!*more) continue;  // a position that the data set does not have
     DatasetRow out;
-    Status status = ReadRowColumns(*row, with_texts, &out.group);
-    if (status.ok()) status = reader->ReadProblem(&out.group);
-    int64_t sample = row->IntAt(16);
-    if (status.ok()) status = reader->ReadSamples(sample, sample, row->IntAt(6), &out.group);
-    out.position = row->IntAt(12);
-    out.decision = row->StringAt(13);
-    out.run = row->StringAt(14);
-    out.run_tool_version = row->StringAt(15);
-    out.split = row->StringAt(17);
-    if (status.ok() && !row->IsNull(18))
-      status = reader->ReadRejected(row->IntAt(18), row->IntAt(19), row->IntAt(20), &out);
-    if (!status.ok()) return Named(status.error(), impl_->db->path());
+    if (Status status = ReadDatasetRow(&*row, with_texts, &*reader, &out); !status.ok())
+      return Named(status.error(), impl_->db->path());
     if (Status visited = visit(out); !visited.ok()) return visited;
   }
 }

@@ -1,8 +1,10 @@
 // Every form of `assay export`: its columns, its lines, what stands beside the file.
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <set>
 
 #include "core/sha256.h"
 #include "datagen/export/chat_columns.h"
@@ -217,6 +219,49 @@ TEST_F(FormsTest, PackedFilesHoldTheSame) {
     (void)Text(options);
     EXPECT_EQ(result_.hash, packed);
   }
+}
+
+TEST_F(FormsTest, ShuffledRowsAreTheSameInAnotherOrder) {
+  Fill(false);
+  const auto lines = [this](const ExportOptions& options) {
+    std::string text = Text(options);
+    std::vector<std::string> out;
+    for (std::string_view line : SplitChar(Trim(text), '\n')) out.emplace_back(line);
+    return out;
+  };
+  ExportOptions options = Options("all", "trl-sft");
+  const std::vector<std::string> ordered = lines(options);
+  std::set<std::vector<std::string>> orders;
+  for (uint64_t seed = 0; seed < 12; ++seed) {
+    options.shuffle = seed;
+    std::vector<std::string> shuffled = lines(options);
+    EXPECT_EQ(lines(options), shuffled);
+    orders.insert(shuffled);
+    std::sort(shuffled.begin(), shuffled.end());
+    std::vector<std::string> sorted = ordered;
+    std::sort(sorted.begin(), sorted.end());
+    EXPECT_EQ(shuffled, sorted);
+  }
+  EXPECT_GT(orders.size(), 4u);
+  options.format = "jsonl";
+  options.shuffle = 3;
+  EXPECT_EQ(lines(options).size(), 4u);
+  options.group = true;
+  EXPECT_EQ(ExportDataset(store_.get(), options).error().code, ErrorCode::kUsage);
+}
+
+TEST_F(FormsTest, RepliesTakeTheFormOfATemplate) {
+  Fill(false);
+  ExportOptions options = Options("right", "trl-text");
+  options.reply_template = "|r|{reasoning}|r|{summary}";
+  EXPECT_NE(Text(options).find("|r|hm|r|right 0"), std::string::npos);
+  options = Options("all", "openai-chat");
+  options.reply_template = "|r|{reasoning}|r|{summary}";
+  const std::string text = Text(options);
+  EXPECT_NE(text.find("|r|hm|r|right 1"), std::string::npos);
+  EXPECT_NE(text.find("\"wrong, "), std::string::npos);  // without reasoning: as it came
+  options.reply_template = "{reasoning}";
+  EXPECT_EQ(ExportDataset(store_.get(), options).error().code, ErrorCode::kUsage);
 }
 
 TEST(ChatColumns, ReasoningIsStripped) {

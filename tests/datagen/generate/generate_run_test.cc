@@ -165,6 +165,53 @@ TEST_F(GenerateRunTest, ACommandThatFailsIsNoCrash) {
   }
 }
 
+// A command that ends after each answer, and once before it.
+TEST_F(GenerateRunTest, ACommandThatEndsIsStartedAgain) {
+  GenerateRunOptions options =
+      Options(File("p.jsonl", "{\"prompt\":\"x\"}\n{\"prompt\":\"y\"}\n{\"prompt\":\"z\"}\n"));
+  const std::string mark = folder_ + "/mark";
+  options.generator.command = StrCat("read line; [ -e ", mark, " ] || { touch ", mark,
+                                     "; exit 1; }; echo '{\"completions\": [\"one\"]}'");
+  options.workers = 1;
+  auto store = OpenStore();
+  const Result<GenerateSummary> summary = GenerateIntoStore(store.get(), options);
+  ASSERT_TRUE(summary.ok()) << summary.error().message;
+  EXPECT_EQ(summary->problems, 3) << summary->first_failure;
+  EXPECT_EQ(summary->failed, 0);
+}
+
+// An answer that comes too late is not taken for the next problem's.
+TEST_F(GenerateRunTest, ALateAnswerIsNobodys) {
+  GenerateRunOptions options =
+      Options(File("p.jsonl", "{\"prompt\":\"slow\"}\n{\"prompt\":\"fast\"}\n"));
+  options.generator.command =
+      "while read line; do case \"$line\" in *slow*) sleep 3; echo '{\"completions\": "
+      "[\"slow\"]}';; *) echo '{\"completions\": [\"fast\"]}';; esac; done";
+  options.generator.timeout_s = 2;
+  options.workers = 1;
+  auto store = OpenStore();
+  const Result<GenerateSummary> summary = GenerateIntoStore(store.get(), options);
+  ASSERT_TRUE(summary.ok());
+  EXPECT_EQ(summary->failed, 1);
+  const std::vector<StoredGroup> groups = Groups(store.get());
+  ASSERT_EQ(groups.size(), 1u);
+  EXPECT_EQ(groups[0].samples[0].sample.text, "fast");
+}
+
+TEST_F(GenerateRunTest, FewShotsStandBeforeTheProblem) {
+  const Result<std::vector<Message>> examples =
+      ReadExamples(File("shots.jsonl",
+                        "{\"prompt\": \"1+1?\", \"completion\": \"2\"}\n{\"messages\": [{\"role\": "
+                        "\"user\", \"content\": \"2+2?\"}, {\"role\": \"assistant\", \"content\": "
+                        "\"4\"}]}\n"));
+  ASSERT_TRUE(examples.ok()) << examples.error().message;
+  ASSERT_EQ(examples->size(), 4u);
+  EXPECT_EQ((*examples)[2].content, "2+2?");
+  EXPECT_EQ((*examples)[3].role, "assistant");
+  EXPECT_EQ(ReadExamples(File("bad.jsonl", "{\"prompt\": \"x\"}\n")).error().code,
+            ErrorCode::kInput);
+}
+
 TEST_F(GenerateRunTest, RequestsAreSpaced) {
   GenerateRunOptions options =
       Options(File("p.jsonl", "{\"prompt\":\"x\"}\n{\"prompt\":\"y\"}\n{\"prompt\":\"z\"}\n"));

@@ -293,6 +293,25 @@ TEST_F(StrategiesTest, RepetitionIsAShareOfRuns) {
   EXPECT_EQ(Count("repetition"), 1);
 }
 
+TEST_F(StrategiesTest, ReadableReasoningWithASummary) {
+  const std::string good =
+      "<think>\nFirst 2 and 2 are put together, that is 4.\n</think>\nThe sum is \\(4\\).";
+  const std::string twice = "<think>a b c d e</think> and <think>more</think> so it is 4";
+  const std::string bare = "The sum of both numbers is 4.";
+  const std::string longer = "<think>short</think>It is four because of two and two together.";
+  const std::string open = "<think>\nFirst 2 and 2 are put together.\n</think>\nThe sum is \\(4.";
+  Fill({{"p", {{good}, {twice}, {bare}, {longer}, {open}}}});
+  SelectOptions options = Options("all");
+  options.shape = SelectOptions::Shape::kReasoningSummary;
+  EXPECT_EQ(Kept(options), (Texts{good, open}));
+  EXPECT_EQ(Count("shape"), 3);
+  options = Options("all");
+  options.shape = SelectOptions::Shape::kReasoningSummary;
+  options.min_readability = 1;
+  EXPECT_EQ(Kept(options), Texts{good});
+  EXPECT_EQ(Count("readability"), 1);
+}
+
 TEST_F(StrategiesTest, LanguageOfTheReply) {
   const std::string english =
       "First we add the two numbers together, and then we divide what we have by three.";
