@@ -238,7 +238,7 @@ constexpr const char* kInfoKeys[] = {
 Status CheckSpelling(const Json& info) {
   for (const Json::Member& member : *info.AsObject()) {
     for (const char* known : kInfoKeys) {
-      if (member.key != known && info.Find(known) == nullptr && member.key.size() > 4 &&
+      if (member.key != known && info.Find(known) == nullptr && member.key.size() > 3 &&
           IsSlip(member.key, known)) {
         return Bad(StrCat("unknown key '", member.key, "': did you mean '", known, "'?"));
       }
