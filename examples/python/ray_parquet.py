@@ -1,7 +1,7 @@
 """Scores a Parquet file of samples with Ray Data: actors that keep their engine, batches of rows, three columns more.
 
     pip install assay 'ray[data]' pandas pyarrow
-    python examples/python/ray_parquet.py [--make N] [--rubric math] [--actors 2] IN.parquet OUT_FOLDER
+    python examples/python/ray_parquet.py [--make N] [--rubric math] [--actors N] IN.parquet OUT_FOLDER
 
 IN has `completion` or `completions` and what the verifiers need (`answer`, ..); --make writes one of N short sums first, a million if you like.
 Rows stream: what is in memory at once is some batches an actor, however large the file. What a lost node was at, Ray does again; what could not be
@@ -35,16 +35,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--make", type=int, default=0, metavar="N")
     parser.add_argument("--rubric", default="math")
-    parser.add_argument("--actors", type=int, default=2)
+    parser.add_argument("--actors", type=int, default=0, help="by default one less than there are CPUs: reading and writing need one")
     parser.add_argument("source")
     parser.add_argument("target")
     options = parser.parse_args()
     if options.make:
         make(options.source, options.make)
     ray.init(include_dashboard=False, log_to_driver=False)
+    actors = options.actors or max(1, int(ray.cluster_resources().get("CPU", 1)) - 1)
     begin = time.perf_counter()
     samples = ray.data.read_parquet(options.source)
-    scored = samples.map_batches(assay.ray.Scorer, fn_constructor_kwargs={"rubric": options.rubric}, concurrency=options.actors,
+    scored = samples.map_batches(assay.ray.Scorer, fn_constructor_kwargs={"rubric": options.rubric}, concurrency=actors,
                                  batch_size=4096)
     scored.write_parquet(options.target)
     seconds = time.perf_counter() - begin

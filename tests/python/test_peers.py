@@ -111,7 +111,7 @@ def test_ray_data(tmp_path):
     if not hasattr(ray, "init"):
         pytest.skip("ray is not installed")
     rows = [{"id": i, "completion": str(i % 5), "answer": "3"} for i in range(500)]
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    ray.init(num_cpus=3, include_dashboard=False, log_to_driver=False, logging_level="ERROR")  # one for what is no actor
     try:
         table = ray.data.from_items(rows).map_batches(
             assay.ray.Scorer, fn_constructor_kwargs={"rubric": "math"}, concurrency=2, batch_size=64)
