@@ -9,7 +9,6 @@ status 1 if another test fails, or one of these passes.
 import pathlib
 import subprocess
 import sys
-import tarfile
 import tempfile
 
 # Test (its id up to the parameters that matter) -> who is right, and why.
@@ -39,8 +38,7 @@ def main():
         folder = pathlib.Path(temporary)
         subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", "--dest", folder, sys.argv[1]],
                        check=True)
-        with tarfile.open(next(folder.glob("*.tar.gz"))) as archive:
-            archive.extractall(folder, filter="data")
+        subprocess.run(["tar", "-xzf", next(folder.glob("*.tar.gz")), "-C", folder], check=True)
         suite = next(folder.glob("*/tests")).parent
         (suite / "tests/__init__.py").touch()
         module = suite / "math_verify"
