@@ -167,6 +167,9 @@ bool SkipSilentWords(Reply* reply, size_t* at, size_t end, size_t* instead) {
     size_t word_end = *at;
     const std::string word = WordAt(text, *at, end, &word_end);
     if (word.empty()) break;
+    if (OneOf(word, {"unknown", "undetermined", "unclear", "unsure"}) &&
+        SkipMarkup(text, word_end, end) >= end)
+      reply->none_at = *at;
     if (SaysNothing(word) || OneOf(word, {"as", "follows"})) {
       // "The answer is correct: 10", "as follows:"
       const bool leads = (word_end < end && text[word_end] == ':') || word == "as";

@@ -45,6 +45,8 @@ class Remark {
               (speaker_ && word == "earlier");
     if (word == "would" && named_) return true;  // "97 would be wrong"
     if (words_ == 1 && word == "if") return supposed_ = true;
+    unfit_ =
+        unfit_ || (word == "check" && (StartsWith(rest, " fail") || StartsWith(rest, " does not")));
     if (OneOf(word, {"hope", "if", "check", "checking", "verify", "believe", "otherwise", "would",
                      "unless"}))
       return unfit_;

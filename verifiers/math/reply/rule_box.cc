@@ -228,7 +228,9 @@ bool ByBox(Reply* reply, Extraction* out) {
     *out = later;
     return true;
   }
-  if (!Retracted(*reply, candidate.end, candidate.text)) return Accept(candidate, out);
+  const bool withdrawn = reply->none_at > candidate.end && !Lenient(*reply);
+  if (!withdrawn && !Retracted(*reply, candidate.end, candidate.text))
+    return Accept(candidate, out);
   reply->refusal = "retracted";
   reply->lo = candidate.end;  // whatever is taken now must stand behind it
   return false;

@@ -145,6 +145,23 @@ bool GoesOnBehind(const Reply& reply, size_t begin, size_t close, size_t mark) {
   return span.doubted || span.corrected;
 }
 
+// "**the boots cost $104**": the one number of emphasised words, at their end.
+bool BoldSentence(const Reply& reply, size_t begin, size_t close, Candidate* out) {
+  const std::string_view text = reply.text;
+  const size_t number = LastNumberBegin(text, begin, close);
+  if (number == kNone || Lenient(reply) || LastNumberBegin(text, begin, number) != kNone)
+    return false;
+  for (size_t i = begin; i < number;) {
+    size_t word_end = i;
+    const std::string word = WordAt(text, i, number, &word_end);
+    i = std::max(i + 1, word_end);
+    if (IsNegation(word) || IsHedge(word) || IsQualifier(word) || IsModifier(word)) return false;
+  }
+  const DirectSpan span = ReadDirect(text, number, close);
+  return span.end == close && !span.doubted &&
+         TakeSpan(reply, Rule::kBold, number, span.end, out, span.unit);
+}
+
 bool LastBold(const Reply& reply, size_t from, Candidate* out) {
   const std::string_view text = reply.text;
   const std::string_view tail = text.substr(0, reply.hi);
@@ -156,6 +173,7 @@ bool LastBold(const Reply& reply, size_t from, Candidate* out) {
     if (open == kNone || open < from || close - open > 200 || open + mark.size() >= close) continue;
     const size_t begin = open + mark.size();
     const DirectSpan span = ReadDirect(text, SkipSpace(text, begin, close), close);
+    if (span.end == 0 && BoldSentence(reply, begin, close, out)) return true;
     if (span.end == 0 && IsBoldWord(reply, open, begin, close))
       return TakeSpan(reply, Rule::kBold, begin, close, out);
     if (span.end == 0 || !Trim(text.substr(span.end, close - span.end)).empty()) continue;
@@ -366,6 +384,7 @@ bool ByTail(Reply* reply, Extraction* out) {
     if (number != kNone) return ByNumber(*reply, out);
   }
   if (best.rule == Rule::kNone || IsPlaceholder(best.text)) return false;
+  if (reply->none_at > best.end) return false;
   for (const Box& box : reply->quoted_boxes) {
     if (box.begin < best.end && best.begin < box.end) return false;
   }

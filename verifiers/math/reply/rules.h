@@ -52,6 +52,8 @@ struct Reply {
   bool think_open = false;
   std::vector<size_t> refused_anchors;  // where an answer was announced and then refused
   std::vector<Box> quoted_boxes;        // in \verb or a code span: shown, not said
+  size_t none_at =
+      0;  // where an announcement says that there is no answer ("Final answer: unknown")
   bool strict = false;  // an announcement counts only if a value stands right behind it
   const char* refusal = "not_found";  // why the last rule that had something to refuse refused it
 };
