@@ -230,12 +230,14 @@ class Runner {
     problem->verification_info.Set("limits", std::move(limits.Set("cpu_ms", tight)));
   }
 
-  // Whether an honest program passes, under these limits.
+  // Whether an honest program passes, under these limits. Tests that import `sys` may leave something behind, so that their tester
+  // takes no other problem.
   bool Honest(const Json& limits, const std::string& start, int problem = 0) {
     Group group;
-    group.problem.verification_info = Json::MakeObject()
-                                          .Set("asserts", StrCat("assert f() == 1  # ", problem))
-                                          .Set("limits", limits);
+    group.problem.verification_info =
+        Json::MakeObject()
+            .Set("asserts", StrCat("import sys\nassert f() == 1  # ", problem))
+            .Set("limits", limits);
     group.samples.push_back({start + "def f():\n    return 1\n"});
     return verifier_->Verify(group, nullptr)[0].outcome == Outcome::kPass;
   }

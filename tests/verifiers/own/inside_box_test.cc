@@ -93,7 +93,7 @@ TEST_F(InsideBox, FormsAreAsOutside) {
 
 TEST_F(InsideBox, LimitsEndWhatHangsAndCostOnlyThatSample) {
   const auto start = std::chrono::steady_clock::now();
-  EXPECT_EQ(
+  const std::string judged =
       Judged(kRuns,
              {"def f(x):\n  while True: pass", "def f(x): return 4",
               "import time\ndef f(x):\n  time.sleep(1000)",
@@ -101,9 +101,15 @@ TEST_F(InsideBox, LimitsEndWhatHangsAndCostOnlyThatSample) {
               "def f(x):\n  while True: pass",
               "def f(x): return bytearray(1 << 40)", "import os\nos._exit(0)",
               "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "def f(x): return 4"},
-             Json().Set("timeout_s", 1)),
-      "fail 0 reward_timeout|pass 1 ok|fail 0 reward_timeout|fail 0 cpu_limit|"
-      "fail 0 reward_raised|fail 0 early_exit|fail 0 signal|pass 1 ok");
+             Json().Set("timeout_s", 1));
+  // A loop comes to its second by the clock and by the CPU at once: either limit may see it first.
+  const size_t rest = judged.find('|');
+  const std::string first = judged.substr(0, rest);
+  EXPECT_TRUE(first == "fail 0 reward_timeout" || first == "fail 0 cpu_limit") << judged;
+  ASSERT_NE(rest, std::string::npos);
+  EXPECT_EQ(judged.substr(rest),
+            "|pass 1 ok|fail 0 reward_timeout|fail 0 cpu_limit|"
+            "fail 0 reward_raised|fail 0 early_exit|fail 0 signal|pass 1 ok");
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(120));
 }
 
