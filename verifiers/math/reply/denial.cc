@@ -24,8 +24,10 @@ bool IsInstruction(const Reply& reply, size_t at) {
   bool told = false;   // "put", "write"
   bool yours = false;  // "your answer"
   bool answer = false;
-  bool example = false;   // "like", "in the form"
-  bool own = false;       // "I", "we"
+  bool example = false;  // "like", "in the form"
+  bool own = false;      // "I", "we"
+  bool form = false;
+  bool instance = false;
   bool labelled = false;  // "Example:"
   std::string before;
   for (size_t i = begin; i < at;) {
@@ -33,6 +35,10 @@ bool IsInstruction(const Reply& reply, size_t at) {
     const std::string word = WordAt(text, i, at, &word_end);
     i = std::max(i + 1, word_end);
     if (word.empty()) continue;
+    // "An example of the format would be .."
+    form = form || OneOf(word, {"format", "form", "template"});
+    instance = instance || word == "example";
+    labelled = labelled || (form && instance && !own);
     // "Example of the format: .."
     if (before.empty() && OneOf(word, {"example", "format", "template", "sample"}) && !own)
       labelled = true;
@@ -152,8 +158,22 @@ class Preface {
 
 }  // namespace
 
+// "$\boxed{42}$ ではありません", "\boxed{42}이 아닙니다": a verb that denies the box, in a language that puts it last.
+static bool DeniedBehind(const Reply& reply, size_t box_end) {
+  const std::string_view text = reply.text;
+  size_t at = box_end;
+  while (at < reply.hi && (text[at] == ' ' || text[at] == '$' || text[at] == '\\' ||
+                           text[at] == ')' || text[at] == '*'))
+    ++at;
+  if (at >= reply.hi || static_cast<unsigned char>(text[at]) < 0x80) return false;
+  const size_t end = ClauseEnd(text, at, reply.hi);
+  return end - at < 40 && HasFinalDenial(text.substr(at, end - at));
+}
+
 bool BoxDenied(Reply* reply, size_t at, size_t box_end) {
   const std::string_view text = reply->text;
+  reply->refusal = "negated";
+  if (DeniedBehind(*reply, box_end)) return true;
   const size_t begin = ClauseBegin(text, at, reply->lo);
   reply->refusal = "quoted";
   if (IsInstruction(*reply, at)) return true;

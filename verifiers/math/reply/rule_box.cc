@@ -212,6 +212,8 @@ bool ByBox(Reply* reply, Extraction* out) {
   for (int looked_at = 0; !boxes.empty() && looked_at < kMaxAnchors &&
                           BoxDenied(reply, boxes.back().begin, boxes.back().end);
        ++looked_at) {
+    // What is denied as a box is no answer of another rule either.
+    if (!Lenient(*reply)) reply->quoted_boxes.push_back(boxes.back());
     boxes.pop_back();
   }
   if (boxes.empty()) return false;

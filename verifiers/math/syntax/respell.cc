@@ -86,6 +86,8 @@ std::string WithoutFrontCommand(std::string text) {
         plain.find_first_not_of("0123456789.,") == blank && ParseUnit(plain.substr(blank)).known)
       return StrCat(text.substr(0, at), plain.substr(0, blank), "\\text{ ", plain.substr(blank + 1),
                     "}", behind);
+    // \text{if pred == 57 then correct} is a program's.
+    if (content.find("==") != std::string_view::npos || StartsWith(content, "if ")) return text;
     const bool quantity = HasDigit(content) && (HasWord(content) || content[0] == '\\');
     if (!quantity) return text;
     text = text.substr(0, at) + plain + behind;

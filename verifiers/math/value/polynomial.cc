@@ -92,12 +92,48 @@ class Divisors {
   Forms forms_;
 };
 
+// c x^n times a differential, n as large as it may be: c to *factors and n; false: the body is something else.
+bool IsMonomial(const Tree& tree, NodeId body, const std::string& name, int64_t* degree,
+                std::vector<NodeId>* factors) {
+  const Node& n = tree[body];
+  if (n.op == Op::kDiff) return true;
+  if (n.op == Op::kMul) {
+    for (uint32_t k = 0; k < n.n; ++k) {
+      if (!IsMonomial(tree, tree.Kid(body, k), name, degree, factors)) return false;
+    }
+    return true;
+  }
+  constexpr int64_t kMostDegree = 10000;
+  int64_t power = 0;
+  if (n.op == Op::kSym && tree.Name(body) == name) power = 1;
+  if (n.op == Op::kPow && tree[tree.Kid(body, 0)].op == Op::kSym &&
+      tree.Name(tree.Kid(body, 0)) == name && tree[tree.Kid(body, 1)].op == Op::kNum &&
+      tree[tree.Kid(body, 1)].den == 1)
+    power = tree[tree.Kid(body, 1)].num;
+  if (power > 0 && power <= kMostDegree) {
+    *degree += power;
+    return *degree <= kMostDegree;
+  }
+  if (ContainsSymbol(tree, body, name)) return false;
+  factors->push_back(body);
+  return true;
+}
+
 // The definite integral of a polynomial in its variable: the antiderivative term by term, at both ends.
 NodeId Integrate(Tree* tree, Budget* budget, NodeId id) {
   if ((*tree)[id].aux != 1) return kNoNode;
   const NodeId variable = tree->Kid(id, 1);
   if ((*tree)[variable].op != Op::kSym) return kNoNode;
   const std::string name = tree->Name(variable);
+  int64_t degree = 0;
+  std::vector<NodeId> factors;
+  if (IsMonomial(*tree, tree->Kid(id, 0), name, &degree, &factors)) {
+    const NodeId exponent = tree->Number(degree + 1);
+    factors.push_back(tree->Sub(tree->Add(Op::kPow, {tree->Kid(id, 3), exponent}),
+                                tree->Add(Op::kPow, {tree->Kid(id, 2), exponent})));
+    factors.push_back(tree->Number(1, degree + 1));
+    return tree->Add(Op::kMul, factors.data(), static_cast<uint32_t>(factors.size()));
+  }
   Forms forms(tree, budget);
   std::vector<NodeId> atoms = {variable};
   if (!forms.Atoms(tree->Kid(id, 0), &atoms)) return kNoNode;
