@@ -82,7 +82,8 @@ class Preface {
     // "Assume that the answer is 4", "it is possible that the answer is 4".
     supposed_ = OneOf(word, {"assume", "possible"}) && distance <= 10;
     if (supposed_) refusal_ = "hedged";
-    if (IsQuoting(word) && distance <= 8) refusal_ = "quoted";
+    // "a common answer is", but not "which they have in common, so the answer is"
+    if (IsQuoting(word) && distance <= 8 && last_ != "in") refusal_ = "quoted";
     if (OneOf(word, {"likely", "probable", "plausible"}) && distance <= 2) refusal_ = "hedged";
     HearDenial(word, distance);
     HearSource(word);
@@ -221,7 +222,12 @@ bool BoxDenied(Reply* reply, size_t at, size_t box_end) {
   size_t sign = at;
   while (sign > begin && (IsSpace(text[sign - 1]) || text[sign - 1] == '{')) --sign;
   for (const std::string_view unequal : {"\\neq", "\\ne", "≠", "!="}) {
-    if (EndsWith(text.substr(begin, sign - begin), unequal)) return true;
+    const std::string_view until = text.substr(begin, sign - begin);
+    // 7!\times 2!=\boxed{10080} is an equation.
+    const bool factorial = unequal == "!=" && until.size() > 2 &&
+                           (IsDigit(until[until.size() - 3]) || until[until.size() - 3] == ')' ||
+                            until[until.size() - 3] == '}');
+    if (!factorial && EndsWith(until, unequal)) return true;
   }
   if (IsNegation(last) ||
       (OneOf(last, {"be", "equal", "longer"}) && (IsNegation(before_last) || before_last == "no")))

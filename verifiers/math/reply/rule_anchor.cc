@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "core/text.h"
 #include "verifiers/math/reply/announced.h"
@@ -242,8 +243,23 @@ bool ReadPick(const Reply& reply, const PhraseHit& hit, Candidate* out) {
   return over && TakeSpan(reply, Rule::kAnchor, at, end, out);
 }
 
+// "We may check our answer: .."
+bool IsChecked(const Reply& reply, const PhraseHit& hit) {
+  std::string last;
+  std::string before_last;
+  for (size_t i = hit.begin > reply.lo + 32 ? hit.begin - 32 : reply.lo; i < hit.begin;) {
+    size_t word_end = i;
+    const std::string word = WordAt(reply.text, i, hit.begin, &word_end);
+    i = std::max(i + 1, word_end);
+    if (!word.empty()) before_last = std::exchange(last, word);
+  }
+  return OneOf(last, {"our", "the", "my", "this"}) &&
+         OneOf(before_last, {"check", "checking", "verify", "verifying", "confirm"});
+}
+
 bool AnchorAt(Reply* reply, const PhraseHit& hit, Candidate* out) {
   const std::string_view text = reply->text;
+  if (IsChecked(*reply, hit)) return false;
   if (hit.phrase == Phrase::kLetterA) {
     const size_t begin = ClauseBegin(text, hit.begin, reply->lo);
     if (SkipMarkup(text, begin, hit.begin) != hit.begin || text[hit.begin] != 'A') return false;
