@@ -299,6 +299,18 @@ size_t InsteadOf(std::string_view text, size_t at, size_t end) {
   return kNone;
 }
 
+// " to the power 4", " raised to the power of 4"
+static bool IsPowerInWords(std::string_view rest) {
+  rest = Trim(rest);
+  for (const std::string_view words : {"raised ", "to the power ", "of "}) {
+    if (StartsWith(rest, words))
+      rest.remove_prefix(words.size());
+    else if (words == "to the power ")
+      return false;
+  }
+  return !rest.empty() && rest.size() < 5 && std::all_of(rest.begin(), rest.end(), IsDigit);
+}
+
 // "all real x such that 2 < x < 5": the clause as a whole is the answer. 0: it does not stand at `at`; else where its condition begins.
 static size_t ConditionOfAll(std::string_view text, size_t at, size_t end) {
   if (!OneOf(WordAt(text, at, end, &at), {"all", "any", "every"})) return 0;
@@ -355,6 +367,8 @@ bool ReadAnnounced(Reply* reply, size_t at, Candidate* out, int depth) {
   }
   if (span.corrected && depth < kMaxDepth) return ReadAnnounced(reply, span.resume, out, depth + 1);
   if (span.doubted) {
+    if (IsPowerInWords(text.substr(span.end, end - span.end)))
+      return TakeSpan(*reply, Rule::kAnchor, i, end, out);
     reply->refusal = "hedged";
     return false;
   }

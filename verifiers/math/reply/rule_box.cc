@@ -128,6 +128,9 @@ bool Negative(const Reply& reply, const Box& box) {
          EndsWith(text.substr(reply.lo, i - reply.lo), "\\(");
 }
 
+constexpr std::string_view kKiloUnits[] = {"米", "克", "瓦", "卡", "伏", "赫",
+                                           "焦", "帕", "升", "字", "比"};
+
 // A box's content with what belongs to it: a sign before it; a power, a percent or degree sign, a unit in \text behind it.
 std::string BoxText(const Reply& reply, const Box& box) {
   const std::string_view text = reply.text;
@@ -146,7 +149,12 @@ std::string BoxText(const Reply& reply, const Box& box) {
   const std::string word = WordAt(text, i, stop, &word_end);
   if (StartsWith(rest, "%") || StartsWith(rest, "\\%") || word == "percent" || word == "pct")
     return inner + "\\%";
-  if (Multiplier(word) >= 1000) return StrCat(inner, "\\text{ ", word, "}");  // \boxed{15} million
+  // 千 in front of a unit's name is its kilo.
+  const bool kilo = word == "千" &&
+                    std::any_of(std::begin(kKiloUnits), std::end(kKiloUnits),
+                                [&](std::string_view unit) { return HasAt(text, word_end, unit); });
+  if (Multiplier(word) >= 1000 && !kilo)
+    return StrCat(inner, "\\text{ ", word, "}");  // \boxed{15} million
   if (StartsWith(rest, "^\\circ") || StartsWith(rest, "^{\\circ}") || StartsWith(rest, "°"))
     return inner + "^\\circ";
   for (const char* command : {"\\text{", "\\mathrm{", "\\textrm{", "\\mbox{"}) {

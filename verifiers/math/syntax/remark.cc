@@ -59,9 +59,11 @@ bool ChangesValue(const std::string& words) {
 
 // "3/4 (0.75)", "12 (students)", "12 (twelve)": `before` and what the brackets hold as one text; empty: a product, or anything else.
 std::string Joined(std::string_view before, std::string_view inner) {
-  static const RE2 whole("[-+]?[\\d,]+\\\\?%?");
-  static const RE2 decimal("[-+]?[\\d,]*\\.\\d+\\\\?%?");
+  static const RE2 whole(R"([-+]?(?:\d+|\d{1,3}(?:,\d{3})+)\\?%?)");
+  static const RE2 decimal(R"([-+]?(?:\d+|\d{1,3}(?:,\d{3})+)?\.\d+\\?%?)");
   static const RE2 words("[A-Za-z][A-Za-z .'-]*");
+  static const RE2 joined(R"((?s).*(?:\\text\{\s*|\s)(?:and|or|und|et|y|or else)\s*\}?)");
+  if (RE2::FullMatch(before, joined)) return "";  // "(2, 32) and (8, 18)"
   const char last = before.back();
   const bool number = IsDigit(last) || last == '}' || last == '%';
   if (StartsWith(inner, "=")) return StrCat(before, " ", inner);

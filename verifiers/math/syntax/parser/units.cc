@@ -310,6 +310,11 @@ NodeId TrailingWords(Parser& p, NodeId value) {
         if (p.Now().space || !raw.empty()) raw += ' ';
         raw += p.Now().text;
         break;
+      case Tok::kFunc:  // "học sinh": a word of some language is a function's name
+        if (raw.empty()) return p.Fail();
+        raw += ' ';
+        raw += p.Now().text;
+        break;
       case Tok::kCaret:
         raw += '^';
         break;
