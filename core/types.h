@@ -68,7 +68,7 @@ std::optional<Outcome> OutcomeFromName(std::string_view name);
 // What one verifier says of one sample.
 struct Verdict {
   Outcome outcome = Outcome::kFault;
-  double score = 0;    // in [0, 1]; 0 unless outcome is kPass or (for partial scores) kFail
+  double score = 0;    // in [0, 1] (a user's own: any); 0 unless kPass or (partial scores) kFail
   std::string reason;  // stable, machine-readable ("wrong_value"); see docs/reasons.md
   std::string detail;  // a sentence for people
   Json evidence;       // an object: the extracted answer, the failing test, ...; or null
