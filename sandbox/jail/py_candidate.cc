@@ -88,7 +88,7 @@ class BoxHooks : public TransferHooks {
   PyObject* globals = nullptr;
   std::vector<std::string> records;
 
-  Foreign Export(PyObject* value, uint64_t* id, uint8_t* flags, std::string*) override {
+  Foreign Export(PyObject* value, uint64_t* id, uint8_t* flags, std::string* about) override {
     if (Py_TYPE(value) == g_callback_type || Py_TYPE(value) == g_iterator_type) {
       *id = reinterpret_cast<CallbackObject*>(value)->id;
       return Foreign::kReturned;
@@ -100,6 +100,10 @@ class BoxHooks : public TransferHooks {
                                   (PyCoro_CheckExact(value) ? kHandleCoroutine : 0) |
                                   (HasContains(value) ? kHandleContainer : 0) |
                                   (PyExceptionClass_Check(value) ? kHandleException : 0));
+    if (const char* name = BuiltinFunctionName(value)) {
+      *flags |= kHandleBuiltin;
+      *about = name;
+    }
     auto found = ids_.find(value);
     if (found == ids_.end()) {
       Py_INCREF(value);

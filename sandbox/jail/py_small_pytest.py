@@ -225,7 +225,8 @@ class Fixtures:
 class SmallRunner:
     def __init__(self, names, results):
         self.results = results
-        found = {n: v for n, v in names.items() if hasattr(v, "_assay_fixture")}
+        # Whatever else has every attribute: unittest.mock's `call` and mocks.
+        found = {n: v for n, v in names.items() if isinstance(v, types.FunctionType) and hasattr(v, "_assay_fixture")}
         self.fixtures = Fixtures({getattr(v, "_assay_fixture").get("name") or n: v for n, v in found.items()})
         self.names = names
 

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <memory>
+#include <set>
 #include <unordered_map>
 #include <vector>
 
@@ -19,6 +20,7 @@ namespace assay::jail {
 namespace {
 
 constexpr size_t kMessageSlack = size_t{1} << 20;
+constexpr size_t kMaxReplaced = 16;
 
 // Classes of py_tester.py, set once by its setup().
 struct Classes {
@@ -75,7 +77,7 @@ class TesterHooks : public TransferHooks {
     return Foreign::kCallback;
   }
 
-  PyObject* Import(Foreign kind, uint64_t id, uint8_t flags, std::string_view) override {
+  PyObject* Import(Foreign kind, uint64_t id, uint8_t flags, std::string_view about) override {
     if (replay) kind = kind == Foreign::kReturned ? Foreign::kHandle : Foreign::kReturned;
     if (kind == Foreign::kReturned) return Py_XNewRef(Callback(id));
     if (kind != Foreign::kHandle) return nullptr;
@@ -85,6 +87,7 @@ class TesterHooks : public TransferHooks {
         g_classes.make_handle, "Ki", static_cast<unsigned long long>(id), static_cast<int>(flags));
     if (made == nullptr) return nullptr;
     handles_.emplace(id, Py_NewRef(made));
+    if ((flags & kHandleBuiltin) != 0) builtins_[made] = about;
     return made;
   }
 
@@ -109,6 +112,25 @@ class TesterHooks : public TransferHooks {
     return nullptr;
   }
 
+  // What the program has put in the place of a function or an object that the tests' own objects use, or of a constant of their
+  // class, may decide a test. Data that takes the place of data is what programs are asked for.
+  void Replaced(PyObject* holder, PyObject* name, PyObject* before, PyObject* after) override {
+    const bool is_field = record_names_.count(Py_TYPE(holder)) != 0;
+    if (before == after || IsHandle(before) || IsSameBuiltin(before, after)) return;
+    if (replaced_.size() >= kMaxReplaced) return;
+    PyObject* own = is_field ? PyObject_GenericGetDict(holder, nullptr) : nullptr;
+    PyRef fields(own);
+    const bool hides = own != nullptr && PyDict_GetItemWithError(own, name) != before;
+    if (!Decides(before, after, is_field) && !(hides && before != Py_None) &&
+        !(is_field && IsGuarded(Py_TYPE(holder)) && Differ(before, after)))
+      return;
+    const char* field = is_field ? PyUnicode_AsUTF8(name) : nullptr;
+    PyErr_Clear();
+    replaced_.insert(field != nullptr ? std::string(Py_TYPE(holder)->tp_name) + "." + field
+                                      : std::string("an item of a ") + Py_TYPE(holder)->tp_name);
+  }
+  const std::set<std::string>& replaced() const { return replaced_; }
+
   // The number of an exception of the tester's that is told to the box, which may let it come back.
   uint64_t Told(PyObject* error) {
     raised_.push_back(Py_NewRef(error));
@@ -127,6 +149,50 @@ class TesterHooks : public TransferHooks {
   }
 
  private:
+  static bool IsHandle(PyObject* value) {
+    return PyObject_TypeCheck(value, reinterpret_cast<PyTypeObject*>(g_classes.handle)) != 0;
+  }
+
+  // A built-in function comes back as a handle of the box's.
+  bool IsSameBuiltin(PyObject* before, PyObject* after) const {
+    const char* name = BuiltinFunctionName(before);
+    auto found = builtins_.find(after);
+    return name != nullptr && found != builtins_.end() && found->second == name;
+  }
+
+  bool Decides(PyObject* before, PyObject* after, bool is_field) const {
+    if (PyCallable_Check(before)) return is_field || PyCallable_Check(after) || IsHandle(after);
+    // Of one class they do the same: a list's node for another.
+    return Py_TYPE(before) != Py_TYPE(after) && HasMethods(Py_TYPE(before)) &&
+           (IsHandle(after) || record_names_.count(Py_TYPE(after)) != 0);
+  }
+
+  // Whether objects of a class of the tests' do more than hold data.
+  bool HasMethods(PyTypeObject* type) const {
+    if (record_names_.count(type) == 0) return false;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(type->tp_mro); ++i) {
+      auto* base = reinterpret_cast<PyTypeObject*>(PyTuple_GET_ITEM(type->tp_mro, i));
+      if ((base->tp_flags & Py_TPFLAGS_HEAPTYPE) == 0) continue;
+      PyObject *name, *value;
+      Py_ssize_t at = 0;
+      while (PyDict_Next(base->tp_dict, &at, &name, &value)) {
+        const char* text = PyFunction_Check(value) ? PyUnicode_AsUTF8(name) : nullptr;
+        if (text != nullptr && std::string_view(text).substr(0, 2) != "__") return true;
+      }
+    }
+    return false;
+  }
+
+  // Whether the class itself says what may be written to its objects, which the box does not ask.
+  static bool IsGuarded(PyTypeObject* type) { return type->tp_setattro != PyObject_GenericSetAttr; }
+  // Of values that are made anew when they cross, and of others by what they are.
+  static bool Differ(PyObject* before, PyObject* after) {
+    if (Py_TYPE(before) != Py_TYPE(after)) return true;
+    const bool scalar =
+        PyLong_CheckExact(before) || PyFloat_CheckExact(before) || PyUnicode_CheckExact(before);
+    return scalar && PyObject_RichCompareBool(before, after, Py_NE) == 1;
+  }
+
   // What a function is called and says of itself.
   static std::string About(PyObject* function) {
     std::string text;
@@ -157,6 +223,8 @@ class TesterHooks : public TransferHooks {
   std::vector<PyObject*> raised_;
   std::unordered_map<std::string, PyObject*> records_;
   std::unordered_map<PyTypeObject*, std::string> record_names_;
+  std::set<std::string> replaced_;
+  std::unordered_map<PyObject*, std::string> builtins_;  // handle -> what it is called
 };
 
 std::string Printable(std::string_view bytes) {
@@ -591,6 +659,15 @@ PyObject* ModuleSwallowed(PyObject*, PyObject*) {
   PyObject* error = g_conversation->swallowed();
   return Py_NewRef(error != nullptr ? error : Py_None);
 }
+PyObject* ModuleReplaced(PyObject*, PyObject*) {
+  if (Current() == nullptr) return nullptr;
+  PyRef list(PyList_New(0));
+  for (const std::string& what : g_conversation->hooks().replaced()) {
+    PyRef text(PyUnicode_DecodeUTF8(what.data(), static_cast<Py_ssize_t>(what.size()), "replace"));
+    if (!list || !text || PyList_Append(list.get(), text.get()) != 0) return nullptr;
+  }
+  return list.release();
+}
 PyObject* ModuleAsked(PyObject*, PyObject*) {
   return Current() != nullptr ? PyLong_FromUnsignedLongLong(g_conversation->asked()) : nullptr;
 }
@@ -715,6 +792,7 @@ PyMethodDef g_methods[] = {{"setup", ModuleSetup, METH_VARARGS, nullptr},
                            {"broken", ModuleBroken, METH_NOARGS, nullptr},
                            {"last_call", ModuleLastCall, METH_NOARGS, nullptr},
                            {"swallowed", ModuleSwallowed, METH_NOARGS, nullptr},
+                           {"replaced", ModuleReplaced, METH_NOARGS, nullptr},
                            {"asked", ModuleAsked, METH_NOARGS, nullptr},
                            {"is_candidates", ModuleIsCandidates, METH_O, nullptr},
                            {"break_off", ModuleBreakOff, METH_O, nullptr},

@@ -85,10 +85,10 @@ class Handle:
         channel.ask(SETATTR, self._assay_id, name, (value,), None)
 
     def __len__(self):
-        return checked(channel.ask(LEN, self._assay_id, "", (), None), int)
+        return note_answer(self, LEN, checked(channel.ask(LEN, self._assay_id, "", (), None), int))
 
     def __bool__(self):
-        return checked(channel.ask(BOOL, self._assay_id, "", (), None), bool)
+        return note_answer(self, BOOL, checked(channel.ask(BOOL, self._assay_id, "", (), None), bool))
 
     def __iter__(self):
         return channel.ask(ITER, self._assay_id, "", (), None)
@@ -146,6 +146,19 @@ class Handle:
 
     def __format__(self, spec):
         return "<candidate object>"
+
+
+def note_answer(handle, operation, answer):
+    """The same: how long or how true an object is. One that says otherwise next time, with nothing done to it between, tells the tests
+    what they want to hear."""
+    if session is not None:
+        session.idle_asks += 1
+        now = channel.asked() - session.idle_asks
+        before = session.idle_answers.get((handle._assay_id, operation))
+        if before is not None and before[0] == now and before[1] != answer:
+            session.fickle.add(f"{handle._assay_label or 'an object'}.{'__len__' if operation == LEN else '__bool__'}")
+        session.idle_answers[handle._assay_id, operation] = now, answer
+    return answer
 
 
 class CallableHandle(Handle):
@@ -798,6 +811,7 @@ class Session:
         self.step, self.defined, self.before = 0, 0, None
         self.fetched = {}
         self.ran = set()
+        self.idle_asks, self.idle_answers, self.fickle = 0, {}, set()
         self.data_names = ()
         exception_classes.clear()
         self.namespace = {"__name__": "tests", "__builtins__": builtins}
@@ -1221,6 +1235,7 @@ class Session:
                 deciding += sorted({place for number, place in enumerate(self.places) if number not in self.ran})
             if swallowed is not None:
                 deciding.append(place)
+            deciding = deciding + channel.replaced() + sorted(self.fickle)
             return dict(passed, decided_by=deciding, forgeable=True) if deciding else passed
         first = dict(self.failures[0])
         result = failure(first.pop("reason"), first.pop("detail"), first.pop("suspect", ""))

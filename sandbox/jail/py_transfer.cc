@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <unordered_set>
 
 namespace assay::jail {
 namespace {
@@ -220,6 +221,11 @@ std::string NearestBuiltinException(PyTypeObject* type) {
     if (found != g_known->names.end() && PyExceptionClass_Check(base)) return found->second;
   }
   return "Exception";
+}
+
+const char* BuiltinFunctionName(PyObject* function) {
+  auto found = PyCFunction_Check(function) ? g_known->names.find(function) : g_known->names.end();
+  return found != g_known->names.end() ? found->second.c_str() : nullptr;
 }
 
 PyObject* BuiltinException(const std::string& name) {
@@ -523,7 +529,8 @@ bool Encoder::PutForeign(PyObject* value) {
   out_.push_back(static_cast<char>(kind));
   PutVarint(id, &out_);
   out_.push_back(static_cast<char>(flags));
-  if (kind == Foreign::kCallback) PutBytes(std::string_view(about).substr(0, 2000), &out_);
+  if (kind == Foreign::kCallback || (flags & kHandleBuiltin) != 0)
+    PutBytes(std::string_view(about).substr(0, 2000), &out_);
   return true;
 }
 
@@ -962,6 +969,7 @@ PyObject* Decoder::GetList(PyObject* into, int depth) {
   if (!GetCount(&count, 16) || !Charge(72)) return nullptr;
   std::vector<PyRef> items;
   if (!GetItems(count, depth, &items)) return nullptr;
+  if (into != nullptr) TellItems(into, items);
   if (PyList_SetSlice(list.get(), 0, PyList_GET_SIZE(list.get()), nullptr) != 0) return nullptr;
   for (PyRef& item : items) {
     if (PyList_Append(list.get(), item.get()) != 0) return nullptr;
@@ -1043,6 +1051,11 @@ PyObject* Decoder::GetDict(PyObject* into, int depth) {
     values.push_back(std::move(value));
   }
   if (!HashesSpread(keys)) return nullptr;
+  for (size_t i = 0; into != nullptr && i < count; ++i) {
+    PyRef before(Py_XNewRef(PyDict_GetItemWithError(into, keys[i].get())));
+    if (before) hooks_->Replaced(into, keys[i].get(), before.get(), values[i].get());
+    PyErr_Clear();
+  }
   // An OrderedDict keeps a list of its own, which the functions for dicts do not.
   bool ordered = PyObject_TypeCheck(dict.get(), g_known->ordered_dict);
   if (ordered) {
@@ -1342,7 +1355,7 @@ PyObject* Decoder::GetRecord(PyObject* into) {
   }
   if (!record) return Fail("a record cannot be built");
   Set(slot, record.get());
-  pending_records_.push_back(record.get());
+  pending_records_.push_back({record.get(), into != nullptr});
   return record.release();
 }
 
@@ -1350,10 +1363,10 @@ PyObject* Decoder::GetInlineRecord(PyObject* into) {
   PyRef record(GetRecord(into));
   if (!record) return nullptr;
   pending_records_.pop_back();
-  return FillRecord(record.get()) ? record.release() : nullptr;
+  return FillRecord(record.get(), into != nullptr) ? record.release() : nullptr;
 }
 
-bool Decoder::FillRecord(PyObject* record) {
+bool Decoder::FillRecord(PyObject* record, bool of_asker) {
   uint8_t tag;
   if (!GetByte(&tag)) return false;
   if (tag != kDict) return Fail("a record without fields"), false;
@@ -1371,8 +1384,43 @@ bool Decoder::FillRecord(PyObject* record) {
   PyRef dict(PyObject_GenericGetDict(record, nullptr));
   if (!dict || !PyDict_Check(dict.get())) return Fail("a record takes no fields"), false;
   if (hooks_->IsTester() && !KeepMethods(record, dict.get(), fields.get())) return false;
+  if (of_asker) TellFields(record, dict.get(), fields.get());
   PyDict_Clear(dict.get());
   return PyDict_Update(dict.get(), fields.get()) == 0;
+}
+
+void Decoder::TellFields(PyObject* record, PyObject* before, PyObject* fields) {
+  PyObject *name, *value;
+  Py_ssize_t at = 0;
+  while (PyDict_Next(fields, &at, &name, &value)) {
+    PyObject* old = PyDict_GetItemWithError(before, name);
+    if (old == nullptr) old = _PyType_Lookup(Py_TYPE(record), name);
+    if (old != nullptr) hooks_->Replaced(record, name, old, value);
+  }
+  at = 0;
+  while (PyDict_Next(before, &at, &name, &value)) {
+    if (PyDict_GetItemWithError(fields, name) == nullptr)
+      hooks_->Replaced(record, name, value, Py_None);
+  }
+  PyErr_Clear();
+}
+
+// An object that was in the list before has changed its place only; a function has changed what is called there.
+void Decoder::TellItems(PyObject* list, const std::vector<PyRef>& items) {
+  const size_t shared = std::min(items.size(), static_cast<size_t>(PyList_GET_SIZE(list)));
+  std::unordered_set<PyObject*> before;
+  for (size_t i = 0; i < shared; ++i) {
+    PyObject* old = PyList_GET_ITEM(list, static_cast<Py_ssize_t>(i));
+    PyObject* item = items[i].get();
+    const bool heap_type = (Py_TYPE(old)->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0;
+    if (item == old || (!heap_type && !PyCallable_Check(old))) continue;
+    if (before.empty()) {
+      for (Py_ssize_t j = 0; j < PyList_GET_SIZE(list); ++j)
+        before.insert(PyList_GET_ITEM(list, j));
+    }
+    if (PyCallable_Check(old) || before.count(item) == 0)
+      hooks_->Replaced(list, nullptr, old, item);
+  }
 }
 
 // A field of the box's takes no place of what the trusted class computes: methods, properties and the like stay the class's own,
@@ -1427,7 +1475,9 @@ PyObject* Decoder::GetForeign() {
   uint64_t id;
   std::string_view about;
   if (!GetByte(&kind) || !GetVarint(&id) || !GetByte(&flags) || !Charge(96)) return nullptr;
-  if (static_cast<Foreign>(kind) == Foreign::kCallback && !GetBytes(&about)) return nullptr;
+  const bool has_about =
+      static_cast<Foreign>(kind) == Foreign::kCallback || (flags & kHandleBuiltin) != 0;
+  if (has_about && !GetBytes(&about)) return nullptr;
   PyObject* value = hooks_->Import(static_cast<Foreign>(kind), id, flags, about);
   return value != nullptr ? value : Fail("an unknown handle");
 }
@@ -1473,7 +1523,7 @@ PyObject* Decoder::GetOrigin(int depth) {
 
 bool Decoder::Finish() {
   for (size_t i = 0; i < pending_records_.size(); ++i) {
-    if (!FillRecord(pending_records_[i])) {
+    if (!FillRecord(pending_records_[i].record, pending_records_[i].of_asker)) {
       Fail("a record cannot be filled");
       return false;
     }

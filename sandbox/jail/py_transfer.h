@@ -73,6 +73,7 @@ inline constexpr uint8_t kHandleException = 8;  // a class of exceptions
 inline constexpr uint8_t kHandleGenerator = 16;
 inline constexpr uint8_t kHandleCoroutine = 32;
 inline constexpr uint8_t kHandleContainer = 64;  // its class has a `__contains__`
+inline constexpr uint8_t kHandleBuiltin = 128;   // a built-in function; its name follows
 
 class TransferHooks {
  public:
@@ -91,6 +92,10 @@ class TransferHooks {
                                 PyObject* value) = 0;
   // The tester may send built-in functions by name, the box only types; the box makes classes for what only the tester has.
   virtual bool IsTester() const = 0;
+  // A reply has put `after` where an object of the asker's own held `before`. `name`: the field's or
+  // the key; null: an item of a list.
+  virtual void Replaced(PyObject* /*holder*/, PyObject* /*name*/, PyObject* /*before*/,
+                        PyObject* /*after*/) {}
 
   // A class of named tuples with these fields, borrowed; null if there can be none.
   PyObject* TupleClass(const std::string& name, const std::vector<std::string>& fields);
@@ -105,6 +110,8 @@ bool PrepareTransfer();
 // The nearest built-in exception class of `type` that may cross (never SystemExit, KeyboardInterrupt, GeneratorExit,
 // StopIteration or StopAsyncIteration: those become RuntimeError, for a test's own loop would end quietly on them), by name.
 std::string NearestBuiltinException(PyTypeObject* type);
+// What the function is called if it is one of the module builtins, else null.
+const char* BuiltinFunctionName(PyObject* function);
 // The built-in exception class of that name, borrowed; null if there is none that may cross.
 PyObject* BuiltinException(const std::string& name);
 
@@ -222,8 +229,10 @@ class Decoder {
   PyObject* GetForeign();
   PyObject* GetReference();
   PyObject* GetOrigin(int depth);
-  bool FillRecord(PyObject* record);
+  bool FillRecord(PyObject* record, bool of_asker);
   static bool KeepMethods(PyObject* record, PyObject* before, PyObject* fields);
+  void TellFields(PyObject* record, PyObject* before, PyObject* fields);
+  void TellItems(PyObject* list, const std::vector<PyRef>& items);
   bool GetCount(size_t* count, size_t cost_each);
   bool GetItems(size_t count, int depth, std::vector<PyRef>* items);
   bool HashesSpread(const std::vector<PyRef>& keys);
@@ -248,7 +257,11 @@ class Decoder {
   size_t memory_ = 0;
   std::vector<PyObject*> objects_;
   const std::vector<PyObject*>* origins_ = nullptr;
-  std::vector<PyObject*> pending_records_;
+  struct PendingRecord {
+    PyObject* record;
+    bool of_asker;  // the asker had it before
+  };
+  std::vector<PendingRecord> pending_records_;
 };
 
 }  // namespace assay::jail

@@ -39,7 +39,9 @@ void ExpectMore(const Json& expect, const Verdict& verdict) {
     int64_t line = verdict.evidence.IntOr("program_line", first.IntOr("program_line", 0));
     EXPECT_EQ(line, want->NumberOr(-1)) << verdict.detail;
   }
-  if (expect.Find("forgeable") != nullptr) EXPECT_TRUE(verdict.evidence.BoolOr("forgeable", false));
+  if (const Json* want = expect.Find("forgeable"); want != nullptr) {
+    EXPECT_EQ(verdict.evidence.BoolOr("forgeable", false), *want->AsBool());
+  }
   if (const Json* want = expect.Find("exception")) {
     EXPECT_EQ(verdict.evidence.StringOr("exception", first.StringOr("exception", "")),
               *want->AsString());
