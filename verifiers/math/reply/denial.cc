@@ -207,9 +207,26 @@ bool BoxDenied(Reply* reply, size_t at, size_t box_end) {
     disbelieved = disbelieved || (IsNegation(last) && OneOf(word, {"think", "believe"}));
     unsure = unsure || word == "unsure" ||
              (IsNegation(last) && OneOf(word, {"sure", "certain", "confident"}));
-    ignored = ignored || OneOf(word, {"ignore", "disregard"});
-    often = often || OneOf(word, {"often", "commonly", "students", "people", "many", "most"});
-    since_modal = OneOf(word, {"might", "may", "could"}) ? 0 : since_modal + 1;
+    // Most words are none of these, which their first letters tell.
+    ++since_modal;
+    switch (word[0]) {
+      case 'i':
+      case 'd':
+        ignored = ignored || OneOf(word, {"ignore", "disregard"});
+        break;
+      case 'm':
+      case 'c':
+        if (OneOf(word, {"might", "may", "could"})) since_modal = 0;
+        often = often || OneOf(word, {"commonly", "many", "most"});
+        break;
+      case 'o':
+      case 's':
+      case 'p':
+        often = often || OneOf(word, {"often", "students", "people"});
+        break;
+      default:
+        break;
+    }
     untrue =
         word == "that" ? untrue : IsNegation(last) && OneOf(word, {"true", "correct", "right"});
     before_last = last;

@@ -246,6 +246,13 @@ class Reader {
       impl_.kind = KindOf(impl_.tree, impl_.readings[0].root);
       return;
     }
+    // "if x = 6", "if x = 6 then output correct": a condition, or a program's text, is no value.
+    const size_t begin = normal.find_first_not_of(" $");
+    if (begin != std::string::npos &&
+        (normal.compare(begin, 3, "if ") == 0 || normal.compare(begin, 9, "\\text{if ") == 0)) {
+      Words(written);
+      return;
+    }
     Lexed lexed;
     Lex(normal, CommaStyle::kThousands, &lexed);
     if (lexed.tokens.size() <= 1 && impl_.choice == 0) {

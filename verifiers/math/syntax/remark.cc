@@ -158,6 +158,9 @@ std::string MicroUnits(const std::string& text) {
 
 // "42 y medio", "42 einhalb", "42个半": a half more, in other languages; "42分之一" as a fraction.
 std::string AndAHalf(const std::string& spelled) {
+  const bool words =
+      std::any_of(spelled.begin(), spelled.end(), [](char c) { return IsHigh(c) || c == ' '; });
+  if (!words) return "";
   // The extraction sets a unit in \\text.
   std::string text = spelled;
   if (const size_t unit = text.find("\\text{ "); unit != std::string::npos && text.back() == '}') {
@@ -222,22 +225,33 @@ std::string Reordered(const std::string& text) {
 }  // namespace
 
 std::string RespellRemark(const std::string& text) {
-  const bool command = text.find('\\') != std::string::npos;
-  if (command && text.find("\\mu") != std::string::npos) {
-    if (std::string micro = MicroUnits(text); !micro.empty()) return micro;
+  bool micro = false;
+  bool siunitx = false;
+  bool fraction = false;
+  bool upright = false;
+  for (size_t i = text.find('\\'); i != std::string::npos && i + 1 < text.size();
+       i = text.find('\\', i + 2)) {
+    const std::string_view command = std::string_view(text).substr(i + 1);
+    micro = micro || StartsWith(command, "mu");
+    siunitx = siunitx || StartsWith(command, "SI") || StartsWith(command, "qty") ||
+              StartsWith(command, "num") || StartsWith(command, "ang{");
+    fraction = fraction || StartsWith(command, "frac") || StartsWith(command, "dfrac") ||
+               StartsWith(command, "tfrac");
+    upright = upright || StartsWith(command, "text") || StartsWith(command, "mathrm");
   }
-  if (command &&
-      (text.find("\\SI") != std::string::npos || text.find("\\qty") != std::string::npos ||
-       text.find("\\num") != std::string::npos || text.find("\\ang{") != std::string::npos)) {
+  if (micro) {
+    if (std::string unit = MicroUnits(text); !unit.empty()) return unit;
+  }
+  if (siunitx) {
     if (std::string plain = Siunitx(text); !plain.empty()) return plain;
   }
-  if (command && text.find("frac") != std::string::npos &&
-      (text.find("\\text") != std::string::npos || text.find("\\mathrm") != std::string::npos)) {
+  if (fraction && upright) {
     if (std::string unit = UnitFraction(text, true); !unit.empty()) return unit;
   }
   if (text.find(')') != std::string::npos) {
     if (std::string value = WithoutRemark(text); !value.empty()) return value;
   }
+  if (text.size() < 4) return "";
   if (std::string half = AndAHalf(text); !half.empty()) return half;
   return Reordered(text);
 }
