@@ -1,10 +1,10 @@
 // assay generate with --endpoint or --command: samples straight into a store. Without them assay-train samples from a model (cli/train.cc).
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cstdlib>
 
 #include "cli/command.h"
 #include "cli/generate.h"
+#include "cli/generator_flags.h"
 #include "core/progress.h"
 #include "core/text.h"
 #include "datagen/generate/generate_run.h"
@@ -14,7 +14,8 @@ namespace assay {
 namespace {
 
 struct GenerateFlags {
-  std::string store, key_variable = "OPENAI_API_KEY", extra, few_shot;
+  std::string store, few_shot;
+  GeneratorFlags request;
   double price_in = 0, price_out = 0;  // a million tokens
   GenerateRunOptions options;
 };
@@ -39,22 +40,14 @@ void AddOptions(GenerateFlags* flags, CLI::App* app) {
   app->add_option("--command", g.command,
                   "A command that answers JSON lines {id, prompt, n, seed} with {completions}")
       ->type_name("SHELL");
-  app->add_option("--model", g.model, "The model's name")->type_name("NAME");
   app->add_option("-n,--samples", g.samples, "Samples of each problem")
       ->capture_default_str()
       ->check(CLI::Range(1, 100'000))
       ->type_name("N");
-  app->add_option("--temperature", g.temperature, "")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber)
-      ->type_name("X");
   app->add_option("--top-p", g.top_p, "")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1.0))
       ->type_name("X");
-  app->add_option("--max-tokens", g.max_tokens, "Of one sample (0: the server's own bound)")
-      ->check(CLI::NonNegativeNumber)
-      ->type_name("N");
   app->add_option("--stop", g.stop, "A text that ends a sample (may be repeated)")
       ->expected(1)
       ->take_all()
@@ -66,29 +59,7 @@ void AddOptions(GenerateFlags* flags, CLI::App* app) {
                   "Rows with a prompt and a completion, shown before each problem as turns of the "
                   "chat (--endpoint)")
       ->type_name("FILE");
-  app->add_option("--request", flags->extra, "Further keys of each request, as a JSON object")
-      ->type_name("JSON");
-  app->add_option("--concurrency", run.workers, "Requests at once")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1024))
-      ->type_name("N");
-  app->add_option("--requests-per-minute", g.requests_per_minute, "At most so many (0: no bound)")
-      ->check(CLI::NonNegativeNumber)
-      ->type_name("N");
-  app->add_option("--retries", g.retries,
-                  "Of a request that failed by itself (connection, time, 429, 5xx), of a command "
-                  "that ended")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 100))
-      ->type_name("N");
-  app->add_option("--timeout", g.timeout_s, "Of one request, seconds")
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber)
-      ->type_name("S");
-  app->add_option("--key-variable", flags->key_variable,
-                  "The environment variable that holds the key")
-      ->capture_default_str()
-      ->type_name("NAME");
+  AddGeneratorOptions(app, &g, &run.workers, &flags->request);
   app->add_option("--price-in", flags->price_in, "Of a million tokens read, for the sum at the end")
       ->type_name("X");
   app->add_option("--price-out", flags->price_out, "Of a million tokens written")->type_name("X");
@@ -98,16 +69,7 @@ Status Prepare(const Context& context, GenerateFlags* flags) {
   GeneratorOptions& g = flags->options.generator;
   if (g.endpoint.empty() == g.command.empty())
     return Error{ErrorCode::kUsage, "name one of --endpoint and --command", ""};
-  if (g.command.empty() && g.model.empty())
-    return Error{ErrorCode::kUsage, "an endpoint needs --model",
-                 "the name that the server knows it by"};
-  if (!flags->extra.empty()) {
-    Result<Json> extra = ParseJson(flags->extra);
-    if (!extra.ok() || !extra->IsObject())
-      return Error{ErrorCode::kUsage, "--request is no JSON object",
-                   R"(--request '{"top_k": 20}')"};
-    g.extra = std::move(*extra);
-  }
+  if (Status status = FinishGenerator(context, flags->request, &g); !status.ok()) return status;
   if (!flags->few_shot.empty()) {
     if (g.endpoint.empty())
       return Error{ErrorCode::kUsage, "--few-shot goes with --endpoint",
@@ -116,9 +78,6 @@ Status Prepare(const Context& context, GenerateFlags* flags) {
     if (!examples.ok()) return examples.error();
     g.examples = std::move(*examples);
   }
-  if (const char* key = std::getenv(flags->key_variable.c_str())) g.key = key;
-  g.seed = context.global.seed;
-  g.cancelled = &context.interrupted;
   flags->options.tool_version = Version();
   flags->options.progress =
       !context.global.quiet && !context.global.no_progress && Progress::StderrIsTerminal();

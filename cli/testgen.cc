@@ -1,9 +1,9 @@
 // assay testgen: tests for problems, as a model proposes them and as runs decide.
 #include "cli/testgen.h"
+#include "cli/generator_flags.h"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cstdlib>
 
 #include "core/progress.h"
 #include "core/text.h"
@@ -14,7 +14,7 @@ namespace {
 
 struct TestgenFlags {
   TestgenOptions options;
-  std::string key_variable = "OPENAI_API_KEY", extra;
+  GeneratorFlags request;
 };
 
 void AddSourceOptions(TestgenFlags* flags, CLI::App* command) {
@@ -28,32 +28,10 @@ void AddSourceOptions(TestgenFlags* flags, CLI::App* command) {
       ->add_option("--command", g.command,
                    "Or a command that answers JSON lines {id, prompt, n, seed} with {completions}")
       ->type_name("SHELL");
-  command->add_option("--model", g.model, "The model's name")->type_name("NAME");
   command->add_option("-n,--samples", g.samples, "Replies to ask for, each problem")
       ->capture_default_str()
       ->check(CLI::Range(1, 1000));
-  command->add_option("--temperature", g.temperature, "")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
-  command->add_option("--max-tokens", g.max_tokens, "Of one reply (0: the server's own bound)")
-      ->check(CLI::NonNegativeNumber);
-  command->add_option("--request", flags->extra, "Further keys of each request, as a JSON object");
-  command->add_option("--concurrency", options.workers, "Requests at once")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1024));
-  command
-      ->add_option("--requests-per-minute", g.requests_per_minute, "At most so many (0: no bound)")
-      ->check(CLI::NonNegativeNumber);
-  command->add_option("--retries", g.retries, "Of a request that failed by itself")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 100));
-  command->add_option("--timeout", g.timeout_s, "Of one request, seconds")
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber);
-  command
-      ->add_option("--key-variable", flags->key_variable,
-                   "The environment variable that holds the key")
-      ->capture_default_str();
+  AddGeneratorOptions(command, &g, &options.workers, &flags->request);
 }
 
 void AddRuleOptions(TestgenOptions* options, CLI::App* command) {
@@ -94,19 +72,9 @@ Status Prepare(const Context& context, TestgenFlags* flags) {
   GeneratorOptions& g = options.generator;
   if (!g.endpoint.empty() && !g.command.empty())
     return Error{ErrorCode::kUsage, "--endpoint and --command are both given", "use one of them"};
-  if (!g.endpoint.empty() && g.model.empty())
-    return Error{ErrorCode::kUsage, "an endpoint needs --model",
-                 "the name that the server knows it by"};
-  if (!flags->extra.empty()) {
-    Result<Json> extra = ParseJson(flags->extra);
-    if (!extra.ok() || !extra->IsObject())
-      return Error{ErrorCode::kUsage, "--request is no JSON object",
-                   R"(--request '{"top_k": 20}')"};
-    g.extra = std::move(*extra);
-  }
-  if (const char* key = std::getenv(flags->key_variable.c_str())) g.key = key;
-  g.seed = options.rules.seed = context.global.seed;
-  g.cancelled = options.interrupted = &context.interrupted;
+  if (Status status = FinishGenerator(context, flags->request, &g); !status.ok()) return status;
+  options.rules.seed = context.global.seed;
+  options.interrupted = &context.interrupted;
   options.jobs = context.global.Jobs();
   options.output = context.global.output;
   options.tool_version = Version();

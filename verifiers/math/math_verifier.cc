@@ -9,6 +9,7 @@
 
 #include "core/text.h"
 #include "verifiers/math/math.h"
+#include "verifiers/math/reply/answer_phrases.h"
 #include "verifiers/math/reply/choices.h"
 #include "verifiers/math/reply/extract.h"
 
@@ -89,15 +90,14 @@ Status ReadOptions(const Json& options, MathOptions* out) {
   return {};
 }
 
-// Languages that write 0,5.
+// Languages that write 0,5, by code or name.
 bool DecimalComma(std::string_view language) {
-  static constexpr std::string_view kLanguages[] = {
-      "fr",     "de",      "es",         "ru",        "pt",      "it",         "nl",      "pl",
-      "tr",     "id",      "vi",         "uk",        "cs",      "sv",         "da",      "no",
-      "fi",     "ro",      "el",         "hu",        "bg",      "hr",         "sk",      "sr",
-      "ca",     "french",  "german",     "spanish",   "russian", "portuguese", "italian", "dutch",
-      "polish", "turkish", "indonesian", "vietnamese"};
-  return std::find(std::begin(kLanguages), std::end(kLanguages), language) != std::end(kLanguages);
+  static constexpr std::string_view kCodes[] = {
+      "fr", "de", "es", "ru", "pt", "it", "nl", "pl", "tr", "id", "vi", "uk", "cs",
+      "sv", "da", "no", "fi", "ro", "el", "hu", "bg", "hr", "sk", "sr", "ca"};
+  const std::string_view named = math::LanguageCode(language);
+  const std::string_view code = named.empty() ? language : named;
+  return std::find(std::begin(kCodes), std::end(kCodes), code) != std::end(kCodes);
 }
 
 math::ParseOptions ParseOptionsFor(const MathOptions& options, std::string_view language = "") {

@@ -145,22 +145,20 @@ Decision SameReadings(Comparison* cmp, const Reading& g, const Reading& a) {
     const auto [first, second] = DerivativesAlike(&tree, left, right);
     if (first != kNoNode) d = Same(cmp, first, second, 0);
   }
+  // 3\mathbf{i} - \mathbf{k} and 3i - k
   if (!d.yes()) {
-    // 3\mathbf{i} - \mathbf{k} and 3i - k
     const NodeId x = WithoutHats(&tree, left);
     const NodeId y = WithoutHats(&tree, right);
     if ((x != left) != (y != right)) d = Same(cmp, x, y, 0);
   }
-  if (!d.yes() && (ContainsOp(tree, left, Op::kAbs) || ContainsOp(tree, right, Op::kAbs))) {
-    const NodeId x = SplitAbsoluteLogs(&tree, left);
-    const NodeId y = SplitAbsoluteLogs(&tree, right);
+  const auto rewritten = [&](NodeId (*rewrite)(Tree*, NodeId)) {
+    const NodeId x = rewrite(&tree, left);
+    const NodeId y = rewrite(&tree, right);
     if (x != left || y != right) d = Same(cmp, x, y, 0);
-  }
-  if (d.outcome == Outcome::kUndecided && !cmp->budget.Exhausted()) {
-    const NodeId x = NumbersOutOfRoots(&tree, left);
-    const NodeId y = NumbersOutOfRoots(&tree, right);
-    if (x != left || y != right) d = Same(cmp, x, y, 0);
-  }
+  };
+  if (!d.yes() && (ContainsOp(tree, left, Op::kAbs) || ContainsOp(tree, right, Op::kAbs)))
+    rewritten(SplitAbsoluteLogs);
+  if (d.outcome == Outcome::kUndecided && !cmp->budget.Exhausted()) rewritten(NumbersOutOfRoots);
   if (!d.yes() && cmp->options.rename_variables) {
     const NodeId renamed = RenameLike(&tree, right, left);
     if (renamed != kNoNode) d = Same(cmp, left, renamed, 0);

@@ -159,13 +159,15 @@ class Preface {
 
 }  // namespace
 
+// Behind the signs of `set` at `at`: what closes a formula around a box.
+static size_t SkipAny(const Reply& reply, size_t at, std::string_view set) {
+  return std::min(reply.text.substr(0, reply.hi).find_first_not_of(set, at), reply.hi);
+}
+
 // "$\boxed{42}$ ではありません", "\boxed{42}이 아닙니다": a verb that denies the box, in a language that puts it last.
 static bool DeniedBehind(const Reply& reply, size_t box_end) {
   const std::string_view text = reply.text;
-  size_t at = box_end;
-  while (at < reply.hi && (text[at] == ' ' || text[at] == '$' || text[at] == '\\' ||
-                           text[at] == ')' || text[at] == '*'))
-    ++at;
+  const size_t at = SkipAny(reply, box_end, " $\\)*");
   if (at >= reply.hi || static_cast<unsigned char>(text[at]) < 0x80) return false;
   const size_t end = ClauseEnd(text, at, reply.hi);
   return end - at < 40 && HasFinalDenial(text.substr(at, end - at));
@@ -264,10 +266,7 @@ bool BoxDenied(Reply* reply, size_t at, size_t box_end) {
     return true;
   reply->refusal = "question";
   // "So it is \(\boxed{73}\)?"
-  size_t behind = box_end;
-  while (behind < reply->hi && (text[behind] == ' ' || text[behind] == '$' || text[behind] == '}' ||
-                                text[behind] == '\\' || text[behind] == ')' || text[behind] == '*'))
-    ++behind;
+  const size_t behind = SkipAny(*reply, box_end, " $}\\)*");
   if (behind < reply->hi && text[behind] == '?') return true;
   if (!OneOf(first, {"is", "could", "can", "does", "would", "should", "are"})) return false;
   const size_t end = ClauseEnd(text, box_end, reply->hi);

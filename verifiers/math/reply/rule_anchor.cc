@@ -33,18 +33,34 @@ bool LanguageWanted(const Reply& reply, const PhraseHit& hit) {
   return code.empty() || hit.language == code;
 }
 
+// The last two words of the `window` bytes in front of an announcement.
+struct WordsBefore {
+  std::string last;
+  std::string before_last;
+};
+WordsBefore LastWords(const Reply& reply, const PhraseHit& hit, size_t window) {
+  WordsBefore words;
+  for (size_t i = hit.begin > reply.lo + window ? hit.begin - window : reply.lo; i < hit.begin;) {
+    size_t word_end = i;
+    const std::string word = WordAt(reply.text, i, hit.begin, &word_end);
+    i = std::max(i + 1, word_end);
+    if (!word.empty()) words.before_last = std::exchange(words.last, word);
+  }
+  return words;
+}
+
 // "Answer 9", "the answer $9$"; but not "they answer 9 questions".
 bool StandsAlone(const Reply& reply, const PhraseHit& hit) {
   const std::string_view text = reply.text;
   if (SkipMarkup(text, ClauseBegin(text, hit.begin, reply.lo), hit.begin) == hit.begin) return true;
-  std::string last;
-  for (size_t i = hit.begin > reply.lo + 24 ? hit.begin - 24 : reply.lo; i < hit.begin;) {
-    size_t word_end = i;
-    const std::string word = WordAt(text, i, hit.begin, &word_end);
-    i = std::max(i + 1, word_end);
-    if (!word.empty()) last = word;
-  }
-  return MayStandBeforeAnswer(last);
+  return MayStandBeforeAnswer(LastWords(reply, hit, 24).last);
+}
+
+// "We may check our answer: .."
+bool IsChecked(const Reply& reply, const PhraseHit& hit) {
+  const WordsBefore words = LastWords(reply, hit, 32);
+  return OneOf(words.last, {"our", "the", "my", "this"}) &&
+         OneOf(words.before_last, {"check", "checking", "verify", "verifying", "confirm"});
 }
 
 // What is set right behind the word for "answer" and begins a value: a single letter, a function, a sign; between letters of
@@ -241,20 +257,6 @@ bool ReadPick(const Reply& reply, const PhraseHit& hit, Candidate* out) {
                     text[behind] == ',' || text[behind] == '<' || HasAt(text, behind, "，") ||
                     HasAt(text, behind, "；") || ForeignStopBytes(text, behind) != 0;
   return over && TakeSpan(reply, Rule::kAnchor, at, end, out);
-}
-
-// "We may check our answer: .."
-bool IsChecked(const Reply& reply, const PhraseHit& hit) {
-  std::string last;
-  std::string before_last;
-  for (size_t i = hit.begin > reply.lo + 32 ? hit.begin - 32 : reply.lo; i < hit.begin;) {
-    size_t word_end = i;
-    const std::string word = WordAt(reply.text, i, hit.begin, &word_end);
-    i = std::max(i + 1, word_end);
-    if (!word.empty()) before_last = std::exchange(last, word);
-  }
-  return OneOf(last, {"our", "the", "my", "this"}) &&
-         OneOf(before_last, {"check", "checking", "verify", "verifying", "confirm"});
 }
 
 bool AnchorAt(Reply* reply, const PhraseHit& hit, Candidate* out) {

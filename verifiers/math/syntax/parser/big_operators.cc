@@ -125,27 +125,6 @@ NodeId ParseSumOrLimit(Parser& p, int kind, NodeId low, NodeId high, int directi
   return id;
 }
 
-// An index such as n-k-1 as a sum of its terms; kNoNode if it is anything else.
-NodeId IndexTerms(Parser& p, std::string_view script) {
-  Ids terms;
-  for (size_t i = 0; i < script.size();) {
-    const bool minus = script[i] == '-';
-    if (script[i] == '-' || script[i] == '+') ++i;
-    size_t j = i;
-    while (j < script.size() && IsDigit(script[j])) ++j;
-    NodeId term = j > i ? p.tree.Number(ToInt(script.substr(i, j - i))) : kNoNode;
-    if (j < script.size() && IsAlpha(script[j])) {
-      const NodeId letter = p.tree.Symbol(script.substr(j++, 1));
-      term = term == kNoNode ? letter : p.tree.Add(Op::kMul, {term, letter});
-    }
-    if (term == kNoNode || (j < script.size() && script[j] != '+' && script[j] != '-'))
-      return kNoNode;
-    terms.push_back(minus ? p.tree.Neg(term) : term);
-    i = j;
-  }
-  return terms.empty() ? kNoNode : terms.size() == 1 ? terms[0] : p.Add(Op::kAdd, terms);
-}
-
 // x_i below a sum over i depends on i: its index becomes an argument, whatever its name.
 NodeId IndexedBy(Parser& p, NodeId body, const std::string& variable) {
   return CopyWith(&p.tree, body, [&](NodeId at) -> NodeId {

@@ -116,6 +116,8 @@ bool AtDiff(const Parser& p);
 std::string RawScript(Parser& p);
 // A token as part of a name.
 std::string Spell(const Token& t);
+// An index of letters and numbers as a sum: 2n, n+1, n-k-1; kNoNode: something else.
+NodeId IndexTerms(Parser& p, std::string_view raw);
 // A name in front of brackets: f(x), P(A), x(0) are applications; n(n+1) is a product.
 NodeId ApplyOrSymbol(Parser& p, const std::string& name, bool primed);
 NodeId ParseStyled(Parser& p);

@@ -19,7 +19,6 @@ bool IsHead(const Parser& p);
 bool IsApplication(const Parser& p, const std::string& name);
 bool ConjugateAhead(const Parser& p);
 NodeId ParseStyledArgument(Parser& p);
-NodeId IndexNode(Parser& p, const std::string& raw);
 NodeId TryChoiceScripts(Parser& p, const std::string& name, NodeId* exponent);
 
 // x_iy: TeX takes one letter. Words such as x_max are an index as a whole.
@@ -170,6 +169,29 @@ std::string Spell(const Token& t) {
   }
 }
 
+NodeId IndexTerms(Parser& p, std::string_view raw) {
+  Ids terms;
+  for (size_t i = 0; i < raw.size();) {
+    const bool minus = raw[i] == '-';
+    if (raw[i] == '-' || (raw[i] == '+' && i > 0)) ++i;
+    size_t j = i;
+    while (j < raw.size() && IsDigit(raw[j])) ++j;
+    const bool letter = j < raw.size() && IsAlpha(raw[j]);
+    if ((j == i && !letter) || j - i > 8) return kNoNode;
+    NodeId term = j > i ? p.tree.Number(ToInt(raw.substr(i, j - i))) : kNoNode;
+    if (letter) {
+      const NodeId symbol = p.tree.Symbol(raw.substr(j, 1));
+      term = term == kNoNode ? symbol : p.tree.Add(Op::kMul, {term, symbol});
+      ++j;
+    }
+    if (j < raw.size() && raw[j] != '+' && raw[j] != '-') return kNoNode;
+    terms.push_back(minus ? p.tree.Neg(term) : term);
+    i = j;
+  }
+  if (terms.empty()) return kNoNode;
+  return terms.size() == 1 ? terms[0] : p.Add(Op::kAdd, terms);
+}
+
 NodeId ApplyOrSymbol(Parser& p, const std::string& name, bool primed) {
   const bool braces = p.Is(Tok::kGroupOpen) && p.NextIsA(Tok::kOpen, '(') && !p.Now().space;
   if (!braces && (!p.IsA(Tok::kOpen, '(') || p.Now().space)) return p.tree.Symbol(name);
@@ -250,30 +272,6 @@ NodeId FinishLetter(Parser& p, std::string name, bool greek) {
   return exponent == kNoNode ? id : p.tree.Add(Op::kPow, {id, exponent});
 }
 
-// An index of letters and numbers as a sum: 2n, n+1, m-n; kNoNode: something else.
-NodeId IndexNode(Parser& p, const std::string& raw) {
-  Ids terms;
-  for (size_t i = 0; i < raw.size();) {
-    const bool minus = raw[i] == '-';
-    if (raw[i] == '-' || (raw[i] == '+' && i > 0)) ++i;
-    size_t j = i;
-    while (j < raw.size() && IsDigit(raw[j])) ++j;
-    const bool letter = j < raw.size() && IsAlpha(raw[j]);
-    if ((j == i && !letter) || j - i > 8) return kNoNode;
-    NodeId term = j > i ? p.tree.Number(ToInt(raw.substr(i, j - i))) : kNoNode;
-    if (letter) {
-      const NodeId symbol = p.tree.Symbol(raw.substr(j, 1));
-      term = term == kNoNode ? symbol : p.tree.Add(Op::kMul, {term, symbol});
-      ++j;
-    }
-    if (j < raw.size() && raw[j] != '+' && raw[j] != '-') return kNoNode;
-    terms.push_back(minus ? p.tree.Neg(term) : term);
-    i = j;
-  }
-  if (terms.empty()) return kNoNode;
-  return terms.size() == 1 ? terms[0] : p.Add(Op::kAdd, terms);
-}
-
 // C_{10}^3 and A_5^2 (also P): numbers of choices and arrangements where both scripts are numbers, and C_n^3 as another reading.
 // `exponent`: read already where it stood in front.
 NodeId TryChoiceScripts(Parser& p, const std::string& name, NodeId* exponent) {
@@ -282,7 +280,7 @@ NodeId TryChoiceScripts(Parser& p, const std::string& name, NodeId* exponent) {
   if (!named || (*exponent == kNoNode && !p.Is(Tok::kCaret))) return kNoNode;
   const std::string lower = name.substr(2);
   const bool digits = lower.size() < 9 && std::all_of(lower.begin(), lower.end(), IsDigit);
-  const NodeId above = name[0] == 'C' && !digits ? IndexNode(p, lower) : kNoNode;
+  const NodeId above = name[0] == 'C' && !digits ? IndexTerms(p, lower) : kNoNode;
   const bool letter = above != kNoNode;
   if (!digits && !letter) return kNoNode;
   if (*exponent == kNoNode) {
