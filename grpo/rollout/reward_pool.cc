@@ -47,6 +47,11 @@ struct RewardPool::State {
     return taken;
   }
 
+  bool TooLong(const Batch& batch) const {
+    return options.timeout_s > 0 &&
+           Clock::now() - batch.started >= std::chrono::duration<double>(options.timeout_s);
+  }
+
   static void Work(const std::shared_ptr<State>& state) {
     std::unique_lock<std::mutex> lock(state->mutex);
     while (true) {
@@ -58,9 +63,13 @@ struct RewardPool::State {
       for (const auto& task : taken) groups.push_back(&task->group);
       std::vector<GroupScore> scores = state->rubric->ScoreGroups(groups);
       lock.lock();
-      if (taken[0]->batch->given_up) return;
+      const std::shared_ptr<Batch> batch = taken[0]->batch;
+      if (batch->given_up) return;
+      // Also what nobody waited for meanwhile is late: whether a group has rewards goes by the clock,
+      // not by when Collect looks.
+      const bool late = state->TooLong(*batch);
       for (size_t i = 0; i < taken.size(); ++i) {
-        taken[i]->score = std::move(scores[i]);
+        taken[i]->score = late ? state->Late(taken[i]->group) : std::move(scores[i]);
         taken[i]->done = true;
       }
       state->finished.notify_all();
@@ -119,14 +128,11 @@ size_t RewardPool::Submit(Group group) {
 
 std::vector<GroupScore> RewardPool::Collect() {
   std::unique_lock<std::mutex> lock(state_->mutex);
-  const auto limit = std::chrono::duration<double>(state_->options.timeout_s);
   for (const auto& task : state_->tasks) {
     while (!task->done) {
       state_->finished.wait_for(lock, std::chrono::milliseconds(50));
-      if (state_->options.timeout_s <= 0) continue;
       for (const auto& other : state_->tasks) {
-        if (other->done || other->batch == nullptr) continue;
-        if (Clock::now() - other->batch->started < limit) continue;
+        if (other->done || other->batch == nullptr || !state_->TooLong(*other->batch)) continue;
         other->score = state_->Late(other->group);
         other->done = true;
         if (!std::exchange(other->batch->given_up, true)) State::Start(state_);
