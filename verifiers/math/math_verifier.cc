@@ -92,6 +92,7 @@ Status ReadOptions(const Json& options, MathOptions* out) {
 
 // Languages that write 0,5, by code or name.
 bool DecimalComma(std::string_view language) {
+  if (language.empty()) return false;
   static constexpr std::string_view kCodes[] = {
       "fr", "de", "es", "ru", "pt", "it", "nl", "pl", "tr", "id", "vi", "uk", "cs",
       "sv", "da", "no", "fi", "ro", "el", "hu", "bg", "hr", "sk", "sr", "ca"};

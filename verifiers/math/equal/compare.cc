@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "core/hash.h"
+#include "core/text.h"
 #include "verifiers/math/equal/comparison.h"
 #include "verifiers/math/equal/log_absolute.h"
 #include "verifiers/math/equal/region.h"
@@ -125,6 +127,26 @@ std::pair<NodeId, NodeId> DerivativesAlike(Tree* tree, NodeId left, NodeId right
   return alike ? std::pair(sides[0], sides[1]) : std::pair(kNoNode, kNoNode);
 }
 
+// \text{SRMC} as S R M C where the other side writes those letters without a frame: a name, not a word. `id` itself if there is
+// none.
+NodeId NamesAsLetters(Tree* tree, NodeId id, std::string_view other_source) {
+  return CopyWith(tree, id, [&](NodeId at) -> NodeId {
+    const Op op = (*tree)[at].op;
+    if (op != Op::kSym && op != Op::kText) return kNoNode;
+    std::string_view name = tree->Name(at);
+    if (op == Op::kSym && !StartsWith(name, "text:")) return kNoNode;
+    if (op == Op::kSym) name.remove_prefix(5);
+    if (name.size() < 2 || name.size() > 6 || !std::all_of(name.begin(), name.end(), IsAlpha))
+      return kNoNode;
+    std::string letters;
+    for (const char letter : name) letters += static_cast<char>(letter & ~0x20);
+    if (other_source.find(letters) == std::string_view::npos) return kNoNode;
+    std::vector<NodeId> factors;
+    for (const char letter : letters) factors.push_back(tree->Symbol(std::string_view(&letter, 1)));
+    return tree->Add(Op::kMul, factors.data(), static_cast<uint32_t>(factors.size()));
+  });
+}
+
 Decision SameReadings(Comparison* cmp, const Reading& g, const Reading& a) {
   Tree& tree = cmp->tree;
   const Node& x = cmp->gold.tree[g.root];
@@ -149,6 +171,12 @@ Decision SameReadings(Comparison* cmp, const Reading& g, const Reading& a) {
   if (!d.yes()) {
     const NodeId x = WithoutHats(&tree, left);
     const NodeId y = WithoutHats(&tree, right);
+    if ((x != left) != (y != right)) d = Same(cmp, x, y, 0);
+  }
+  // \text{MR} = \text{MC} and MR = MC
+  if (!d.yes()) {
+    const NodeId x = NamesAsLetters(&tree, left, cmp->answer.source);
+    const NodeId y = NamesAsLetters(&tree, right, cmp->gold.source);
     if ((x != left) != (y != right)) d = Same(cmp, x, y, 0);
   }
   const auto rewritten = [&](NodeId (*rewrite)(Tree*, NodeId)) {

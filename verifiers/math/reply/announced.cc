@@ -63,22 +63,22 @@ Prose Survey(std::string_view text, size_t at, size_t end) {
     const bool first = ++prose.words == 1;
     i = word_end;
     prose.nothing = prose.nothing || (first && word == "no");
-    if (IsCopula(word) || OneOf(word, {"leaving", "leaves", "namely"})) prose.copula = i;
+    if (IsCopula(word) || OneOf(word, "leaving", "leaves", "namely")) prose.copula = i;
     if (word == "i" && HasAt(text, i, ".e.")) prose.copula = i + 3;
     if (prose.values == 0) {
       prose.qualified = prose.qualified || IsQualifier(word) || (word == "to" && up);
       prose.hedged = prose.hedged || DoubtsWhatFollows(word, text, word_end, end);
-      prose.elsewhere = prose.elsewhere || (first && OneOf(word, {"found", "on", "worth", "located",
-                                                                  "listed", "shown", "explained"}));
+      prose.elsewhere = prose.elsewhere || (first && OneOf(word, "found", "on", "worth", "located",
+                                                           "listed", "shown", "explained"));
       prose.property = prose.property || IsProperty(word);
       prose.modified = IsModifier(word) || (prose.modified && word == "of") ||
-                       OneOf(word, {"divisors", "divisor", "factors", "multiples", "digits", "part",
-                                    "question", "figure", "page", "table", "problem", "exercise",
-                                    "section", "theorem", "lemma", "step", "line", "equation"});
+                       OneOf(word, "divisors", "divisor", "factors", "multiples", "digits", "part",
+                             "question", "figure", "page", "table", "problem", "exercise",
+                             "section", "theorem", "lemma", "step", "line", "equation");
     }
     up = first && word == "up";
     prose.denied = prose.denied || IsNegation(word);
-    prose.spoken = prose.spoken || (first && OneOf(word, {"i", "we", "i'm"}));
+    prose.spoken = prose.spoken || (first && OneOf(word, "i", "we", "i'm"));
   }
   return prose;
 }
@@ -167,10 +167,10 @@ bool SkipSilentWords(Reply* reply, size_t* at, size_t end, size_t* instead) {
     size_t word_end = *at;
     const std::string word = WordAt(text, *at, end, &word_end);
     if (word.empty()) break;
-    if (OneOf(word, {"unknown", "undetermined", "unclear", "unsure"}) &&
+    if (OneOf(word, "unknown", "undetermined", "unclear", "unsure") &&
         SkipMarkup(text, word_end, end) >= end)
       reply->none_at = *at;
-    if (SaysNothing(word) || OneOf(word, {"as", "follows"})) {
+    if (SaysNothing(word) || OneOf(word, "as", "follows")) {
       // "The answer is correct: 10", "as follows:"
       const bool leads = (word_end < end && text[word_end] == ':') || word == "as";
       if (!leads) return false;
@@ -188,11 +188,11 @@ bool SkipSilentWords(Reply* reply, size_t* at, size_t end, size_t* instead) {
     }
     // "the sum 20 + 37 = 57"
     const size_t operand = SkipSpace(text, word_end, end);
-    const bool sum = OneOf(word, {"sum", "product", "difference", "quotient", "result"}) &&
+    const bool sum = OneOf(word, "sum", "product", "difference", "quotient", "result") &&
                      operand < end && IsDigit(text[operand]);
     if (!IsFiller(word) && !sum) break;
     // A rounded value behind an exact one says nothing new.
-    if (reply->strict && OneOf(word, {"approximately", "about", "roughly", "around"})) return false;
+    if (reply->strict && OneOf(word, "approximately", "about", "roughly", "around")) return false;
     // "A" and "a" may be the answer itself.
     if (word == "a" && ReadDirect(text, *at, end).end != 0) break;
     *at = SkipMarkup(text, word_end, end);
@@ -206,10 +206,9 @@ bool SkipSilentWords(Reply* reply, size_t* at, size_t end, size_t* instead) {
 bool IsOneOfSeveral(std::string_view rest) {
   size_t word_end = SkipSpace(rest, 0, rest.size());
   const std::string condition = WordAt(rest, word_end, rest.size(), &word_end);
-  if (!OneOf(condition, {"for",  "when",  "if",    "where", "in",   "on",   "at",   "with",
-                         "pour", "quand", "si",    "für",   "wenn", "bei",  "para", "cuando",
-                         "se",   "per",   "для",   "при",   "если", "voor", "als",  "dla",
-                         "gdy",  "için",  "untuk", "jika",  "cho",  "khi",  "для"}))
+  if (!OneOf(condition, "for", "when", "if", "where", "in", "on", "at", "with", "pour", "quand",
+             "si", "für", "wenn", "bei", "para", "cuando", "se", "per", "для", "при", "если",
+             "voor", "als", "dla", "gdy", "için", "untuk", "jika", "cho", "khi", "для"))
     return false;
   bool joined = false;  // behind a comma, "and", "or"
   bool value = false;   // a value stood there
@@ -219,7 +218,7 @@ bool IsOneOfSeveral(std::string_view rest) {
     if (word == "otherwise" || word == "else") return true;
     if (!word.empty()) {
       if (value && word == condition) return true;
-      joined = IsConnector(word) || OneOf(word, {"en", "i", "lub", "ve", "veya", "dan", "và"});
+      joined = IsConnector(word) || OneOf(word, "en", "i", "lub", "ve", "veya", "dan", "và");
       value = false;
       continue;
     }
@@ -253,16 +252,16 @@ bool IsDoubtedBehind(std::string_view rest) {
     if (word.empty() && IsDigit(rest[i]) && before == "of") return true;
     i = std::max(i + 1, word_end);
     if (word.empty()) continue;
-    if (OneOf(word, {"unless", "alternatively", "tentatively"}) ||
-        (before == "with" && OneOf(word, {"probability", "chance", "confidence"})) ||
+    if (OneOf(word, "unless", "alternatively", "tentatively") ||
+        (before == "with" && OneOf(word, "probability", "chance", "confidence")) ||
         (word == "take" && before == "or"))
       return true;
     // Only what follows at once is part of the value.
     before = before.empty() || before == "out" || before == "percent" || before == "per" ||
                      before == "cent"
                  ? word
-             : OneOf(word, {"or", "with"}) ? word
-                                           : "-";
+             : OneOf(word, "or", "with") ? word
+                                         : "-";
   }
   return false;
 }
@@ -313,17 +312,17 @@ static bool IsPowerInWords(std::string_view rest) {
 
 // "all real x such that 2 < x < 5": the clause as a whole is the answer. 0: it does not stand at `at`; else where its condition begins.
 static size_t ConditionOfAll(std::string_view text, size_t at, size_t end) {
-  if (!OneOf(WordAt(text, at, end, &at), {"all", "any", "every"})) return 0;
+  if (!OneOf(WordAt(text, at, end, &at), "all", "any", "every")) return 0;
   for (int words = 0; words < 8 && at < end; ++words) {
     while (at < end && (text[at] == ' ' || text[at] == '$' || text[at] == '*')) ++at;
     size_t word_end = at;
     const std::string word = WordAt(text, at, end, &word_end);
     if (word.empty()) return 0;
     at = word_end;
-    if (OneOf(word, {"with", "that", "satisfying", "which", "where"}))
+    if (OneOf(word, "with", "that", "satisfying", "which", "where"))
       return SkipSpace(text, at, end);
-    if (word.size() > 1 && !OneOf(word, {"real", "values", "value", "numbers", "number", "of",
-                                         "reals", "the", "such", "for"}))
+    if (word.size() > 1 && !OneOf(word, "real", "values", "value", "numbers", "number", "of",
+                                  "reals", "the", "such", "for"))
       return 0;
   }
   return 0;

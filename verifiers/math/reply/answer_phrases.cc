@@ -191,6 +191,7 @@ constexpr PhraseEntry kPhrases[] = {
 std::span<const PhraseEntry> AnswerPhrases() { return kPhrases; }
 
 std::string_view LanguageCode(std::string_view name) {
+  if (name.empty()) return "";
   for (const auto& row : kLanguages) {
     if (name == row[0] || name == row[1]) return row[1];
   }

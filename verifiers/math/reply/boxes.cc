@@ -11,6 +11,15 @@
 namespace assay::math {
 namespace {
 
+// Where the line of `at` begins, or kMaxClauseBytes in front of it.
+size_t LineBegin(const Reply& reply, size_t at) {
+  const size_t lo = std::max(reply.lo, at - std::min(at, kMaxClauseBytes));
+  const char* const text = reply.text.data();
+  const void* const newline = memrchr(text + lo, '\n', at - lo);
+  return newline == nullptr ? lo
+                            : static_cast<size_t>(static_cast<const char*>(newline) - text) + 1;
+}
+
 // One walk over the answer part; a stack finds every closing brace, whatever the nesting.
 class BoxScan {
  public:
@@ -22,16 +31,27 @@ class BoxScan {
     if (hit_ == reply_.hits.end() || hit_->end > reply_.hi) return {};
     in_comment_ = LineIsComment(hit_->begin);
     for (size_t at = hit_->begin; at < reply_.hi; ++at) {
-      NoteLine(at);
       if (hit_ != reply_.hits.end() && at == hit_->begin) {
         at = Open(at);
-      } else if (text_[at] == '\\') {
-        // `\\boxed`: an over-escaped command, seen as a hit at its second backslash.
-        if (hit_ == reply_.hits.end() || hit_->begin != at + 1) ++at;
-      } else if (text_[at] == '{') {
-        owner_.push_back(-1);
-      } else if (text_[at] == '}') {
-        Close(at);
+        continue;
+      }
+      switch (text_[at]) {
+        case '\\':
+          // `\\boxed`: an over-escaped command, seen as a hit at its second backslash.
+          if (hit_ == reply_.hits.end() || hit_->begin != at + 1) ++at;
+          break;
+        case '\n':
+          at = SkipSpace(text_, at, reply_.hi) - 1;
+          in_comment_ = at + 1 < reply_.hi && text_[at + 1] == '%';
+          break;
+        case '{':
+          owner_.push_back(-1);
+          break;
+        case '}':
+          Close(at);
+          break;
+        default:
+          break;
       }
     }
     // The upstream suites of these modes also take a box that the reply's end cuts.
@@ -48,19 +68,7 @@ class BoxScan {
   }
 
   bool LineIsComment(size_t at) const {
-    size_t line = at;
-    while (line > reply_.lo && text_[line - 1] != '\n' && at - line < kMaxClauseBytes) --line;
-    return text_[SkipSpace(text_, line, at)] == '%';
-  }
-
-  void NoteLine(size_t at) {
-    if (text_[at] == '\n') {
-      line_begins_ = true;
-      in_comment_ = false;
-    } else if (line_begins_ && !IsSpace(text_[at])) {
-      line_begins_ = false;
-      in_comment_ = text_[at] == '%';
-    }
+    return text_[SkipSpace(text_, LineBegin(reply_, at), at)] == '%';
   }
 
   // The box at hit_: with a brace, or of one digit or letter as TeX allows. The last byte taken.
@@ -99,16 +107,12 @@ class BoxScan {
   std::vector<Box> open_;    // boxes whose brace is not closed yet
   std::vector<int> owner_;   // for each open brace: index into open_, or -1
   bool in_comment_ = false;  // the line at hand begins with %
-  bool line_begins_ = false;
 };
 
 // True if the box stands in `\verb|..|` or in a code span of its line.
 bool IsShown(const Reply& reply, const Box& box) {
   const std::string_view text = reply.text;
-  size_t line = std::max(reply.lo, box.begin - std::min(box.begin, kMaxClauseBytes));
-  const void* const newline = memrchr(text.data() + line, '\n', box.begin - line);
-  if (newline != nullptr)
-    line = static_cast<size_t>(static_cast<const char*>(newline) - text.data()) + 1;
+  const size_t line = LineBegin(reply, box.begin);
   const std::string_view before = text.substr(line, box.begin - line);
   if (before.find('`') == kNone && before.find("\\verb") == kNone) return false;
   const size_t verb = before.rfind("\\verb");

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <initializer_list>
 #include <string_view>
 #include <vector>
@@ -22,8 +23,10 @@ inline bool HasAt(std::string_view text, size_t at, std::string_view piece) {
   return text.size() >= at && text.substr(at, piece.size()) == piece;
 }
 
-inline bool OneOf(std::string_view word, std::initializer_list<std::string_view> words) {
-  return std::find(words.begin(), words.end(), word) != words.end();
+// Literals, whose lengths are constants: this is asked many times a word.
+template <size_t... kBytes>
+bool OneOf(std::string_view word, const char (&... words)[kBytes]) {
+  return ((word.size() == kBytes - 1 && std::memcmp(word.data(), words, kBytes - 1) == 0) || ...);
 }
 
 // A class of words that is asked about for every word of a reply. Built once, a static of the function that asks.

@@ -81,8 +81,8 @@ bool IsPlaceholder(std::string_view content) {
       while (j < content.size() && IsLetter(content[j])) ++j;
       const std::string_view name = content.substr(i + 1, j - i - 1);
       const bool blank =
-          name.empty() || OneOf(name, {"text", "mathrm", "textbf", "boxed", "fbox", "quad", "qquad",
-                                       "ldots", "dots", "cdots", "mbox", "hspace", "phantom"});
+          name.empty() || OneOf(name, "text", "mathrm", "textbf", "boxed", "fbox", "quad", "qquad",
+                                "ldots", "dots", "cdots", "mbox", "hspace", "phantom");
       if (!blank) return false;
       i = name.empty() ? i + 1 : j - 1;
     } else if (!IsSpace(c) && c != '{' && c != '}' && c != '~' && c != '.' && c != '_' &&
@@ -94,9 +94,8 @@ bool IsPlaceholder(std::string_view content) {
   }
   while (!plain.empty() && plain.back() == ' ') plain.pop_back();
   return plain.empty() ||
-         OneOf(plain,
-               {"answer", "your answer", "final answer", "your final answer", "the answer", "ans",
-                "your answer here", "answer here", "result", "...", "<answer>", "[answer]"});
+         OneOf(plain, "answer", "your answer", "final answer", "your final answer", "the answer",
+               "ans", "your answer here", "answer here", "result", "...", "<answer>", "[answer]");
 }
 
 }  // namespace assay::math

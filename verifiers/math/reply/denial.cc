@@ -36,21 +36,20 @@ bool IsInstruction(const Reply& reply, size_t at) {
     i = std::max(i + 1, word_end);
     if (word.empty()) continue;
     // "An example of the format would be .."
-    form = form || OneOf(word, {"format", "form", "template"});
+    form = form || OneOf(word, "format", "form", "template");
     instance = instance || word == "example";
     labelled = labelled || (form && instance && !own);
     // "Example of the format: .."
-    if (before.empty() && OneOf(word, {"example", "format", "template", "sample"}) && !own)
+    if (before.empty() && OneOf(word, "example", "format", "template", "sample") && !own)
       labelled = true;
-    told = told ||
-           OneOf(word, {"put",     "write",   "enclose", "box",     "place",   "give",  "return",
-                        "present", "express", "output",  "respond", "provide", "wrap",  "report",
-                        "state",   "format",  "use",     "submit",  "end",     "finish"});
-    answer = answer || OneOf(word, {"answer", "result", "solution", "response", "answers"});
+    told = told || OneOf(word, "put", "write", "enclose", "box", "place", "give", "return",
+                         "present", "express", "output", "respond", "provide", "wrap", "report",
+                         "state", "format", "use", "submit", "end", "finish");
+    answer = answer || OneOf(word, "answer", "result", "solution", "response", "answers");
     yours = yours || (word == "your");
-    own = own || OneOf(word, {"i", "we", "i'll", "let's", "my", "our", "me"});
-    example = example || OneOf(word, {"example", "g", "like", "form", "format", "template", "style",
-                                      "instance", "such"});
+    own = own || OneOf(word, "i", "we", "i'll", "let's", "my", "our", "me");
+    example = example || OneOf(word, "example", "g", "like", "form", "format", "template", "style",
+                               "instance", "such");
     before = word;
   }
   return (told && answer && !own && (yours || example)) || (labelled && !answer && !own);
@@ -70,9 +69,9 @@ class Preface {
 
   // `distance`: from the word's end to "answer".
   void Hear(const std::string& word, size_t distance) {
-    ignored_ = ignored_ || OneOf(word, {"ignore", "disregard"});
+    ignored_ = ignored_ || OneOf(word, "ignore", "disregard");
     // "There is a chance that the answer is 4"
-    chance_ = OneOf(word, {"chance", "probability", "likelihood", "odds", "possibility"}) ||
+    chance_ = OneOf(word, "chance", "probability", "likelihood", "odds", "possibility") ||
               (chance_ && word == "that");
     if (chance_ && word == "that") refusal_ = "hedged";
     // "Had we counted them, the answer would be .."
@@ -80,15 +79,15 @@ class Preface {
     if (IsAdversative(word)) said_ = hedged_ = conditional_ = false;
     conditional_ = conditional_ || OpensCondition(word);
     // "Assume that the answer is 4", "it is possible that the answer is 4".
-    supposed_ = OneOf(word, {"assume", "possible"}) && distance <= 10;
+    supposed_ = OneOf(word, "assume", "possible") && distance <= 10;
     if (supposed_) refusal_ = "hedged";
     // "a common answer is", but not "which they have in common, so the answer is"
     if (IsQuoting(word) && distance <= 8 && last_ != "in") refusal_ = "quoted";
-    if (OneOf(word, {"likely", "probable", "plausible"}) && distance <= 2) refusal_ = "hedged";
+    if (OneOf(word, "likely", "probable", "plausible") && distance <= 2) refusal_ = "hedged";
     HearDenial(word, distance);
     HearSource(word);
     hedged_ =
-        hedged_ || IsSentenceHedge(word) || OneOf(word, {"guess", "guessing", "tentative", "torn"});
+        hedged_ || IsSentenceHedge(word) || OneOf(word, "guess", "guessing", "tentative", "torn");
     last_ = word;
   }
 
@@ -105,38 +104,38 @@ class Preface {
  private:
   // "not the answer", "I don't think the answer ..", "it is not true that the answer ..".
   void HearDenial(const std::string& word, size_t distance) {
-    const bool verb = denied_ && OneOf(word, {"think", "believe", "agree", "claim", "say", "mean",
-                                              "conclude", "see"});
-    const bool doubt = word == "doubt" && !OneOf(last_, {"no", "without", "little"});
+    const bool verb = denied_ && OneOf(word, "think", "believe", "agree", "claim", "say", "mean",
+                                       "conclude", "see");
+    const bool doubt = word == "doubt" && !OneOf(last_, "no", "without", "little");
     if ((IsNegation(word) && distance <= 6) || verb || doubt) refusal_ = "negated";
     // "It is false that the answer ..", but not "C is false, hence the answer .."
-    false_ = (false_ || OneOf(word, {"deny", "false", "untrue"})) &&
-             !OneOf(word, {"so", "hence", "therefore", "thus"});
+    false_ = (false_ || OneOf(word, "deny", "false", "untrue")) &&
+             !OneOf(word, "so", "hence", "therefore", "thus");
     denied_ = IsNegation(word);
     if ((word == "that" && negated_) ||
-        (negated_before_ && OneOf(word, {"dass", "daß", "что", "że", "щo"})))
+        (negated_before_ && OneOf(word, "dass", "daß", "что", "że", "щo")))
       words_since_ = 0;
     ++words_since_;
     negated_ = (negated_ || denied_ ||
-                OneOf(word, {"nobody", "hardly", "barely", "nothing", "assume", "assuming"})) &&
-               !OneOf(word, {"so", "therefore", "hence", "thus", "see", "check", "verify", "show",
-                             "hard", "difficult", "doubt", "surprising", "only"});
+                OneOf(word, "nobody", "hardly", "barely", "nothing", "assume", "assuming")) &&
+               !OneOf(word, "so", "therefore", "hence", "thus", "see", "check", "verify", "show",
+                      "hard", "difficult", "doubt", "surprising", "only");
   }
 
   // Whose answer it is, and that the speaker has none.
   void HearSource(const std::string& word) {
-    first_person_ = first_person_ || OneOf(word, {"i", "we", "i'd", "i'll", "let's", "us", "me"});
+    first_person_ = first_person_ || OneOf(word, "i", "we", "i'd", "i'll", "let's", "us", "me");
     according_ = according_ || word == "according";
     if (first_person_ &&
-        ((last_ == "no" && OneOf(word, {"idea", "clue"})) || (denied_solving_ && word == "solve")))
+        ((last_ == "no" && OneOf(word, "idea", "clue")) || (denied_solving_ && word == "solve")))
       hedged_ = true;
     denied_solving_ = first_person_ && (denied_ || (denied_solving_ && last_ != "solve"));
     if (first_person_) return;
     said_ = said_ || IsSaying(word) ||
-            (OneOf(last_, {"might", "may", "could", "would"}) &&
-             OneOf(word, {"think", "say", "guess", "expect", "believe"})) ||
-            (according_ && OneOf(word, {"hint", "prompt", "user", "key", "teacher", "textbook",
-                                        "chatgpt", "gpt", "friend", "internet"}));
+            (OneOf(last_, "might", "may", "could", "would") &&
+             OneOf(word, "think", "say", "guess", "expect", "believe")) ||
+            (according_ && OneOf(word, "hint", "prompt", "user", "key", "teacher", "textbook",
+                                 "chatgpt", "gpt", "friend", "internet"));
   }
 
   bool false_ = false;
@@ -206,37 +205,36 @@ bool BoxDenied(Reply* reply, size_t at, size_t box_end) {
     i = std::max(i + 1, word_end);
     if (word.empty()) continue;
     if (first.empty()) first = word;
-    disbelieved = disbelieved || (IsNegation(last) && OneOf(word, {"think", "believe"}));
+    disbelieved = disbelieved || (IsNegation(last) && OneOf(word, "think", "believe"));
     unsure = unsure || word == "unsure" ||
-             (IsNegation(last) && OneOf(word, {"sure", "certain", "confident"}));
+             (IsNegation(last) && OneOf(word, "sure", "certain", "confident"));
     // Most words are none of these, which their first letters tell.
     ++since_modal;
     switch (word[0]) {
       case 'i':
       case 'd':
-        ignored = ignored || OneOf(word, {"ignore", "disregard"});
+        ignored = ignored || OneOf(word, "ignore", "disregard");
         break;
       case 'm':
       case 'c':
-        if (OneOf(word, {"might", "may", "could"})) since_modal = 0;
-        often = often || OneOf(word, {"commonly", "many", "most"});
+        if (OneOf(word, "might", "may", "could")) since_modal = 0;
+        often = often || OneOf(word, "commonly", "many", "most");
         break;
       case 'o':
       case 's':
       case 'p':
-        often = often || OneOf(word, {"often", "students", "people"});
+        often = often || OneOf(word, "often", "students", "people");
         break;
       default:
         break;
     }
-    untrue =
-        word == "that" ? untrue : IsNegation(last) && OneOf(word, {"true", "correct", "right"});
+    untrue = word == "that" ? untrue : IsNegation(last) && OneOf(word, "true", "correct", "right");
     before_last = last;
     last = word;
   }
   // Only markup between the denial and the box.
   if (disbelieved || untrue || ignored || (before_last == "rule" && last == "out") ||
-      OneOf(last, {"excludes", "exclude", "eliminate", "reject"}))
+      OneOf(last, "excludes", "exclude", "eliminate", "reject"))
     return true;
   size_t sign = at;
   while (sign > begin && (IsSpace(text[sign - 1]) || text[sign - 1] == '{')) --sign;
@@ -249,26 +247,26 @@ bool BoxDenied(Reply* reply, size_t at, size_t box_end) {
     if (!factorial && EndsWith(until, unequal)) return true;
   }
   if (IsNegation(last) ||
-      (OneOf(last, {"be", "equal", "longer"}) && (IsNegation(before_last) || before_last == "no")))
+      (OneOf(last, "be", "equal", "longer") && (IsNegation(before_last) || before_last == "no")))
     return true;
   reply->refusal = "quoted";
   const std::string_view before = Trim(text.substr(reply->lo, at - reply->lo));
   const bool theirs =
-      often && OneOf(last, {"answer", "say", "get", "write", "choose", "pick", "put"});
+      often && OneOf(last, "answer", "say", "get", "write", "choose", "pick", "put");
   if (theirs || last == "expects" || EndsWith(before, "e.g.") || EndsWith(before, "e.g.,"))
     return true;
   reply->refusal = "hedged";
   // "Had we ignored it, the answer would be ..", "Suppose the answer is .."
-  if (OneOf(first, {"had", "suppose", "supposing", "were"})) return true;
+  if (OneOf(first, "had", "suppose", "supposing", "were")) return true;
   if ((last == "is" && before_last == "guess") || (last == "be" && since_modal <= 3)) return true;
   if (unsure || last == "guess" || last == "likely" || IsSentenceHedge(last) ||
-      (last == "be" && OneOf(before_last, {"might", "may", "could"})))
+      (last == "be" && OneOf(before_last, "might", "may", "could")))
     return true;
   reply->refusal = "question";
   // "So it is \(\boxed{73}\)?"
   const size_t behind = SkipAny(*reply, box_end, " $}\\)*");
   if (behind < reply->hi && text[behind] == '?') return true;
-  if (!OneOf(first, {"is", "could", "can", "does", "would", "should", "are"})) return false;
+  if (!OneOf(first, "is", "could", "can", "does", "would", "should", "are")) return false;
   const size_t end = ClauseEnd(text, box_end, reply->hi);
   return end < reply->hi && text[end] == '?';
 }
@@ -309,7 +307,7 @@ bool ValueDenied(Reply* reply, size_t sentence, size_t at, size_t value_end) {
     const std::string word = WordAt(reply->text, i, at, &word_end);
     i = std::max(i + 1, word_end);
     if (!IsNegation(word) &&
-        !OneOf(word, {"might", "maybe", "perhaps", "possibly", "whether", "guess"}))
+        !OneOf(word, "might", "maybe", "perhaps", "possibly", "whether", "guess"))
       continue;
     reply->refusal = IsNegation(word) ? "negated" : "hedged";
     return true;

@@ -9,16 +9,15 @@
 namespace assay::math {
 
 bool IsFunctionWord(std::string_view word) {
-  return OneOf(
-      word, {"sin",  "cos",  "tan", "cot",   "sec", "csc",  "arcsin",   "arccos", "arctan", "sinh",
-             "cosh", "tanh", "log", "ln",    "exp", "sqrt", "cbrt",     "abs",    "floor",  "ceil",
-             "gcd",  "lcm",  "max", "min",   "mod", "pi",   "infinity", "inf",    "oo",     "union",
-             "cup",  "ncr",  "npr", "binom", "det", "sum",  "int",      "frac"});
+  return OneOf(word, "sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "sinh",
+               "cosh", "tanh", "log", "ln", "exp", "sqrt", "cbrt", "abs", "floor", "ceil", "gcd",
+               "lcm", "max", "min", "mod", "pi", "infinity", "inf", "oo", "union", "cup", "ncr",
+               "npr", "binom", "det", "sum", "int", "frac");
 }
 
 bool IsTextCommand(std::string_view name) {
-  return OneOf(name, {"text", "mathrm", "textbf", "textit", "mbox", "operatorname", "textrm",
-                      "mathbf", "textnormal", "mathit"});
+  return OneOf(name, "text", "mathrm", "textbf", "textit", "mbox", "operatorname", "textrm",
+               "mathbf", "textnormal", "mathit");
 }
 
 size_t SkipGroup(std::string_view text, size_t at, size_t end) {

@@ -39,8 +39,8 @@ bool IsTotalWord(std::string_view word) {
 }
 
 bool SetsAnswerBehind(std::string_view language) {
-  return OneOf(language, {"hi", "bn", "te", "tr", "ar", "th", "ru", "id", "sw", "ko", "fa", "uk",
-                          "bg", "he", "ta", "hu", "ms"});
+  return OneOf(language, "hi", "bn", "te", "tr", "ar", "th", "ru", "id", "sw", "ko", "fa", "uk",
+               "bg", "he", "ta", "hu", "ms");
 }
 
 bool IsFiller(std::string_view word) {
@@ -91,7 +91,7 @@ bool IsNegationOf(std::string_view word, std::string_view language) {
   return IsNegation(word);
 }
 
-bool IsNo(std::string_view word) { return OneOf(word, {"no", "non", "não"}); }
+bool IsNo(std::string_view word) { return OneOf(word, "no", "non", "não"); }
 
 bool HasFinalDenial(std::string_view text) {
   for (const std::string_view denial : {"نیست", "அல்ல", "இல்லை", "ありません", "ない", "아닙니다",
@@ -115,7 +115,7 @@ size_t LastDenial(std::string_view text) {
 }
 
 bool IsAdversative(std::string_view word) {
-  return OneOf(word, {"but", "however", "yet", "aber", "mais", "pero", "но"});
+  return OneOf(word, "but", "however", "yet", "aber", "mais", "pero", "но");
 }
 
 bool IsHedge(std::string_view word) {
@@ -252,12 +252,14 @@ bool DoubtsWhatFollows(std::string_view word, std::string_view text, size_t word
 }
 
 bool IsSentenceHedge(std::string_view word) {
-  return IsHedge(word) &&
-         !OneOf(word, {"may", "could", "likely", "asi", "wohl", "assuming", "suppose", "supposing",
-                       "if", "whether", "unless", "might"});
+  return IsHedge(word) && !OneOf(word, "may", "could", "likely", "asi", "wohl", "assuming",
+                                 "suppose", "supposing", "if", "whether", "unless", "might");
 }
 
 bool HasUnspacedHedge(std::string_view text) {
+  if (std::all_of(text.begin(), text.end(),
+                  [](char c) { return static_cast<unsigned char>(c) < 0x80; }))
+    return false;
   for (const std::string_view hedge :
        {"未必", "不一定", "还是", "可能", "也许", "或许",   "かもし", "おそらく", "恐らく",
         "多分", "たぶん", "大概", "估计", "恐怕", "恐らく", "น่าจะ",   "คงจะ",     "อาจ",
@@ -433,8 +435,7 @@ bool EndsUnspacedUnit(std::string_view word) {
   for (const std::string_view thai : {"แต่", "ซึ่ง", "เพราะ", "ดังนั้น", "นั่น"}) {
     if (StartsWith(word, thai)) return true;
   }
-  return OneOf(word,
-               {"不", "而", "并", "に", "が", "を", "も", "가", "이", "은", "는", "을", "를"});
+  return OneOf(word, "不", "而", "并", "に", "が", "を", "も", "가", "이", "은", "는", "을", "를");
 }
 
 size_t GluedVerbBytes(std::string_view word) {
@@ -445,9 +446,7 @@ size_t GluedVerbBytes(std::string_view word) {
   return 0;
 }
 
-bool IsSignWord(std::string_view word) {
-  return OneOf(word, {"minus", "negative", "plus", "times"});
-}
+bool IsSignWord(std::string_view word) { return OneOf(word, "minus", "negative", "plus", "times"); }
 
 bool IsMonth(std::string_view word) {
   static const WordSet kWords = {"january",   "february", "march",    "april",

@@ -59,8 +59,8 @@ bool StandsAlone(const Reply& reply, const PhraseHit& hit) {
 // "We may check our answer: .."
 bool IsChecked(const Reply& reply, const PhraseHit& hit) {
   const WordsBefore words = LastWords(reply, hit, 32);
-  return OneOf(words.last, {"our", "the", "my", "this"}) &&
-         OneOf(words.before_last, {"check", "checking", "verify", "verifying", "confirm"});
+  return OneOf(words.last, "our", "the", "my", "this") &&
+         OneOf(words.before_last, "check", "checking", "verify", "verifying", "confirm");
 }
 
 // What is set right behind the word for "answer" and begins a value: a single letter, a function, a sign; between letters of
@@ -72,7 +72,7 @@ bool BeginsPlainAnswer(std::string_view text, size_t at, size_t end, std::string
     return std::string_view("-(|{[").find(text[at]) != kNone ||
            (text[at] == '.' && at + 1 < end && IsDigit(text[at + 1]));
   if (!IsLetter(word[0])) return false;
-  const bool latin = OneOf(language, {"tr", "id", "sw"});
+  const bool latin = OneOf(language, "tr", "id", "sw");
   return word.size() == 1 || IsFunctionWord(word) || !latin;
 }
 
@@ -83,7 +83,7 @@ bool BehindArticle(const Reply& reply, const PhraseHit& hit) {
     size_t word_end = i;
     const std::string word = WordAt(reply.text, i, hit.begin, &word_end);
     i = std::max(i + 1, word_end);
-    if (!word.empty() && !OneOf(word, {"final", "total", "numerical", "exact"})) last = word;
+    if (!word.empty() && !OneOf(word, "final", "total", "numerical", "exact")) last = word;
   }
   return last == "a" || last == "an";
 }
@@ -146,12 +146,12 @@ size_t ContentBegin(Reply* reply, const PhraseHit& hit) {
       return kNone;
     }
     const bool leads = word == "to" && leading;  // "comes out to", "amounts to"
-    leading = OneOf(word, {"out", "down", "up", "amounts", "evaluates", "simplifies"});
+    leading = OneOf(word, "out", "down", "up", "amounts", "evaluates", "simplifies");
     hedged = hedged || DoubtsWhatFollows(word, text, word_end, end);
-    could = could || OneOf(word, {"can", "used", "tentative"});
+    could = could || OneOf(word, "can", "used", "tentative");
     i = word_end;
     const bool noun = after_article;  // "after the equals sign"
-    after_article = OneOf(word, {"the", "an"});
+    after_article = OneOf(word, "the", "an");
     if ((!IsCopulaOf(word, hit.language) && !leads) || noun) continue;
     const size_t value = SkipMarkup(text, i, end);
     if (hedged || (could && ReadDirect(text, value, end).end > value)) {
@@ -274,7 +274,7 @@ bool AnchorAt(Reply* reply, const PhraseHit& hit, Candidate* out) {
     return false;  // "answered"
   size_t word_end = 0;
   const std::string next = WordAt(text, SkipSpace(text, hit.end, reply->hi), reply->hi, &word_end);
-  if (OneOf(next, {"question", "questions", "choices", "sheet", "key", "all"})) return false;
+  if (OneOf(next, "question", "questions", "choices", "sheet", "key", "all")) return false;
   // "Answer 42 questions", "Answer #42: .."
   const size_t number = SkipSpace(text, hit.end, reply->hi);
   if (number < reply->hi && (IsDigit(text[number]) || text[number] == '#')) {
@@ -283,7 +283,7 @@ bool AnchorAt(Reply* reply, const PhraseHit& hit, Candidate* out) {
     const std::string counted =
         WordAt(text, SkipSpace(text, number_end, reply->hi), reply->hi, &word_end);
     if (text[number] == '#' ||
-        OneOf(counted, {"question", "questions", "problems", "parts", "items"}))
+        OneOf(counted, "question", "questions", "problems", "parts", "items"))
       return false;
   }
   if (EndsWith(text.substr(0, hit.begin), "</")) return false;  // the end of a tag

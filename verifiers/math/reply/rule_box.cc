@@ -17,7 +17,7 @@
 namespace assay::math {
 namespace {
 
-// "y_2 =" right before a box.
+// "y_2 =", "d(16) =" right before a box.
 std::string NameBefore(const Reply& reply, const Box& box) {
   const std::string_view text = reply.text;
   size_t i = box.begin;
@@ -27,6 +27,11 @@ std::string NameBefore(const Reply& reply, const Box& box) {
   --i;
   while (i > stop && (IsSpace(text[i - 1]) || text[i - 1] == '&')) --i;
   const size_t name_end = i;
+  if (i > stop && text[i - 1] == ')') {
+    while (i > stop && text[i - 1] != '(' && text[i - 1] != '$' && text[i - 1] != '\n') --i;
+    if (i == stop || text[i - 1] != '(') return "";
+    --i;
+  }
   while (i > stop && (IsLetter(text[i - 1]) || IsDigit(text[i - 1]) || text[i - 1] == '_' ||
                       text[i - 1] == '{' || text[i - 1] == '}'))
     --i;

@@ -73,11 +73,11 @@ bool DeniedBehind(std::string_view text, size_t at) {
     }
     i = word_end;
     if (IsWrong(word) || word == "不" ||
-        (verb && (IsNegation(word) || OneOf(word, {"excluded", "eliminated", "out", "false",
-                                                   "impossible", "ruled", "invalid"}))))
+        (verb && (IsNegation(word) || OneOf(word, "excluded", "eliminated", "out", "false",
+                                            "impossible", "ruled", "invalid"))))
       return true;
     const bool letter = word.size() == 1 && IsLetter(word[0]);
-    const bool copula = IsCopula(word) || OneOf(word, {"can", "both", "all"});
+    const bool copula = IsCopula(word) || OneOf(word, "can", "both", "all");
     verb = verb || copula;
     if (!letter && !copula && !IsConnector(word)) return false;
   }

@@ -14,8 +14,8 @@ constexpr size_t kMaxJsonBytes = 8192;
 constexpr int kMaxOpenings = 12;
 
 bool IsAnswerKey(std::string_view key) {
-  return OneOf(AsciiLower(key), {"answer", "final_answer", "final answer", "finalanswer",
-                                 "final-answer", "result", "solution", "ans"});
+  return OneOf(AsciiLower(key), "answer", "final_answer", "final answer", "finalanswer",
+               "final-answer", "result", "solution", "ans");
 }
 
 // The value under the object's last answer key; null: there is none.

@@ -30,7 +30,7 @@ bool IsPlainNumber(std::string_view formula) {
       if (i == 0 || formula[i - 1] != '\\') return false;
       size_t j = i;
       while (j < formula.size() && IsLetter(formula[j])) ++j;
-      if (!OneOf(formula.substr(i, j - i), {"frac", "dfrac", "tfrac", "sqrt", "pi"})) return false;
+      if (!OneOf(formula.substr(i, j - i), "frac", "dfrac", "tfrac", "sqrt", "pi")) return false;
       i = j - 1;
     } else if (formula[i] == '=' || formula[i] == '<' || formula[i] == '>') {
       return false;
@@ -46,11 +46,10 @@ bool BeginsCondition(const std::string& gap) {
   const size_t word_begin = gap.find_first_not_of(" ,(");
   if (word_begin == kNone) return false;
   size_t word_end = 0;
-  return OneOf(WordAt(gap, word_begin, gap.size(), &word_end),
-               {"for",  "where", "when",   "with",  "if",   "since", "because", "as",
-                "denn", "weil",  "da",     "wobei", "für",  "car",   "puisque", "où",
-                "pour", "donde", "porque", "pues",  "pois", "onde",  "perché",  "dove",
-                "bo",   "gdzie", "gdyż",   "где",   "так",  "при",   "want",    "omdat"});
+  return OneOf(WordAt(gap, word_begin, gap.size(), &word_end), "for", "where", "when", "with", "if",
+               "since", "because", "as", "denn", "weil", "da", "wobei", "für", "car", "puisque",
+               "où", "pour", "donde", "porque", "pues", "pois", "onde", "perché", "dove", "bo",
+               "gdzie", "gdyż", "где", "так", "при", "want", "omdat");
 }
 
 // The end of a formula's answer: a unit or a percent sign behind a plain number is what a direct reading takes along. Behind
@@ -77,6 +76,13 @@ bool AsksForSum(std::string_view formula) {
          std::any_of(left.begin(), left.end(), IsLetter) && left.find_first_of("<>,(") == kNone;
 }
 
+// The sign that ends a proof says nothing.
+bool EndsProof(std::string_view formula) {
+  return OneOf(formula, "\\blacksquare", "\\square", "\\Box", "\\qed", "\\qedsymbol", "∎",
+               "\\checkmark", "\\quad\\blacksquare", "\\qquad\\blacksquare", "\\text{QED}",
+               "\\text{Q.E.D.}");
+}
+
 bool LastFormula(const Reply& reply, size_t from, Candidate* out) {
   const std::string_view text = reply.text;
   FormulaReader formulas(text, reply.hi);
@@ -96,12 +102,11 @@ bool LastFormula(const Reply& reply, size_t from, Candidate* out) {
     const bool same_sentence = gap.find(". ") == kNone && gap.find('\n') == kNone;
     condition = last.end != 0 && (BeginsCondition(gap) || (condition && same_sentence));
     if (condition) continue;
-    if (Trim(text.substr(formula.inner_begin, formula.inner_end - formula.inner_begin)).empty())
-      continue;
-    const bool listed = OneOf(gap, {",", "and", "or", ", and", ", or", ";"});
-    if (!listed ||
-        AsksForSum(text.substr(formula.inner_begin, formula.inner_end - formula.inner_begin)))
-      first = formula;
+    const std::string_view inner =
+        Trim(text.substr(formula.inner_begin, formula.inner_end - formula.inner_begin));
+    if (inner.empty() || EndsProof(inner)) continue;
+    const bool listed = OneOf(gap, ",", "and", "or", ", and", ", or", ";");
+    if (!listed || AsksForSum(inner)) first = formula;
     last = formula;
   }
   if (last.end == 0) return false;
@@ -131,7 +136,7 @@ bool IsBoldWord(const Reply& reply, size_t open, size_t begin, size_t close) {
     size_t word_end = i;
     const std::string word = WordAt(text, i, open, &word_end);
     i = std::max(i + 1, word_end);
-    if (!word.empty() && !OneOf(word, {"a", "an", "the"})) last = word;
+    if (!word.empty() && !OneOf(word, "a", "an", "the")) last = word;
   }
   return IsCopula(last);
 }
@@ -190,8 +195,8 @@ size_t SkipFillers(const Reply& reply, size_t at, size_t end) {
   for (int words = 0; words < 4; ++words) {
     size_t word_end = i;
     const std::string word = WordAt(text, i, end, &word_end);
-    if (!OneOf(word, {"therefore", "thus", "then", "hence", "so", "simply", "exactly", "just",
-                      "equal", "to", "also", "有", "是", "为", "了"}))
+    if (!OneOf(word, "therefore", "thus", "then", "hence", "so", "simply", "exactly", "just",
+               "equal", "to", "also", "有", "是", "为", "了"))
       break;
     i = SkipMarkup(text, word_end, end);
   }
@@ -202,9 +207,9 @@ size_t SkipFillers(const Reply& reply, size_t at, size_t end) {
 bool SaysNoMore(std::string_view rest) {
   if (rest.empty() || rest == "," || GluedVerbBytes(rest) == rest.size()) return true;
   if (rest.front() == ',') rest = Trim(rest.substr(1));
-  return OneOf(AsciiLower(rest), {"altogether", "all together", "in total", "total", "overall",
-                                  "in all", "all in all", "です", "となる", "となります",
-                                  "になります", "である", "だ", "है", "हैं", "होगा", "होगी"});
+  return OneOf(AsciiLower(rest), "altogether", "all together", "in total", "total", "overall",
+               "in all", "all in all", "です", "となる", "となります", "になります", "である", "だ",
+               "है", "हैं", "होगा", "होगी");
 }
 
 // "There is no solution", "the limit does not exist": where what it says begins, in text[begin, end).
@@ -221,10 +226,10 @@ size_t SaysThereIsNone(std::string_view text, size_t begin, size_t end) {
 
 // Not "from line 12", "divide by 12", "subtract 12".
 bool MayCount(std::string_view word) {
-  return !OneOf(word, {"by",      "from",  "line",    "in",       "of",     "with",    "to",
-                       "than",    "on",    "page",    "subtract", "add",    "divide",  "multiply",
-                       "over",    "under", "exceeds", "use",      "try",    "remains", "question",
-                       "problem", "part",  "theorem", "lemma",    "figure", "table",   "section"});
+  return !OneOf(word, "by", "from", "line", "in", "of", "with", "to", "than", "on", "page",
+                "subtract", "add", "divide", "multiply", "over", "under", "exceeds", "use", "try",
+                "remains", "question", "problem", "part", "theorem", "lemma", "figure", "table",
+                "section");
 }
 
 // "So she needs 12 eggs.": a last sentence that concludes and holds one value, which nothing denies, doubts or supposes.
@@ -233,8 +238,8 @@ bool Concludes(Reply* reply, size_t begin, size_t end, Candidate* out) {
   size_t word_end = begin;
   begin = SkipMarkup(text, begin, end);
   const std::string first = WordAt(text, begin, end, &word_end);
-  if (!OneOf(first, {"so", "therefore", "thus", "hence", "consequently", "altogether", "overall",
-                     "donc", "daher", "somit", "insgesamt", "entonces", "portanto", "quindi"}))
+  if (!OneOf(first, "so", "therefore", "thus", "hence", "consequently", "altogether", "overall",
+             "donc", "daher", "somit", "insgesamt", "entonces", "portanto", "quindi"))
     return false;
   std::string before;  // the word in front of the number
   for (size_t i = word_end; i < end;) {
@@ -243,10 +248,10 @@ bool Concludes(Reply* reply, size_t begin, size_t end, Candidate* out) {
     if (word.empty() && IsDigit(text[i]) && !MayCount(before)) return false;
     i = std::max(i + 1, next);
     // "a total of 12"
-    if (!word.empty()) before = word == "of" && OneOf(before, {"total", "sum"}) ? "" : word;
+    if (!word.empty()) before = word == "of" && OneOf(before, "total", "sum") ? "" : word;
     if (IsNegation(word) ||
-        OneOf(word, {"let", "suppose", "assume", "try", "consider", "check", "if", "or", "say",
-                     "unless", "first", "step", "case", "equation", "number"}))
+        OneOf(word, "let", "suppose", "assume", "try", "consider", "check", "if", "or", "say",
+              "unless", "first", "step", "case", "equation", "number"))
       return false;
   }
   while (word_end < end && (text[word_end] == ',' || text[word_end] == ':')) ++word_end;
@@ -267,9 +272,8 @@ bool OnlyValue(Reply* reply, size_t begin, size_t end, const std::vector<size_t>
     return false;
   if (SkipFillers(*reply, values.back(), end) != number) return false;
   size_t word_end = begin;
-  if (OneOf(WordAt(text, SkipMarkup(text, begin, end), end, &word_end),
-            {"if", "when", "suppose", "assume", "let", "since", "because", "as", "for", "unless",
-             "while"}))
+  if (OneOf(WordAt(text, SkipMarkup(text, begin, end), end, &word_end), "if", "when", "suppose",
+            "assume", "let", "since", "because", "as", "for", "unless", "while"))
     return false;
   const char* const refusal = reply->refusal;
   const bool found = ReadAnnounced(reply, number, out, 0);
@@ -313,18 +317,17 @@ bool FinalEquals(Reply* whole, size_t from, Candidate* out) {
     }
     // "x = 2, because x = 18 is too large"
     if (!values.empty() &&
-        OneOf(word, {"because", "since", "denn", "weil", "car", "porque", "perché"})) {
+        OneOf(word, "because", "since", "denn", "weil", "car", "porque", "perché")) {
       end = i;
       break;
     }
     i = word_end;
     if (IsNegation(word) || IsHedge(word)) values.clear();
-    const bool leads =
-        word == "to" && OneOf(last, {"comes", "amounts", "evaluates", "simplifies", "reduces", "up",
-                                     "out", "down", "leads", "sums"});
+    const bool leads = word == "to" && OneOf(last, "comes", "amounts", "evaluates", "simplifies",
+                                             "reduces", "up", "out", "down", "leads", "sums");
     last = word;
     if ((IsCopula(word) || IsTotalWord(word) || leads) && !there) values.push_back(i);
-    if (OneOf(word, {"therefore", "thus", "hence", "overall", "altogether"})) conclusion = i;
+    if (OneOf(word, "therefore", "thus", "hence", "overall", "altogether")) conclusion = i;
     there = word == "there";
   }
   if (values.empty() && conclusion != kNone) {

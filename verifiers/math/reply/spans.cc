@@ -91,11 +91,11 @@ class DirectWalk {
     if (good_ == 0 || !IsSpace(text_[at_ - 1])) return false;
     size_t word_end = at_ + 1;
     const std::string word = WordAt(text_, at_ + 1, end_, &word_end);
-    if (OneOf(word, {"qed", "done", "answer", "final", "exact", "correct", "verified", "exactly",
-                     "total"}))
+    if (OneOf(word, "qed", "done", "answer", "final", "exact", "correct", "verified", "exactly",
+              "total"))
       return true;
     return word.size() >= 3 && word_end < end_ && text_[word_end] != ')' && !IsFunctionWord(word) &&
-           !OneOf(word, {"mod", "wrong", "incorrect", "maybe", "perhaps", "possibly", "if"});
+           !OneOf(word, "mod", "wrong", "incorrect", "maybe", "perhaps", "possibly", "if");
   }
 
   // "<b>", "</p>"
@@ -218,8 +218,8 @@ class DirectWalk {
     }
     if (IsMonth(word) && word_end < end_ && text_[word_end] == ' ')
       return Take(word_end - at_, true);
-    if (good_ != 0 && OneOf(word, {"maybe", "perhaps", "possibly", "if", "unless", "wrong",
-                                   "incorrect", "false"})) {
+    if (good_ != 0 && OneOf(word, "maybe", "perhaps", "possibly", "if", "unless", "wrong",
+                            "incorrect", "false")) {
       span_.doubted = true;
       return false;
     }
@@ -266,25 +266,25 @@ class DirectWalk {
     size_t part_end = at;
     const std::string one = WordAt(text_, SkipSpace(text_, at, end_), end_, &one_end);
     const std::string part = WordAt(text_, SkipSpace(text_, one_end, end_), end_, &part_end);
-    const bool named = OneOf(part, {"half", "third", "quarter", "fourth", "fifth", "sixth",
-                                    "seventh", "eighth", "ninth", "tenth", "twelfth"});
-    if (OneOf(one, {"medio", "media", "demi", "demie", "mezzo", "mezza", "meio", "meia", "halb",
-                    "pół", "yarım", "половина", "половиной"}))
+    const bool named = OneOf(part, "half", "third", "quarter", "fourth", "fifth", "sixth",
+                             "seventh", "eighth", "ninth", "tenth", "twelfth");
+    if (OneOf(one, "medio", "media", "demi", "demie", "mezzo", "mezza", "meio", "meia", "halb",
+              "pół", "yarım", "половина", "половиной"))
       return one_end;
-    return OneOf(one, {"a", "an", "one"}) && named ? part_end : 0;
+    return OneOf(one, "a", "an", "one") && named ? part_end : 0;
   }
 
   // "8 or more", "8 at most", and the Japanese "or", behind which nothing is listed.
   bool IsBound(const std::string& word, size_t word_end) const {
-    if (pending_connector_ && OneOf(word, {"more", "less", "fewer", "greater", "higher", "so"}))
+    if (pending_connector_ && OneOf(word, "more", "less", "fewer", "greater", "higher", "so"))
       return true;
     if (pending_or_ && word == "not") return true;
     if (HasUnspacedOrAt(text_, at_)) return true;
     // "15 squared", "15 more than x"
-    if (OneOf(word, {"squared", "cubed", "factorial", "tens", "raised", "divided", "multiplied"}))
+    if (OneOf(word, "squared", "cubed", "factorial", "tens", "raised", "divided", "multiplied"))
       return true;
-    const bool compares = OneOf(word, {"more", "less", "fewer", "greater"});
-    if (word != "at" && !compares && !OneOf(word, {"to", "over", "point"})) return false;
+    const bool compares = OneOf(word, "more", "less", "fewer", "greater");
+    if (word != "at" && !compares && !OneOf(word, "to", "over", "point")) return false;
     const size_t behind = SkipSpace(text_, word_end, end_);
     size_t next_end = word_end;
     const std::string next = WordAt(text_, behind, end_, &next_end);

@@ -1,5 +1,6 @@
 #include "verifiers/math/syntax/spelled.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -179,7 +180,9 @@ std::optional<NumberPhrase> ReadHanNumber(std::string_view text) {
 }
 
 NodeId ReadCompoundQuantity(std::string_view text, Tree* tree) {
-  if (text.size() > kMostBytes) return kNoNode;
+  if (text.size() > kMostBytes || std::none_of(text.begin(), text.end(), IsAsciiDigit) ||
+      std::all_of(text.begin(), text.end(), IsAsciiDigit))
+    return kNoNode;
   SkipJoint(&text);
   std::vector<Part> parts;
   std::vector<Unit> units;

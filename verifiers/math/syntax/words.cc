@@ -708,7 +708,7 @@ Unit ParseUnit(std::string_view text) {
 namespace {
 
 struct Currency {
-  const char* sign;
+  std::string_view sign;
   const char* unit;
 };
 

@@ -90,7 +90,7 @@ Value FieldEval::FreeSymbol(NodeId id, uint64_t* out) {
 Value FieldEval::Constant(ConstId id, uint64_t* out) {
   if (id == ConstId::kInf) return Value::kUndefined;
   if (id == ConstId::kI) {
-    *out = f_.root_of_minus_one;
+    *out = f_.RootOfMinusOne();
     return Value::kOk;
   }
   opaque_ = true;
