@@ -44,10 +44,10 @@ std::string HumanBytes(double bytes) {
 }
 
 std::string_view Trim(std::string_view text) {
-  const char* kSpace = " \t\r\n\f\v";
-  const size_t first = text.find_first_not_of(kSpace);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
+  const auto space = [](char c) { return c == ' ' || (c >= '\t' && c <= '\r'); };
+  while (!text.empty() && space(text.front())) text.remove_prefix(1);
+  while (!text.empty() && space(text.back())) text.remove_suffix(1);
+  return text;
 }
 
 std::vector<std::string_view> SplitChar(std::string_view text, char separator) {

@@ -60,8 +60,9 @@ std::vector<std::string> Choices::Names() const {
 }
 
 std::string Choices::LetterOfText(std::string_view text) const {
-  const std::string plain = Plain(text);
   std::string letter;
+  if (texts.empty()) return letter;
+  const std::string plain = Plain(text);
   if (plain.empty()) return letter;
   for (size_t i = 0; i < texts.size(); ++i) {
     if (texts[i].empty() || Plain(texts[i]) != plain) continue;

@@ -238,7 +238,7 @@ class Reader {
     }
     const std::string written = NormalizeUnicode(WithoutEmphasis(text));
     impl_.source = Source(written);
-    if (impl_.source.empty()) return;
+    if (impl_.source.empty() || WholeNumber(written)) return;
     const std::string normal = Respell(written);
     ReadChoice(normal);
     if (SpelledNumber(normal) || HanNumber(normal) || IsoDate(normal) || Compound(normal)) {
@@ -306,6 +306,20 @@ class Reader {
     const ParserResult result = ParseTokens(lexed, options_.grammar, choice, &impl_.tree);
     if (result.root != kNoNode) impl_.readings.push_back({result.root, when});
     return result;
+  }
+
+  // The commonest answer, which can be written in no other way.
+  bool WholeNumber(const std::string& written) {
+    constexpr size_t kMostDigits = 15;
+    if (written.size() > kMostDigits || !std::all_of(written.begin(), written.end(), IsDigit) ||
+        !options_.choices.empty())
+      return false;
+    Lexed lexed;
+    Lex(written, CommaStyle::kThousands, &lexed);
+    if (Attempt(lexed, Ambiguous::kUsual, Reading::When::kAlways).root == kNoNode) return false;
+    impl_.error = ParseError::kNone;
+    impl_.kind = KindOf(impl_.tree, impl_.readings[0].root);
+    return true;
   }
 
   void Again(const std::string& normal, CommaStyle commas, Reading::When when) {

@@ -100,6 +100,8 @@ std::optional<NumberPhrase> HanDecimal(std::string_view whole, std::string_view 
   return out;
 }
 
+bool IsAsciiDigit(char c) { return c >= '0' && c <= '9'; }
+
 // Blanks, layout and what joins two values.
 void SkipJoint(std::string_view* text) {
   static constexpr std::string_view kNothing[] = {"\\text", "\\mathrm", "\\textrm", "\\,", "\\ ",
@@ -107,6 +109,7 @@ void SkipJoint(std::string_view* text) {
                                                   "$",      "~",        " ",        ",",   "and "};
   for (bool again = true; again;) {
     again = false;
+    if (text->empty() || IsAsciiDigit(text->front())) return;
     for (const std::string_view nothing : kNothing) {
       if (text->substr(0, nothing.size()) != nothing) continue;
       text->remove_prefix(nothing.size());
@@ -120,8 +123,6 @@ struct Part {
   int64_t den = 1;
   std::string unit;
 };
-
-bool IsAsciiDigit(char c) { return c >= '0' && c <= '9'; }
 
 // "30 min" or "2.5 s".
 bool TakePart(std::string_view* text, Part* out) {
