@@ -716,8 +716,10 @@ class Session:
         self.note_runs()
         self.plan = None  # for tests beside the program, made when first wanted
         self.routed = None
-        # Apart from its tests the program would really wait, until its time is up.
-        self.puts_off_sleep = any(re.search(r"(patch|setattr)\b.*\bsleep\b", text) for text in self.texts)
+        # Apart from its tests the program would really wait, until its time is up: for a clock that they patch, or in one call for
+        # another one that a thread of theirs makes.
+        self.makes_wait = any(re.search(r"(patch|setattr)\b.*\bsleep\b|\bThread\(|\bThreadPool|\bto_thread\(|\brun_in_executor\(", text)
+                              for text in self.texts)
         self.leaves_nothing = self.kind != "checker" and FORGETFUL.issuperset(self.modules) and leaves_nothing(
             map(ast.parse, self.trusted + [self.setup] + self.texts))
         self.state = State()
@@ -818,8 +820,8 @@ class Session:
         if self.kind == "checker":
             return self.run_checker()
         beside = bool(self.request.get("beside"))
-        if not beside and self.puts_off_sleep and self.may_run_beside():
-            return failure("wrong_answer", "the tests patch what the program waits for")
+        if not beside and self.makes_wait and self.may_run_beside():
+            return failure("wrong_answer", "the tests patch or make what the program waits for")
         try:
             if beside or self.request.get("mentions"):
                 self.tell_setup(beside)

@@ -17,7 +17,7 @@ namespace {
 constexpr std::string_view kLeetCodeImports =
     "import bisect, collections, copy, datetime, functools, heapq, itertools, math, operator, "
     "random, re, string, sys\n"
-    "from bisect import bisect, bisect_left, bisect_right, insort, insort_left, insort_right\n"
+    "from bisect import bisect_left, bisect_right, insort, insort_left, insort_right\n"
     "from collections import ChainMap, Counter, OrderedDict, defaultdict, deque, namedtuple\n"
     "from copy import deepcopy\n"
     "from functools import cache, cmp_to_key, lru_cache, partial, reduce\n"
@@ -31,7 +31,10 @@ constexpr std::string_view kLeetCodeImports =
     "pi, prod, sqrt\n"
     "from operator import add, and_, itemgetter, mul, or_, sub, xor\n"
     "from string import ascii_letters, ascii_lowercase, ascii_uppercase, digits\n"
-    "from typing import *\n";
+    "from typing import *\n"
+    // Both `bisect.bisect_left(a, x)` and `bisect(a, x)` are written without an import.
+    "bisect.__class__ = type('module', (type(bisect),), {'__call__': lambda self, *a, **k: "
+    "self.bisect_right(*a, **k)})\n";
 
 constexpr std::string_view kListNode =
     "class ListNode:\n"

@@ -16,6 +16,7 @@
 #include "verifiers/math/equal/series.h"
 #include "verifiers/math/equal/tolerance.h"
 #include "verifiers/math/equal/unit_vector.h"
+#include "verifiers/math/equal/written_out.h"
 #include "verifiers/math/syntax/chars.h"
 #include "verifiers/math/syntax/rewrite.h"
 #include "verifiers/math/value/matrix.h"
@@ -96,10 +97,19 @@ NodeId ImportSide(Comparison* cmp, const Tree& side, NodeId root, bool of_answer
 std::string DerivativeName(const std::string& name, bool* leibniz) {
   *leibniz = name.compare(0, 3, "D:d") == 0;
   const size_t slash = name.find("/d");
-  if (*leibniz && slash != std::string::npos) return name.substr(3, slash - 3) + "'";
+  if (*leibniz && slash != std::string::npos) {
+    // D:d^2y/dt^2
+    const bool power = name.size() > 5 && name[3] == '^' && IsDigit(name[4]);
+    const size_t begin = power ? 5 : 3;
+    return name.substr(begin, slash - begin) +
+           std::string(power ? static_cast<size_t>(name[4] - '0') : 1, '\'');
+  }
   for (const std::string& dots : {std::string("dot("), std::string("ddot(")}) {
-    if (name.compare(0, dots.size(), dots) == 0 && name.back() == ')')
-      return name.substr(dots.size(), name.size() - dots.size() - 1) +
+    const size_t close = name.find(')');
+    // \dot{x}_1 is \dot{x_1}.
+    if (name.compare(0, dots.size(), dots) == 0 && close != std::string::npos &&
+        (close + 1 == name.size() || name[close + 1] == '_'))
+      return name.substr(dots.size(), close - dots.size()) + name.substr(close + 1) +
              (dots.size() == 4 ? "'" : "''");
   }
   return name.size() > 1 && name.back() == '\'' ? name : "";
@@ -184,8 +194,16 @@ Decision SameReadings(Comparison* cmp, const Reading& g, const Reading& a) {
     const NodeId y = rewrite(&tree, right);
     if (x != left || y != right) d = Same(cmp, x, y, 0);
   };
-  if (!d.yes() && (ContainsOp(tree, left, Op::kAbs) || ContainsOp(tree, right, Op::kAbs)))
-    rewritten(SplitAbsoluteLogs);
+  const auto contain = [&](Op op) {
+    return ContainsOp(tree, left, op) || ContainsOp(tree, right, op);
+  };
+  if (!d.yes() && (contain(Op::kSum) || contain(Op::kProd))) rewritten(SumsWrittenOut);
+  if (!d.yes() && contain(Op::kFunc) && contain(Op::kRel)) {
+    const NodeId x = ExactTrigonometry(&tree, &cmp->scalars, left);
+    const NodeId y = ExactTrigonometry(&tree, &cmp->scalars, right);
+    if (x != left || y != right) d = Same(cmp, x, y, 0);
+  }
+  if (!d.yes() && contain(Op::kAbs)) rewritten(SplitAbsoluteLogs);
   if (d.outcome == Outcome::kUndecided && !cmp->budget.Exhausted()) rewritten(NumbersOutOfRoots);
   if (!d.yes() && cmp->options.rename_variables) {
     const NodeId renamed = RenameLike(&tree, right, left);

@@ -92,6 +92,24 @@ size_t WithoutFinalVerb(std::string_view text, size_t at, size_t end) {
   return end;
 }
 
+// "ist durch 5 teilbar", "5'in katıdır": a verb or a noun behind the number makes a property of it.
+bool EndsAsProperty(std::string_view rest) {
+  static const WordSet kWords = {"teilbar", "deelbaar",    "katı",          "katıdır", "katlarıdır",
+                                 "bölünür", "bölünebilir", "bölünmektedir", "विभाज्य",  "গুণিতক",
+                                 "বিভাজ্য",  "osztható",    "jaollinen"};
+  rest = rest.substr(0, rest.find(','));
+  int words = 0;
+  for (size_t i = 0; i < rest.size() && words < 4;) {
+    const size_t at = i;
+    const std::string word = WordAt(rest, at, rest.size(), &i);
+    i = std::max(i, at + 1);
+    if (word.empty()) continue;
+    ++words;
+    if (kWords.Has(word)) return true;
+  }
+  return false;
+}
+
 // Prose before the answer: behind the last copula, else the last `=`, else the only (or, in the lenient modes, the first)
 // value.
 bool ReadProse(Reply* reply, size_t at, size_t end, Candidate* out, int depth) {
@@ -101,7 +119,7 @@ bool ReadProse(Reply* reply, size_t at, size_t end, Candidate* out, int depth) {
     reply->refusal = "negated";
     return false;
   }
-  if (prose.hedged && prose.values > 0) {
+  if ((prose.hedged || EndsAsProperty(text.substr(at, end - at))) && prose.values > 0) {
     reply->refusal = "hedged";
     return false;
   }
@@ -204,12 +222,9 @@ bool SkipSilentWords(Reply* reply, size_t* at, size_t end, size_t* instead) {
 
 // " for even n and 6 for odd n", " when n is odd, otherwise 7": what stands before was the value of one case only.
 bool IsOneOfSeveral(std::string_view rest) {
-  size_t word_end = SkipSpace(rest, 0, rest.size());
+  size_t word_end = std::min(rest.find_first_not_of(" ,\t\n"), rest.size());
   const std::string condition = WordAt(rest, word_end, rest.size(), &word_end);
-  if (!OneOf(condition, "for", "when", "if", "where", "in", "on", "at", "with", "pour", "quand",
-             "si", "für", "wenn", "bei", "para", "cuando", "se", "per", "для", "при", "если",
-             "voor", "als", "dla", "gdy", "için", "untuk", "jika", "cho", "khi", "для"))
-    return false;
+  if (!OpensCase(condition)) return false;
   bool joined = false;  // behind a comma, "and", "or"
   bool value = false;   // a value stood there
   for (size_t i = word_end; i < rest.size();) {
@@ -218,7 +233,7 @@ bool IsOneOfSeveral(std::string_view rest) {
     if (word == "otherwise" || word == "else") return true;
     if (!word.empty()) {
       if (value && word == condition) return true;
-      joined = IsConnector(word) || OneOf(word, "en", "i", "lub", "ve", "veya", "dan", "và");
+      joined = IsConnector(word) || OneOf(word, "en", "i", "a", "lub", "ve", "veya", "dan", "và");
       value = false;
       continue;
     }
@@ -230,6 +245,18 @@ bool IsOneOfSeveral(std::string_view rest) {
     } else if (!IsSpace(rest[at]) && rest[at] != '-' && rest[at] != '.') {
       joined = value = false;
     }
+  }
+  return false;
+}
+
+// "、奇数のとき5です", "，n为奇数时是5": another case with another value.
+bool HasUnspacedCase(std::string_view rest) {
+  constexpr size_t kNear = 16;
+  for (const std::string_view when : {"のとき", "の時", "の場合", "时", "時", "일 때", "이면"}) {
+    const size_t at = rest.find(when);
+    if (at == kNone) continue;
+    const std::string_view behind = rest.substr(at + when.size(), kNear);
+    if (std::any_of(behind.begin(), behind.end(), IsDigit)) return true;
   }
   return false;
 }
@@ -319,13 +346,34 @@ static size_t ConditionOfAll(std::string_view text, size_t at, size_t end) {
     const std::string word = WordAt(text, at, end, &word_end);
     if (word.empty()) return 0;
     at = word_end;
-    if (OneOf(word, "with", "that", "satisfying", "which", "where"))
+    if (OneOf(word, "with", "that", "satisfying", "which", "where", "except", "excluding", "but"))
       return SkipSpace(text, at, end);
     if (word.size() > 1 && !OneOf(word, "real", "values", "value", "numbers", "number", "of",
                                   "reals", "the", "such", "for"))
       return 0;
   }
   return 0;
+}
+
+// Behind "3と2分の1" at `at`; 0: it does not stand there.
+static size_t MixedFractionEnd(std::string_view text, size_t at, size_t end) {
+  const auto digits = [&](size_t i) {
+    while (i < end && IsDigit(text[i])) ++i;
+    return i;
+  };
+  const auto behind = [&](size_t i, std::initializer_list<std::string_view> words) {
+    while (i < end && text[i] == ' ') ++i;
+    for (const std::string_view word : words) {
+      if (HasAt(text, i, word)) return SkipSpace(text, i + word.size(), end);
+    }
+    return size_t{0};
+  };
+  const size_t whole = digits(at);
+  const size_t joint = whole == at ? 0 : behind(whole, {"と", "又", "과", "와"});
+  const size_t den = joint == 0 ? 0 : digits(joint);
+  const size_t over = den <= joint ? 0 : behind(den, {"分の", "分之", "분의"});
+  const size_t num = over == 0 ? 0 : digits(over);
+  return num > over ? num : 0;
 }
 
 bool ReadAnnounced(Reply* reply, size_t at, Candidate* out, int depth) {
@@ -354,6 +402,9 @@ bool ReadAnnounced(Reply* reply, size_t at, Candidate* out, int depth) {
     const DirectSpan span = ReadDirect(text, condition, end);
     if (span.end >= end) return TakeSpan(*reply, Rule::kAnchor, i, end, out);
   }
+  // "3と2分の1です": the word between whole number and fraction ends other answers.
+  if (const size_t mixed = MixedFractionEnd(text, i, end); mixed != 0)
+    return TakeSpan(*reply, Rule::kAnchor, i, mixed, out);
   DirectSpan span = ReadDirect(text, i, end);
   // A sentence ends with an exclamation; behind a label or in a tag stands the value itself.
   if (span.end == end && HasAt(text, end, "!") && !HasAt(text, end, "!!") && Labelled(text, i))
@@ -388,6 +439,10 @@ bool ReadAnnounced(Reply* reply, size_t at, Candidate* out, int depth) {
   }
   if (HasFinalDenial(rest)) {
     reply->refusal = "negated";
+    return false;
+  }
+  if (EndsAsProperty(text.substr(i, end - i)) || HasUnspacedCase(rest)) {
+    reply->refusal = "hedged";
     return false;
   }
   return TakeSpan(*reply, Rule::kAnchor, i, span.end, out, span.unit);

@@ -85,6 +85,7 @@ class Preface {
     if (IsQuoting(word) && distance <= 8 && last_ != "in") refusal_ = "quoted";
     if (OneOf(word, "likely", "probable", "plausible") && distance <= 2) refusal_ = "hedged";
     HearDenial(word, distance);
+    HearMistake(word);
     HearSource(word);
     hedged_ =
         hedged_ || IsSentenceHedge(word) || OneOf(word, "guess", "guessing", "tentative", "torn");
@@ -96,7 +97,7 @@ class Preface {
   bool ignored() const { return ignored_; }
   // What the whole of it makes of the announcement; null: nothing.
   const char* Verdict() const {
-    if (words_since_ <= 4 || false_) return "negated";
+    if (words_since_ <= 4 || false_ || (no_way_ && since_mistake_ <= 1)) return "negated";
     if (said_) return "quoted";
     return hedged_ || conditional_ ? "hedged" : nullptr;
   }
@@ -122,6 +123,25 @@ class Preface {
                       "hard", "difficult", "doubt", "surprising", "only");
   }
 
+  // "It is a common mistake to conclude that the answer ..", "there is no way that the answer ..", "it would be wrong to say ..".
+  void HearMistake(const std::string& word) {
+    if (OneOf(word, "so", "hence", "therefore", "thus")) since_mistake_ = 99;
+    ++since_mistake_;
+    const bool concludes =
+        OneOf(word, "conclude", "concluding", "say", "saying", "think", "thinking", "believe",
+              "believing", "assume", "assuming", "claim", "claiming", "answer", "infer", "suppose",
+              "state", "argue", "write", "give", "believing", "that");
+    // "without the mistake", "fixing the error" name one that was made.
+    if (concludes && OneOf(last_, "we", "i")) since_mistake_ = 99;
+    if (concludes && since_mistake_ <= 4) refusal_ = "negated";
+    no_way_ = (word == "way" && last_ == "no") || (no_way_ && since_mistake_ < 99);
+    if ((OneOf(word, "mistake", "error", "fallacy", "misconception", "wrong", "incorrect", "absurd",
+               "impossible", "tempting", "fooled", "misled", "nonsense", "myth", "trap", "unlikely",
+               "doubtful", "improbable", "inconceivable") ||
+         (word == "way" && last_ == "no")))
+      since_mistake_ = 0;
+  }
+
   // Whose answer it is, and that the speaker has none.
   void HearSource(const std::string& word) {
     first_person_ = first_person_ || OneOf(word, "i", "we", "i'd", "i'll", "let's", "us", "me");
@@ -144,6 +164,8 @@ class Preface {
   bool negated_ = false;         // since the last comma
   bool negated_before_ = false;  // before it
   int words_since_ = 99;         // since the "that" of something denied
+  int since_mistake_ = 99;       // words since "mistake", "no way"
+  bool no_way_ = false;
   bool conditional_ = false;
   bool supposed_ = false;
   bool ignored_ = false;  // "ignore the answer"
@@ -290,6 +312,11 @@ bool AnnouncementDenied(Reply* reply, size_t at) {
   if (refusal == nullptr && preface.ignored()) refusal = "quoted";
   const std::string_view before = text.substr(begin, at - begin);
   if (refusal == nullptr && HasUnspacedHedge(before)) refusal = "hedged";
+  for (const std::string_view source :
+       {"所说", "所說", "你说", "你說", "他说", "有人说", "题目说", "用户说", "据说", "声称",
+        "と言われ", "だと主張", "라고 주장"}) {
+    if (refusal == nullptr && before.find(source) != kNone) refusal = "quoted";
+  }
   for (const std::string_view wrong :
        {"错误", "错误的", "錯誤", "間違った", "間違いの", "오", "틀린 "}) {
     if (EndsWith(before, wrong)) refusal = "quoted";

@@ -273,11 +273,13 @@ bool HasUnspacedHedge(std::string_view text) {
 
 bool HasUnspacedBound(std::string_view text) {
   for (const std::string_view bound :
-       {"이상",   "이하",   "초과",     "미만",   "มากกว่า",    "น้อยกว่า", "อย่างน้อย", "ไม่เกิน",
-        "से अधिक", "से कम",   "büyük",    "küçük",  "fazla",     "的两倍", "的三倍",  "的倍数",
-        "的一半", "的倒数", "的相反数", "的平方", "至少",      "最多",   "大于",    "小于",
-        "超过",   "不到",   "不少于",   "不多于", "吗",        "以上",   "以下",    "でしょうか",
-        "ですか", "ますか", "未満",     "より",   "少なくとも"}) {
+       {"이상",   "이하",       "초과",   "미만",       "มากกว่า",      "น้อยกว่า",   "อย่างน้อย",
+        "ไม่เกิน",  "से अधिक",     "से कम",   "büyük",      "küçük",       "fazla",    "的两倍",
+        "的三倍", "的倍数",     "的一半", "的倒数",     "的相反数",    "的平方",   "至少",
+        "最多",   "大于",       "小于",   "超过",       "不到",        "不少于",   "不多于",
+        "吗",     "以上",       "以下",   "でしょうか", "ですか",      "ますか",   "未満",
+        "より",   "少なくとも", "整除",   "倍数",       "割り切れ",    "奇数です", "偶数です",
+        "的奇数", "的偶数",     "배수",   "나누어떨어", "나누어 떨어", "พหุคูณ",     "หารลงตัว"}) {
     if (text.find(bound) != kNone) return true;
   }
   constexpr std::string_view kOr = "か";
@@ -319,10 +321,20 @@ bool IsQualifier(std::string_view word) {
 }
 
 bool IsProperty(std::string_view word) {
-  static const WordSet kWords = {"divisible", "congruent",  "coprime", "modulo",
-                                 "mod",       "multiplied", "divided", "bounded",
-                                 "odd",       "even",       "prime",   "parity",
-                                 "positive",  "integer",    "residue", "remainder"};
+  static const WordSet kWords = {
+      "divisible", "congruent", "coprime", "modulo", "mod", "multiplied", "divided", "bounded",
+      "odd", "even", "prime", "parity", "positive", "integer", "residue", "remainder",
+      // Spanish, Portuguese, French, Italian, German, Dutch
+      "múltiplo", "divisível", "divisibile", "multiplo", "teilbar", "vielfaches", "deelbaar",
+      "veelvoud",
+      // Russian, Ukrainian, Polish, Czech, Swedish, Romanian, Hungarian, Greek, Turkish, Vietnamese, Indonesian
+      "делится", "кратно", "кратное", "кратный", "кратна", "кратным", "делитель", "ділиться",
+      "podzielna", "podzielny", "podzielne", "wielokrotność", "wielokrotnością", "dělitelné",
+      "násobek", "delbart", "divizibil", "osztható", "διαιρείται", "πολλαπλάσιο", "bölünür",
+      "bölünebilir", "bölünebilen", "katı", "katıdır", "bội", "habis", "kelipatan",
+      // Hindi, Bengali, Arabic, Persian, Hebrew
+      "विभाज्य", "गुणज", "বিভাজ্য", "গুণিতক", "القسمة", "مضاعف", "مضاعفات", "بخش‌پذیر", "مضرب",
+      "מתחלק"};
   return kWords.Has(word);
 }
 
@@ -337,6 +349,19 @@ bool OpensCondition(std::string_view word) {
                                  "imagine", "si",      "falls",   "ob",        "если",   "wenn",
                                  "jeśli",   "als",     "eğer",    "nếu",       "jika",   "kama",
                                  "यदि",     "अगर",     "যদি",     "إذا"};
+  return kWords.Has(word);
+}
+
+bool OpensCase(std::string_view word) {
+  static const WordSet kWords = {
+      "for",      "when",   "if",     "where",   "in",    "on",      "at",     "with",  "provided",
+      "whenever", "pour",   "quand",  "lorsque", "si",    "für",     "wenn",   "falls", "sofern",
+      "bei",      "para",   "cuando", "quando",  "se",    "per",     "для",    "при",   "если",
+      "когда",    "якщо",   "коли",   "voor",    "als",   "wanneer", "indien", "dla",   "gdy",
+      "jeśli",    "jeżeli", "için",   "eğer",    "untuk", "jika",    "bila",   "kalau", "cho",
+      "khi",      "nếu",    "om",     "när",     "hvis",  "når",     "jos",    "kun",   "pokud",
+      "když",     "ak",     "dacă",   "când",    "ha",    "αν",      "όταν",   "यदि",   "अगर",
+      "जब",       "যদি",    "যখন",    "إذا",     "عندما", "اگر",     "אם"};
   return kWords.Has(word);
 }
 
@@ -402,6 +427,18 @@ bool HasUnspacedWrong(std::string_view text) {
   return text.find("ผิด") != kNone || text.find("ไม่ถูกต้อง") != kNone;
 }
 
+bool HasUnspacedGivingUp(std::string_view text) {
+  for (const std::string_view words :
+       {"无法确认",       "无法给出",       "无法确定",   "无法解答",     "无法回答",
+        "无法得出",       "无法验证",       "無法確認",   "無法給出",     "不能确定",
+        "不能确认",       "做不出",         "解不出",     "わかりません", "分かりません",
+        "答えられません", "確認できません", "解けません", "모르겠",       "알 수 없습니다",
+        "풀 수 없",       "확인할 수 없"}) {
+    if (text.find(words) != kNone) return true;
+  }
+  return false;
+}
+
 bool IsConnector(std::string_view word) {
   static const WordSet kWords = {"and", "or", "y", "o", "et", "ou", "und", "oder", "или", "и", "e"};
   return kWords.Has(word);
@@ -420,14 +457,17 @@ bool IsOr(std::string_view word) {
 
 bool IsStopWord(std::string_view word) {
   static const WordSet kWords = {
-      "because", "since", "for",   "when",   "where",   "which",  "that",  "so",        "as",
-      "if",      "in",    "at",    "on",     "by",      "with",   "from",  "after",     "is",
-      "are",     "was",   "were",  "has",    "have",    "had",    "but",   "not",       "then",
-      "to",      "using", "given", "until",  "while",   "thus",   "hence", "therefore", "i",
-      "we",      "it",    "he",    "she",    "they",    "the",    "this",  "every",     "each",
-      "will",    "more",  "left",  "who",    "instead", "rather", "whose", "of",        "into",
-      "than",    "parce", "car",   "porque", "weil",    "donc",   "à",     "pour",      "de",
-      "で",      "と",    "だ",    "的"};
+      "because", "since", "for", "when", "where", "which", "that", "so", "as", "if", "in", "at",
+      "on", "by", "with", "from", "after", "is", "are", "was", "were", "has", "have", "had", "but",
+      "not", "then", "to", "using", "given", "until", "while", "thus", "hence", "therefore", "i",
+      "we", "it", "he", "she", "they", "the", "this", "every", "each", "will", "more", "left",
+      "who", "instead", "rather", "whose", "of", "into", "than", "parce", "car", "porque", "weil",
+      "donc", "à", "pour", "de", "で", "と", "だ", "的",
+      // "5 lorsque n est pair": OpensCase's words that are no part of a unit's name
+      "quand", "lorsque", "falls", "sofern", "cuando", "quando", "если", "когда", "якщо", "коли",
+      "wanneer", "indien", "gdy", "jeśli", "jeżeli", "eğer", "jika", "kalau", "khi", "nếu", "när",
+      "hvis", "når", "pokud", "když", "dacă", "când", "όταν", "यदि", "अगर", "जब", "যদি", "যখন",
+      "إذا", "عندما", "wenn"};
   return kWords.Has(word);
 }
 

@@ -65,6 +65,8 @@ bool IsProperty(std::string_view word);
 bool DescribesValue(std::string_view word);
 // "if", behind which what is announced is not asserted.
 bool OpensCondition(std::string_view word);
+// "4 for even n", "4, wenn n gerade ist": behind a value, begins the case that it is the value of.
+bool OpensCase(std::string_view word);
 // "says", "told": by somebody else.
 bool IsSaying(std::string_view word);
 // Whose answer is quoted when "answer" follows one of these.
@@ -79,6 +81,8 @@ bool MeansWhatWasSaid(std::string_view word);
 bool IsWrong(std::string_view word);
 // The same in scripts without spaces.
 bool HasUnspacedWrong(std::string_view text);
+// "无法确认", "わかりません": the speaker has no answer after all.
+bool HasUnspacedGivingUp(std::string_view text);
 
 // ---- lists, units, signs
 

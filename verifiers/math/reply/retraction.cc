@@ -223,7 +223,8 @@ class Remark {
     unable_ = unable_ || ((speaker_ || me_) && (since_negation_ <= 3 || word == "unable"));
     const bool task =
         OneOf(word, "know", "solve", "determine", "answer", "compute", "figure", "confirm",
-              "refute", "decide", "tell", "calculate", "proceed", "finish");
+              "refute", "decide", "tell", "calculate", "proceed", "finish", "computed", "solved",
+              "determined", "calculated", "solving", "computing");
     gave_up_ = gave_up_ || (unable_ && task) || (before_ == "beyond" && word == "me") ||
                (speaker_ && word == "up" && OneOf(before_, "give", "gave", "giving")) ||
                ((speaker_ || me_) && before_ == "no" &&
@@ -287,6 +288,9 @@ Said SaidAt(const Reply& reply, size_t at, std::string_view answer, bool continu
   const std::string_view sentence = text.substr(at, end - at);
   if (HasUnspacedWrong(sentence) && std::none_of(sentence.begin(), sentence.end(), IsLetter))
     return Said::kRetracts;
+  const bool foreign = std::any_of(sentence.begin(), sentence.end(),
+                                   [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
+  if (foreign && HasUnspacedGivingUp(sentence)) return Said::kRetracts;
   Remark remark(continued);
   for (i = at; i < end && !remark.Full();) {
     size_t word_end = i;

@@ -287,6 +287,7 @@ class Reader {
     }
     ProgramConstants(normal);
     if (impl_.readings.empty()) OutwardBrackets(normal);
+    if (impl_.readings.empty()) LastLink(normal);
     // Dots alone leave everything out.
     if (!impl_.readings.empty() && impl_.tree[impl_.readings[0].root].op == Op::kSym &&
         impl_.tree.Name(impl_.readings[0].root) == "...")
@@ -326,6 +327,22 @@ class Reader {
     Lexed lexed;
     Lex(normal, commas, &lexed);
     Attempt(lexed, Ambiguous::kUsual, when);
+  }
+
+  // "lcm + gcd = 84 + 13 = 97": where words stand in a chain of equations that ends in a number, it is that number.
+  void LastLink(const std::string& normal) {
+    const size_t last = normal.rfind('=');
+    if (last == std::string::npos || last == 0 || normal.find("==") != std::string::npos) return;
+    const std::string left = normal.substr(0, last);
+    if (left.find('=') == std::string::npos ||
+        left.find_first_of("<>!?;:|\"`[]") != std::string::npos ||
+        left.find("\\ne") != std::string::npos || HasNegation(NormalizeWords(left)))
+      return;
+    Lexed lexed;
+    Lex(normal.substr(last + 1), CommaStyle::kThousands, &lexed);
+    const ParserResult link = ParseTokens(lexed, options_.grammar, Ambiguous::kUsual, &impl_.tree);
+    if (link.root != kNoNode && KindOf(impl_.tree, link.root) == AnswerKind::kNumber)
+      impl_.readings.push_back({link.root, Reading::When::kAlways});
   }
 
   // ]1,2[ and [1,2[, where a bracket turned outward leaves the end out.

@@ -295,6 +295,56 @@ std::string WrittenOut(const std::string& normal) {
 
 }  // namespace
 
+// "合計：50個", "총 50개", "面積：12": a label in a script without Latin letters in front of a number. Empty: none.
+std::string WithoutForeignLabel(const std::string& normal) {
+  constexpr size_t kMost = 64;
+  if (normal.size() > kMost || std::none_of(normal.begin(), normal.end(), IsHigh)) return "";
+  static const RE2 form(
+      "(?:\\\\(?:text|mathrm|textbf)\\{)?([\\p{Han}\\p{Hiragana}\\p{Katakana}\\p{Hangul}]{1,8}) "
+      "?(：|:)? ?(-?[0-9][0-9.,/]*)"
+      "([\\p{Han}\\p{Katakana}\\p{Hangul}]{0,3})\\}?");
+  std::string label;
+  std::string colon;
+  std::string number;
+  std::string unit;
+  if (!RE2::FullMatch(normal, form, &label, &colon, &number, &unit)) return "";
+  for (const std::string_view doubt :
+       {"不", "非", "无", "無",   "没",   "可能", "约",   "約",   "或",   "除",   "错",
+        "誤", "違", "假", "大概", "至",   "以",   "超",   "小于", "大于", "倍",   "负",
+        "負", "減", "减", "第",   "아니", "약",   "또는", "최",   "이하", "이상", "음수"}) {
+    if (label.find(doubt) != std::string::npos || unit.find(doubt) != std::string::npos) return "";
+  }
+  static constexpr std::string_view kTotals[] = {"共",   "总共", "一共", "總共", "合計",   "合计",
+                                                 "共计", "总计", "計",   "総数", "全部で", "総",
+                                                 "총",   "모두", "전부", "합계"};
+  const bool total = std::find(std::begin(kTotals), std::end(kTotals), label) != std::end(kTotals);
+  if (colon.empty() && !total) return "";
+  return unit.empty() ? number : number + "\\text{ " + unit + "}";
+}
+
+// "3分の2", "3분의 2", "4又3分之1", "4又1/3", "3と2分の1", "3个半小时": the denominator comes first, or a half last. Empty: none.
+std::string HanFraction(const std::string& normal) {
+  constexpr size_t kMost = 48;
+  if (normal.size() > kMost || normal.find_first_of("0123456789") == std::string::npos) return "";
+  static const RE2 form(
+      "\\s*(-?)(?:(\\d{1,6}) ?(?:又|と|과|와) ?)?(\\d{1,6}) ?(?:分の|分之|분의) ?(\\d{1,6})\\s*");
+  static const RE2 mixed("\\s*(-?)(\\d{1,6})又(\\d{1,6})/(\\d{1,6})\\s*");
+  static const RE2 half(
+      "\\s*(-?\\d{1,6}) ?(?:\\\\text\\{ ?)?([\\p{Han}\\p{Katakana}\\p{Hangul}]{0,3}?) "
+      "?(?:半|반)((?:小时|小時|钟头)?)\\}?\\s*");
+  std::string sign;
+  std::string whole;
+  std::string den;
+  std::string num;
+  if (RE2::FullMatch(normal, form, &sign, &whole, &den, &num) ||
+      RE2::FullMatch(normal, mixed, &sign, &whole, &num, &den))
+    return sign + whole + "\\frac{" + num + "}{" + den + "}";
+  std::string unit;
+  std::string behind;
+  if (!RE2::FullMatch(normal, half, &whole, &unit, &behind)) return "";
+  return whole + ".5\\text{ " + (behind.empty() ? unit : behind) + "}";
+}
+
 std::string Respell(const std::string& normal) {
   if (normal.size() > kMostBytes) return normal;
   const bool words = HasWord(normal);
@@ -302,6 +352,10 @@ std::string Respell(const std::string& normal) {
     if (std::string plain = WithoutModules(normal); !plain.empty()) return Respell(plain);
   }
   if (std::string written = WrittenOut(normal); !written.empty()) return written;
+  if (std::any_of(normal.begin(), normal.end(), IsHigh)) {
+    if (std::string fraction = HanFraction(normal); !fraction.empty()) return fraction;
+    if (std::string value = WithoutForeignLabel(normal); !value.empty()) return value;
+  }
   if (std::string parts = WithoutLabels(normal); !parts.empty()) return parts;
   if (words && normal.find(' ') != std::string::npos) {
     if (std::string reals = RealsExcept(normal); !reals.empty()) return reals;

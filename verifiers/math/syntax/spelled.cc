@@ -158,18 +158,25 @@ std::optional<NumberPhrase> ReadHanNumber(std::string_view text) {
   if (text.size() > kMostBytes || text.size() < 3 || static_cast<unsigned char>(text[0]) < 0x80)
     return std::nullopt;
   constexpr std::string_view kMinus = "负";
-  constexpr std::string_view kOver = "分之";
   constexpr std::string_view kPoint = "点";
   int64_t sign = 1;
   if (text.substr(0, kMinus.size()) == kMinus) {
     sign = -1;
     text.remove_prefix(kMinus.size());
   }
-  if (const size_t over = text.find(kOver); over != std::string_view::npos) {
-    const auto den = HanWhole(text.substr(0, over));
-    const auto num = HanWhole(text.substr(over + kOver.size()));
-    if (!den || !num || *den == 0) return std::nullopt;
-    return NumberPhrase{sign * *num, *den};
+  for (const std::string_view over_word : {"分之", "分の", "분의"}) {
+    const size_t over = text.find(over_word);
+    if (over == std::string_view::npos) continue;
+    // 四又三分之一
+    constexpr std::string_view kAnd = "又";
+    const size_t joint = text.find(kAnd);
+    const size_t begin = joint < over ? joint + kAnd.size() : 0;
+    const auto whole = begin == 0 ? std::optional<int64_t>(0) : HanWhole(text.substr(0, joint));
+    const auto den = HanWhole(text.substr(begin, over - begin));
+    const auto num = HanWhole(text.substr(over + over_word.size()));
+    if (!whole || !den || !num || *den == 0 || *den > 1000000 || *whole > 1000000)
+      return std::nullopt;
+    return NumberPhrase{sign * (*whole * *den + *num), *den};
   }
   if (const size_t point = text.find(kPoint); point != std::string_view::npos) {
     auto number = HanDecimal(text.substr(0, point), text.substr(point + kPoint.size()));

@@ -30,6 +30,38 @@ bool SplitsIndex(const Parser& p) {
          std::find(std::begin(kWords), std::end(kWords), word) == std::end(kWords);
 }
 
+// n-(k+1) as n-k-1 and 2(n+1) as 2n+2: brackets of one level, with a sign or a number in front. Anything else stays as it is.
+std::string WithoutIndexBrackets(const std::string& raw) {
+  const size_t open = raw.find('(');
+  const size_t close = raw.find(')', open == std::string::npos ? 0 : open);
+  if (open == std::string::npos || close == std::string::npos || close < open + 2) return raw;
+  if (raw.find('(', open + 1) != std::string::npos || raw.find(')', close + 1) != std::string::npos)
+    return raw;
+  size_t front = open;
+  while (front > 0 && IsDigit(raw[front - 1])) --front;
+  const bool minus = front > 0 && raw[front - 1] == '-';
+  const bool sign = front == 0 || minus || raw[front - 1] == '+';
+  const bool ends = close + 1 == raw.size() || raw[close + 1] == '+' || raw[close + 1] == '-';
+  if (!sign || !ends || open - front > 4) return raw;
+  const std::string factor = raw.substr(front, open - front);
+  std::string out = raw.substr(0, front > 0 ? front - 1 : 0);
+  for (size_t i = open + 1; i < close;) {
+    bool negative = minus;
+    if (raw[i] == '+' || raw[i] == '-') negative = (raw[i++] == '-') != minus;
+    const size_t begin = i;
+    while (i < close && (IsAlpha(raw[i]) || IsDigit(raw[i]))) ++i;
+    std::string term = raw.substr(begin, i - begin);
+    if (term.empty()) return raw;
+    const bool number = std::all_of(term.begin(), term.end(), IsDigit);
+    if (!factor.empty() && (term.size() > 4 || (IsDigit(term[0]) && !number))) return raw;
+    if (!factor.empty())
+      term = number ? std::to_string(ToInt(factor) * ToInt(term)) : factor + term;
+    if (negative || !out.empty()) out += negative ? '-' : '+';
+    out += term;
+  }
+  return out + raw.substr(close + 1);
+}
+
 // n-1-k as n-k-1: the terms of an index in one order, letters before numbers. Anything else stays as it is.
 std::string SortedIndex(const std::string& raw) {
   std::vector<std::pair<std::string, char>> terms;
@@ -119,7 +151,7 @@ std::string RawScript(Parser& p) {
     } else if (p.Is(Tok::kGroupClose)) {
       if (--level == 0) {
         p.Next();
-        return SortedIndex(raw);
+        return SortedIndex(WithoutIndexBrackets(raw));
       }
     } else {
       raw += Spell(p.Now());

@@ -232,6 +232,17 @@ NodeId TryOperatorWords(Parser& p, NodeId value) {
     p.Next();
     return p.tree.Add(Op::kDiv, {value, p.tree.Number(part)});
   }
+  // "3 al cuadrado", "3 hoch 2", "3 в квадрате"
+  static constexpr std::string_view kRaised[][2] = {
+      {"al", "cuadrado"},  {"al", "cubo"},   {"al", "quadrato"}, {"ao", "quadrado"},
+      {"ao", "cubo"},      {"au", "carré"},  {"au", "cube"},     {"в", "квадрате"},
+      {"в", "кубе"},       {"в", "степени"}, {"im", "quadrat"},  {"do", "kwadratu"},
+      {"hoch", ""},        {"elevado", ""},  {"elevato", ""},    {"dividido", ""},
+      {"dividida", ""},    {"geteilt", ""},  {"diviso", ""},     {"разделить", ""},
+      {"multiplicado", ""}};
+  for (const auto& raised : kRaised) {
+    if (first == raised[0] && (raised[1].empty() || WordAt(p, 1) == raised[1])) return p.Fail();
+  }
   if (first == "squared" || first == "cubed") {
     p.Next();
     return p.tree.Add(Op::kPow, {value, p.tree.Number(first == "squared" ? 2 : 3)});
