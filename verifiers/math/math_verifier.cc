@@ -1,5 +1,7 @@
 #include "verifiers/math/math_verifier.h"
 
+#include <re2/re2.h>
+
 #include <algorithm>
 #include <chrono>
 #include <optional>
@@ -221,6 +223,16 @@ math::Extraction Extract(std::string_view text, const MathOptions& options, bool
   return found;
 }
 
+// "3 quarts" and "2 tiers" are fractions in French only.
+std::string InItsLanguage(std::string text, std::string_view language) {
+  if (language != "fr") return text;
+  static const RE2 quarters("(\\d) quarts?\\b");
+  static const RE2 thirds("(\\d) tiers\\b");
+  RE2::Replace(&text, quarters, "\\1 quarters");
+  RE2::Replace(&text, thirds, "\\1 thirds");
+  return text;
+}
+
 Verdict JudgeSample(const Group& group, const Sample& sample, const Golds& golds,
                     const MathOptions& options) {
   // A base model's output may begin with the prompt; what stands there is not the sample's.
@@ -244,7 +256,8 @@ Verdict JudgeSample(const Group& group, const Sample& sample, const Golds& golds
   evidence.Set("end", static_cast<int64_t>(found.end + skipped));
   const std::string letter = math::ReadChoices(options.extract.choices).LetterOfText(found.text);
   const math::ParsedAnswer answer =
-      math::Parse(letter.empty() ? found.text : letter, ParseOptionsFor(options, found.language));
+      math::Parse(letter.empty() ? InItsLanguage(found.text, found.language) : letter,
+                  ParseOptionsFor(options, found.language));
   Verdict verdict;
   if (std::find(golds.oversized.begin(), golds.oversized.end(), found.text) !=
       golds.oversized.end()) {

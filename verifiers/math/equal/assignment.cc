@@ -52,6 +52,8 @@ bool IsName(const Tree& tree, NodeId id) {
     case Op::kNorm:
       return IsSegment(tree, tree.Kid(id, 0));
     case Op::kDiv:
+      if (tree[tree.Kid(id, 0)].op == Op::kApply && tree[tree.Kid(id, 1)].op == Op::kApply)
+        return IsName(tree, tree.Kid(id, 0)) && IsName(tree, tree.Kid(id, 1));
       return IsSegment(tree, tree.Kid(id, 0)) && IsSegment(tree, tree.Kid(id, 1));
     default:
       return false;

@@ -133,7 +133,8 @@ std::pair<NodeId, NodeId> DerivativesAlike(Tree* tree, NodeId left, NodeId right
     });
   }
   const bool alike = (leibniz[0] && !leibniz[1] && primes[1] && !primes[0]) ||
-                     (leibniz[1] && !leibniz[0] && primes[0] && !primes[1]);
+                     (leibniz[1] && !leibniz[0] && primes[0] && !primes[1]) ||
+                     (!leibniz[0] && !leibniz[1] && primes[0] && primes[1]);
   return alike ? std::pair(sides[0], sides[1]) : std::pair(kNoNode, kNoNode);
 }
 

@@ -355,6 +355,22 @@ static size_t ConditionOfAll(std::string_view text, size_t at, size_t end) {
   return 0;
 }
 
+// "the square root of 7", and nothing else.
+static bool IsRootInWords(std::string_view clause) {
+  for (const std::string_view words : {"the ", "positive ", "square root of ", "cube root of "}) {
+    if (!StartsWith(clause, words)) continue;
+    clause.remove_prefix(words.size());
+    if (!EndsWith(words, "root of ")) continue;
+    while (!clause.empty() && (clause.front() == '$' || clause.front() == ' '))
+      clause.remove_prefix(1);
+    while (!clause.empty() && (clause.back() == '$' || clause.back() == ' '))
+      clause.remove_suffix(1);
+    return !clause.empty() && clause.size() <= 12 &&
+           std::all_of(clause.begin(), clause.end(), IsDigit);
+  }
+  return false;
+}
+
 // Behind "3と2分の1" at `at`; 0: it does not stand there.
 static size_t MixedFractionEnd(std::string_view text, size_t at, size_t end) {
   const auto digits = [&](size_t i) {
@@ -402,6 +418,7 @@ bool ReadAnnounced(Reply* reply, size_t at, Candidate* out, int depth) {
     const DirectSpan span = ReadDirect(text, condition, end);
     if (span.end >= end) return TakeSpan(*reply, Rule::kAnchor, i, end, out);
   }
+  if (IsRootInWords(text.substr(i, end - i))) return TakeSpan(*reply, Rule::kAnchor, i, end, out);
   // "3と2分の1です": the word between whole number and fraction ends other answers.
   if (const size_t mixed = MixedFractionEnd(text, i, end); mixed != 0)
     return TakeSpan(*reply, Rule::kAnchor, i, mixed, out);

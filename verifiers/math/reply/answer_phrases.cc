@@ -162,6 +162,7 @@ constexpr PhraseEntry kPhrases[] = {
     {"atbilde", Phrase::kAnswer, "lv"},
     {"vastus", Phrase::kAnswer, "et"},
     {"correct one", Phrase::kAnswer, "en"},
+    {"<|begin_of_box|>", Phrase::kFinal, ""},
     {"conclusion:", Phrase::kLabel, "en"},
     {"correction:", Phrase::kLabel, "en"},
     {"edit:", Phrase::kLabel, "en"},

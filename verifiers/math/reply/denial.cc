@@ -55,6 +55,23 @@ bool IsInstruction(const Reply& reply, size_t at) {
   return (told && answer && !own && (yours || example)) || (labelled && !answer && !own);
 }
 
+// "例如：\\boxed{280}", "por ejemplo: \\boxed{5}": what a prompt shows of the form.
+bool IsForeignExample(std::string_view before) {
+  const size_t last = before.find_last_not_of(" $:\n\t(");
+  if (last == kNone) return false;
+  before = before.substr(0, last + 1);
+  if (EndsWith(before, "：")) before.remove_suffix(3);
+  for (const std::string_view example :
+       {"例如",        "比如",        "形如",        "示例",         "例えば",       "たとえば",
+        "예를 들어",   "예:",         "например",    "Например",     "por ejemplo",  "Por ejemplo",
+        "por exemplo", "Por exemplo", "par exemple", "Par exemple",  "zum Beispiel", "Zum Beispiel",
+        "z. B.",       "z.B.",        "ad esempio",  "bijvoorbeeld", "na przykład",  "örneğin",
+        "ví dụ",       "misalnya",    "for example", "For example",  "for instance"}) {
+    if (EndsWith(before, example)) return true;
+  }
+  return false;
+}
+
 // What stands before "answer" in its sentence, heard word by word.
 class Preface {
  public:
@@ -113,14 +130,20 @@ class Preface {
     false_ = (false_ || OneOf(word, "deny", "false", "untrue")) &&
              !OneOf(word, "so", "hence", "therefore", "thus");
     denied_ = IsNegation(word);
-    if ((word == "that" && negated_) ||
-        (negated_before_ && OneOf(word, "dass", "daß", "что", "że", "щo")))
-      words_since_ = 0;
+    static const WordSet kThat = {"that", "que", "che",  "dass",  "daß", "что",
+                                  "że",   "що",  "dat",  "att",   "at",  "hogy",
+                                  "că",   "ότι", "rằng", "bahwa", "कि"};
+    // Where a comma stands in front of it.
+    const bool behind_comma = OneOf(word, "dass", "daß", "что", "że", "že", "що", "hogy");
+    if ((kThat.Has(word) && negated_) || (behind_comma && negated_before_)) words_since_ = 0;
     ++words_since_;
-    negated_ = (negated_ || denied_ ||
-                OneOf(word, "nobody", "hardly", "barely", "nothing", "assume", "assuming")) &&
-               !OneOf(word, "so", "therefore", "hence", "thus", "see", "check", "verify", "show",
-                      "hard", "difficult", "doubt", "surprising", "only");
+    negated_ =
+        (negated_ || denied_ ||
+         OneOf(word, "неверно", "неправда", "falsch", "unwahr", "faux", "falso", "incorrecto",
+               "errado", "nieprawda", "yanlış", "onjuist", "onwaar", "sai", "salah", "गलत") ||
+         OneOf(word, "nobody", "hardly", "barely", "nothing", "assume", "assuming")) &&
+        !OneOf(word, "so", "therefore", "hence", "thus", "see", "check", "verify", "show", "hard",
+               "difficult", "doubt", "surprising", "only");
   }
 
   // "It is a common mistake to conclude that the answer ..", "there is no way that the answer ..", "it would be wrong to say ..".
@@ -152,6 +175,9 @@ class Preface {
     denied_solving_ = first_person_ && (denied_ || (denied_solving_ && last_ != "solve"));
     if (first_person_) return;
     said_ = said_ || IsSaying(word) ||
+            // "Some people think the answer is 4"
+            (OneOf(word, "think", "believe", "argue", "suspect", "suppose") && !last_.empty() &&
+             !OneOf(last_, "to", "and", "now", "then", "let's")) ||
             (OneOf(last_, "might", "may", "could", "would") &&
              OneOf(word, "think", "say", "guess", "expect", "believe")) ||
             (according_ && OneOf(word, "hint", "prompt", "user", "key", "teacher", "textbook",
@@ -200,7 +226,7 @@ bool BoxDenied(Reply* reply, size_t at, size_t box_end) {
   if (DeniedBehind(*reply, box_end)) return true;
   const size_t begin = ClauseBegin(text, at, reply->lo);
   reply->refusal = "quoted";
-  if (IsInstruction(*reply, at)) return true;
+  if (IsInstruction(*reply, at) || IsForeignExample(text.substr(begin, at - begin))) return true;
   for (const PhraseHit& hit : reply->hits) {
     if (hit.begin >= at) break;
     if (hit.begin < begin || (hit.phrase != Phrase::kAnswer && hit.phrase != Phrase::kFinal))
@@ -293,9 +319,38 @@ bool BoxDenied(Reply* reply, size_t at, size_t box_end) {
   return end < reply->hi && text[end] == '?';
 }
 
+// « la réponse est 85 » comme exemple, “答案是91”的格式: an announcement in quotes with which the sentence goes on.
+static bool IsInQuotes(const Reply& reply, size_t begin, size_t at) {
+  struct Pair {
+    std::string_view open;
+    std::string_view close;
+  };
+  static constexpr Pair kQuotes[] = {{"«", "»"},   {"“", "”"},   {"„", "“"},
+                                     {"「", "」"}, {"『", "』"}, {"\"", "\""}};
+  constexpr size_t kArticleBytes = 12;
+  constexpr size_t kMostBytes = 120;
+  const std::string_view text = reply.text;
+  const std::string_view before = text.substr(begin, at - begin);
+  for (const Pair& quote : kQuotes) {
+    const size_t open = before.rfind(quote.open);
+    if (open == kNone || before.size() - open - quote.open.size() > kArticleBytes) continue;
+    const size_t close = text.substr(0, std::min(reply.hi, at + kMostBytes)).find(quote.close, at);
+    if (close == kNone || text.substr(at, close - at).find('\n') != kNone) continue;
+    // A sentence that ends with its quotation may be the reply's own.
+    size_t behind = SkipSpace(text, close + quote.close.size(), reply.hi);
+    size_t word_end = behind;
+    if (!WordAt(text, behind, reply.hi, &word_end).empty()) return true;
+  }
+  return false;
+}
+
 bool AnnouncementDenied(Reply* reply, size_t at) {
   const std::string_view text = reply->text;
   const size_t begin = ClauseBegin(text, at, reply->lo);
+  if (IsInQuotes(*reply, begin, at)) {
+    reply->refusal = "quoted";
+    return true;
+  }
   Preface preface;
   for (size_t i = begin; i < at && preface.refusal() == nullptr;) {
     size_t word_end = i;
@@ -306,7 +361,9 @@ bool AnnouncementDenied(Reply* reply, size_t at) {
       continue;
     }
     i = word_end;
-    preface.Hear(word, at - word_end);
+    // "no, that is not right; the answer is 5": a word of another clause stands far away.
+    const bool apart = text.substr(word_end, at - word_end).find_first_of(",;:") != kNone;
+    preface.Hear(word, apart ? size_t{99} : at - word_end);
   }
   const char* refusal = preface.refusal() != nullptr ? preface.refusal() : preface.Verdict();
   if (refusal == nullptr && preface.ignored()) refusal = "quoted";

@@ -273,13 +273,14 @@ bool HasUnspacedHedge(std::string_view text) {
 
 bool HasUnspacedBound(std::string_view text) {
   for (const std::string_view bound :
-       {"이상",   "이하",       "초과",   "미만",       "มากกว่า",      "น้อยกว่า",   "อย่างน้อย",
-        "ไม่เกิน",  "से अधिक",     "से कम",   "büyük",      "küçük",       "fazla",    "的两倍",
-        "的三倍", "的倍数",     "的一半", "的倒数",     "的相反数",    "的平方",   "至少",
-        "最多",   "大于",       "小于",   "超过",       "不到",        "不少于",   "不多于",
-        "吗",     "以上",       "以下",   "でしょうか", "ですか",      "ますか",   "未満",
-        "より",   "少なくとも", "整除",   "倍数",       "割り切れ",    "奇数です", "偶数です",
-        "的奇数", "的偶数",     "배수",   "나누어떨어", "나누어 떨어", "พหุคูณ",     "หารลงตัว"}) {
+       {"이상",   "이하",       "초과",   "미만",       "มากกว่า",     "น้อยกว่า",      "อย่างน้อย",
+        "ไม่เกิน",  "से अधिक",     "से कम",   "büyük",      "küçük",      "fazla",       "的两倍",
+        "的三倍", "的倍数",     "的一半", "的倒数",     "的相反数",   "的平方",      "至少",
+        "最多",   "大于",       "小于",   "超过",       "不到",       "不少于",      "不多于",
+        "吗",     "以上",       "以下",   "でしょうか", "ですか",     "ますか",      "未満",
+        "より",   "少なくとも", "整除",   "倍数",       "割り切れ",   "奇数です",    "偶数です",
+        "的奇数", "的偶数",     "배수",   "보다",       "나누어떨어", "나누어 떨어", "พหุคูณ",
+        "หารลงตัว"}) {
     if (text.find(bound) != kNone) return true;
   }
   constexpr std::string_view kOr = "か";
@@ -486,7 +487,10 @@ size_t GluedVerbBytes(std::string_view word) {
   return 0;
 }
 
-bool IsSignWord(std::string_view word) { return OneOf(word, "minus", "negative", "plus", "times"); }
+bool IsSignWord(std::string_view word) {
+  return OneOf(word, "minus", "negative", "plus", "times", "menos", "moins", "meno", "минус",
+               "eksi", "мінус", "miinus", "mínusz");
+}
 
 bool IsMonth(std::string_view word) {
   static const WordSet kWords = {"january",   "february", "march",    "april",

@@ -290,6 +290,7 @@ bool AnchorAt(Reply* reply, const PhraseHit& hit, Candidate* out) {
   if (AnnouncementDenied(reply, hit.begin)) return false;
   if (hit.begin > reply->lo && text[hit.begin - 1] == '<' && HasAt(text, hit.end, ">"))
     return ReadTag(reply, size_t{hit.end} + 1, out);
+  if (HasAt(text, hit.begin, "<|begin_of_box|>")) return ReadAnnounced(reply, hit.end, out, 0);
   if (hit.phrase == Phrase::kPick) return ReadPick(*reply, hit, out);
   if (hit.phrase == Phrase::kLabel) return ReadLabel(*reply, hit, out);
   if (hit.phrase == Phrase::kMeant)  // "Oops, I meant 18."

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "core/text.h"
 #include "verifiers/math/reply/characters.h"
 #include "verifiers/math/reply/clean_answer.h"
 #include "verifiers/math/reply/formulas.h"
@@ -28,7 +29,9 @@ bool ByHash(Reply* reply, size_t from, Extraction* out, bool last_line) {
     size_t begin = size_t{hit->end};
     begin = SkipMarkup(text, begin, line_end);
     const DirectSpan span = ReadDirect(text, begin, line_end);
-    if (last_line && (span.end == 0 || (hit->begin > from && text[hit->begin - 1] != '\n') ||
+    if (last_line && (span.end == 0 ||
+                      (hit->begin > from && text[hit->begin - 1] != '\n' &&
+                       !EndsWith(text.substr(from, hit->begin - from), ". ")) ||
                       !CleanAnswer(text.substr(span.end, reply->hi - span.end)).empty()))
       return false;
     // "#### 16 to the power 3", "#### 16 or 17": the line does not stop at the value.

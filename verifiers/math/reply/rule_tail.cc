@@ -83,6 +83,23 @@ bool EndsProof(std::string_view formula) {
                "\\text{Q.E.D.}");
 }
 
+// "Compute $99^2+99+1$ in your head.": the formula of a task is none's answer.
+bool IsTasks(const Reply& reply, size_t at) {
+  static const WordSet kTasks = {
+      "compute",   "calculate",  "evaluate",  "find",    "determine", "simplify", "solve",
+      "express",   "expand",     "factor",    "prove",   "show",      "verify",   "berechne",
+      "berechnen", "bestimme",   "finde",     "calcule", "calculez",  "calculer", "trouve",
+      "trouver",   "calcula",    "calcular",  "halla",   "encuentra", "encontre", "calcola",
+      "trova",     "вычисли",    "вычислите", "найди",   "найдите",   "oblicz",   "bereken",
+      "hesapla",   "hesaplayın", "tính",      "hitung"};
+  const size_t begin = SkipMarkup(reply.text, ClauseBegin(reply.text, at, reply.lo), at);
+  size_t word_end = begin;
+  const std::string word = WordAt(reply.text, begin, at, &word_end);
+  if (kTasks.Has(word)) return true;
+  return HasAt(reply.text, begin, "计算") || HasAt(reply.text, begin, "求") ||
+         HasAt(reply.text, begin, "計算");
+}
+
 bool LastFormula(const Reply& reply, size_t from, Candidate* out) {
   const std::string_view text = reply.text;
   FormulaReader formulas(text, reply.hi);
@@ -104,7 +121,7 @@ bool LastFormula(const Reply& reply, size_t from, Candidate* out) {
     if (condition) continue;
     const std::string_view inner =
         Trim(text.substr(formula.inner_begin, formula.inner_end - formula.inner_begin));
-    if (inner.empty() || EndsProof(inner)) continue;
+    if (inner.empty() || EndsProof(inner) || IsTasks(reply, formula.begin)) continue;
     const bool listed = OneOf(gap, ",", "and", "or", ", and", ", or", ";");
     if (!listed || AsksForSum(inner)) first = formula;
     last = formula;

@@ -271,8 +271,11 @@ class Reader {
     if (main.index_ambiguous) Attempt(lexed, Ambiguous::kWordIndex, Reading::When::kAlways);
     if (const std::string unit = LetterUnitFraction(normal); !unit.empty())
       Again(unit, CommaStyle::kThousands, Reading::When::kVersusUnit);
-    if (const std::string worked_out = HanThousands(normal); !worked_out.empty())
+    if (const std::string worked_out = HanThousands(normal); !worked_out.empty()) {
+      // Golds of Chinese sets count in 万元; 40万円 is not 40 of something.
+      if (normal.find("円") != std::string::npos) impl_.readings.clear();
       Again(worked_out, CommaStyle::kThousands, Reading::When::kAlways);
+    }
     if (impl_.choice_framed && !impl_.choice_listed) {
       if (const std::string value = ValueBehindChoice(normal); !value.empty())
         Again(value, CommaStyle::kThousands, Reading::When::kAlways);

@@ -345,6 +345,36 @@ std::string HanFraction(const std::string& normal) {
   return whole + ".5\\text{ " + (behind.empty() ? unit : behind) + "}";
 }
 
+// "the square root of 7", "2 times the cube root of $x$"; "16:30 Uhr"; "198 in total". Empty: none.
+std::string PhrasedOtherwise(const std::string& normal) {
+  constexpr size_t kMost = 80;
+  if (normal.size() > kMost) return "";
+  std::string front;
+  std::string radicand;
+  std::string kind;
+  static const RE2 root(
+      "(?i)\\s*\\$?(?:(-?\\d{1,9}) ?(?:\\$ ?)?(?:times|\\\\times|\\*) (?:the )?|the )?(?:positive "
+      ")?(square|cube) root of \\$?"
+      "(\\d{1,15}|[a-z]|\\d{1,6}/\\d{1,6})\\$?\\s*\\.?\\s*");
+  if (normal.find("oot of") != std::string::npos &&
+      RE2::FullMatch(normal, root, &front, &kind, &radicand))
+    return front + (kind[0] == 's' || kind[0] == 'S' ? "\\sqrt{" : "\\sqrt[3]{") + radicand + "}";
+  static const RE2 clock("(?i)\\s*\\$?(\\d{1,2}[:.]\\d{2})\\$?\\s*(?:\\\\text\\{\\s*)?uhr\\}?\\s*");
+  static const RE2 total(
+      "(?i)(.*\\d\\}?)\\s+(?:in total|in all|altogether|all together|overall)(\\}?)\\s*");
+  if (normal.find("hr") != std::string::npos && RE2::FullMatch(normal, clock, &front)) {
+    std::replace(front.begin(), front.end(), '.', ':');
+    return front;
+  }
+  static const RE2 minus("(?i)\\s*\\$?(?:menos|moins|meno|eksi|minus) (\\d[\\d.,/]*)\\$?\\s*");
+  if (RE2::FullMatch(normal, minus, &front)) return "-" + front;
+  const bool ends = normal.find("all") != std::string::npos ||
+                    normal.find("total") != std::string::npos ||
+                    normal.find("altogether") != std::string::npos;
+  if (ends && RE2::FullMatch(normal, total, &front, &radicand)) return front + radicand;
+  return "";
+}
+
 std::string Respell(const std::string& normal) {
   if (normal.size() > kMostBytes) return normal;
   const bool words = HasWord(normal);
@@ -352,6 +382,9 @@ std::string Respell(const std::string& normal) {
     if (std::string plain = WithoutModules(normal); !plain.empty()) return Respell(plain);
   }
   if (std::string written = WrittenOut(normal); !written.empty()) return written;
+  if (words) {
+    if (std::string other = PhrasedOtherwise(normal); !other.empty()) return other;
+  }
   if (std::any_of(normal.begin(), normal.end(), IsHigh)) {
     if (std::string fraction = HanFraction(normal); !fraction.empty()) return fraction;
     if (std::string value = WithoutForeignLabel(normal); !value.empty()) return value;
