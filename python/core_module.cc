@@ -253,7 +253,8 @@ Job JobOf(const Json& given) {
   job.language = given.StringOr("language", "python");
   job.source = given.StringOr("source", "");
   job.measure_bytecodes = given.BoolOr("measure_bytecodes", false);
-  for (const auto& [key, out] : {std::pair{"args", &job.args}, std::pair{"allow", &job.allow}}) {
+  for (const auto& [key, out] : {std::pair{"args", &job.args}, std::pair{"allow", &job.allow},
+                                 std::pair{"collect", &job.collect}}) {
     if (const Json* list = given.Find(key); list != nullptr && list->IsArray()) {
       for (const Json& item : *list->AsArray()) out->push_back(item.ScalarText());
     }
@@ -312,6 +313,9 @@ nb::object Run(const std::shared_ptr<Engine>& engine, nb::dict given, nb::bytes 
   nb::object out = FromJson(result.ToJson());
   out["stdout_bytes"] = ToBytes(result.stdout_bytes);
   out["stderr_bytes"] = ToBytes(result.stderr_bytes);
+  nb::dict collected;
+  for (const SourceFile& file : result.collected) collected[ToStr(file.path)] = ToBytes(file.bytes);
+  out["files"] = collected;
   return out;
 }
 

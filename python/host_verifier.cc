@@ -15,6 +15,8 @@ namespace nb = nanobind;
 namespace assay::python {
 namespace {
 
+constexpr const char* kRaised = "python_error";
+
 // A reference that is given back with the GIL held, whoever ends it.
 class Held {
  public:
@@ -49,12 +51,14 @@ nb::object RowOf(const Problem& problem, const Sample& sample) {
 
 Verdict VerdictOf(nb::handle value) {
   if (value.is_none()) return Verdict::Abstain("not_applicable", "the function gave None");
-  if (PyUnicode_Check(value.ptr()))
-    return Verdict::Fault("python_error", *ToJson(value).AsString());
+  if (PyTuple_Check(value.ptr())) {
+    const Json pair = ToJson(value);
+    return Verdict::Fault(pair.AsArray()->at(0).ScalarText(), pair.AsArray()->at(1).ScalarText());
+  }
   const double score = PyFloat_AsDouble(value.ptr());
   if (PyErr_Occurred() != nullptr || !std::isfinite(score)) {
     PyErr_Clear();
-    return Verdict::Fault("python_error", "the function gave no finite number");
+    return Verdict::Fault(kRaised, "the function gave no finite number");
   }
   return score > 0 ? Verdict::Pass("ok", score) : Verdict::Fail("not_rewarded", "", score);
 }
@@ -67,12 +71,12 @@ class HostVerifier : public Verifier {
     return std::move(VerifyGroups({{&group, row_options}})[0]);
   }
 
-  // All groups in one call; one by one where that failed, so that an exception over one row takes its own group only.
+  // All groups in one call; one by one where that raised, so that an exception over one row takes its own group only.
   std::vector<std::vector<Verdict>> VerifyGroups(
       const std::vector<VerifyRequest>& requests) const override {
     const auto begin = std::chrono::steady_clock::now();
     std::vector<std::vector<Verdict>> out = Call(requests);
-    if (requests.size() > 1 && std::all_of(out.begin(), out.end(), AllFaults)) {
+    if (requests.size() > 1 && std::all_of(out.begin(), out.end(), AllRaised)) {
       out.clear();
       for (const VerifyRequest& request : requests) out.push_back(std::move(Call({request})[0]));
     }
@@ -89,9 +93,10 @@ class HostVerifier : public Verifier {
   int64_t BatchSamples() const override { return 256; }
 
  private:
-  static bool AllFaults(const std::vector<Verdict>& verdicts) {
-    return std::all_of(verdicts.begin(), verdicts.end(),
-                       [](const Verdict& v) { return v.outcome == Outcome::kFault; });
+  static bool AllRaised(const std::vector<Verdict>& verdicts) {
+    return std::all_of(verdicts.begin(), verdicts.end(), [](const Verdict& v) {
+      return v.outcome == Outcome::kFault && v.reason == kRaised;
+    });
   }
 
   std::vector<std::vector<Verdict>> Call(const std::vector<VerifyRequest>& requests) const {
@@ -99,7 +104,7 @@ class HostVerifier : public Verifier {
     std::vector<std::vector<Verdict>> out(requests.size());
     const auto all_faults = [&](const std::string& why) {
       for (size_t i = 0; i < requests.size(); ++i)
-        out[i].assign(requests[i].group->samples.size(), Verdict::Fault("python_error", why));
+        out[i].assign(requests[i].group->samples.size(), Verdict::Fault(kRaised, why));
       return out;
     };
     try {

@@ -7,6 +7,7 @@
 
 #include "core/rows/group_json.h"
 #include "core/rows/input_format.h"
+#include "verifiers/row_options.h"
 
 namespace assay::python {
 
@@ -35,6 +36,27 @@ bool IsSlow(const RubricSpec& spec) {
 
 std::string Sentence(const Error& error) {
   return error.hint.empty() ? error.message : error.message + " (" + error.hint + ")";
+}
+
+// A row may come as a line of JSON Lines. One that is no JSON stays as it is.
+Status ParseLine(Json* row) {
+  const std::string* line = row->AsString();
+  if (line == nullptr) return {};
+  Result<Json> parsed = ParseJson(*line);
+  if (!parsed.ok()) return parsed.error();
+  *row = std::move(*parsed);
+  return {};
+}
+
+// The group of a row: kInput for a row that is none.
+Result<Group> ReadRow(const std::string& input_format, Json row) {
+  if (Status status = ParseLine(&row); !status.ok()) return status.error();
+  if (!row.IsObject()) return Error{ErrorCode::kInput, "the row is no object", ""};
+  if (Status status = ToAssayRow(input_format, &row); !status.ok()) return status.error();
+  Result<Group> group = GroupFromJson(row);
+  if (!group.ok()) return group;
+  if (Status status = CheckRowOptions(group->problem.options); !status.ok()) return status.error();
+  return group;
 }
 
 // What nobody reads any more once it is scored.
@@ -101,6 +123,7 @@ void ScoreJob::Gather(std::vector<Unit>* units) const {
   std::vector<Unit> out;
   for (Unit& unit : *units) {
     GroupKey key;
+    (void)ParseLine(&unit.rows[0]);  // a line that is no JSON is in no group, and told of when it is read
     size_t at = out.size();
     const bool grouped = group_field_.KeyOfRow(unit.rows[0], &key);
     if (grouped) at = places.try_emplace(key, at).first->second;
@@ -128,9 +151,7 @@ void ScoreJob::Work() {
 bool ScoreJob::ReadUnit(Unit* unit) const {
   ScoredGroup& scored = unit->scored;
   for (Json& row : unit->rows) {
-    Status status = ToAssayRow(options_.input_format, &row);
-    Result<Group> group = status.ok() ? GroupFromJson(row) : Result<Group>(status.error());
-    row = Json();
+    Result<Group> group = ReadRow(options_.input_format, std::move(row));
     if (!group.ok()) {
       unit->error = Sentence(group.error());
       return false;

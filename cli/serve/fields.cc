@@ -66,6 +66,11 @@ std::optional<Complaint> Take(const Json& value, bool* out) {
     *out = *flag;
     return std::nullopt;
   }
+  const std::string text = value.IsString() || value.IsInt() ? value.ScalarText() : "";
+  if (text == "true" || text == "1" || text == "false" || text == "0") {
+    *out = text == "true" || text == "1";
+    return std::nullopt;
+  }
   return Complaint{"bool_type", "Input should be a valid boolean"};
 }
 
@@ -187,8 +192,20 @@ Field& Fields::AddList(std::string_view name, Json* out, std::string_view help) 
   return field;
 }
 
+void Fields::ComplainOfOthers(const Json& body, Json* errors) const {
+  std::vector<std::string> names;
+  for (const Field& field : fields_) names.push_back(field.name_);
+  for (const Json::Member& member : *body.AsObject()) {
+    if (std::find(names.begin(), names.end(), member.key) != names.end()) continue;
+    errors->Append(FieldError("extra_forbidden", {"body", member.key},
+                              StrCat("unknown field: ", DidYouMean(member.key, names)),
+                              member.value));
+  }
+}
+
 Json Fields::Read(const Json& body) {
   Json errors = Json::MakeArray();
+  if (only_these_) ComplainOfOthers(body, &errors);
   const auto complain = [&](const Field& field, const Complaint& bad, const Json& input) {
     errors.Append(FieldError(bad.type, {"body", field.name_}, bad.message, input));
   };
@@ -289,8 +306,15 @@ Json Fields::Schema() const {
     if (field.required_) required.Append(field.name_);
   }
   Json schema = TypeOf("object").Set("properties", std::move(properties));
+  if (only_these_) schema.Set("additionalProperties", false);
   if (!required.AsArray()->empty()) schema.Set("required", std::move(required));
   return schema;
+}
+
+std::optional<HttpResponse> ReadFields(const Json& given, Fields table) {
+  Json errors = table.Read(given);
+  if (errors.AsArray()->empty()) return std::nullopt;
+  return FieldErrors(std::move(errors));
 }
 
 std::optional<HttpResponse> ReadBody(const HttpRequest& request, Fields table) {
@@ -305,9 +329,7 @@ std::optional<HttpResponse> ReadBody(const HttpRequest& request, Fields table) {
         FieldError("model_attributes_type", {"body"},
                    "Input should be a valid dictionary or object to extract fields from", *body)));
   }
-  Json errors = table.Read(*body);
-  if (errors.AsArray()->empty()) return std::nullopt;
-  return FieldErrors(std::move(errors));
+  return ReadFields(*body, std::move(table));
 }
 
 }  // namespace assay

@@ -1,6 +1,7 @@
 // Fields: the body of a request as one table: names, kinds, defaults, a sentence each. From it come reading, errors in the shape that
 // FastAPI gives them ({"detail": [{type, loc, msg, input}]}), and the schema in /openapi.json, so that the three cannot differ.
-// It takes what pydantic takes: numbers as text, 10.0 for a whole number, fields that it does not know (which are ignored).
+// It takes what pydantic takes: numbers as text, 10.0 for a whole number, fields that it does not know (which are ignored, unless the table
+// is OnlyThese: on our own routes a slip in a name would change what is meant, and nobody would hear of it).
 //
 //   struct Body { std::string code; double run_timeout = 10; };
 //   Fields Table(Body* b) {
@@ -67,6 +68,8 @@ class Fields {
   Field& AddAny(std::string_view name, Json* out, std::string_view help);
   Field& AddObject(std::string_view name, Json* out, std::string_view help);
   Field& AddList(std::string_view name, Json* out, std::string_view help);
+  // Other fields are errors.
+  void OnlyThese() { only_these_ = true; }
 
   // Reads an object; every error at once, as a list of FieldError, empty if there is none.
   Json Read(const Json& body);
@@ -75,10 +78,14 @@ class Fields {
 
  private:
   Field& Put(std::string_view name, Field::Target target, std::string_view help);
+  void ComplainOfOthers(const Json& body, Json* errors) const;
   std::vector<Field> fields_;
+  bool only_these_ = false;
 };
 
-// The body of a request, parsed and read into a table: nothing if all is well, else the response that says what is wrong.
+// An object read into a table: nothing if all is well, else the response that says what is wrong.
+std::optional<HttpResponse> ReadFields(const Json& given, Fields table);
+// Likewise the body of a request, parsed.
 std::optional<HttpResponse> ReadBody(const HttpRequest& request, Fields table);
 
 }  // namespace assay

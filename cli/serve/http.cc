@@ -34,16 +34,18 @@ HttpResponse HttpResponse::OfJson(int status, const Json& body) {
   return response;
 }
 
-std::string QueryValue(std::string_view query, std::string_view key) {
+Json QueryObject(std::string_view query) {
+  Json out = Json::MakeObject();
   while (!query.empty()) {
     const size_t end = query.find('&');
     const std::string_view pair = query.substr(0, end);
     const size_t equals = pair.find('=');
-    if (pair.substr(0, equals) == key)
-      return equals == std::string_view::npos ? "" : Decoded(pair.substr(equals + 1));
+    const std::string key = Decoded(pair.substr(0, equals));
+    if (!key.empty() && out.Find(key) == nullptr)
+      out.Set(key, equals == std::string_view::npos ? "" : Decoded(pair.substr(equals + 1)));
     query = end == std::string_view::npos ? "" : query.substr(end + 1);
   }
-  return "";
+  return out;
 }
 
 HttpResponse HttpError(int status, const std::string& message, const std::string& hint) {

@@ -31,8 +31,8 @@ struct HttpResponse {
   static HttpResponse OfJson(int status, const Json& body);
 };
 
-// The value of a key in a query ("a=1&b=2"), percent signs decoded; empty if it is not there.
-std::string QueryValue(std::string_view query, std::string_view key);
+// A query ("a=1&b=2") as an object of texts, percent signs decoded; of a key that comes twice the first counts.
+Json QueryObject(std::string_view query);
 
 // Our own errors, in the shape that FastAPI gives its: {"detail": "Not Found"}; with a hint, {"detail", "error": {"message", "hint"}}.
 HttpResponse HttpError(int status, const std::string& message, const std::string& hint = "");

@@ -57,6 +57,7 @@ Fields ScoreFields(ScoreBody* b) {
   table.Add("input_format", &b->input_format, "how rows are laid out; auto: by each row's keys");
   table.Add("times", &b->times, "whether verdicts say what they cost (`ms`)");
   table.Add("keep_input", &b->keep_input, "whether results hold the prompts and completions too");
+  table.OnlyThese();
   return table;
 }
 
@@ -91,6 +92,8 @@ Result<RubricSpec> AskedRubric(const ServeContext& context, const ScoreBody& bod
                                                     : FromNames(body.verifier);
   if (!spec.ok()) return spec;
   if (own && body.options.IsNull()) return spec;
+  if (!body.options.IsNull() && !body.options.IsObject())
+    return Error{ErrorCode::kUsage, "'options' is no object", "{\"math\": {..}}, by verifier"};
   if (Status status = ApplyOptions(body.options, &*spec); !status.ok()) {
     Error error = status.error();
     if (StartsWith(error.message, "--")) error.message = error.message.substr(2);
@@ -189,12 +192,9 @@ PlanOrResponse PlanScore(const ServeContext& context, const HttpRequest& request
   auto work = std::make_shared<ScoreWork>();
   const bool lines = IsJsonLines(request.content_type);
   if (lines) {
-    const std::string verifier = QueryValue(request.query, "verifier");
-    const std::string rubric = QueryValue(request.query, "rubric");
-    if (!verifier.empty()) body.verifier = verifier;
-    if (!rubric.empty()) body.rubric = rubric;
-    const std::string format = QueryValue(request.query, "input_format");
-    if (!format.empty()) body.input_format = format;
+    Json asked = QueryObject(request.query);
+    asked.Set("rows", Json::MakeArray());  // they are the body
+    if (std::optional<HttpResponse> bad = ReadFields(asked, ScoreFields(&body))) return *bad;
     SplitLines(request.body, work.get());
     work->results.resize(work->lines.size());
   } else {
@@ -248,6 +248,7 @@ Fields CheckFields(CheckBody* b) {
   table.Add("verifier", &b->verifier, "which verifier judges");
   table.AddAny("options", &b->options, "its options")
       .Schema(Json().Set("type", Json::MakeArray().Append("object").Append("null")));
+  table.OnlyThese();
   return table;
 }
 
@@ -307,6 +308,7 @@ Fields RunFields(RunBody* b) {
       .Schema(Json().Set("type", "object").Set("additionalProperties", StringSchema("")));
   table.Add("fetch_files", &b->fetch_files, "files to hand back, by path");
   table.AddObject("limits", &b->limits, "cpu_ms, wall_ms, memory_mib, .. (docs/sandbox.md)");
+  table.OnlyThese();
   return table;
 }
 

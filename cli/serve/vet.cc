@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/text.h"
+#include "verifiers/row_options.h"
 
 namespace assay {
 namespace {
@@ -70,6 +71,7 @@ Status VetGroup(const ServeBounds& bounds, const RubricSpec& spec, Group* group)
         return NotForRequests(member.key);
     }
   }
+  if (Status status = CheckRowOptions(problem.options); !status.ok()) return status;
   BringDown(bounds, problem.verification_info.Find("limits"));
   if (Json* code = problem.options.Find("code")) BringDown(bounds, code->Find("limits"));
   return {};

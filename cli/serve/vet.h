@@ -18,7 +18,8 @@ bool IsHarmless(std::string_view verifier);
 
 // Limits in the terms' options are brought down to the server's. Errors: kUsage for a verifier that requests may not name.
 Status VetRubric(const ServeBounds& bounds, RubricSpec* spec);
-// Likewise for a row: its own limits, its task where no rubric says what judges, and options for verifiers that requests may not name.
+// Likewise for a row: its own limits, its task where no rubric says what judges, and options for verifiers that requests may not name. kInput
+// for options of verifiers that do not exist.
 Status VetGroup(const ServeBounds& bounds, const RubricSpec& spec, Group* group);
 
 }  // namespace assay

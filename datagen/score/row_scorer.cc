@@ -10,26 +10,9 @@
 #include "core/text.h"
 #include "datagen/score/score_line.h"
 #include "datagen/score/stored_rows.h"
+#include "verifiers/row_options.h"
 
 namespace assay {
-namespace {
-
-// Options for a verifier that does not exist would do nothing, and nobody would hear of it. A row of choices ({"A": "..", "B": ".."}) has
-// no objects in its `options`, as verifiers' options are.
-Status CheckRowOptions(const Json& options) {
-  if (!options.IsObject()) return {};
-  for (const Json::Member& member : *options.AsObject()) {
-    if (!member.value.IsObject() || FindVerifier(member.key) != nullptr) continue;
-    std::vector<std::string> names;
-    for (const VerifierInfo& info : BuiltinVerifiers()) names.push_back(info.name);
-    return Error{ErrorCode::kInput,
-                 StrCat("'options' are for an unknown verifier '", member.key, "'"),
-                 DidYouMean(member.key, names)};
-  }
-  return {};
-}
-
-}  // namespace
 
 void RowScorer::Score(std::vector<ScoreRow>* rows) const {
   std::vector<std::vector<Problem>> problems;

@@ -6,7 +6,8 @@
     f(row) -> float                                once a sample, the whole row
     f(text) -> float                               once a sample: one parameter of any other name
 
-Each may be a coroutine function. None means "does not apply"; an exception is a fault of that term and never raised.
+Each may be a coroutine function. None means "does not apply"; an exception is a fault of that term and never raised, and so is a call that
+takes too long.
 """
 
 from __future__ import annotations
@@ -14,30 +15,76 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from ._bounded import Bounded, Late, TooLong
+
 Row = dict[str, Any]
 RowsFunction = Callable[[list[Row]], list[Any]]
+
+# What goes wrong stands among the results as (reason, sentence).
+_RAISED = "python_error"
+_LATE = "reward_timeout"
 
 
 def name_of(function: Callable[..., Any]) -> str:
     return str(getattr(function, "__name__", None) or type(function).__name__)
 
 
-def adapt(function: Callable[..., Any]) -> RowsFunction:
-    """The function as one of a list of rows, each with `prompt`, `completion`, `answer`, .. and the user's own columns."""
+def _never() -> bool:
+    return False
+
+
+def adapt(function: Callable[..., Any], timeout_s: float = 0, interrupted: Callable[[], bool] = _never) -> RowsFunction:
+    """The function as one of a list of rows, each with `prompt`, `completion`, `answer`, .. and the user's own columns.
+
+    timeout_s: what one call may take; 0: as long as it likes, on the calling thread. Where it is bounded, a call ends early when
+    `interrupted` says so.
+    """
     import inspect
 
     parameters = inspect.signature(function).parameters
     takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     named = [n for n, p in parameters.items() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+    names = None if takes_all else set(named)
     if "completions" in named:
-        return lambda rows: _batch(function, rows, None if takes_all else set(named))
+        return _all_at_once(lambda rows: _batch(function, rows, names), timeout_s, interrupted)
     if "solution_str" in named:
-        return lambda rows: _each(lambda row: function(**_verl(row, None if takes_all else set(named))), rows)
+        return _one_by_one(lambda row: function(**_verl(row, names)), timeout_s, interrupted)
     if "completion" in named:
-        return lambda rows: _each(lambda row: function(**_picked(row, None if takes_all else set(named))), rows)
+        return _one_by_one(lambda row: function(**_picked(row, names)), timeout_s, interrupted)
     if named and named[0] == "row":
-        return lambda rows: _each(function, rows)
-    return lambda rows: _each(lambda row: function(text_of(row.get("completion"))), rows)
+        return _one_by_one(function, timeout_s, interrupted)
+    return _one_by_one(lambda row: function(text_of(row.get("completion"))), timeout_s, interrupted)
+
+
+def _one_by_one(call: Callable[[Row], Any], timeout_s: float, interrupted: Callable[[], bool]) -> RowsFunction:
+    def one(row: Row) -> Any:
+        try:
+            return _number(_settled(call(row)))
+        except TooLong:
+            raise
+        except BaseException as error:
+            return _sentence(error)
+
+    if not timeout_s:
+        return lambda rows: [one(row) for row in rows]
+    bounded = Bounded(one, timeout_s, interrupted)
+    return lambda rows: [_in_time(value) for value in bounded(rows)]
+
+
+def _all_at_once(call: RowsFunction, timeout_s: float, interrupted: Callable[[], bool]) -> RowsFunction:
+    if not timeout_s:
+        return call
+    bounded = Bounded(call, timeout_s, interrupted)
+
+    def whole(rows: list[Row]) -> list[Any]:
+        (values,) = bounded([rows])
+        return [_in_time(values)] * len(rows) if isinstance(values, Late) else list(values)
+
+    return whole
+
+
+def _in_time(value: Any) -> Any:
+    return (_LATE, str(value)) if isinstance(value, Late) else value
 
 
 def text_of(completion: Any) -> str:
@@ -85,21 +132,11 @@ def _number(value: Any) -> Any:
     try:
         return float(value)
     except (TypeError, ValueError):
-        return f"the function gave {type(value).__name__}, no number"
+        return (_RAISED, f"the function gave {type(value).__name__}, no number")
 
 
-def _sentence(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"[:500]
-
-
-def _each(call: Callable[[Row], Any], rows: list[Row]) -> list[Any]:
-    out: list[Any] = []
-    for row in rows:
-        try:
-            out.append(_number(_settled(call(row))))
-        except Exception as error:
-            out.append(_sentence(error))
-    return out
+def _sentence(error: BaseException) -> tuple[str, str]:
+    return (_RAISED, f"{type(error).__name__}: {error}"[:500])
 
 
 def _batch(function: Callable[..., Any], rows: list[Row], names: set[str] | None) -> list[Any]:
@@ -115,8 +152,10 @@ def _batch(function: Callable[..., Any], rows: list[Row], names: set[str] | None
         columns = {key: columns.get(key, [None] * len(rows)) for key in names}
     try:
         values = list(_settled(function(**columns)))
-    except Exception as error:
+    except TooLong:
+        raise
+    except BaseException as error:
         return [_sentence(error)] * len(rows)
     if len(values) != len(rows):
-        return [f"the function gave {len(values)} rewards for {len(rows)} completions"] * len(rows)
+        return [(_RAISED, f"the function gave {len(values)} rewards for {len(rows)} completions")] * len(rows)
     return [_number(value) for value in values]

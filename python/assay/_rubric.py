@@ -14,6 +14,7 @@ from ._errors import AssayError
 RubricLike = Union["Rubric", str, "os.PathLike[str]", Mapping[str, Any], Callable[..., Any], None]
 
 _OWN = "callable:"  # a term's verifier, where it is a function
+_TIMEOUT_S = 60.0  # of a call of one, unless its options say otherwise; that of the verifier `python`
 
 
 class Rubric:
@@ -160,6 +161,9 @@ class Rubric:
             return NotImplemented
         return self._joined(other, "sum")
 
+    def __radd__(self, other: int) -> Rubric:
+        return self if other == 0 else NotImplemented  # sum() begins with 0
+
     def __mul__(self, factor: float) -> Rubric:
         if isinstance(factor, bool) or not isinstance(factor, (int, float)):
             return NotImplemented
@@ -192,7 +196,12 @@ class Rubric:
         engine = (holder or _engine.default()).get()
         kept = self._compiled
         if kept is None or kept[0] is not engine:
-            functions = {_OWN + label: adapt(function) for label, function in self._functions.items()}
+            terms = (self._keys or {}).get("term", ())
+            seconds = {str(term["label"]): _timeout_of(term) for term in terms if str(term["verifier"]).startswith(_OWN)}
+            functions = {
+                _OWN + label: adapt(function, seconds.get(label, _TIMEOUT_S), lambda: engine.cancelled)
+                for label, function in self._functions.items()
+            }
             kept = (engine, _core.compile(engine, self._spec, functions))
             self._compiled = kept
         return kept[1]
@@ -217,8 +226,9 @@ class Rubric:
         for term in keys.get("term") or ():
             verifier = term.get("verifier") if isinstance(term, Mapping) else term
             if callable(verifier):
-                own = self._function_term(verifier, str(term.get("label", "")) if isinstance(term, Mapping) else "")
-                terms.append({**(term if isinstance(term, Mapping) else {}), **own})
+                given = dict(term) if isinstance(term, Mapping) else {}
+                _timeout_of(given)
+                terms.append({**given, **self._function_term(verifier, str(given.get("label", "")))})
             else:
                 terms.append(dict(term) if isinstance(term, Mapping) else {"verifier": term})
         keys["term"] = terms
@@ -299,9 +309,25 @@ def verifier(name: str, **options: Any) -> Rubric:
     return Rubric({"name": name, "term": [{"verifier": name, "options": options or None}]})
 
 
-def term(function: Callable[..., Any], *, label: str = "") -> Rubric:
-    """A rubric of one function of your own: python/assay/_callables.py lists the signatures that are understood."""
+def term(function: Callable[..., Any], *, label: str = "", timeout_s: float = _TIMEOUT_S) -> Rubric:
+    """A rubric of one function of your own: python/assay/_callables.py lists the signatures that are understood.
+
+    timeout_s: what one call may take, in seconds (of a function over lists: over all of them); beyond it its samples have no reward, with
+        the reason `reward_timeout`. 0: as long as it likes, on a thread of the scorer's own.
+    """
+    own = {"verifier": function, "label": label, "options": {"timeout_s": timeout_s}}
     out = Rubric()
-    out._keys = out._read({"name": label or name_of(function), "term": [{"verifier": function, "label": label}]}, "")
+    out._keys = out._read({"name": label or name_of(function), "term": [own]}, "")
     out._spec = out._make_spec()
     return out
+
+
+def _timeout_of(term: Mapping[str, Any]) -> float:
+    """Of a term whose verifier is a function."""
+    options = dict(term.get("options") or {})
+    seconds = options.pop("timeout_s", _TIMEOUT_S)
+    if options:
+        raise AssayError(f"unknown option '{min(options)}' of a function", "there is timeout_s")
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds < float("inf"):
+        raise AssayError(f"'timeout_s' is {seconds!r}", "give seconds; 0: as long as it likes")
+    return float(seconds)

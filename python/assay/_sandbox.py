@@ -10,7 +10,7 @@ from typing import Any
 
 from . import _core, _engine
 from ._rubric import Rubric
-from ._score import Verdict
+from ._score import Verdict, as_tests
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class RunResult:
     cause: why it ended, the first cause: "ok", "nonzero_exit", "signal", "cpu_limit", "wall_limit", "memory_limit", "process_limit",
         "output_limit", "disk_limit", "policy", "compile_error", "worker_lost", or "fault" (ours; `fault` says what).
     stdout, stderr: as text, bytes that are no UTF-8 as U+FFFD; stdout_bytes and stderr_bytes are exact.
+    files: what was asked for with `fetch_files` and was there, by name.
     """
 
     cause: str
@@ -36,6 +37,7 @@ class RunResult:
     fault: str = ""
     stdout_bytes: bytes = field(default=b"", repr=False)
     stderr_bytes: bytes = field(default=b"", repr=False)
+    files: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     @property
     def ok(self) -> bool:
@@ -71,13 +73,22 @@ class Sandbox:
         *,
         stdin: str | bytes = b"",
         files: Mapping[str, str | bytes] | None = None,
+        fetch_files: Sequence[str] = (),
         args: Sequence[str] = (),
         allow: Sequence[str] = (),
         **limits: int,
     ) -> RunResult:
         """Runs one program. limits: cpu_ms, wall_ms, memory_mib, processes, output_bytes, files, disk_mib, stack_mib, open_files,
-        compile_cpu_ms (docs/sandbox.md has the defaults). files lie beside it in its working folder. allow: ["subprocess"]."""
-        job = {"language": language, "source": source, "args": list(args), "allow": list(allow), "limits": limits}
+        compile_cpu_ms (docs/sandbox.md has the defaults). files lie beside it in its working folder; fetch_files are handed
+        back from there. allow: ["subprocess"]."""
+        job = {
+            "language": language,
+            "source": source,
+            "args": list(args),
+            "allow": list(allow),
+            "collect": [os.fspath(name) for name in fetch_files],
+            "limits": limits,
+        }
         beside = {os.fspath(name): _bytes(content) for name, content in (files or {}).items()}
         plain = _core.run(self._holder.get(), job, _bytes(stdin), beside)
         return RunResult(**{name: plain[name] for name in _FIELDS if name in plain})
@@ -87,20 +98,20 @@ class Sandbox:
 
         return await asyncio.to_thread(functools.partial(self.run, source, language, **options))
 
-    def judge(self, completion: str, tests: Mapping[str, Any], *, prompt: str = "", **options: Any) -> Verdict:
-        """Judges the program in a reply (or the program alone) by tests: a `verification_info` of docs/code.md, for example
-        {"asserts": "assert f(1) == 2"}, {"test_cases": [{"input", "output", "type"}]}, {"test", "entry_point"}."""
+    def judge(self, completion: str, tests: Mapping[str, Any] | Sequence[str], *, prompt: str = "", **options: Any) -> Verdict:
+        """Judges the program in a reply (or the program alone) by tests: asserts as text or a list of texts, or a `verification_info` of
+        docs/code.md, for example {"asserts": "assert f(1) == 2"}, {"test_cases": [{"input", "output", "type"}]}, {"test", "entry_point"}."""
         key = repr(sorted(options.items()))
         if key not in self._judges:
             self._judges[key] = Rubric({"term": [{"verifier": "code", "options": options}]})
-        row = {"prompt": prompt, "completion": completion, "verification_info": dict(tests)}
+        row = {"prompt": prompt, "completion": completion, "verification_info": as_tests(tests)}
         scores = self._judges[key].compiled(self._holder).score([row], 1, "assay", "", 1, False)
         plain = scores.verdicts(0)
         if plain is None:
             return Verdict("fault", reason="gold_bad_row", detail=scores.reason(0) or "")
         return Verdict._of(plain["code"])
 
-    async def judge_async(self, completion: str, tests: Mapping[str, Any], **options: Any) -> Verdict:
+    async def judge_async(self, completion: str, tests: Mapping[str, Any] | Sequence[str], **options: Any) -> Verdict:
         import asyncio
 
         return await asyncio.to_thread(functools.partial(self.judge, completion, tests, **options))

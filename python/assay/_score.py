@@ -115,10 +115,14 @@ class Result:
     def to_list(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.lines()]
 
-    def to_jsonl(self, path: str | os.PathLike[str]) -> None:
+    def to_jsonl(self, path: str | os.PathLike[str] | None = None) -> str | None:
+        """The lines into a file, or without a path as one text."""
+        if path is None:
+            return "".join(line + "\n" for line in self.lines())
         with open(path, "w", encoding="utf-8") as out:
             for line in self.lines():
                 out.write(line + "\n")
+        return None
 
     def to_columns(self) -> dict[str, list[Any]]:
         """One entry a sample: row, sample, reward, advantage, reason, and for each term LABEL, LABEL_outcome and LABEL_reason."""
@@ -218,12 +222,29 @@ def _as_lists(columns: Mapping[str, Any]) -> dict[str, list[Any]]:
     return out
 
 
+def _as_row(row: Any) -> Any:
+    """A row that is no mapping but knows itself as one: a named tuple, a dataclass, pydantic's."""
+    if isinstance(row, (Mapping, str)) or row is None:
+        return row
+    for method in ("_asdict", "model_dump"):
+        if callable(getattr(row, method, None)):
+            return getattr(row, method)()
+    if hasattr(row, "__dataclass_fields__") and not isinstance(row, type):
+        return {name: getattr(row, name) for name in row.__dataclass_fields__}
+    return row
+
+
+def _is_line(row: Any) -> bool:
+    """True for a line of JSON Lines."""
+    return isinstance(row, str) and row.lstrip().startswith("{")
+
+
 def rows_of(data: Any) -> tuple[list[Any] | dict[str, list[Any]], int, Any]:
     """What is scored as a list of rows or as columns, how many there are, and a DataFrame's index."""
     if isinstance(data, (str, os.PathLike)):
-        from .datasets import read_rows
+        from .datasets import rows_or_lines
 
-        data = read_rows(data)
+        data = rows_or_lines(data)
     if isinstance(data, Mapping):
         if not _is_table(data):
             return [dict(data)], 1, None
@@ -231,6 +252,8 @@ def rows_of(data: Any) -> tuple[list[Any] | dict[str, list[Any]], int, Any]:
         return columns, len(next(iter(columns.values()), [])), None
     index = None
     columns = {}
+    if hasattr(data, "collect_schema") and hasattr(data, "lazy"):  # polars, not yet computed
+        data = data.collect() if hasattr(data, "collect") else data
     if hasattr(data, "iloc") and hasattr(data, "columns"):  # pandas
         index = data.index
         columns = {str(name): data[name].tolist() for name in data.columns}
@@ -241,10 +264,11 @@ def rows_of(data: Any) -> tuple[list[Any] | dict[str, list[Any]], int, Any]:
     elif hasattr(data, "to_dict") and hasattr(data, "get_columns"):  # polars
         columns = data.to_dict(as_series=False)
     elif isinstance(data, Iterable):
-        rows = data if isinstance(data, list) else list(data)
-        for place, row in enumerate(rows):
-            if not isinstance(row, Mapping):
-                raise AssayError(f"row {place} is {type(row).__name__}", "a row is a dict with `completion` or `completions`", "input")
+        rows = list(data)
+        if not all(type(row) is dict for row in rows):
+            rows = [_as_row(row) for row in rows]
+        if rows and not any(isinstance(row, Mapping) or _is_line(row) for row in rows):
+            raise AssayError(f"row 0 is {type(rows[0]).__name__}", "a row is a dict with `completion` or `completions`", "input")
         return rows, len(rows), None
     else:
         raise AssayError(
@@ -264,8 +288,8 @@ def score(
     run: str = "default",
     keep_texts: bool = False,
 ) -> Result:
-    """Scores rows: dicts in a list, columns in a dict, a pandas or polars DataFrame, a pyarrow Table, a datasets.Dataset, or a path of
-    .jsonl, .jsonl.gz or .parquet. Rows are what docs/formats.md says: `completion` or `completions`, and what the verifiers need
+    """Scores rows: dicts (or lines of JSON) in a list, columns in a dict, a pandas or polars DataFrame, a pyarrow Table, a datasets.Dataset, or
+    a path of .jsonl, .jsonl.gz or .parquet. Rows are what docs/formats.md says: `completion` or `completions`, and what the verifiers need
     (`answer`, `verification_info`, ..).
 
     rubric: a Rubric or anything that makes one; without it each row's `task` names the verifier.
@@ -297,13 +321,27 @@ async def score_async(data: Any, rubric: RubricLike = None, **options: Any) -> R
     return await asyncio.to_thread(functools.partial(score, data, rubric, **options))
 
 
+def as_tests(tests: Any) -> dict[str, Any]:
+    """A `verification_info`: a mapping or its JSON, or asserts as text or a list of texts."""
+    if isinstance(tests, str):
+        try:
+            tests = json.loads(tests) if tests.lstrip().startswith("{") else {"asserts": tests}
+        except ValueError as error:
+            raise AssayError(f"the tests are no JSON: {error}", "asserts are fine as they are") from None
+    if isinstance(tests, Mapping):
+        return dict(tests)
+    if isinstance(tests, Sequence) and all(isinstance(one, str) for one in tests):
+        return {"asserts": list(tests)}
+    raise AssayError("tests are asserts or a verification_info", "for example {'asserts': 'assert f(1) == 2'}")
+
+
 _check_rubrics: dict[str, Rubric] = {}
 
 
 def check(gold: Any, answer: Any, verifier: str = "math", **options: Any) -> Verdict:
     """Does `answer` equal `gold`? One verdict, as `assay check` gives it.
 
-    gold: the reference answer, a list of answers any of which counts, or, for "code", the tests (`verification_info`, a dict).
+    gold: the reference answer, a list of answers any of which counts, or, for "code", the tests: `verification_info`, or asserts.
     For "math" both are answers and not whole replies, unless mode="completion" says otherwise.
     """
     if verifier == "math":
@@ -319,7 +357,7 @@ def check(gold: Any, answer: Any, verifier: str = "math", **options: Any) -> Ver
     if isinstance(gold, Mapping):
         row["verification_info"] = dict(gold)
     elif verifier == "code":
-        raise AssayError("for 'code', gold is the verification_info", "for example {'asserts': 'assert f(1) == 2'}")
+        row["verification_info"] = as_tests(gold)
     else:
         row["answer"] = [str(one) for one in gold] if isinstance(gold, (list, tuple)) else str(gold)
     scores = rubric.compiled().score([row], 1, "assay", "", 1, False)

@@ -4,6 +4,7 @@ Hugging Face's."""
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -23,26 +24,56 @@ def read_rows(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
 
 
 def iter_rows(path: str | os.PathLike[str], *, batch_rows: int = 1024) -> Iterator[dict[str, Any]]:
-    """The rows of a file one after another; of Parquet only a batch is in memory."""
+    """The rows of a file one after another; of Parquet only a batch is in memory. AssayError for a line that is no JSON."""
     name = os.fspath(path)
-    try:
-        with open(name, "rb") as file:
-            magic = file.read(4)
-    except OSError as error:
-        raise AssayError(f"cannot read '{name}': {error.strerror}", "check the path", "io") from None
-    if magic == b"PAR1":
-        yield from _parquet_rows(name, batch_rows)
-        return
-    opened = gzip.open(name, "rt", encoding="utf-8") if magic[:2] == b"\x1f\x8b" else open(name, encoding="utf-8")
-    with opened as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
+    for number, item in enumerate(_rows_or_lines(name, batch_rows), 1):
+        if not isinstance(item, str):
+            yield item
+        elif item.strip():
             try:
-                row = json.loads(line)
+                row = json.loads(item)
             except ValueError as error:
                 raise AssayError(f"{name}:{number}: {error}", "one JSON object a line", "input") from None
             yield from row if isinstance(row, list) else [row]
+
+
+def rows_or_lines(path: str | os.PathLike[str]) -> list[Any]:
+    """What `score` is given: rows of Parquet or of a JSON list; lines of JSON Lines as they are, so that one that is no JSON is a bad row."""
+    return [item for item in _rows_or_lines(os.fspath(path), 1024) if not isinstance(item, str) or item.strip()]
+
+
+def _rows_or_lines(name: str, batch_rows: int) -> Iterator[Any]:
+    try:
+        file = open(name, "rb")
+    except OSError as error:
+        raise AssayError(f"cannot read '{name}': {error.strerror}", "check the path", "io") from None
+    with file:
+        magic = file.peek(4)[:4]  # not read: it may be a pipe
+        if magic == b"PAR1":
+            yield from _parquet_rows(name, batch_rows)
+            return
+        plain = gzip.open(file) if magic[:2] == b"\x1f\x8b" else file
+        lines = io.TextIOWrapper(plain, encoding="utf-8", errors="replace", newline="\n")  # type: ignore[arg-type]
+        begun: list[str] = []
+        for line in lines:
+            begun.append(line)
+            if line.strip():
+                break
+        if begun and begun[-1].lstrip().startswith("["):
+            begun.extend(lines)
+            try:
+                yield from _list_of(json.loads("".join(begun)))
+                return
+            except ValueError:
+                pass  # lists in lines, or something broken, of which the lines will tell
+        yield from begun
+        yield from lines
+
+
+def _list_of(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise ValueError("no list")
+    return value
 
 
 def _parquet_rows(name: str, batch_rows: int) -> Iterator[dict[str, Any]]:

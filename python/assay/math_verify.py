@@ -1,23 +1,23 @@
-"""Math-Verify's `parse` and `verify` in their own signatures, by Assay's rules.
+"""Math-Verify's `parse`, `verify` and `math_metric` in their own signatures, by Assay's rules.
 
     from math_verify import parse, verify               # before
     from assay.math_verify import parse, verify         # after
 
 `parse` finds the answer in a text and keeps where it came from; it gives a list with that answer as text, or an empty one. `verify` compares
-two of these lists. There are no SymPy objects in between, no SIGALRM, and both may be called from any thread: what a text can cost is
+two of these lists; `math_metric` makes a function that does both. There are no SymPy objects in between, no SIGALRM, and both may be called from any thread: what a text can cost is
 bounded, so time limits are taken and not needed. docs/python.md, "From Math-Verify", lists where verdicts differ.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, SupportsIndex
 
 from ._rubric import Rubric
 
-__all__ = ["Answer", "ExprExtractionConfig", "LatexExtractionConfig", "Parsed", "StringExtractionConfig", "parse", "verify"]
+__all__ = ["Answer", "ExprExtractionConfig", "LatexExtractionConfig", "Parsed", "StringExtractionConfig", "math_metric", "parse", "verify"]
 
 
 @dataclass(frozen=True)
@@ -166,6 +166,31 @@ def verify(
     del numeric_precision, timeout_seconds, raise_on_error
     more = (("float_digits", float_rounding), ("strict", strict), ("inequality_for_set", allow_set_relation_comp))
     return any(_equal(one, said, more) for one in _answers(gold) for said in _answers(target))
+
+
+def math_metric(
+    gold_extraction_target: Sequence[ExtractionTarget] = (ExprExtractionConfig(),),
+    pred_extraction_target: Sequence[ExtractionTarget] = (ExprExtractionConfig(),),
+    aggregation_function: Callable[[list[float]], float] = max,
+    precision: int = 6,
+) -> Callable[[list[str], list[str]], tuple[float, tuple[list[str], list[str]]]]:
+    """A function of reference texts and replies that gives (score, (answers of the references, answers of the replies)).
+
+    A reply scores 1.0 if its answer equals that of some reference, else 0.0; `aggregation_function` makes one number of the replies' scores.
+    precision: `float_rounding` of `verify`. ValueError from the function if a reference has no answer.
+    """
+
+    def judge(golds: list[str], predictions: list[str]) -> tuple[float, tuple[list[str], list[str]]]:
+        wanted = [parse(gold, gold_extraction_target) for gold in golds]
+        for text, found in zip(golds, wanted, strict=True):
+            if not found:
+                raise ValueError(f"no answer in the reference {text!r}")
+        said = [parse(reply, pred_extraction_target) for reply in predictions]
+        scores = [float(any(verify(gold, one, precision) for gold in wanted)) for one in said]
+        texts = [str(one) for found in wanted for one in found], [str(one) for found in said for one in found]
+        return aggregation_function(scores), texts
+
+    return judge
 
 
 def _equal(gold: Answer, said: Answer, more: tuple[tuple[str, Any], ...]) -> bool:

@@ -75,6 +75,17 @@ def test_math_verify_shims():
         assert list(pool.map(lambda text: verify(parse("3"), parse(text)), ["3", "4"])) == [True, False]
 
 
+def test_math_metric():
+    from assay.math_verify import ExprExtractionConfig, LatexExtractionConfig, math_metric
+
+    metric = math_metric((LatexExtractionConfig(),), (ExprExtractionConfig(), LatexExtractionConfig()))
+    assert metric(["\\boxed{\\frac{1}{2}}"], ["So it is $0.5$.", "3"]) == (1.0, (["\\frac{1}{2}"], ["0.5", "3"]))
+    assert metric(["$1$", "$2$"], ["2"])[0] == 1.0 and metric(["$1$"], ["2"])[0] == 0.0 and metric(["$1$"], ["no answer"])[0] == 0.0
+    assert math_metric(aggregation_function=lambda scores: sum(scores) / len(scores))(["1"], ["1", "2"])[0] == 0.5
+    with pytest.raises(ValueError, match="no answer"):
+        metric(["nothing"], ["1"])
+
+
 # --- verl.
 
 

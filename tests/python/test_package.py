@@ -1,6 +1,9 @@
 """The package: rewards as `assay score` gives them, rubrics, results, settings."""
 
 import asyncio
+import collections
+import dataclasses
+import gzip
 import json
 import math
 import os
@@ -8,6 +11,8 @@ import pathlib
 import pickle
 import subprocess
 import sys
+import time
+import types
 
 import pytest
 
@@ -95,6 +100,44 @@ def test_what_cannot_be_judged_is_none_with_a_reason():
     assert assay.score([{"completion": "3", "answer": "3"}]).reasons[0].startswith("no_task")
 
 
+def test_options_of_rows_for_a_verifier_that_does_not_exist():
+    rows = [{"completion": "3", "answer": "3", "options": {"maht": {"mode": "bare"}}}, {"completion": "3", "answer": "3", "options": {"A": "3", "B": "4"}}]
+    result = assay.score(rows, "math")
+    assert result.rewards == [None, 1.0]
+    assert "unknown verifier 'maht'" in result.reasons[0] and "did you mean 'math'?" in result.reasons[0]
+
+
+def test_rows_that_are_none_cost_no_other_its_reward(tmp_path):
+    good = {"completion": "3", "answer": "3"}
+    result = assay.score([good, None, 7, "no JSON", good], "math")
+    assert result.rewards == [1.0, None, None, None, 1.0]
+    assert "no object" in result.reasons[1] and result.reasons[3]
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(json.dumps(good).encode() + b"\n\n{broken\n" + b'{"completion": "\xff3", "answer": "3"}\r\n')
+    result = assay.score(path, "math")
+    assert result.rewards[0] == 1.0 and result.rewards[1] is None and result.reasons[1] and len(result) == 3
+    with pytest.raises(assay.AssayError, match="rows.jsonl:3"):
+        assay.datasets.read_rows(path)
+
+
+def test_what_counts_as_a_row(tmp_path):
+    @dataclasses.dataclass
+    class Row:
+        completion: str
+        answer: str
+
+    named = collections.namedtuple("named", "completion answer")
+    lines = ['{"completion": "3", "answer": "3", "q": 1}', '{"completion": "4", "answer": "3", "q": 1}']
+    assert assay.score([Row("3", "3"), named("4", "3"), types.MappingProxyType({"completion": "3", "answer": "3"})], "math").rewards == [1.0, 0.0, 1.0]
+    assert assay.score(iter(lines), "math", group_by="q").advantages[0] > 0
+    pretty = tmp_path / "rows.json"
+    pretty.write_text(json.dumps([json.loads(line) for line in lines], indent=2))
+    assert assay.score(pretty, "math").rewards == [1.0, 0.0] and len(assay.datasets.read_rows(pretty)) == 2
+    with gzip.open(tmp_path / "rows.gz", "wt") as out:
+        out.write("\n".join(lines))
+    assert assay.score(tmp_path / "rows.gz", "math").rewards == [1.0, 0.0]
+
+
 # --- Rubrics.
 
 
@@ -110,6 +153,7 @@ def test_algebra():
     assert assay.score(row, (assay.math() + assay.format()).with_rule("min")).rewards == [0.0]
     assert assay.score(row, rubric.only("math_2")).rewards == [1.0]
     assert "format" in gated.explain()
+    assert sum([assay.math(), 0.5 * assay.format()]).to_dict() == (assay.math() + 0.5 * assay.format()).to_dict()
 
 
 def test_dict_and_pickle():
@@ -138,6 +182,8 @@ def test_routing_by_task():
         (lambda: assay.Rubric(3), "int"),
         (lambda: assay.math(mode="bear").compiled(), "bear"),
         (lambda: assay.configure(jobs=-1), "jobs"),
+        (lambda: assay.term(len, timeout_s=-1), "timeout_s"),
+        (lambda: assay.Rubric({"term": [{"verifier": len, "options": {"timeout": 3}}]}), "there is timeout_s"),
         (lambda: assay.Sandbox(isolatoin="none"), "isolatoin"),
         (lambda: assay.Sandbox().run("x", "cobol"), "cobol"),
         (lambda: assay.Sandbox().run("x", cpu_sm=1), "did you mean 'cpu_ms'"),
@@ -204,6 +250,48 @@ def test_own_function_beside_a_verifier():
     assert "ZeroDivisionError" in assay.score(rows, faulty).verdicts[0][0]["own"].detail
 
 
+def hangs_on_b(completion):
+    while completion == "b":
+        pass
+    return 0.5
+
+
+def hangs_in_a_list(completions, **_):
+    if "b" in completions:
+        time.sleep(3600)
+    return [0.5] * len(completions)
+
+
+def test_own_functions_that_hang_cost_their_rows_a_reward():
+    rows = [{"completion": text} for text in "abab"]
+    result = assay.score(rows, assay.term(hangs_on_b, timeout_s=2) + assay.term(lambda text: 0.25))
+    assert result.rewards == [0.75, None, 0.75, None]
+    verdict = result.verdicts[1]["hangs_on_b"]
+    assert (verdict.outcome, verdict.reason) == ("fault", "reward_timeout") and "2 s" in verdict.detail
+    result = assay.score(rows, {"term": [{"verifier": hangs_in_a_list, "options": {"timeout_s": 2}}]})
+    assert result.rewards.count(None) >= 2 and set(result.rewards) <= {0.5, None}
+    # One that never comes back is given up: the last rows are not even tried.
+    result = assay.score(rows * 10, assay.term(lambda text: time.sleep(3600), timeout_s=0.1, label="never"), jobs=1)
+    assert result.rewards == [None] * 40 and "no more" in result.verdicts[39]["never"].detail
+    assert assay.score(rows, assay.term(lambda text: 0.5, timeout_s=0)).rewards == [0.5] * 4
+
+
+def test_own_functions_that_swallow_all_exceptions_or_leave():
+    def stubborn(completion):
+        while completion == "b":
+            try:
+                while True:
+                    pass
+            except Exception:
+                continue
+        return 0.5
+
+    rows = [{"completion": text} for text in "ab"]
+    assert assay.score(rows, assay.term(stubborn, timeout_s=2)).rewards == [0.5, None]
+    result = assay.score(rows, lambda completion: sys.exit(3) if completion == "b" else 1.0)
+    assert result.rewards == [1.0, None] and "SystemExit" in result.verdicts[1]["<lambda>"].detail
+
+
 # --- Tables.
 
 
@@ -222,6 +310,7 @@ def test_tables():
     assert list(table.index) == ["x", "y", "z"]
     assert result.to_arrow().column("reward").to_pylist() == expected
     assert "<table>" in result._repr_html_() and "math" in repr(result)
+    assert [json.loads(line)["reward"] for line in result.to_jsonl().splitlines()] == expected
     groups = assay.score({"completions": [["3", "4"], ["5"]], "answer": ["3", "5"]}, "math")
     assert groups.rewards == [[1.0, 0.0], [1.0]]
     assert len(groups.to_pandas()) == 3
@@ -243,6 +332,8 @@ def test_parquet(tmp_path):
     assert [json.loads(line)["answer"] for line in lines.stdout.splitlines()] == ["4"] * 5
     assay.datasets.write_parquet(assay.score(rows, "math"), tmp_path / "scored.parquet")
     assert assay.datasets.read_rows(tmp_path / "scored.parquet")[1]["reward"] == 0.0
+    piped = subprocess.run([sys.executable, "-m", "assay.parquet", "-", tmp_path / "b.parquet"], input=lines.stdout, check=True, text=True)
+    assert piped.returncode == 0 and assay.datasets.read_rows(tmp_path / "b.parquet") == assay.datasets.read_rows(tmp_path / "a.parquet")
     broken = subprocess.run([sys.executable, "-m", "assay.parquet", "/nowhere.parquet", "-"], capture_output=True, check=False, text=True)
     assert broken.returncode == 2 and "cannot read" in broken.stderr
 
@@ -259,6 +350,11 @@ def test_sandbox():
     assert sandbox.judge("```python\ndef f(): return 2\n```", {"asserts": "assert f() == 2"})
     assert sandbox.judge("def f(): return 3", {"asserts": "assert f() == 2"}).outcome == "fail"
     assert sandbox.judge("def f(): return 3", {"nothing": 1}).outcome == "fault"
+    for tests in ("assert f() == 2", ["assert f() == 2", "assert f() > 1"], '{"asserts": "assert f() == 2"}'):
+        assert sandbox.judge("def f(): return 2", tests) and assay.check(tests, "def f(): return 2", "code")
+        assert not sandbox.judge("def f(): return 3", tests)
+    written = sandbox.run("open('b', 'wb').write(bytes([255])); open('c', 'w')", fetch_files=["b", "missing", "../c"])
+    assert written.ok and written.files == {"b": b"\xff"}
     assert asyncio.run(sandbox.run_async("print(1)")).stdout == "1\n"
     assert sandbox.doctor()["languages"]["python"]
 

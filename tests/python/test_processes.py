@@ -108,6 +108,10 @@ def test_ctrl_c_ends_scoring():
     interrupted('assay.score([{"completion": "import time\\nwhile True: pass", "verification_info": {"asserts": "assert f()", "limits": {"cpu_ms": 60000, "wall_ms": 60000}}}] * 8, "code")')
 
 
+def test_ctrl_c_ends_an_own_function():
+    interrupted('assay.score([{"completion": "x"}], lambda text: time.sleep(50))')
+
+
 def test_workers_end_with_the_process():
     code = "import assay, time; assay.check({'asserts': 'assert f(1) == 2'}, 'def f(x): return 2', 'code'); print('ready', flush=True); time.sleep(60)"
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
