@@ -41,9 +41,9 @@ class Reward:
     ) -> list[float | None]:
         said = list(completions or ())
         table: dict[str, list[Any]] = {
-            key: list(values)
+            key: values.tolist() if hasattr(values, "tolist") else list(values)
             for key, values in columns.items()
-            if key not in _NOT_COLUMNS and isinstance(values, (list, tuple)) and len(values) == len(said)
+            if key not in _NOT_COLUMNS and _is_column(values) and len(values) == len(said)
         }
         table["completion"] = said
         if prompts is not None:
@@ -67,6 +67,11 @@ class Reward:
 
     def __repr__(self) -> str:
         return f"assay.trl.Reward({self.__name__!r}, {self.rubric!r})"
+
+
+def _is_column(values: Any) -> bool:
+    """A list, or what another library calls one (numpy, pandas, torch)."""
+    return isinstance(values, (list, tuple)) or (hasattr(values, "tolist") and getattr(values, "ndim", 0) >= 1)
 
 
 def reward(rubric: RubricLike = "math", *, name: str = "", log: bool = False, **options: Any) -> Reward:

@@ -26,6 +26,12 @@ def test_trl_standard_and_conversational():
     assert reward(prompts=[CHAT, CHAT], completions=said, completion_ids=[[1], [2]], solution=["$4$", "$4$"]) == [1.0, 0.0]
 
 
+def test_trl_columns_that_are_arrays():
+    numpy = pytest.importorskip("numpy")
+    call = {"prompts": ["q"] * 2, "completions": ["4", "5"], "completion_ids": [[], []], "answer": numpy.array([4, 4])}
+    assert assay.trl.reward("math")(**call) == [1.0, 0.0]
+
+
 def test_trl_none_is_not_scored_and_is_logged():
     metrics, extras = {}, {}
     reward = assay.trl.reward("math", log=True, mode="completion")
