@@ -28,10 +28,9 @@ Result<Group> CheckGroup(const std::string& verifier, const Json& gold, const st
     }
     group.problem.verification_info = *info;
   }
-  if (const Json::Array* answers = gold.AsArray()) {
-    for (const Json& one : *answers) group.problem.answers.push_back(one.ScalarText());
-  } else {
-    group.problem.answers.push_back(gold.ScalarText());
+  const Json golds = gold.IsArray() ? gold : Json::MakeArray().Append(gold);
+  for (const Json& one : *golds.AsArray()) {
+    if (!one.IsNull()) group.problem.answers.push_back(one.ScalarText());
   }
   group.samples.resize(1);
   group.samples[0].text = answer;

@@ -123,7 +123,8 @@ void ScoreJob::Gather(std::vector<Unit>* units) const {
   std::vector<Unit> out;
   for (Unit& unit : *units) {
     GroupKey key;
-    (void)ParseLine(&unit.rows[0]);  // a line that is no JSON is in no group, and told of when it is read
+    (void)ParseLine(
+        &unit.rows[0]);  // a line that is no JSON is in no group, and told of when it is read
     size_t at = out.size();
     const bool grouped = group_field_.KeyOfRow(unit.rows[0], &key);
     if (grouped) at = places.try_emplace(key, at).first->second;

@@ -235,12 +235,14 @@ struct CheckBody {
 };
 
 Fields CheckFields(CheckBody* b) {
-  const Json any = Json().Set(
-      "type", Json::MakeArray().Append("string").Append("number").Append("array").Append("object"));
+  Json types = Json::MakeArray();
+  for (const char* type : {"string", "number", "array", "object", "null"}) types.Append(type);
+  const Json any = Json().Set("type", std::move(types));
   Fields table;
   table
-      .AddAny("gold", &b->gold,
-              "the reference answer, or a list of them; for `code` the verification_info")
+      .AddAny(
+          "gold", &b->gold,
+          "the reference answer, or a list of them (null: none); for `code` the verification_info")
       .Required()
       .Schema(any)
       .Example("\\frac{5}{6}");

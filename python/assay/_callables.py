@@ -22,6 +22,7 @@ RowsFunction = Callable[[list[Row]], list[Any]]
 
 # What goes wrong stands among the results as (reason, sentence).
 _RAISED = "python_error"
+_BAD_LENGTH = "reward_bad_length"  # the samples are not asked about one by one: a list of one would fit then
 _LATE = "reward_timeout"
 
 
@@ -44,7 +45,8 @@ def adapt(function: Callable[..., Any], timeout_s: float = 0, interrupted: Calla
     parameters = inspect.signature(function).parameters
     takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     named = [n for n, p in parameters.items() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
-    names = None if takes_all else set(named)
+    # What a row lacks is None, but for parameters that have a default of their own.
+    names = None if takes_all else {n: parameters[n].default is parameters[n].empty for n in named}
     if "completions" in named:
         return _all_at_once(lambda rows: _batch(function, rows, names), timeout_s, interrupted)
     if "solution_str" in named:
@@ -102,11 +104,12 @@ def text_of(completion: Any) -> str:
     return "\n\n".join(texts)
 
 
-def _picked(row: Row, names: set[str] | None) -> Row:
-    return row if names is None else {name: row.get(name) for name in names}
+def _picked(row: Row, names: dict[str, bool] | None) -> Row:
+    """`names`: whether the function must be given each; None: it takes all."""
+    return row if names is None else {name: row.get(name) for name, must in names.items() if must or name in row}
 
 
-def _verl(row: Row, names: set[str] | None) -> Row:
+def _verl(row: Row, names: dict[str, bool] | None) -> Row:
     out = {
         "data_source": row.get("data_source") or row.get("task"),
         "solution_str": text_of(row.get("completion")),
@@ -139,7 +142,7 @@ def _sentence(error: BaseException) -> tuple[str, str]:
     return (_RAISED, f"{type(error).__name__}: {error}"[:500])
 
 
-def _batch(function: Callable[..., Any], rows: list[Row], names: set[str] | None) -> list[Any]:
+def _batch(function: Callable[..., Any], rows: list[Row], names: dict[str, bool] | None) -> list[Any]:
     columns: dict[str, list[Any]] = {
         "prompts": [row.get("prompt") for row in rows],
         "completions": [row.get("completion") for row in rows],
@@ -149,7 +152,7 @@ def _batch(function: Callable[..., Any], rows: list[Row], names: set[str] | None
         if key not in ("prompt", "completion", "token_ids"):
             columns[key] = [row.get(key) for row in rows]
     if names is not None:
-        columns = {key: columns.get(key, [None] * len(rows)) for key in names}
+        columns = {key: columns.get(key, [None] * len(rows)) for key, must in names.items() if must or key in columns}
     try:
         values = list(_settled(function(**columns)))
     except TooLong:
@@ -157,5 +160,5 @@ def _batch(function: Callable[..., Any], rows: list[Row], names: set[str] | None
     except BaseException as error:
         return [_sentence(error)] * len(rows)
     if len(values) != len(rows):
-        return [(_RAISED, f"the function gave {len(values)} rewards for {len(rows)} completions")] * len(rows)
+        return [(_BAD_LENGTH, f"the function gave {len(values)} rewards for {len(rows)} completions")] * len(rows)
     return [_number(value) for value in values]

@@ -181,6 +181,12 @@ class Rubric:
         terms = [f"{term.get('weight', 1.0):g} * {term['label']}{' (gate)' if term.get('gate') else ''}" for term in self._terms()]
         return f"Rubric({self._keys.get('rule', 'sum')}: {', '.join(terms)})"
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Rubric) and self.__getstate__() == other.__getstate__()
+
+    def __hash__(self) -> int:
+        return hash((self.name, *self.labels))
+
     def __getstate__(self) -> dict[str, Any]:
         return {"keys": self._keys, "functions": self._functions, "folder": self._folder}
 

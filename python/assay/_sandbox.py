@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import _core, _engine
+from ._errors import AssayError
 from ._rubric import Rubric
 from ._score import Verdict, as_tests
 
@@ -50,8 +51,12 @@ class RunResult:
 _FIELDS = tuple(RunResult.__dataclass_fields__)
 
 
-def _bytes(value: str | bytes) -> bytes:
-    return value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")
+def _bytes(value: str | bytes, what: str) -> bytes:
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogatepass")
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value)
+    raise AssayError(f"{what} is {type(value).__name__}", "give text or bytes")
 
 
 class Sandbox:
@@ -62,13 +67,16 @@ class Sandbox:
     """
 
     def __init__(self, **settings: Any) -> None:
-        given = _engine.checked(settings)
-        self._holder = _engine.EngineHolder(given) if given else _engine.default()
+        self._given = _engine.checked(settings)
+        self._holder = _engine.EngineHolder(self._given) if self._given else _engine.default()
         self._judges: dict[str, Rubric] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return functools.partial(Sandbox, **self._given), ()  # its settings: each process starts workers of its own
 
     def run(
         self,
-        source: str,
+        source: str | bytes,
         language: str = "python",
         *,
         stdin: str | bytes = b"",
@@ -83,17 +91,17 @@ class Sandbox:
         back from there. allow: ["subprocess"]."""
         job = {
             "language": language,
-            "source": source,
+            "source": source if isinstance(source, str) else _bytes(source, "the program").decode("utf-8", "replace"),
             "args": list(args),
             "allow": list(allow),
             "collect": [os.fspath(name) for name in fetch_files],
             "limits": limits,
         }
-        beside = {os.fspath(name): _bytes(content) for name, content in (files or {}).items()}
-        plain = _core.run(self._holder.get(), job, _bytes(stdin), beside)
+        beside = {os.fspath(name): _bytes(content, f"the file '{os.fspath(name)}'") for name, content in (files or {}).items()}
+        plain = _core.run(self._holder.get(), job, _bytes(stdin, "stdin"), beside)
         return RunResult(**{name: plain[name] for name in _FIELDS if name in plain})
 
-    async def run_async(self, source: str, language: str = "python", **options: Any) -> RunResult:
+    async def run_async(self, source: str | bytes, language: str = "python", **options: Any) -> RunResult:
         import asyncio
 
         return await asyncio.to_thread(functools.partial(self.run, source, language, **options))

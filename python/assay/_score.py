@@ -60,10 +60,10 @@ class Result:
     """What came of scoring some rows. One entry a row everywhere, in the order in which they came.
 
     A flat row (`completion`) has one value, a group (`completions`) a list of them. None is "not scored": a fault of ours or of the row,
-    or nothing applied; `reasons` says which. It is never 0.
+    or nothing applied; `reasons` says which. It is never 0. A result can be pickled, without the texts that were kept for a store.
     """
 
-    def __init__(self, scores: _core.Scores, rubric: Rubric, *, keeps_texts: bool, index: Any = None) -> None:
+    def __init__(self, scores: _core.Scores | KeptScores, rubric: Rubric, *, keeps_texts: bool, index: Any = None) -> None:
         self._scores = scores
         self._rubric = rubric
         self._keeps_texts = keeps_texts
@@ -146,6 +146,15 @@ class Result:
         for line in self.lines():
             yield json.loads(line)
 
+    def __getitem__(self, row: int) -> dict[str, Any]:
+        """One of `to_list`."""
+        out: dict[str, Any] = json.loads(self._scores.line(self._row(row), True))
+        return out
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {key: value for key, value in self.__dict__.items() if not isinstance(getattr(type(self), key, None), cached_property)}
+        return {**state, "_scores": KeptScores.of(self._scores), "_keeps_texts": False}
+
     def __repr__(self) -> str:
         return "\n".join(self._report())
 
@@ -187,6 +196,61 @@ class Result:
         if not -len(self) <= row < len(self):
             raise IndexError(f"row {row} of {len(self)}")
         return row % len(self)
+
+
+@dataclass(frozen=True)
+class KeptScores:
+    """What the native scores say, as plain data: a result that was pickled. One entry a row."""
+
+    all_rewards: list[Any]
+    all_advantages: list[Any]
+    all_verdicts: list[Any]
+    all_parts: list[Any]
+    all_reasons: list[str | None]
+    all_lines: list[tuple[str, str]]  # without times, with
+    all_columns: dict[str, list[Any]]
+    counts: dict[str, Any]
+
+    @classmethod
+    def of(cls, scores: _core.Scores | KeptScores) -> KeptScores:
+        rows = range(len(scores))
+        return cls(
+            scores.rewards(),
+            scores.advantages(),
+            [scores.verdicts(row) for row in rows],
+            [scores.parts(row) for row in rows],
+            [scores.reason(row) for row in rows],
+            [(scores.line(row, False), scores.line(row, True)) for row in rows],
+            scores.columns(),
+            scores.summary(),
+        )
+
+    def __len__(self) -> int:
+        return len(self.all_rewards)
+
+    def rewards(self) -> list[Any]:
+        return self.all_rewards
+
+    def advantages(self) -> list[Any]:
+        return self.all_advantages
+
+    def verdicts(self, row: int) -> Any:
+        return self.all_verdicts[row]
+
+    def parts(self, row: int) -> Any:
+        return self.all_parts[row]
+
+    def reason(self, row: int) -> str | None:
+        return self.all_reasons[row]
+
+    def line(self, row: int, times: bool) -> str:
+        return self.all_lines[row][times]
+
+    def columns(self) -> dict[str, list[Any]]:
+        return self.all_columns
+
+    def summary(self) -> dict[str, Any]:
+        return self.counts
 
 
 def _verdicts_of(plain: Mapping[str, Any]) -> dict[str, Verdict]:
@@ -342,6 +406,7 @@ def check(gold: Any, answer: Any, verifier: str = "math", **options: Any) -> Ver
     """Does `answer` equal `gold`? One verdict, as `assay check` gives it.
 
     gold: the reference answer, a list of answers any of which counts, or, for "code", the tests: `verification_info`, or asserts.
+        None is no answer, and a fault.
     For "math" both are answers and not whole replies, unless mode="completion" says otherwise.
     """
     if verifier == "math":
@@ -353,13 +418,14 @@ def check(gold: Any, answer: Any, verifier: str = "math", **options: Any) -> Ver
         if len(_check_rubrics) > 64:
             _check_rubrics.clear()
         _check_rubrics[key] = rubric
-    row: dict[str, Any] = {"completion": answer if isinstance(answer, (str, list)) else str(answer)}
+    row: dict[str, Any] = {"completion": answer if answer is None or isinstance(answer, (str, list)) else str(answer)}
     if isinstance(gold, Mapping):
         row["verification_info"] = dict(gold)
     elif verifier == "code":
         row["verification_info"] = as_tests(gold)
     else:
-        row["answer"] = [str(one) for one in gold] if isinstance(gold, (list, tuple)) else str(gold)
+        golds = [str(one) for one in (gold if isinstance(gold, (list, tuple)) else [gold]) if one is not None]
+        row["answer"] = golds or None
     scores = rubric.compiled().score([row], 1, "assay", "", 1, False)
     plain = scores.verdicts(0)
     if plain is None:

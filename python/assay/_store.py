@@ -47,7 +47,9 @@ class Store:
 
     def add(self, result: Result, run: str) -> None:
         """Records what was scored with keep_texts (or store=) as a run of that name, which there must not be yet."""
-        if not result._keeps_texts:
+        from ._score import KeptScores
+
+        if not result._keeps_texts or isinstance(result._scores, KeptScores):
             raise AssayError("the texts of this result were not kept", "score with keep_texts=True, or with store=PATH")
         with self._lock:
             self._opened().add_run(result._scores, result._rubric.compiled(), run)

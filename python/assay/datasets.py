@@ -53,7 +53,7 @@ def _rows_or_lines(name: str, batch_rows: int) -> Iterator[Any]:
             yield from _parquet_rows(name, batch_rows)
             return
         plain = gzip.open(file) if magic[:2] == b"\x1f\x8b" else file
-        lines = io.TextIOWrapper(plain, encoding="utf-8", errors="replace", newline="\n")  # type: ignore[arg-type]
+        lines = io.TextIOWrapper(plain, encoding="utf-8", errors="replace", newline="\n")
         begun: list[str] = []
         for line in lines:
             begun.append(line)

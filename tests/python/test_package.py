@@ -3,6 +3,7 @@
 import asyncio
 import collections
 import dataclasses
+import functools
 import gzip
 import json
 import math
@@ -78,7 +79,8 @@ def test_check():
     verdict = assay.check("3", "4")
     assert (verdict.outcome, verdict.score, verdict.reason, bool(verdict)) == ("fail", 0.0, "wrong_value", False)
     assert str(assay.check("1/2", "0.5")) == "pass (ok)"
-    assert assay.check(["1", "2"], 2)
+    assert assay.check(["1", "2"], 2) and assay.check([None, "2"], 2)
+    assert assay.check(None, "None").reason == "gold_missing" and assay.check("None", None).outcome == "fault"
     assert assay.check("Paris", "paris.", "qa")
     tests = {"asserts": "assert f(1) == 2"}
     assert assay.check(tests, "def f(x): return x + 1", "code")
@@ -159,7 +161,8 @@ def test_algebra():
 def test_dict_and_pickle():
     keys = {"name": "two", "rule": "sum", "term": [{"verifier": "math"}, {"verifier": "format", "weight": 0.5}]}
     rubric = pickle.loads(pickle.dumps(assay.Rubric(keys)))
-    assert rubric.to_dict() == assay.Rubric(keys).to_dict()
+    assert rubric.to_dict() == assay.Rubric(keys).to_dict() and rubric == assay.Rubric(keys) and len({rubric, assay.Rubric(keys)}) == 1
+    assert rubric != 2 * rubric and rubric != "two"
     assert assay.Rubric(rubric.to_dict()).to_dict() == rubric.to_dict()
 
 
@@ -186,6 +189,9 @@ def test_routing_by_task():
         (lambda: assay.Rubric({"term": [{"verifier": len, "options": {"timeout": 3}}]}), "there is timeout_s"),
         (lambda: assay.Sandbox(isolatoin="none"), "isolatoin"),
         (lambda: assay.Sandbox().run("x", "cobol"), "cobol"),
+        (lambda: assay.Sandbox().run(5), "the program is int"),
+        (lambda: assay.Sandbox().run("x", stdin=5), "stdin is int"),
+        (lambda: assay.Sandbox().run("x", files={"a": None}), "'a' is NoneType"),
         (lambda: assay.Sandbox().run("x", cpu_sm=1), "did you mean 'cpu_ms'"),
         (lambda: assay.score(7), "int"),
         (lambda: assay.score([3]), "row 0"),
@@ -229,6 +235,10 @@ async def coroutine(completions, **_):
         (lambda text: math.nan, None),
         (lambda text: 1 / 0, None),
         (lambda completions: [1.0, 2.0], None),
+        (functools.partial(lambda completion, k, more=2: k * more, k=0.25), 0.5),
+        (lambda completion, level=7, bonus=0.5: level + bonus, 2.5),
+        (lambda completions, bonus=0.5: [bonus] * len(completions), 0.5),
+        (lambda solution_str, ground_truth, extra_info="none": float(extra_info is None), 1.0),
         (len, 1.0),
     ],
 )
@@ -236,6 +246,11 @@ def test_own_functions(function, expected):
     result = assay.score([{"completion": "3", "answer": "3", "level": 2}], assay.term(function, label="own"))
     assert result.rewards == [expected]
     assert (result.reasons[0] is None) == (expected is not None)
+
+
+def test_a_list_of_the_wrong_length_is_wrong_for_every_row():
+    result = assay.score([{"completion": text} for text in "abc"], assay.term(lambda completions: [1.0], label="own"), jobs=1)
+    assert result.rewards == [None] * 3 and result.verdicts[0]["own"].reason == "reward_bad_length"
 
 
 def test_own_function_beside_a_verifier():
@@ -310,10 +325,17 @@ def test_tables():
     assert list(table.index) == ["x", "y", "z"]
     assert result.to_arrow().column("reward").to_pylist() == expected
     assert "<table>" in result._repr_html_() and "math" in repr(result)
-    assert [json.loads(line)["reward"] for line in result.to_jsonl().splitlines()] == expected
+    assert [json.loads(line).get("reward") for line in result.to_jsonl().splitlines()] == expected
     groups = assay.score({"completions": [["3", "4"], ["5"]], "answer": ["3", "5"]}, "math")
     assert groups.rewards == [[1.0, 0.0], [1.0]]
     assert len(groups.to_pandas()) == 3
+    assert groups[0]["rewards"] == groups[-2]["rewards"] == [1.0, 0.0] and next(iter(groups)) == groups[0]
+    with pytest.raises(IndexError):
+        groups[2]
+    kept = pickle.loads(pickle.dumps(result))
+    for one in (lambda r: r.rewards, lambda r: r.reasons, lambda r: r.verdicts, lambda r: r.parts(0), list, repr, lambda r: r._repr_html_(),
+                lambda r: list(r.lines(times=False)), lambda r: r.to_columns(), lambda r: list(r.to_pandas().index)):
+        assert one(kept) == one(result)
     mixed = assay.score([{"completions": ["3", "4"], "answer": "3", "task": "math"}, {"answer": "3", "task": "math"},
                          {"completion": "x", "answer": "x", "task": "exact"}])
     assert mixed.to_columns() == {
@@ -345,6 +367,8 @@ def test_sandbox():
     sandbox = assay.Sandbox()
     result = sandbox.run("import sys\nsys.stdout.buffer.write(bytes([255, 65]))\nprint(open('a.txt').read(), input())", stdin="in", files={"a.txt": b"beside"})
     assert result.ok and result.stdout_bytes == b"\xffAbeside in\n" and result.stdout.startswith("\ufffdA")
+    assert sandbox.run(b"print(input())", stdin=bytearray(b"x")).stdout == "x\n"
+    assert pickle.loads(pickle.dumps(assay.Sandbox(no_cache=True))).run("print(1)").ok
     assert sandbox.run("while True: pass", cpu_ms=200).cause == "cpu_limit"
     assert sandbox.run("import sys; sys.exit(3)").exit_code == 3
     assert sandbox.judge("```python\ndef f(): return 2\n```", {"asserts": "assert f() == 2"})
