@@ -23,7 +23,7 @@ def given(source):
     for path in source.glob("sandbox/*.cc"):
         names = re.search(r"CauseName\(Cause .*?\n}", path.read_text(), re.DOTALL)
         found.update((reason, "CauseName") for reason in re.findall(CAUSE, names.group() if names else ""))
-    for path in [*source.glob("verifiers/**/*.cc"), *source.glob("sandbox/jail/*.py")]:
+    for path in [*source.glob("verifiers/**/*.cc"), *source.glob("python/*.cc"), *source.glob("sandbox/jail/*.py")]:
         text = path.read_text()
         for pattern in PATTERNS:
             found.update((reason, path.relative_to(source)) for reason in re.findall(pattern, text))
@@ -37,7 +37,7 @@ def main():
     missing = {reason: path for reason, path in found.items() if reason not in listed | CAUSES_ONLY_IN_RESULTS}
     for reason, path in sorted(missing.items()):
         print(f"docs/reasons.md does not list '{reason}', which {path} gives")
-    sources = "\n".join(path.read_text() for room in ("verifiers", "sandbox") for path in source.glob(f"{room}/**/*.*")
+    sources = "\n".join(path.read_text() for room in ("verifiers", "sandbox", "python") for path in source.glob(f"{room}/**/*.*")
                         if path.suffix in (".cc", ".h", ".py"))
     stale = sorted(reason for reason in listed if f'"{reason}"' not in sources)
     for reason in stale:
