@@ -22,7 +22,8 @@
 //    10 dumpable            so that a job can read its own /proc/self (its own only: hidepid and the user see to that);
 //                           a tester stays undumpable
 //    11 working folder      the tmpfs
-//    12 filter              last, because every step above needs calls that it forbids; from here on nothing can be regained
+//    12 filter              last, because every step above needs calls that it forbids; from here on nothing can be regained. The
+//                           allow-list itself is in force already, in the zygote: what is loaded here takes away the rest
 //
 // Whatever fails ends the child with kBoxFailedExit before untrusted code: a fault of ours, never a verdict.
 #include "sandbox/jail/box.h"

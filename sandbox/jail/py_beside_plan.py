@@ -64,7 +64,7 @@ class Routing:
         self.classes = {n for n in self.names if is_class_name(n)}
         if is_class_name(entry):
             self.classes |= self.candidate_names()
-        self.modules, self.fields = set(), set()
+        self.modules, self.whole_modules, self.fields = set(), set(), set()
         for tree in self.trees + [ast.parse(text) for text in trusted]:
             self.read(tree)
 
@@ -76,7 +76,9 @@ class Routing:
         """Names of modules, and what instances of the tests' and the prompt's own classes hold."""
         for node in ast.walk(tree):
             if isinstance(node, (ast.Import, ast.ImportFrom)):
-                self.modules |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+                names = {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+                self.modules |= names
+                self.whole_modules |= names if isinstance(node, ast.Import) else set()
             elif isinstance(node, ast.ClassDef):
                 for part in ast.walk(node):
                     if isinstance(part, ast.Attribute) and isinstance(part.ctx, ast.Store):
@@ -112,7 +114,7 @@ class Routing:
                        or getattr(item.context_expr.func, "attr", getattr(item.context_expr.func, "id", ""))
                        not in EXPECTED_TO_RAISE | {"subTest"})
         if isinstance(node, ast.Attribute):
-            return self.is_own_attribute(node)
+            return node.attr == "__class__" and isinstance(node.ctx, ast.Store) or self.is_own_attribute(node)
         return self.uses_class(node) or self.changes(node)
 
     def is_own_attribute(self, node):
@@ -158,6 +160,11 @@ class Routing:
         called = node.func.id if isinstance(node.func, ast.Name) else node.func.attr if isinstance(node.func, ast.Attribute) else ""
         parts = node.args + [k.value for k in node.keywords]
         if called in ASKERS and any(self.holds_instance(part) for part in parts):
+            return True
+        # What its function makes of a value orders or groups the values: `sorted(xs, key=f)`.
+        if any(k.arg == "key" and isinstance(k.value, ast.Name) and k.value.id in self.names for k in node.keywords):
+            return True
+        if self.of_program(node.func) and any(isinstance(part, ast.Name) and part.id in self.whole_modules for part in parts):
             return True
         if called.startswith("assert") and self.compares_instance(parts):
             return True

@@ -2,6 +2,7 @@
 #include <Python.h>
 
 // After Python.h, which wants to be first.
+#include <link.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include "sandbox/jail/py_heap.h"
 
@@ -82,6 +84,49 @@ void Collapse(uintptr_t begin, uintptr_t end) {
 
 uintptr_t g_heap_begin = 0;
 
+struct Part {
+  uintptr_t begin;
+  uintptr_t end;
+  int protection;
+};
+
+// Code and constants of one loaded object, if it is one of those that every program runs.
+int AddCode(dl_phdr_info* object, size_t, void* parts) {
+  const uintptr_t wanted[] = {reinterpret_cast<uintptr_t>(&Py_IsInitialized),
+                              reinterpret_cast<uintptr_t>(&malloc),
+                              reinterpret_cast<uintptr_t>(&PlaceArenas)};
+  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  std::vector<Part> found;
+  bool is_wanted = false;
+  for (int i = 0; i < object->dlpi_phnum; ++i) {
+    const ElfW(Phdr)& part = object->dlpi_phdr[i];
+    if (part.p_type != PT_LOAD || (part.p_flags & PF_W) != 0) continue;
+    const uintptr_t begin = object->dlpi_addr + part.p_vaddr;
+    const uintptr_t end = begin + part.p_memsz;
+    for (uintptr_t address : wanted) is_wanted = is_wanted || (address >= begin && address < end);
+    found.push_back({begin / page * page, (end + page - 1) / page * page,
+                     PROT_READ | ((part.p_flags & PF_X) != 0 ? PROT_EXEC : 0)});
+  }
+  auto* all = static_cast<std::vector<Part>*>(parts);
+  if (is_wanted) all->insert(all->end(), found.begin(), found.end());
+  return 0;
+}
+
+std::vector<Part> Code() {
+  std::vector<Part> parts;
+  dl_iterate_phdr(AddCode, &parts);
+  return parts;
+}
+
+// A fork copies the page tables of a mapping of a file only where one of its pages has been written to.
+void WriteOnce(const Part& part) {
+  void* place = reinterpret_cast<void*>(part.begin);
+  if (mprotect(place, part.end - part.begin, part.protection | PROT_WRITE) != 0) return;
+  auto* byte = reinterpret_cast<volatile char*>(part.begin);
+  *byte = *byte;
+  (void)mprotect(place, part.end - part.begin, part.protection);
+}
+
 }  // namespace
 
 void PlaceArenas() {
@@ -105,6 +150,7 @@ void PackHeap() {
   const auto arenas = reinterpret_cast<uintptr_t>(g_arenas);
   Collapse(arenas, arenas + g_arenas_used);
   Collapse(g_heap_begin, reinterpret_cast<uintptr_t>(sbrk(0)));
+  for (const Part& part : Code()) WriteOnce(part);
 }
 
 }  // namespace assay::jail

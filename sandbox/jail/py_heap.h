@@ -10,7 +10,9 @@ void PlaceArenas();
 // that there is costs the fork and the child's end some hundred nanoseconds. So:
 //  - the free places that lie scattered between what the zygote has in memory are taken, for good: what a child makes lies close
 //    together;
-//  - what fills huge pages becomes such. Nothing that a child makes later does.
+//  - what fills huge pages becomes such. Nothing that a child makes later does;
+//  - the code of the interpreter and of what it stands on is mapped in a child from the start, as far as the zygote has run it: else
+//    each child asks for it again, sixteen pages at a time.
 void PackHeap();
 
 }  // namespace assay::jail

@@ -45,7 +45,9 @@ class TesterHooks : public TransferHooks {
     for (auto& [name, type] : records_) Py_DECREF(type);
   }
 
-  void SetRecords(PyObject* dict) {
+  // `of_prompt`: the task is about them, and the program's own text has them too. `shared`: names of those that the box has been
+  // given, with their methods.
+  void SetRecords(PyObject* dict, bool of_prompt, PyObject* shared) {
     PyObject *key, *value;
     Py_ssize_t at = 0;
     while (PyDict_Next(dict, &at, &key, &value)) {
@@ -53,7 +55,10 @@ class TesterHooks : public TransferHooks {
       if (name == nullptr || !PyType_Check(value)) continue;
       Py_INCREF(value);
       records_[name] = value;
-      record_names_[reinterpret_cast<PyTypeObject*>(value)] = name;
+      auto* type = reinterpret_cast<PyTypeObject*>(value);
+      record_names_[type] = name;
+      if (of_prompt) of_prompt_.insert(type);
+      if (PySet_Contains(shared, key) == 1) shared_.insert(type);
     }
   }
 
@@ -113,21 +118,65 @@ class TesterHooks : public TransferHooks {
   }
 
   // What the program has put in the place of a function or an object that the tests' own objects use, or of a constant of their
-  // class, may decide a test. Data that takes the place of data is what programs are asked for.
+  // class, may decide a test; so may what it writes past the methods of an object. Data that takes the place of data elsewhere
+  // is what programs are asked for.
   void Replaced(PyObject* holder, PyObject* name, PyObject* before, PyObject* after) override {
     const bool is_field = record_names_.count(Py_TYPE(holder)) != 0;
-    if (before == after || IsHandle(before) || IsSameBuiltin(before, after)) return;
-    if (replaced_.size() >= kMaxReplaced) return;
-    PyObject* own = is_field ? PyObject_GenericGetDict(holder, nullptr) : nullptr;
-    PyRef fields(own);
-    const bool hides = own != nullptr && PyDict_GetItemWithError(own, name) != before;
-    if (!Decides(before, after, is_field) && !(hides && before != Py_None) &&
-        !(is_field && IsGuarded(Py_TYPE(holder)) && Differ(before, after)))
+    if (before == after ||
+        (before != nullptr && (IsHandle(before) || IsSameBuiltin(before, after))))
       return;
-    const char* field = is_field ? PyUnicode_AsUTF8(name) : nullptr;
+    const bool guarded = is_field && (GuardOf(Py_TYPE(holder)) != Guard::kNone ||
+                                      SaysWhatIsWritten(Py_TYPE(holder)));
+    if (before == nullptr) {
+      if (guarded) Mark(holder, name);
+      return;
+    }
+    PyRef fields(is_field ? PyObject_GenericGetDict(holder, nullptr) : nullptr);
+    const bool hides = fields && PyDict_GetItemWithError(fields.get(), name) != before;
+    const bool links = IsLink(Py_TYPE(holder), before) && IsLink(Py_TYPE(holder), after);
+    if (Decides(before, after, is_field) || (hides && before != Py_None) ||
+        (guarded && !links && DataDiffers(before, after)))
+      Mark(holder, is_field ? name : nullptr);
+  }
+
+  // An empty list of checks finds nothing.
+  void Lost(PyObject* holder, PyObject* before, const std::vector<PyRef>& left) override {
+    const bool manages =
+        HasMethods(Py_TYPE(before)) && managing_.count(Py_TYPE(before)->tp_name) != 0;
+    if (IsHandle(before) || (!PyCallable_Check(before) && !manages)) return;
+    for (const PyRef& item : left) {
+      if (IsSameBuiltin(before, item.get())) return;
+    }
+    Mark(holder, nullptr);
+  }
+
+  void Touched(PyTypeObject* owner, PyObject* container) override {
+    MarkAs(std::string("a ") + Py_TYPE(container)->tp_name + " of " + owner->tp_name);
+  }
+
+  void Reclassed(PyObject* record) override {
+    MarkAs(std::string(Py_TYPE(record)->tp_name) + ".__class__");
+  }
+
+  Guard GuardOf(PyTypeObject* type) override {
+    if (of_prompt_.count(type) != 0 || !HasMethods(type)) return Guard::kNone;
+    return shared_.count(type) != 0 ? Guard::kShown : Guard::kHidden;
+  }
+
+  void Shown(PyObject* record) override {
+    MarkAs(std::string("private fields of ") + Py_TYPE(record)->tp_name);
+  }
+
+  // Names of classes whose methods change their objects.
+  void SetManaging(PyObject* names) {
+    PyObject* name;
+    PyRef iterator(PyObject_GetIter(names));
+    while (iterator && (name = PyIter_Next(iterator.get())) != nullptr) {
+      const char* text = PyUnicode_Check(name) ? PyUnicode_AsUTF8(name) : nullptr;
+      if (text != nullptr) managing_.insert(text);
+      Py_DECREF(name);
+    }
     PyErr_Clear();
-    replaced_.insert(field != nullptr ? std::string(Py_TYPE(holder)->tp_name) + "." + field
-                                      : std::string("an item of a ") + Py_TYPE(holder)->tp_name);
   }
   const std::set<std::string>& replaced() const { return replaced_; }
 
@@ -167,6 +216,17 @@ class TesterHooks : public TransferHooks {
            (IsHandle(after) || record_names_.count(Py_TYPE(after)) != 0);
   }
 
+  // `name`: of a field; null: what it holds.
+  void Mark(PyObject* holder, PyObject* name) {
+    const char* field = name != nullptr ? PyUnicode_AsUTF8(name) : nullptr;
+    PyErr_Clear();
+    MarkAs(field != nullptr ? std::string(Py_TYPE(holder)->tp_name) + "." + field
+                            : std::string("an item of a ") + Py_TYPE(holder)->tp_name);
+  }
+  void MarkAs(std::string what) {
+    if (replaced_.size() < kMaxReplaced) replaced_.insert(std::move(what));
+  }
+
   // Whether objects of a class of the tests' do more than hold data.
   bool HasMethods(PyTypeObject* type) const {
     if (record_names_.count(type) == 0) return false;
@@ -176,7 +236,10 @@ class TesterHooks : public TransferHooks {
       PyObject *name, *value;
       Py_ssize_t at = 0;
       while (PyDict_Next(base->tp_dict, &at, &name, &value)) {
-        const char* text = PyFunction_Check(value) ? PyUnicode_AsUTF8(name) : nullptr;
+        const bool method = PyFunction_Check(value) || Py_TYPE(value) == &PyProperty_Type ||
+                            Py_TYPE(value) == &PyStaticMethod_Type ||
+                            Py_TYPE(value) == &PyClassMethod_Type;
+        const char* text = method ? PyUnicode_AsUTF8(name) : nullptr;
         if (text != nullptr && std::string_view(text).substr(0, 2) != "__") return true;
       }
     }
@@ -184,13 +247,8 @@ class TesterHooks : public TransferHooks {
   }
 
   // Whether the class itself says what may be written to its objects, which the box does not ask.
-  static bool IsGuarded(PyTypeObject* type) { return type->tp_setattro != PyObject_GenericSetAttr; }
-  // Of values that are made anew when they cross, and of others by what they are.
-  static bool Differ(PyObject* before, PyObject* after) {
-    if (Py_TYPE(before) != Py_TYPE(after)) return true;
-    const bool scalar =
-        PyLong_CheckExact(before) || PyFloat_CheckExact(before) || PyUnicode_CheckExact(before);
-    return scalar && PyObject_RichCompareBool(before, after, Py_NE) == 1;
+  static bool SaysWhatIsWritten(PyTypeObject* type) {
+    return type->tp_setattro != PyObject_GenericSetAttr;
   }
 
   // What a function is called and says of itself.
@@ -223,6 +281,9 @@ class TesterHooks : public TransferHooks {
   std::vector<PyObject*> raised_;
   std::unordered_map<std::string, PyObject*> records_;
   std::unordered_map<PyTypeObject*, std::string> record_names_;
+  std::set<PyTypeObject*> of_prompt_;
+  std::set<PyTypeObject*> shared_;
+  std::set<std::string> managing_;
   std::set<std::string> replaced_;
   std::unordered_map<PyObject*, std::string> builtins_;  // handle -> what it is called
 };
@@ -390,7 +451,7 @@ class Conversation {
 
   PyObject* TakeAnswer(uint64_t number, const Encoder& request, const std::string& frame) {
     Decoder decoder(frame, &hooks_, limits_);
-    decoder.SetOrigins(&request.objects());
+    decoder.SetOrigins(&request.objects(), &request);
     uint8_t kind, changed;
     uint64_t answered;
     if (!decoder.GetByte(&kind) || !decoder.GetVarint(&answered) || answered != number) {
@@ -679,9 +740,16 @@ PyObject* ModuleBreakOff(PyObject*, PyObject* why) {
   if (text == nullptr || Current() == nullptr) return nullptr;
   return g_conversation->BreakOff("protocol_error", text);
 }
-PyObject* ModuleRecords(PyObject*, PyObject* dict) {
-  if (Current() == nullptr || !PyDict_Check(dict)) return nullptr;
-  g_conversation->hooks().SetRecords(dict);
+// records({name: class}, whether the prompt defines them, names of those that the box has, names of those whose methods change them)
+PyObject* ModuleRecords(PyObject*, PyObject* args) {
+  PyObject *dict, *shared, *managing;
+  int of_prompt;
+  if (!PyArg_ParseTuple(args, "O!pO!O!", &PyDict_Type, &dict, &of_prompt, &PySet_Type, &shared,
+                        &PySet_Type, &managing) ||
+      Current() == nullptr)
+    return nullptr;
+  g_conversation->hooks().SetRecords(dict, of_prompt != 0, shared);
+  g_conversation->hooks().SetManaging(managing);
   Py_RETURN_NONE;
 }
 
@@ -796,7 +864,7 @@ PyMethodDef g_methods[] = {{"setup", ModuleSetup, METH_VARARGS, nullptr},
                            {"asked", ModuleAsked, METH_NOARGS, nullptr},
                            {"is_candidates", ModuleIsCandidates, METH_O, nullptr},
                            {"break_off", ModuleBreakOff, METH_O, nullptr},
-                           {"records", ModuleRecords, METH_O, nullptr},
+                           {"records", ModuleRecords, METH_VARARGS, nullptr},
                            {"note", ModuleNote, METH_O, nullptr},
                            {"restore", ModuleRestore, METH_O, nullptr},
                            {"restore_modules", ModuleRestoreModules, METH_O, nullptr},

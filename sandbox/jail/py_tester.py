@@ -183,10 +183,8 @@ class CallableHandle(Handle):
 
 
 class HandleIterator(Handle):
+    # Its __iter__ is asked like every object's: it need not be itself.
     __slots__ = ()
-
-    def __iter__(self):
-        return self
 
     def __next__(self):
         return next_of(channel.ask(NEXT, self._assay_id, "", (), None))
@@ -196,6 +194,9 @@ class HandleGenerator(HandleIterator):
     __slots__ = ()
     # For isinstance; whatever claims to be a generator can do no more than iterate.
     __class__ = property(lambda self: types.GeneratorType)
+
+    def __iter__(self):
+        return self
 
     def send(self, value):
         return next_of(channel.ask(SEND, self._assay_id, "", (value,), None))
@@ -437,10 +438,10 @@ FORGETFUL = {"bisect", "cmath", "collections", "fractions", "functools", "heapq"
 REACHES_FAR = {"breakpoint", "compile", "delattr", "eval", "exec", "exit", "globals", "input", "locals", "open", "quit", "setattr", "vars"}
 
 
-def leaves_nothing(trees):
+def leaves_nothing(nodes):
     """Whether no run of these texts can change more of this process than State puts back, by what they say: they import what keeps
     nothing, write to no attribute and no item of one, and use nothing that could do so behind their backs."""
-    for node in (n for tree in trees for n in ast.walk(tree)):
+    for node in nodes:
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
             if not FORGETFUL.issuperset(name.partition(".")[0] for name in names):
@@ -472,9 +473,9 @@ class NoteRuns(ast.NodeTransformer):
     """Asserts that are heard only if the program, or a thread, lets them be report that they held: those of functions that are handed
     to it or decorated by it, and of loops over what it returns."""
 
-    def __init__(self, trees, names):
+    def __init__(self, nodes, names):
         self.names = names
-        calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call) and (
+        calls = [node for node in nodes if isinstance(node, ast.Call) and (
             mentions(node.func, names) or getattr(node.func, "attr", getattr(node.func, "id", "")) in STARTERS)]
         self.handed = {part.id if isinstance(part, ast.Name) else called(part) for call in calls
                        for part in call.args + [k.value for k in call.keywords] if isinstance(part, (ast.Name, ast.Call))} - {""}
@@ -482,9 +483,20 @@ class NoteRuns(ast.NodeTransformer):
         self.decorated = set()
         self.place = None
 
+    def finds_any(self, nodes):
+        """Whether a visit would find a place of that kind."""
+        return any(isinstance(node, ast.FunctionDef) and (node.name in self.handed or self.is_decorated(node))
+                   or isinstance(node, ast.For) and self.is_over_answers(node) for node in nodes)
+
+    def is_decorated(self, node):
+        return any(mentions(decorator, self.names) for decorator in node.decorator_list)
+
+    def is_over_answers(self, node):
+        return any(isinstance(n, ast.Call) and mentions(n.func, self.names) for n in ast.walk(node.iter))
+
     def visit_FunctionDef(self, node):
         before = self.place
-        if any(mentions(decorator, self.names) for decorator in node.decorator_list):
+        if self.is_decorated(node):
             self.decorated.add(node.name)
         if node.name in self.handed | self.decorated:
             self.place = node.name
@@ -494,7 +506,7 @@ class NoteRuns(ast.NodeTransformer):
 
     def visit_For(self, node):
         before = self.place
-        if any(isinstance(n, ast.Call) and mentions(n.func, self.names) for n in ast.walk(node.iter)):
+        if self.is_over_answers(node):
             self.place = "for"
         self.generic_visit(node)
         self.place = before
@@ -514,15 +526,15 @@ class NoteRuns(ast.NodeTransformer):
         return self.noted(node) if self.place and is_test else node
 
 
-def writes_into_given(tree, names):
+def writes_into_given(nodes, names):
     """Whether tests change what the program gave them, which in one process the program would see."""
     given, before = set(), None
     while given != before:  # what an object that it gave gives, too
         before = set(given)
-        given |= {n.id for node in ast.walk(tree) if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
+        given |= {n.id for node in nodes if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
                   and mentions(node.value.func, names | given) for target in node.targets for n in ast.walk(target)
                   if isinstance(n, ast.Name)}
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load) and mentions(node.value, given):
             return True
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in beside_plan.CHANGERS \
@@ -531,15 +543,28 @@ def writes_into_given(tree, names):
     return False
 
 
+def managing_classes(nodes):
+    """Names of the classes whose methods, beside those with names like __init__, change what their object holds."""
+    found = set()
+    for node in (n for n in nodes if isinstance(n, ast.ClassDef)):
+        for method in node.body:
+            if isinstance(method, ast.FunctionDef) and not method.name.startswith("__") and method.args.args:
+                own = method.args.args[0].arg
+                if any(isinstance(n, ast.Attribute) and beside_plan.root_of(n) == own and (
+                        not isinstance(n.ctx, ast.Load) or n.attr in beside_plan.CHANGERS) for n in ast.walk(method)):
+                    found.add(node.name)
+    return found
+
+
 READERS = {"eval", "exec", "compile", "__import__", "import_module", "getattr", "attrgetter", "methodcaller", "run_string"}
 UNPACKERS = {"pickle", "cPickle", "dill", "marshal", "shelve", "cloudpickle", "joblib"}
 
 
-def followed_texts(trees):
+def followed_texts(nodes):
     """How these tests run, unpack or follow a text that may be the program's: `eval(f(2))`, `fmt.format(..)`, `pickle.loads(..)`. It then
     acts in the tests' own process."""
     found = set()
-    for node in (n for tree in trees for n in ast.walk(tree) if isinstance(n, ast.Call)):
+    for node in (n for n in nodes if isinstance(n, ast.Call)):
         name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr if isinstance(node.func, ast.Attribute) else ""
         base = node.func.value if isinstance(node.func, ast.Attribute) else None
         text = node.args[1 if name == "getattr" else 0] if len(node.args) > (name == "getattr") else None
@@ -588,6 +613,14 @@ def asserts_above(code, line):
 
 class GoldError(Exception):
     """The data set's doing: reason and sentence."""
+
+
+class Parsed:
+    """A trusted text's syntax tree and all nodes of it, for reading only."""
+
+    def __init__(self, text):
+        self.tree = ast.parse(text)
+        self.nodes = list(ast.walk(self.tree))
 
 
 def checked_text(make, what):
@@ -713,31 +746,36 @@ class Session:
         for code in self.trusted_code + [self.setup_code] + self.steps:
             import_modules(code)
         self.find_names()
-        self.note_runs()
+        given = [Parsed(text) for text in self.trusted + [self.setup]]
+        parsed = [Parsed(text) for text in self.texts]
+        nodes = [node for one in given + parsed for node in one.nodes]
+        self.note_runs(parsed, nodes)
+        self.managing = managing_classes(nodes)
         self.plan = None  # for tests beside the program, made when first wanted
         self.routed = None
         # Apart from its tests the program would really wait, until its time is up: for a clock that they patch, or in one call for
         # another one that a thread of theirs makes.
         self.makes_wait = any(re.search(r"(patch|setattr)\b.*\bsleep\b|\bThread\(|\bThreadPool|\bto_thread\(|\brun_in_executor\(", text)
                               for text in self.texts)
-        self.leaves_nothing = self.kind != "checker" and FORGETFUL.issuperset(self.modules) and leaves_nothing(
-            map(ast.parse, self.trusted + [self.setup] + self.texts))
+        self.leaves_nothing = self.kind != "checker" and FORGETFUL.issuperset(self.modules) and leaves_nothing(nodes)
         self.state = State()
 
-    def note_runs(self):
-        """What decides a pass beside the program's answers: see NoteRuns and followed_texts."""
+    def note_runs(self, parsed, nodes):
+        """What decides a pass beside the program's answers: see NoteRuns and followed_texts. `nodes`: of all trusted texts."""
         self.places, self.decorated, self.followed, self.writes = [], set(), [], False
         if self.kind not in ("asserts", "check"):
             return
-        trees = [ast.parse(text) for text in self.texts]
-        self.writes = any(writes_into_given(tree, set(self.wanted)) for tree in trees)
-        self.followed = followed_texts(trees + [ast.parse(text) for text in self.trusted + [self.setup]])
+        self.writes = any(writes_into_given(one.nodes, set(self.wanted)) for one in parsed)
+        self.followed = followed_texts(nodes)
         names = set(self.wanted)
         if self.kind == "check":
-            names |= {a.arg for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "check"
+            names |= {a.arg for one in parsed for node in one.tree.body if isinstance(node, ast.FunctionDef) and node.name == "check"
                       for a in node.args.args}
-        note = NoteRuns(trees, names)
-        trees = [note.visit(tree) for tree in trees]
+        of_tests = [node for one in parsed for node in one.nodes]
+        note = NoteRuns(of_tests, names)
+        if not note.finds_any(of_tests):
+            return
+        trees = [note.visit(ast.parse(text)) for text in self.texts]
         self.places, self.decorated = note.places, note.decorated
         if self.places and not self.partial:
             self.steps = [compile_text(tree, f"<tests {number}>", "tests") for number, tree in enumerate(trees)]
@@ -858,19 +896,23 @@ class Session:
         channel.ask(SETUP, 0, "", (self.setup_statements(not beside), self.entry, before), None)
 
     def setup_statements(self, for_program):
-        """The setup's statements, marshalled. `for_program`: those that bind what the program mentions, and what they need; without
-        what hidden() names."""
-        body = ast.parse(self.setup).body
-        if for_program:
-            hidden = self.hidden()
-            parts = [(node, *names_of(ast.unparse(node))) for node in body]
-            parts = [part for part in parts if not hidden & part[2]]
-            needed, before = set(self.request["mentions"]), set()
-            while needed != before:
-                before = set(needed)
-                needed |= {name for _, used, bound in parts if bound & needed for name in used}
-            body = [node for node, _, bound in parts if bound & needed]
+        """The setup's statements, marshalled. `for_program`: shared_parts()."""
+        body = [node for node, _, _ in self.shared_parts()] if for_program else ast.parse(self.setup).body
         return tuple(marshal.dumps(compile(ast.Module([node], []), "<setup>", "exec", dont_inherit=True)) for node in body)
+
+    def shared_parts(self):
+        """(statement of the setup, names that it uses, names that it binds): of those that bind what the program mentions, and what
+        they need; without what hidden() names."""
+        if not self.request.get("mentions"):
+            return []
+        hidden = self.hidden()
+        parts = [(node, *names_of(ast.unparse(node))) for node in ast.parse(self.setup).body]
+        parts = [part for part in parts if not hidden & part[2]]
+        needed, before = set(self.request["mentions"]), set()
+        while needed != before:
+            before = set(needed)
+            needed |= {name for _, used, bound in parts if bound & needed for name in used}
+        return [part for part in parts if part[2] & needed]
 
     def hidden(self):
         """Names of the setup that are no business of the program's: its entry point, and functions that asserts call for the value which
@@ -1014,7 +1056,7 @@ class Session:
             raise
         except BaseException as error:
             return fault("gold_prompt", f"the prompt's own code raises {type(error).__name__}: {error}")
-        self.register_records()
+        self.register_records(of_prompt=True)
         for name, module in self.modules_to_import():
             try:
                 self.namespace.setdefault(name, __import__(module))
@@ -1037,9 +1079,10 @@ class Session:
         """What tests use as a module without importing it: (name, module)."""
         return tuple((name, CUSTOMARY.get(name, name)) for name in self.modules)
 
-    def register_records(self):
+    def register_records(self, of_prompt):
         channel.records({name: self.namespace[name] for name in self.spec.get("records", ())
-                         if isinstance(self.namespace.get(name), type)})
+                         if isinstance(self.namespace.get(name), type)}, of_prompt,
+                        set().union(*(bound for _, _, bound in self.shared_parts())), self.managing)
 
     def fetch_attribute(self, name):
         """`from solution import name`, `solution.name`."""
@@ -1086,7 +1129,7 @@ class Session:
             exec(self.setup_code, self.namespace)
             if self.entry:  # never the setup's own
                 self.namespace[self.entry] = self.fetched[self.entry]
-            self.register_records()
+            self.register_records(of_prompt=False)
             for self.step, code in enumerate(self.steps):
                 lost = self.lost()
                 try:

@@ -234,6 +234,35 @@ PyObject* BuiltinException(const std::string& name) {
   return found->second;
 }
 
+bool IsLink(PyTypeObject* holder, PyObject* value) {
+  return value == Py_None || Py_TYPE(value) == holder;
+}
+
+bool DataDiffers(PyObject* before, PyObject* after) {
+  if (before == after) return false;
+  if (Py_TYPE(before) != Py_TYPE(after)) return true;
+  if (PyTuple_CheckExact(before)) {
+    const Py_ssize_t size = PyTuple_GET_SIZE(before);
+    if (size != PyTuple_GET_SIZE(after)) return true;
+    for (Py_ssize_t i = 0; i < size; ++i) {
+      if (DataDiffers(PyTuple_GET_ITEM(before, i), PyTuple_GET_ITEM(after, i))) return true;
+    }
+    return false;
+  }
+  // Not a number is what it was.
+  if (PyFloat_CheckExact(before) && PyFloat_AS_DOUBLE(before) != PyFloat_AS_DOUBLE(before))
+    return PyFloat_AS_DOUBLE(after) == PyFloat_AS_DOUBLE(after);
+  const bool heap_type = (Py_TYPE(before)->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0;
+  if (PyList_Check(before) || PyDict_Check(before) || PySet_Check(before) ||
+      PyByteArray_Check(before) || Py_TYPE(before) == g_known->deque)
+    return true;
+  if (heap_type && Py_TYPE(before) != g_known->fraction && Py_TYPE(before) != g_known->decimal)
+    return true;
+  const int differ = PyObject_RichCompareBool(before, after, Py_NE);
+  PyErr_Clear();
+  return differ != 0;
+}
+
 void PutVarint(uint64_t value, std::string* out) {
   while (value >= 0x80) {
     out->push_back(static_cast<char>(value | 0x80));
@@ -278,9 +307,15 @@ void Encoder::SetOrigins(const std::vector<PyObject*>& request_objects) {
   }
 }
 
+PyTypeObject* Encoder::OwnerOf(PyObject* object) const {
+  auto found = owners_.find(object);
+  return found == owners_.end() ? nullptr : found->second;
+}
+
 bool Encoder::Known(PyObject* value) {
   auto found = index_.find(value);
   if (found == index_.end()) return false;
+  if (owner_ != nullptr) owners_.emplace(value, owner_);
   out_.push_back(kReference);
   PutVarint(found->second, &out_);
   return true;
@@ -290,6 +325,7 @@ bool Encoder::Remember(PyObject* value) {
   Py_INCREF(value);
   index_.emplace(value, objects_.size());
   objects_.push_back(value);
+  if (owner_ != nullptr) owners_.emplace(value, owner_);
   return true;
 }
 
@@ -517,6 +553,59 @@ bool Encoder::PutRecord(PyObject* value, const std::string& name) {
   return true;
 }
 
+namespace {
+
+bool IsPrivate(PyObject* name) {
+  if (!PyUnicode_Check(name) || PyUnicode_GET_LENGTH(name) < 2) return false;
+  return PyUnicode_READ_CHAR(name, 0) == '_' && PyUnicode_READ_CHAR(name, 1) != '_';
+}
+
+// What was not sent (Encoder::PutFields) is kept; what the box has set all the same is set.
+bool KeepPrivate(PyObject* before, PyObject* fields) {
+  PyObject *name, *value;
+  Py_ssize_t at = 0;
+  while (PyDict_Next(before, &at, &name, &value)) {
+    if (IsPrivate(name) && PyDict_GetItemWithError(fields, name) == nullptr &&
+        PyDict_SetItem(fields, name, value) != 0)
+      return false;
+  }
+  return PyErr_Occurred() == nullptr;
+}
+
+// Of these fields the ones that are not private, in a dict of their own.
+PyRef PublicFields(PyObject* fields) {
+  PyRef shown(PyDict_New());
+  PyObject *name, *value;
+  Py_ssize_t at = 0;
+  while (shown && PyDict_Next(fields, &at, &name, &value)) {
+    if (!IsPrivate(name) && PyDict_SetItem(shown.get(), name, value) != 0) return PyRef();
+  }
+  return shown;
+}
+
+}  // namespace
+
+// What an object holds, but for what its class keeps to itself.
+bool Encoder::PutFields(PyObject* record, int depth) {
+  PyRef dict(PyObject_GenericGetDict(record, nullptr));
+  if (!dict || !PyDict_Check(dict.get())) return Fail("a record has no fields");
+  const Guard guard = hooks_->GuardOf(Py_TYPE(record));
+  PyTypeObject* before = owner_;
+  owner_ = guard == Guard::kNone ? OwnerOf(record) : Py_TYPE(record);
+  if (guard != Guard::kNone) {
+    PyRef shown = PublicFields(dict.get());
+    if (!shown) return Fail("out of memory");
+    if (guard == Guard::kHidden) {
+      dict = std::move(shown);
+    } else if (PyDict_Size(shown.get()) < PyDict_Size(dict.get())) {
+      hooks_->Shown(record);
+    }
+  }
+  const bool ok = PutDict(dict.get(), depth);
+  owner_ = before;
+  return ok;
+}
+
 bool Encoder::PutForeign(PyObject* value) {
   uint64_t id = 0;
   uint8_t flags = 0;
@@ -724,7 +813,7 @@ bool Encoder::PutDeep(PyObject* value, int depth_and_key) {
       open_[value] = true;
       out_.push_back(kInlineRecord);
       PutBytes(record, &out_);
-      bool ok = PutDict(dict.get(), depth);
+      bool ok = PutFields(value, depth);
       open_.erase(value);
       return ok;
     }
@@ -735,9 +824,7 @@ bool Encoder::PutDeep(PyObject* value, int depth_and_key) {
 
 bool Encoder::Finish() {
   for (size_t i = 0; i < pending_records_.size(); ++i) {
-    PyRef dict(PyObject_GenericGetDict(pending_records_[i], nullptr));
-    if (!dict || !PyDict_Check(dict.get())) return Fail("a record has no fields");
-    if (!PutDict(dict.get(), 0)) return false;
+    if (!PutFields(pending_records_[i], 0)) return false;
   }
   return error_.empty();
 }
@@ -944,6 +1031,10 @@ PyObject* Decoder::GetRawBytes(bool array, PyObject* into) {
   PyRef value =
       into != nullptr ? PyRef::Borrow(into) : PyRef(PyByteArray_FromStringAndSize(nullptr, 0));
   if (!value || !PyByteArray_Check(value.get())) return nullptr;
+  const std::string_view now(PyByteArray_AS_STRING(value.get()),
+                             static_cast<size_t>(PyByteArray_GET_SIZE(value.get())));
+  if (into != nullptr && now != bytes && OwnerOf(into) != nullptr)
+    hooks_->Touched(OwnerOf(into), into);
   if (PyByteArray_Resize(value.get(), size) != 0) return nullptr;
   std::memcpy(PyByteArray_AS_STRING(value.get()), bytes.data(), bytes.size());
   Set(Reserve(), value.get());
@@ -969,7 +1060,7 @@ PyObject* Decoder::GetList(PyObject* into, int depth) {
   if (!GetCount(&count, 16) || !Charge(72)) return nullptr;
   std::vector<PyRef> items;
   if (!GetItems(count, depth, &items)) return nullptr;
-  if (into != nullptr) TellItems(into, items);
+  if (into != nullptr) TellItemsOf(into, items);
   if (PyList_SetSlice(list.get(), 0, PyList_GET_SIZE(list.get()), nullptr) != 0) return nullptr;
   for (PyRef& item : items) {
     if (PyList_Append(list.get(), item.get()) != 0) return nullptr;
@@ -1051,11 +1142,7 @@ PyObject* Decoder::GetDict(PyObject* into, int depth) {
     values.push_back(std::move(value));
   }
   if (!HashesSpread(keys)) return nullptr;
-  for (size_t i = 0; into != nullptr && i < count; ++i) {
-    PyRef before(Py_XNewRef(PyDict_GetItemWithError(into, keys[i].get())));
-    if (before) hooks_->Replaced(into, keys[i].get(), before.get(), values[i].get());
-    PyErr_Clear();
-  }
+  if (into != nullptr) TellDict(into, keys, values);
   // An OrderedDict keeps a list of its own, which the functions for dicts do not.
   bool ordered = PyObject_TypeCheck(dict.get(), g_known->ordered_dict);
   if (ordered) {
@@ -1118,6 +1205,7 @@ PyObject* Decoder::GetSet(bool frozen, PyObject* into, int depth) {
     Set(slot, set.get());
     return set.release();
   }
+  if (into != nullptr) TellItemsOf(into, items);
   PySet_Clear(set.get());
   for (PyRef& item : items) {
     if (PySet_Add(set.get(), item.get()) != 0) return Fail("an element cannot be hashed");
@@ -1145,6 +1233,7 @@ PyObject* Decoder::GetDeque(PyObject* into, int depth) {
   size_t count;
   std::vector<PyRef> items;
   if (!GetCount(&count, 16) || !Charge(640) || !GetItems(count, depth, &items)) return nullptr;
+  if (into != nullptr) TellItemsOf(into, items);
   PyRef cleared(PyObject_CallMethod(deque.get(), "clear", nullptr));
   for (PyRef& item : items) {
     PyRef added(PyObject_CallMethod(deque.get(), "append", "O", item.get()));
@@ -1306,6 +1395,12 @@ PyObject* Decoder::GetNumpy(bool scalar, PyObject* into) {
   if (into != nullptr) {
     if (!HasBaseNamed(Py_TYPE(into), "numpy.ndarray"))
       return Fail("an array replaces something else");
+    PyRef held(PyObject_CallMethod(into, "tobytes", nullptr));
+    const bool same = held && PyBytes_Check(held.get()) &&
+                      bytes == std::string_view(PyBytes_AS_STRING(held.get()),
+                                                static_cast<size_t>(PyBytes_GET_SIZE(held.get())));
+    if (!same && OwnerOf(into) != nullptr) hooks_->Touched(OwnerOf(into), into);
+    PyErr_Clear();
     PyRef copied(PyObject_CallMethod(numpy.get(), "copyto", "OO", into, value.get()));
     if (!copied) return Fail("an array changed its shape");
     value = PyRef::Borrow(into);
@@ -1345,7 +1440,7 @@ PyObject* Decoder::GetRecord(PyObject* into) {
   }
   PyRef record;
   if (into != nullptr) {
-    if (reinterpret_cast<PyObject*>(Py_TYPE(into)) != type)
+    if (reinterpret_cast<PyObject*>(Py_TYPE(into)) != type && !Reclass(into, type))
       return Fail("a record replaces something else");
     record = PyRef::Borrow(into);
   } else {
@@ -1384,6 +1479,9 @@ bool Decoder::FillRecord(PyObject* record, bool of_asker) {
   PyRef dict(PyObject_GenericGetDict(record, nullptr));
   if (!dict || !PyDict_Check(dict.get())) return Fail("a record takes no fields"), false;
   if (hooks_->IsTester() && !KeepMethods(record, dict.get(), fields.get())) return false;
+  if (of_asker && hooks_->GuardOf(Py_TYPE(record)) == Guard::kHidden &&
+      !KeepPrivate(dict.get(), fields.get()))
+    return false;
   if (of_asker) TellFields(record, dict.get(), fields.get());
   PyDict_Clear(dict.get());
   return PyDict_Update(dict.get(), fields.get()) == 0;
@@ -1395,7 +1493,7 @@ void Decoder::TellFields(PyObject* record, PyObject* before, PyObject* fields) {
   while (PyDict_Next(fields, &at, &name, &value)) {
     PyObject* old = PyDict_GetItemWithError(before, name);
     if (old == nullptr) old = _PyType_Lookup(Py_TYPE(record), name);
-    if (old != nullptr) hooks_->Replaced(record, name, old, value);
+    hooks_->Replaced(record, name, old, value);
   }
   at = 0;
   while (PyDict_Next(before, &at, &name, &value)) {
@@ -1403,6 +1501,73 @@ void Decoder::TellFields(PyObject* record, PyObject* before, PyObject* fields) {
       hooks_->Replaced(record, name, value, Py_None);
   }
   PyErr_Clear();
+}
+
+// What the containers that hold `before` and `items` have lost. A function, or an object, that is in both has moved at most.
+void Decoder::TellLost(PyObject* container, const std::vector<PyRef>& items) {
+  PyRef before(PySequence_List(container));
+  std::unordered_set<PyObject*> left;
+  for (Py_ssize_t i = 0; before && i < PyList_GET_SIZE(before.get()); ++i) {
+    PyObject* old = PyList_GET_ITEM(before.get(), i);
+    const bool heap_type = (Py_TYPE(old)->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0;
+    if (!heap_type && !PyCallable_Check(old)) continue;
+    if (left.empty()) {
+      for (const PyRef& item : items) left.insert(item.get());
+    }
+    if (left.count(old) == 0) hooks_->Lost(container, old, items);
+  }
+  PyErr_Clear();
+}
+
+// `before`: what the container holds, as a list; of a set in any order.
+void Decoder::TellTouched(PyObject* container, PyObject* before, const std::vector<PyRef>& items) {
+  PyTypeObject* owner = OwnerOf(container);
+  if (owner == nullptr || before == nullptr) return;
+  const size_t count = static_cast<size_t>(PyList_GET_SIZE(before));
+  bool same = count == items.size();
+  bool links = true;
+  for (size_t i = 0; i < items.size(); ++i) links = links && IsLink(owner, items[i].get());
+  for (size_t i = 0; i < count; ++i) {
+    PyObject* old = PyList_GET_ITEM(before, static_cast<Py_ssize_t>(i));
+    links = links && IsLink(owner, old);
+    same = same && (PySet_Check(container) ? PySet_Contains(container, items[i].get()) == 1
+                                           : !DataDiffers(old, items[i].get()));
+  }
+  PyErr_Clear();
+  if (!same && !links) hooks_->Touched(owner, container);
+}
+
+void Decoder::TellItemsOf(PyObject* container, const std::vector<PyRef>& items) {
+  PyRef before(PySequence_List(container));
+  if (before && !PySet_Check(container)) TellItems(before.get(), items);
+  TellLost(container, items);
+  TellTouched(container, before.get(), items);
+  PyErr_Clear();
+}
+
+void Decoder::TellDict(PyObject* dict, const std::vector<PyRef>& keys,
+                       const std::vector<PyRef>& values) {
+  bool same = static_cast<size_t>(PyDict_Size(dict)) == keys.size();
+  for (size_t i = 0; i < keys.size(); ++i) {
+    PyRef before(Py_XNewRef(PyDict_GetItemWithError(dict, keys[i].get())));
+    if (before) hooks_->Replaced(dict, keys[i].get(), before.get(), values[i].get());
+    same = same && before && !DataDiffers(before.get(), values[i].get());
+    PyErr_Clear();
+  }
+  PyRef held(PyDict_Values(dict));
+  if (held) TellLost(held.get(), values);
+  PyTypeObject* owner = OwnerOf(dict);
+  if (!same && owner != nullptr) hooks_->Touched(owner, dict);
+}
+
+// As `record.__class__ = type` does, between classes that both are trusted.
+bool Decoder::Reclass(PyObject* record, PyObject* type) {
+  PyRef name(PyUnicode_FromString("__class__"));
+  if (!hooks_->IsTester() || !name) return false;
+  hooks_->Reclassed(record);
+  if (PyObject_GenericSetAttr(record, name.get(), type) == 0) return true;
+  PyErr_Clear();
+  return false;
 }
 
 // An object that was in the list before has changed its place only; a function has changed what is called there.

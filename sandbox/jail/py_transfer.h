@@ -75,6 +75,14 @@ inline constexpr uint8_t kHandleCoroutine = 32;
 inline constexpr uint8_t kHandleContainer = 64;  // its class has a `__contains__`
 inline constexpr uint8_t kHandleBuiltin = 128;   // a built-in function; its name follows
 
+// Objects with methods are more than the data that they hold: what the methods keep is not the receiver's to write, nor their
+// private fields its to read.
+enum class Guard : uint8_t {
+  kNone,
+  kShown,   // the receiver runs the methods itself, and needs all fields
+  kHidden,  // private fields are not sent
+};
+
 class TransferHooks {
  public:
   virtual ~TransferHooks() = default;
@@ -92,10 +100,20 @@ class TransferHooks {
                                 PyObject* value) = 0;
   // The tester may send built-in functions by name, the box only types; the box makes classes for what only the tester has.
   virtual bool IsTester() const = 0;
-  // A reply has put `after` where an object of the asker's own held `before`. `name`: the field's or
+  // A reply has put `after` where an object of the asker's own held `before` (null: nothing). `name`: the field's or
   // the key; null: an item of a list.
   virtual void Replaced(PyObject* /*holder*/, PyObject* /*name*/, PyObject* /*before*/,
                         PyObject* /*after*/) {}
+  // A reply has taken `before` out of a container of the asker's own, which holds `left` now.
+  virtual void Lost(PyObject* /*holder*/, PyObject* /*before*/,
+                    const std::vector<PyRef>& /*left*/) {}
+  // A reply has changed the contents of a container that belongs to an object of a guarded class.
+  virtual void Touched(PyTypeObject* /*owner*/, PyObject* /*container*/) {}
+  // A reply has made an object of the asker's own one of another class.
+  virtual void Reclassed(PyObject* /*record*/) {}
+  virtual Guard GuardOf(PyTypeObject* /*type*/) { return Guard::kNone; }
+  // The private fields of an object of a guarded class are sent.
+  virtual void Shown(PyObject* /*record*/) {}
 
   // A class of named tuples with these fields, borrowed; null if there can be none.
   PyObject* TupleClass(const std::string& name, const std::vector<std::string>& fields);
@@ -114,6 +132,11 @@ std::string NearestBuiltinException(PyTypeObject* type);
 const char* BuiltinFunctionName(PyObject* function);
 // The built-in exception class of that name, borrowed; null if there is none that may cross.
 PyObject* BuiltinException(const std::string& name);
+
+// Whether plain data has become something else when it crossed, or a container another one: those keep their identity.
+bool DataDiffers(PyObject* before, PyObject* after);
+// Whether a field holds nothing, or an object of its holder's own class: what links nodes of a list or a tree.
+bool IsLink(PyTypeObject* holder, PyObject* value);
 
 // What a plain message is made of besides values.
 void PutVarint(uint64_t value, std::string* out);
@@ -137,6 +160,8 @@ class Encoder {
   bool too_large() const { return too_large_; }
   // The objects with an identity, in order; owned by the encoder.
   const std::vector<PyObject*>& objects() const { return objects_; }
+  // The guarded class to one of whose objects this one belongs, borrowed; null: none.
+  PyTypeObject* OwnerOf(PyObject* object) const;
 
  private:
   bool PutDeep(PyObject* value, int depth);
@@ -154,6 +179,7 @@ class Encoder {
   bool PutNumpy(PyObject* value, int depth, bool* done);
   bool PutException(PyObject* value, int depth);
   bool PutRecord(PyObject* value, const std::string& name);
+  bool PutFields(PyObject* record, int depth);
   bool PutByType(PyObject* value, int depth, bool* done);
   bool PutForeign(PyObject* value);
   bool PutAttributes(char tag, PyObject* value, std::initializer_list<const char*> names,
@@ -175,6 +201,8 @@ class Encoder {
   std::vector<PyObject*> objects_;
   std::unordered_map<PyObject*, size_t> origins_;
   std::vector<PyObject*> pending_records_;
+  PyTypeObject* owner_ = nullptr;  // of what is being written
+  std::unordered_map<PyObject*, PyTypeObject*> owners_;
 };
 
 class Decoder {
@@ -185,7 +213,11 @@ class Decoder {
   ~Decoder();
 
   // For a reply: the asker's own objects (Encoder::objects() of the request), which the message may change in place.
-  void SetOrigins(const std::vector<PyObject*>* request_objects) { origins_ = request_objects; }
+  // `request`: who knows which of them belong to objects of guarded classes.
+  void SetOrigins(const std::vector<PyObject*>* request_objects, const Encoder* request = nullptr) {
+    origins_ = request_objects;
+    request_ = request;
+  }
 
   // The next value, a new reference; null: the bytes break the protocol or a bound, error() says why. Python errors are
   // cleared.
@@ -233,6 +265,14 @@ class Decoder {
   static bool KeepMethods(PyObject* record, PyObject* before, PyObject* fields);
   void TellFields(PyObject* record, PyObject* before, PyObject* fields);
   void TellItems(PyObject* list, const std::vector<PyRef>& items);
+  void TellLost(PyObject* container, const std::vector<PyRef>& items);
+  void TellTouched(PyObject* container, PyObject* before, const std::vector<PyRef>& items);
+  void TellItemsOf(PyObject* container, const std::vector<PyRef>& items);
+  void TellDict(PyObject* dict, const std::vector<PyRef>& keys, const std::vector<PyRef>& values);
+  bool Reclass(PyObject* record, PyObject* type);
+  PyTypeObject* OwnerOf(PyObject* object) const {
+    return request_ != nullptr ? request_->OwnerOf(object) : nullptr;
+  }
   bool GetCount(size_t* count, size_t cost_each);
   bool GetItems(size_t count, int depth, std::vector<PyRef>* items);
   bool HashesSpread(const std::vector<PyRef>& keys);
@@ -257,6 +297,7 @@ class Decoder {
   size_t memory_ = 0;
   std::vector<PyObject*> objects_;
   const std::vector<PyObject*>* origins_ = nullptr;
+  const Encoder* request_ = nullptr;
   struct PendingRecord {
     PyObject* record;
     bool of_asker;  // the asker had it before

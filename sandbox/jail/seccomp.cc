@@ -62,6 +62,20 @@ constexpr const char* kAllowed[] = {
 
 constexpr const char* kExec[] = {"execve", "execveat"};
 
+// What a zygote calls to make a box, to watch it and to collect what it left. No box may: BuildBoxProgram takes them away. Also
+// prctl(PR_SET_DUMPABLE).
+constexpr const char* kOfZygote[] = {"mount",
+                                     "umount2",
+                                     "setresuid",
+                                     "setresgid",
+                                     "capset",
+                                     "seccomp",
+                                     "pidfd_open",
+                                     "openat2",
+                                     "landlock_create_ruleset",
+                                     "landlock_add_rule",
+                                     "landlock_restrict_self"};
+
 // Every namespace flag of clone(2): none may be set.
 constexpr uint64_t kNamespaceFlags = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
                                      CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET |
@@ -105,6 +119,12 @@ int Allow(scmp_filter_ctx context, const char* name) {
   return seccomp_rule_add(context, SCMP_ACT_ALLOW, nr, 0);
 }
 
+int Refuse(scmp_filter_ctx context, const char* name) {
+  int nr = seccomp_syscall_resolve_name(name);
+  if (nr < 0) return 0;
+  return seccomp_rule_add(context, SCMP_ACT_ERRNO(EPERM), nr, 0);
+}
+
 int AllowIf(scmp_filter_ctx context, const char* name, scmp_arg_cmp condition) {
   int nr = seccomp_syscall_resolve_name(name);
   if (nr < 0) return 0;
@@ -145,7 +165,7 @@ Result<Program> ExportProgram(scmp_filter_ctx context) {
 
 }  // namespace
 
-Result<Program> BuildProgram(const Policy& policy) {
+Result<Program> BuildZygoteProgram() {
   Context context(seccomp_init(SCMP_ACT_ERRNO(EPERM)));
   if (context == nullptr) return SeccompError("init", -ENOMEM);
   int rc = seccomp_attr_set(context.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
@@ -155,12 +175,33 @@ Result<Program> BuildProgram(const Policy& policy) {
   for (const char* name : kAllowed) {
     if ((rc = Allow(context.get(), name)) != 0) return SeccompError(name, rc);
   }
-  if (policy.allow_exec) {
-    for (const char* name : kExec) {
-      if ((rc = Allow(context.get(), name)) != 0) return SeccompError(name, rc);
-    }
+  for (const char* name : kExec) {
+    if ((rc = Allow(context.get(), name)) != 0) return SeccompError(name, rc);
   }
-  if ((rc = AddFiltered(context.get())) != 0) return SeccompError("filtered calls", rc);
+  for (const char* name : kOfZygote) {
+    if ((rc = Allow(context.get(), name)) != 0) return SeccompError(name, rc);
+  }
+  rc = AllowIf(context.get(), "prctl", SCMP_A0(SCMP_CMP_EQ, PR_SET_DUMPABLE));
+  if (rc == 0) rc = AddFiltered(context.get());
+  if (rc != 0) return SeccompError("filtered calls", rc);
+  return ExportProgram(context.get());
+}
+
+Result<Program> BuildBoxProgram(bool allow_exec) {
+  Context context(seccomp_init(SCMP_ACT_ALLOW));
+  if (context == nullptr) return SeccompError("init", -ENOMEM);
+  int rc = seccomp_attr_set(context.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+  if (rc != 0) return SeccompError("attributes", rc);
+  for (const char* name : kOfZygote) {
+    if ((rc = Refuse(context.get(), name)) != 0) return SeccompError(name, rc);
+  }
+  for (const char* name : kExec) {
+    if (!allow_exec && (rc = Refuse(context.get(), name)) != 0) return SeccompError(name, rc);
+  }
+  // The option is an int: the kernel looks at its lower half only.
+  rc = seccomp_rule_add(context.get(), SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prctl), 1,
+                        SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffffffff, PR_SET_DUMPABLE));
+  if (rc != 0) return SeccompError("filtered calls", rc);
   return ExportProgram(context.get());
 }
 

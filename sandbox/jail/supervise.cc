@@ -148,13 +148,15 @@ void KillAll(const World& world) {
 
 }  // namespace
 
-Reaped EndEverything(const World& world) {
+Reaped EndEverything(const World& world, bool killed) {
   Reaped reaped;
   for (;;) {
-    KillAll(world);
+    // A pid namespace is empty for certain after one blow, which looks at every process of the machine; without one, look again
+    // while anything is left.
+    if (!killed || !world.own_pids) KillAll(world);
+    killed = true;
     int status;
     rusage usage;
-    // A pid namespace is empty for certain after one blow; without one, look again while anything is left.
     pid_t pid = wait4(-1, &status, world.own_pids ? 0 : WNOHANG, &usage);
     if (pid < 0 && errno == ECHILD) return reaped;
     if (pid > 0) AddUsage(usage, &reaped);
@@ -220,7 +222,7 @@ bool Supervisor::Attend(pid_t child, const Limits& limits, bool own_image, int c
     Report(limits, state, Reaped{.cpu_ms = ProcessCpuMs(child)}, report);
     settled();
   }
-  Reaped reaped = ends ? EndEverything(world_) : Reaped();
+  Reaped reaped = ends ? EndEverything(world_, early) : Reaped();
   if (state.exited) AddUsage(state.usage, &reaped);
   if (!early) Report(limits, state, reaped, report);
   return !state.parent_gone;

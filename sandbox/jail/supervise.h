@@ -37,13 +37,14 @@ class Scratch {
   sandbox::Fd ruleset_;
 };
 
-// Kills every process of the box (all of the pid namespace; else all of its user's, or all descendants) and reaps until none is left. Adds up what they used.
+// Kills every process of the box (all of the pid namespace; else all of its user's, or all descendants) and reaps until none is left.
+// Adds up what they used. `killed`: all of the pid namespace's have been killed already.
 struct Reaped {
   double cpu_ms = 0;
   int64_t max_rss_kib = 0;
   int64_t processes = 0;
 };
-Reaped EndEverything(const World& world);
+Reaped EndEverything(const World& world, bool killed = false);
 
 class Supervisor {
  public:
