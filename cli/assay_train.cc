@@ -198,6 +198,8 @@ Status GenerateAll(Context* context, GenerateArguments arguments) {
   Result<LoadedModel> loaded = LoadModel(arguments.model, {at::kFloat, arguments.device});
   if (!loaded.ok()) return loaded.error();
   loaded->model = CastModel(loaded->model, *dtype);
+  const std::string note = NotFusedNote(loaded->model.config);
+  if (loaded->model.device().is_cuda() && !note.empty()) Note(*context, note);
   if (loaded->tokenizer == nullptr)
     return Error{ErrorCode::kInput, StrCat("'", arguments.model, "' has no tokenizer"), ""};
   if (!arguments.prompt.empty()) return GenerateText(context, arguments, *loaded);

@@ -148,6 +148,9 @@ Result<TrainSummary> RunGrpo(const GrpoRecipe& given, const TrainEnv& env) {
   if (Status s = run.Together(run.Open(recipe.json)); !s.ok()) return s.error();
   RolloutSource source(recipe, &run);
   if (Status s = run.Together(source.Load()); !s.ok()) return s.error();
+  // Sampling and learning rotate by the same frequencies, however long the rows of a batch are.
+  run.setup().policy.config.rope.least_length =
+      source.longest_prompt() + recipe.train.max_completion_length;
   if (Status s = run.Together(CheckFits(given, &run, source.longest_prompt())); !s.ok())
     return s.error();
   if (Status s = run.Together(run.SetUpRewards()); !s.ok()) return s.error();

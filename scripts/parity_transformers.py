@@ -4,8 +4,8 @@ loaded by transformers. Needs torch, transformers, safetensors and gguf (a virtu
 
   python scripts/parity_transformers.py --binary build/model_parity [--only NAME] [--gguf MODEL.gguf]
 
-Families: Llama and Mistral and Qwen2 and Qwen3, with grouped queries, tied and untied heads, biases, q/k norms and every RoPE
-scaling; safetensors in one file and in shards, float32 and bfloat16; GGUF in every type that we read; tokenizer.json with the
+Families: every row of the table in grpo/config/model_config.cc, with grouped queries, tied and untied heads, biases, q/k norms, every
+RoPE scaling and windows that are shorter than the text: logits, gradients, greedy continuations; safetensors in one file and in shards, float32 and bfloat16; GGUF in every type that we read; tokenizer.json with the
 families' pre-splits. Prints one line a case; exits 1 if one differs."""
 import argparse
 import json
@@ -16,7 +16,8 @@ import tempfile
 
 import numpy as np
 import torch
-from transformers import (AutoModelForCausalLM, LlamaConfig, MistralConfig, Qwen2Config, Qwen3Config)
+from transformers import (AutoModelForCausalLM, Gemma3TextConfig, GraniteConfig, LlamaConfig, MistralConfig, Olmo2Config, Phi3Config,
+                          Qwen2Config, Qwen3Config, Qwen3MoeConfig, SmolLM3Config)
 
 TOLERANCE = 2e-4
 BASE = dict(vocab_size=99, hidden_size=48, intermediate_size=80, num_hidden_layers=3, num_attention_heads=6,
@@ -26,6 +27,13 @@ BASE = dict(vocab_size=99, hidden_size=48, intermediate_size=80, num_hidden_laye
 
 def rope(kind, **more):
     return dict(rope_parameters=dict(rope_type=kind, rope_theta=10000.0, **more))
+
+
+def longrope(original):
+    """Phi-4-mini's: three quarters of a head rotated, divisors for short and long texts."""
+    return dict(original_max_position_embeddings=original, rope_parameters=dict(
+        rope_type="longrope", rope_theta=10000.0, partial_rotary_factor=0.75,
+        short_factor=[1.0, 1.05, 1.1, 1.2, 1.3, 1.5], long_factor=[1.0, 1.5, 2.0, 4.0, 8.0, 16.0]))
 
 
 FAMILIES = {
@@ -43,6 +51,33 @@ FAMILIES = {
     "qwen2_untied_yarn": (Qwen2Config, dict(tie_word_embeddings=False,
                                             **rope("yarn", factor=4.0, original_max_position_embeddings=16))),
     "qwen3_tied": (Qwen3Config, dict(head_dim=16, tie_word_embeddings=True)),
+    "mistral_window": (MistralConfig, dict(sliding_window=8)),
+    "qwen2_window": (Qwen2Config, dict(use_sliding_window=True, sliding_window=8, max_window_layers=1)),
+    "qwen3_window": (Qwen3Config, dict(head_dim=8, use_sliding_window=True, sliding_window=5,
+                                       layer_types=["sliding_attention", "full_attention", "sliding_attention"])),
+    "gemma3": (Gemma3TextConfig, dict(head_dim=16, sliding_window=8, sliding_window_pattern=2, query_pre_attn_scalar=24,
+                                      num_hidden_layers=4)),
+    "gemma3_scaled": (Gemma3TextConfig, dict(head_dim=16, sliding_window=64, rope_parameters=dict(
+        full_attention=dict(rope_type="linear", factor=8.0, rope_theta=1000.0),
+        sliding_attention=dict(rope_type="default", rope_theta=100.0)), layer_types=["full_attention"] + 2 * ["sliding_attention"])),
+    "phi3": (Phi3Config, dict(sliding_window=None)),
+    "phi3_window": (Phi3Config, dict(sliding_window=8, tie_word_embeddings=True)),
+    "phi4_short": (Phi3Config, dict(num_attention_heads=3, num_key_value_heads=1, **longrope(56))),
+    "phi4_long": (Phi3Config, dict(num_attention_heads=3, num_key_value_heads=1, **longrope(8))),
+    "olmo2": (Olmo2Config, dict()),
+    "olmo2_tied_bias": (Olmo2Config, dict(tie_word_embeddings=True, attention_bias=True)),
+    "smollm3": (SmolLM3Config, dict(no_rope_layer_interval=2)),
+    "smollm3_window": (SmolLM3Config, dict(no_rope_layers=[1, 0, 0], use_sliding_window=True, sliding_window=8, mlp_bias=True)),
+    "granite": (GraniteConfig, dict(embedding_multiplier=3.0, residual_multiplier=0.7, attention_multiplier=0.2,
+                                    logits_scaling=4.0)),
+    "granite_tied_bias": (GraniteConfig, dict(embedding_multiplier=2.0, attention_bias=True, mlp_bias=True,
+                                              tie_word_embeddings=True)),
+    "qwen3_moe": (Qwen3MoeConfig, dict(head_dim=16, num_experts=8, num_experts_per_tok=2, moe_intermediate_size=24,
+                                       norm_topk_prob=True)),
+    "qwen3_moe_mixed": (Qwen3MoeConfig, dict(head_dim=16, num_experts=6, num_experts_per_tok=3, moe_intermediate_size=24,
+                                             num_hidden_layers=4, decoder_sparse_step=2, mlp_only_layers=[3])),
+    "qwen3_moe_window": (Qwen3MoeConfig, dict(head_dim=16, num_experts=4, num_experts_per_tok=1, moe_intermediate_size=24,
+                                              use_sliding_window=True, sliding_window=8)),
     "qwen3_untied_bias": (Qwen3Config, dict(head_dim=8, attention_bias=True, tie_word_embeddings=False)),
 }
 
@@ -59,8 +94,42 @@ def make_model(cls, more):
     return model
 
 
-def reference(model, lengths=(3, 17, 40)):
-    """What model_parity compares: logits of every position, the log-probs of a continuation, a greedy continuation."""
+def gradients(model, ids):
+    """Of the sum of the log-probs, by the names that files have."""
+    model.zero_grad()
+    logp = torch.log_softmax(model(ids).logits[0].float(), -1)
+    logp[torch.arange(ids.shape[1] - 1), ids[0, 1:]].sum().backward()
+    found = {}
+    for name, weight in model.named_parameters():
+        grad = weight.grad.double() if weight.grad is not None else torch.zeros_like(weight).double()
+        if ".experts." not in name:
+            found[name] = grad
+            continue
+        stem = name[:name.index(".experts.") + len(".experts.")]  # all experts in one, gates above ups
+        for expert in range(grad.shape[0]):
+            if name.endswith("gate_up_proj"):
+                found[f"{stem}{expert}.gate_proj.weight"], found[f"{stem}{expert}.up_proj.weight"] = grad[expert].chunk(2)
+            else:
+                found[f"{stem}{expert}.down_proj.weight"] = grad[expert]
+    return {name: dict(l2=grad.norm().item(), sum=grad.sum().item(), first8=grad.flatten()[:8].tolist())
+            for name, grad in found.items()}
+
+
+def greedy(model, ids, count=32):
+    """Without a cache, the whole text anew for each token."""
+    added = []
+    for _ in range(count):
+        with torch.no_grad():
+            added.append(model(ids).logits[0, -1].argmax().item())
+        ids = torch.cat([ids, torch.tensor([added[-1:]])], 1)
+        if added[-1] == BASE["eos_token_id"]:
+            break
+    return added
+
+
+def reference(model, lengths=(3, 17, 40), learns=False):
+    """What model_parity compares: logits of every position, the log-probs of a continuation; with `learns` also the gradients and a
+    greedy continuation of the second text."""
     prompts = []
     for length in lengths:
         if length > 16 and model.config.max_position_embeddings <= 16 and "dynamic" not in str(model.config.to_dict()):
@@ -73,6 +142,10 @@ def reference(model, lengths=(3, 17, 40)):
         scored = [logp[t, ids[0, t + 1]].item() for t in range(length - 1)]
         prompts.append(dict(name=f"len{length}", ids=ids[0].tolist(), logits=logits.tolist(), prompt_token_logps=scored,
                             logits_first8_last_pos=logits[-1, :8].tolist()))
+        if learns and length == 17:
+            prompts[-1]["gradients"] = gradients(model, ids)
+            if "dynamic" not in str(model.config.to_dict()):
+                prompts[-1]["greedy32_ids"] = greedy(model, ids)
     return dict(prompts=prompts)
 
 
@@ -225,6 +298,9 @@ def tokenizers():
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
     llama3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
               r"|\s+(?!\S)|\s+")
+    phi4 = "|".join([r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
+                     r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
+                     r"\p{N}{1,3}", r" ?[^\s\p{L}\p{N}]+[\r\n/]*", r"\s*[\r\n]+", r"\s+(?!\S)", r"\s+"])
     level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     splits = {
         "gpt2": pre_tokenizers.ByteLevel(add_prefix_space=False),
@@ -232,6 +308,7 @@ def tokenizers():
                                            pre_tokenizers.ByteLevel(add_prefix_space=False)]),
         "llama3": pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(llama3), "isolated"), level]),
         "qwen2": pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(llama3.replace("{1,3}", "")), "isolated"), level]),
+        "phi4": pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(phi4), "isolated"), level]),
     }
     for name, split in splits.items():
         tok = Tokenizer(models.BPE())
@@ -246,6 +323,7 @@ def tokenizers():
     fallbacks = {  # Llama 2 writes the blank in its normaliser, Mistral in its pre-tokeniser
         "llama2_fallback": (normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]), None),
         "mistral_metaspace": (None, pre_tokenizers.Metaspace(prepend_scheme="first", split=False)),
+        "gemma": (normalizers.Replace(" ", "▁"), pre_tokenizers.Split(" ", "merged_with_previous")),
         "metaspace_split": (None, pre_tokenizers.Metaspace(prepend_scheme="always", split=True)),
     }
     for name, (normalizer, split) in fallbacks.items():
@@ -254,8 +332,8 @@ def tokenizers():
             tok.normalizer = normalizer
         if split is not None:
             tok.pre_tokenizer = split
-        tok.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(),
-                                         decoders.Strip(" ", 1, 0)])
+        parts = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+        tok.decoder = decoders.Sequence(parts if name == "gemma" else parts + [decoders.Strip(" ", 1, 0)])
         specials = ["<unk>", "<s>", "</s>"] + [f"<0x{b:02X}>" for b in range(256)]
         tok.train_from_iterator([__doc__] + TEXTS[:4], trainers.BpeTrainer(vocab_size=700, special_tokens=specials,
                                                                            max_token_length=12))
@@ -306,7 +384,7 @@ def main():
             if args.only not in name:
                 continue
             model = make_model(cls, more)
-            golden = reference(model)
+            golden = reference(model, learns=True)
             for variant, options in (("", {}), ("_sharded", dict(max_shard_size="40KB"))):
                 folder, again = os.path.join(base, name + variant), os.path.join(base, name + variant + "_again")
                 model.save_pretrained(folder, **options)

@@ -33,8 +33,9 @@ bool IsOff(const Json* value) {
 }  // namespace
 
 const std::vector<std::string>& LoraTargetNames() {
-  static const std::vector<std::string> kNames = {"q_proj",    "k_proj",  "v_proj",   "o_proj",
-                                                  "gate_proj", "up_proj", "down_proj"};
+  static const std::vector<std::string> kNames = {"q_proj",   "k_proj",       "v_proj",
+                                                  "qkv_proj", "o_proj",       "gate_proj",
+                                                  "up_proj",  "gate_up_proj", "down_proj"};
   return kNames;
 }
 

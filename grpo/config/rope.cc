@@ -15,10 +15,35 @@ Error UnusableRope(std::string message, std::string hint = "") {
   return Error{ErrorCode::kInput, std::move(message), std::move(hint)};
 }
 
+std::vector<double> Factors(const Json& json, const char* key) {
+  std::vector<double> factors;
+  const Json* list = json.Find(key);
+  if (list == nullptr || !list->IsArray()) return factors;
+  for (const Json& factor : *list->AsArray()) factors.push_back(factor.NumberOr(0));
+  return factors;
+}
+
+// Phi-3's config.json has the original length beside the scaling, and no factor: the ratio of the lengths is one.
+Status ReadLongRope(const Json& json, int64_t max_position, RopeConfig* rope) {
+  if (rope->original_max_position < 2)
+    return UnusableRope("config.json: original_max_position_embeddings is below 2");
+  rope->scaling = RopeScaling::kLongRope;
+  rope->short_factor = Factors(json, "short_factor");
+  rope->long_factor = Factors(json, "long_factor");
+  rope->factor = json.DoubleOr("factor", static_cast<double>(max_position) /
+                                             static_cast<double>(rope->original_max_position));
+  rope->attention_factor = json.DoubleOr("attention_factor", 0.0);
+  if (!(rope->attention_factor > 0))
+    rope->attention_factor = LongRopeAttention(rope->factor, rope->original_max_position);
+  return {};
+}
+
 Status ReadRopeScaling(const Json& json, const std::string& type, int64_t max_position,
                        RopeConfig* rope) {
+  if (rope->original_max_position <= 0)
+    rope->original_max_position = json.IntOr("original_max_position_embeddings", max_position);
+  if (type == "longrope" || type == "su") return ReadLongRope(json, max_position, rope);
   rope->factor = json.DoubleOr("factor", 1.0);
-  rope->original_max_position = json.IntOr("original_max_position_embeddings", max_position);
   if (type == "linear") {
     rope->scaling = RopeScaling::kLinear;
   } else if (type == "dynamic") {
@@ -41,7 +66,7 @@ Status ReadRopeScaling(const Json& json, const std::string& type, int64_t max_po
     rope->truncate = json.BoolOr("truncate", true);
   } else {
     return UnusableRope(StrCat("config.json: unknown rope scaling '", type, "'"),
-                        "known: default, linear, dynamic, llama3, yarn");
+                        "known: default, linear, dynamic, llama3, yarn, longrope");
   }
   if (!(rope->factor >= 1.0)) {
     return UnusableRope(StrCat("config.json: rope scaling factor ", rope->factor, " is below 1"));
@@ -104,20 +129,87 @@ void ScaleYarn(const RopeConfig& rope, int64_t head_dim, RopeTable* table) {
 
 }  // namespace
 
-Status ReadRope(const Json& json, int64_t max_position, RopeConfig* rope) {
-  rope->theta = json.DoubleOr("rope_theta", 10000.0);
-  const Json* scaling = json.Find("rope_parameters");
-  if (scaling == nullptr || !scaling->IsObject()) scaling = json.Find("rope_scaling");
-  if (scaling == nullptr || !scaling->IsObject()) return {};
-  rope->theta = scaling->DoubleOr("rope_theta", rope->theta);
-  const std::string type(scaling->StringOr("rope_type", scaling->StringOr("type", "default")));
+namespace {
+
+// `parameters` may be null. A length beside them is longrope's own.
+Status ReadRopeFrom(const Json* parameters, const Json& json, int64_t max_position,
+                    RopeConfig* rope) {
+  rope->share = json.DoubleOr("partial_rotary_factor", 1.0);
+  if (parameters == nullptr || !parameters->IsObject()) return {};
+  rope->theta = parameters->DoubleOr("rope_theta", rope->theta);
+  rope->share = parameters->DoubleOr("partial_rotary_factor", rope->share);
+  const std::string type(
+      parameters->StringOr("rope_type", parameters->StringOr("type", "default")));
   if (type == "default") return {};
-  return ReadRopeScaling(*scaling, type, max_position, rope);
+  if (type == "longrope" || type == "su")
+    rope->original_max_position = json.IntOr("original_max_position_embeddings", 0);
+  return ReadRopeScaling(*parameters, type, max_position, rope);
 }
+
+const Json* RopeParameters(const Json& json, const char* layers) {
+  const Json* parameters = json.Find("rope_parameters");
+  if (parameters == nullptr || !parameters->IsObject()) return nullptr;
+  const Json* own = parameters->Find(layers);
+  return own != nullptr && own->IsObject() ? own : parameters;
+}
+
+}  // namespace
+
+Status ReadRope(const Json& json, double theta, int64_t max_position, RopeConfig* rope) {
+  rope->theta = json.DoubleOr("rope_theta", theta);
+  const Json* parameters = RopeParameters(json, "full_attention");
+  if (parameters == nullptr) parameters = json.Find("rope_scaling");
+  return ReadRopeFrom(parameters, json, max_position, rope);
+}
+
+Status ReadLocalRope(const Json& json, int64_t max_position, RopeConfig* rope) {
+  rope->theta = json.DoubleOr("rope_local_base_freq", 10000.0);
+  const Json* parameters = RopeParameters(json, "sliding_attention");
+  if (parameters != nullptr && parameters == json.Find("rope_parameters")) parameters = nullptr;
+  return ReadRopeFrom(parameters, json, max_position, rope);
+}
+
+double LongRopeAttention(double factor, int64_t original) {
+  if (factor <= 1.0) return 1.0;
+  return std::sqrt(1.0 + std::log(factor) / std::log(static_cast<double>(original)));
+}
+
+int64_t RotaryDim(const RopeConfig& rope, int64_t head_dim) {
+  return static_cast<int64_t>(static_cast<double>(head_dim) * rope.share);
+}
+
+Status CheckRope(const RopeConfig& rope, int64_t head_dim) {
+  if (!(rope.theta > 0)) return UnusableRope("model config: rope_theta must be positive");
+  const int64_t dim = RotaryDim(rope, head_dim);
+  if (!(rope.share > 0 && rope.share <= 1) || dim < 2 || dim % 2 != 0) {
+    return UnusableRope(
+        StrCat("model config: ", rope.share, " of ", head_dim, " dimensions of a head are rotated"),
+        "rotary embedding needs pairs");
+  }
+  if (rope.scaling != RopeScaling::kLongRope) return {};
+  for (const std::vector<double>* factors : {&rope.short_factor, &rope.long_factor}) {
+    const bool positive =
+        std::all_of(factors->begin(), factors->end(), [](double factor) { return factor > 0; });
+    if (static_cast<int64_t>(factors->size()) != dim / 2 || !positive) {
+      return UnusableRope(StrCat("model config: longrope's short_factor and long_factor need ",
+                                 dim / 2, " positive numbers each"));
+    }
+  }
+  return {};
+}
+
+namespace {
+Json FactorList(const std::vector<double>& factors) {
+  Json list = Json::MakeArray();
+  for (double factor : factors) list.Append(factor);
+  return list;
+}
+}  // namespace
 
 Json RopeToJson(const RopeConfig& rope) {
   Json json = Json::MakeObject();
   json.Set("rope_theta", rope.theta);
+  if (rope.share != 1.0) json.Set("partial_rotary_factor", rope.share);
   const char* type = "default";
   switch (rope.scaling) {
     case RopeScaling::kNone:
@@ -134,6 +226,9 @@ Json RopeToJson(const RopeConfig& rope) {
     case RopeScaling::kYarn:
       type = "yarn";
       break;
+    case RopeScaling::kLongRope:
+      type = "longrope";
+      break;
   }
   json.Set("rope_type", type);
   if (rope.scaling == RopeScaling::kNone) return json;
@@ -143,6 +238,11 @@ Json RopeToJson(const RopeConfig& rope) {
   if (rope.scaling == RopeScaling::kLlama3) {
     json.Set("low_freq_factor", rope.low_freq_factor)
         .Set("high_freq_factor", rope.high_freq_factor);
+  }
+  if (rope.scaling == RopeScaling::kLongRope) {
+    json.Set("attention_factor", rope.attention_factor)
+        .Set("short_factor", FactorList(rope.short_factor))
+        .Set("long_factor", FactorList(rope.long_factor));
   }
   if (rope.scaling == RopeScaling::kYarn) {
     json.Set("beta_fast", rope.beta_fast)
@@ -156,23 +256,31 @@ Json RopeToJson(const RopeConfig& rope) {
 }
 
 RopeTable MakeRopeTable(const RopeConfig& rope, int64_t head_dim, int64_t sequence_length) {
-  const double dim = static_cast<double>(head_dim);
+  const int64_t rotated = RotaryDim(rope, head_dim);
+  const double dim = static_cast<double>(rotated);
+  const int64_t length = std::max(sequence_length, rope.least_length);
   double theta = rope.theta;
-  if (rope.scaling == RopeScaling::kDynamic && sequence_length > rope.original_max_position) {
-    const double stretch = rope.factor * static_cast<double>(sequence_length) /
+  if (rope.scaling == RopeScaling::kDynamic && length > rope.original_max_position) {
+    const double stretch = rope.factor * static_cast<double>(length) /
                                static_cast<double>(rope.original_max_position) -
                            (rope.factor - 1.0);
     theta *= std::pow(stretch, dim / (dim - 2.0));
   }
   RopeTable table;
-  for (int64_t i = 0; i < head_dim / 2; ++i) {
+  for (int64_t i = 0; i < rotated / 2; ++i) {
     table.inverse_frequencies.push_back(std::pow(theta, -2.0 * static_cast<double>(i) / dim));
   }
   if (rope.scaling == RopeScaling::kLinear) {
     for (double& frequency : table.inverse_frequencies) frequency /= rope.factor;
   }
   if (rope.scaling == RopeScaling::kLlama3) ScaleLlama3(rope, &table.inverse_frequencies);
-  if (rope.scaling == RopeScaling::kYarn) ScaleYarn(rope, head_dim, &table);
+  if (rope.scaling == RopeScaling::kYarn) ScaleYarn(rope, rotated, &table);
+  if (rope.scaling == RopeScaling::kLongRope) {
+    const std::vector<double>& factors =
+        length > rope.original_max_position ? rope.long_factor : rope.short_factor;
+    for (size_t i = 0; i < factors.size(); ++i) table.inverse_frequencies[i] /= factors[i];
+    table.scale = rope.attention_factor;
+  }
   return table;
 }
 

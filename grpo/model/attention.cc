@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include "grpo/model/ops.h"
@@ -59,7 +60,8 @@ bool IsDense(const std::vector<Segment>& segments, const std::vector<size_t>& me
 }
 
 AttentionBlock MakeBlock(const std::vector<Segment>& segments, const std::vector<size_t>& members,
-                         int64_t tokens, at::Device device, std::vector<int64_t>* order) {
+                         int64_t tokens, int64_t window, at::Device device,
+                         std::vector<int64_t>* order) {
   AttentionBlock block;
   block.rows = static_cast<int64_t>(members.size());
   for (size_t member : members) block.width = std::max(block.width, segments[member].length);
@@ -96,6 +98,12 @@ AttentionBlock MakeBlock(const std::vector<Segment>& segments, const std::vector
                           at::TensorOptions(device).dtype(at::kBool))
                      .tril(block.prefix_length);
   }
+  if (window > 0 && block.prefix_length + block.width > window) {
+    block.window_mask = at::ones({block.width, block.prefix_length + block.width},
+                                 at::TensorOptions(device).dtype(at::kBool))
+                            .tril(block.prefix_length)
+                            .triu(block.prefix_length - window + 1);
+  }
   return block;
 }
 
@@ -118,7 +126,7 @@ at::Tensor TakeWithPrefix(const AttentionBlock& block, const at::Tensor& x) {
 
 // q [R, T, heads, D], k and v [R, S, kv_heads, D] -> [R, T, heads, D]. Query row t sees the first S - T + t + 1 keys.
 at::Tensor Attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                  const at::Tensor& mask) {
+                  const at::Tensor& mask, std::optional<double> scale) {
   const int64_t width = q.size(1);
   const int64_t repeat = q.size(2) / k.size(2);
   const at::Tensor keys = k.transpose(1, 2);
@@ -131,7 +139,8 @@ at::Tensor Attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
     const at::Tensor one =
         mask.defined() ? mask : at::ones({width, width}, q.options().dtype(at::kBool)).tril();
     const at::Tensor out =
-        at::scaled_dot_product_attention(folded, keys, values, one.repeat({repeat, 1}));
+        at::scaled_dot_product_attention(folded, keys, values, one.repeat({repeat, 1}), 0.0,
+                                         /*is_causal=*/false, scale);
     return out.view({q.size(0), k.size(2), repeat, width, q.size(3)})
         .permute({0, 3, 1, 2, 4})
         .reshape(q.sizes());
@@ -139,20 +148,21 @@ at::Tensor Attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
   const std::optional<at::Tensor> given =
       mask.defined() ? std::optional<at::Tensor>(mask) : std::nullopt;
   return at::scaled_dot_product_attention(q.transpose(1, 2), keys, values, given, 0.0,
-                                          /*is_causal=*/!mask.defined(), std::nullopt,
+                                          /*is_causal=*/!mask.defined(), scale,
                                           /*enable_gqa=*/repeat > 1)
       .transpose(1, 2);
 }
 
 }  // namespace
 
-AttentionPlan MakeAttentionPlan(const std::vector<Segment>& segments, at::Device device) {
+AttentionPlan MakeAttentionPlan(const std::vector<Segment>& segments, int64_t window,
+                                at::Device device) {
   int64_t tokens = 0;
   for (const Segment& segment : segments) tokens = std::max(tokens, segment.start + segment.length);
   AttentionPlan plan;
   std::vector<int64_t> order;  // packed position of each real token in block order
   for (const std::vector<size_t>& members : GroupSegments(segments)) {
-    plan.blocks.push_back(MakeBlock(segments, members, tokens, device, &order));
+    plan.blocks.push_back(MakeBlock(segments, members, tokens, window, device, &order));
   }
   if (!std::is_sorted(order.begin(), order.end())) {
     std::vector<int64_t> restore(order.size());
@@ -164,13 +174,17 @@ AttentionPlan MakeAttentionPlan(const std::vector<Segment>& segments, at::Device
   return plan;
 }
 
-at::Tensor PackedAttention(const AttentionPlan& plan, const at::Tensor& q, const at::Tensor& k,
-                           const at::Tensor& v) {
+at::Tensor PackedAttention(const AttentionPlan& plan, const AttentionKind& kind,
+                           const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+  const std::optional<double> scale =
+      kind.scale > 0 ? std::optional<double>(kind.scale) : std::nullopt;
   std::vector<at::Tensor> parts;
   const int64_t features = q.size(1) * q.size(2);
   for (const AttentionBlock& block : plan.blocks) {
-    at::Tensor out =
-        Attend(TakeBlock(block, q), TakeWithPrefix(block, k), TakeWithPrefix(block, v), block.mask);
+    const at::Tensor& mask =
+        kind.windowed && block.window_mask.defined() ? block.window_mask : block.mask;
+    at::Tensor out = Attend(TakeBlock(block, q), TakeWithPrefix(block, k), TakeWithPrefix(block, v),
+                            mask, scale);
     out = out.reshape({block.rows * block.width, features});
     if (block.start < 0) out = GatherRows(out, block.valid, block.valid_inverse);
     parts.push_back(out);

@@ -27,6 +27,8 @@ struct AttentionBlock {
   int64_t prefix_length = 0;
   at::Tensor
       mask;  // bool [width, prefix_length + width] with a prefix, else undefined (plain causal)
+  // bool [width, prefix_length + width]: causal within the plan's window; undefined where no place is out of it.
+  at::Tensor window_mask;
 };
 
 struct AttentionPlan {
@@ -35,18 +37,25 @@ struct AttentionPlan {
   at::Tensor restore_inverse;  // [N]
 };
 
-AttentionPlan MakeAttentionPlan(const std::vector<Segment>& segments, at::Device device);
+// `window`: for layers whose tokens see so many, themselves included; 0: there are none.
+AttentionPlan MakeAttentionPlan(const std::vector<Segment>& segments, int64_t window,
+                                at::Device device);
+
+struct AttentionKind {
+  bool windowed = false;
+  double scale = 0.0;  // of queries times keys; 0: 1 / sqrt(D)
+};
 
 // q [N, heads, D], k and v [N, kv_heads, D], rotated. Returns [N, heads * D].
-at::Tensor PackedAttention(const AttentionPlan& plan, const at::Tensor& q, const at::Tensor& k,
-                           const at::Tensor& v);
+at::Tensor PackedAttention(const AttentionPlan& plan, const AttentionKind& kind,
+                           const at::Tensor& q, const at::Tensor& k, const at::Tensor& v);
 
-// Cosines and sines [N, D/2] for positions [N]; `longest`: the longest sequence among them.
+// Cosines and sines [N, rotated dimensions / 2] for positions [N]; `longest`: the longest sequence among them.
 struct RotaryTables {
   at::Tensor cosine;
   at::Tensor sine;
 };
-RotaryTables MakeRotaryTables(const ModelConfig& config, const at::Tensor& positions,
+RotaryTables MakeRotaryTables(const RopeConfig& rope, int64_t head_dim, const at::Tensor& positions,
                               int64_t longest, at::ScalarType dtype);
 
 }  // namespace assay

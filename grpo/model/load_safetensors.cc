@@ -107,7 +107,13 @@ void AddGenerationConfig(const fs::path& folder, ModelConfig* config) {
 
 Result<Model> LoadFolder(const fs::path& folder, const LoadOptions& options, at::Device device) {
   Result<std::string> text = ReadFile((folder / "config.json").string(), size_t{16} << 20);
-  if (!text.ok()) return text.error();
+  if (!text.ok()) {
+    std::error_code ignored;
+    const bool run = fs::exists(folder / "model" / "config.json", ignored);
+    return Error{
+        text.error().code, text.error().message,
+        run ? StrCat("the model of this run is ", (folder / "model").string()) : text.error().hint};
+  }
   Result<Json> json = ParseJson(*text);
   if (!json.ok())
     return BadModel(StrCat((folder / "config.json").string(), ": ", json.error().message));

@@ -33,12 +33,17 @@ Result<std::shared_ptr<Lora>> EmptyLora(const LoraConfig& config, const Model& m
   const auto options = model.embed.options().requires_grad(false).dtype(at::kFloat);
   for (const NamedTensor& weight : NamedWeights(model)) {
     if (!config.Targets(weight.name)) continue;
+    if (weight.name.find(".experts.") != std::string::npos) {
+      return Error{ErrorCode::kUsage, "adapters of experts are not supported",
+                   "lora_target_modules may name q_proj, k_proj, v_proj and o_proj here"};
+    }
     const int64_t out = weight.tensor.size(0), in = weight.tensor.size(1);
     lora->pairs.push_back({weight.name, at::zeros({config.rank, in}, options),
                            at::zeros({out, config.rank}, options)});
   }
   if (lora->pairs.empty())
-    return Error{ErrorCode::kUsage, "lora_target_modules means no matrix of this model", ""};
+    return Error{ErrorCode::kUsage, "lora_target_modules means no matrix of this model",
+                 model.config.packed ? "it has qkv_proj, o_proj, gate_up_proj and down_proj" : ""};
   return lora;
 }
 

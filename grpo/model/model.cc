@@ -11,6 +11,7 @@
 #include "core/check.h"
 #include "core/text.h"
 #include "grpo/model/attention.h"
+#include "grpo/model/blocks.h"
 #include "grpo/model/cuda/layer.h"
 #include "grpo/model/cuda/runtime.h"
 #include "grpo/model/lora.h"
@@ -19,66 +20,123 @@
 namespace assay {
 namespace {
 
+using Shape = std::vector<int64_t>;
+
 struct LayerField {
   const char* name;
   at::Tensor LayerWeights::*field;
+  Shape (*shape)(const ModelConfig&);  // empty: a model of this config has no such weight
+  enum Part { kAll, kMlp, kExperts } part = kAll;  // of layers with an MLP alone, or with experts
 };
+
+int64_t QueryWidth(const ModelConfig& c) { return c.num_heads * c.head_dim; }
+int64_t KeyWidth(const ModelConfig& c) { return c.num_kv_heads * c.head_dim; }
+Shape If(bool has, Shape shape) { return has ? std::move(shape) : Shape{}; }
+
+using C = const ModelConfig&;
+Shape BeforeNorm(C c) { return If(c.norm_before, {c.hidden_size}); }
+Shape BehindNorm(C c) { return If(c.norm_behind, {c.hidden_size}); }
+Shape QueryWeight(C c) { return If(!c.packed, {QueryWidth(c), c.hidden_size}); }
+Shape KeyWeight(C c) { return If(!c.packed, {KeyWidth(c), c.hidden_size}); }
+Shape QkvWeight(C c) { return If(c.packed, {QueryWidth(c) + 2 * KeyWidth(c), c.hidden_size}); }
+Shape QueryBias(C c) { return If(c.qkv_bias, {QueryWidth(c)}); }
+Shape KeyBias(C c) { return If(c.qkv_bias, {KeyWidth(c)}); }
+Shape OutWeight(C c) { return {c.hidden_size, QueryWidth(c)}; }
+Shape OutBias(C c) { return If(c.o_bias, {c.hidden_size}); }
+Shape QueryNorm(C c) { return c.qk_norm_wide ? Shape{QueryWidth(c)} : If(c.qk_norm, {c.head_dim}); }
+Shape KeyNorm(C c) { return c.qk_norm_wide ? Shape{KeyWidth(c)} : If(c.qk_norm, {c.head_dim}); }
+// The norm before the MLP is named after where it stands in Llama: behind attention.
+Shape LlamaPostNorm(C c) { return If(c.norm_before && !c.norm_behind, {c.hidden_size}); }
+Shape FeedForwardNorm(C c) { return If(c.norm_before && c.norm_behind, {c.hidden_size}); }
+Shape InnerWeight(C c) { return If(!c.packed, {c.intermediate_size, c.hidden_size}); }
+Shape GateUpWeight(C c) { return If(c.packed, {2 * c.intermediate_size, c.hidden_size}); }
+Shape InnerBias(C c) { return If(c.mlp_bias, {c.intermediate_size}); }
+Shape DownWeight(C c) { return {c.hidden_size, c.intermediate_size}; }
+Shape DownBias(C c) { return If(c.mlp_bias, {c.hidden_size}); }
+Shape RouterWeight(C c) { return {c.num_experts, c.hidden_size}; }
 
 // In the order in which a layer uses them.
 constexpr LayerField kLayerFields[] = {
-    {"input_layernorm.weight", &LayerWeights::input_norm},
-    {"self_attn.q_proj.weight", &LayerWeights::q_proj},
-    {"self_attn.q_proj.bias", &LayerWeights::q_bias},
-    {"self_attn.k_proj.weight", &LayerWeights::k_proj},
-    {"self_attn.k_proj.bias", &LayerWeights::k_bias},
-    {"self_attn.v_proj.weight", &LayerWeights::v_proj},
-    {"self_attn.v_proj.bias", &LayerWeights::v_bias},
-    {"self_attn.q_norm.weight", &LayerWeights::q_norm},
-    {"self_attn.k_norm.weight", &LayerWeights::k_norm},
-    {"self_attn.o_proj.weight", &LayerWeights::o_proj},
-    {"self_attn.o_proj.bias", &LayerWeights::o_bias},
-    {"post_attention_layernorm.weight", &LayerWeights::post_norm},
-    {"mlp.gate_proj.weight", &LayerWeights::gate_proj},
-    {"mlp.gate_proj.bias", &LayerWeights::gate_bias},
-    {"mlp.up_proj.weight", &LayerWeights::up_proj},
-    {"mlp.up_proj.bias", &LayerWeights::up_bias},
-    {"mlp.down_proj.weight", &LayerWeights::down_proj},
-    {"mlp.down_proj.bias", &LayerWeights::down_bias},
+    {"input_layernorm.weight", &LayerWeights::input_norm, BeforeNorm},
+    {"self_attn.q_proj.weight", &LayerWeights::q_proj, QueryWeight},
+    {"self_attn.q_proj.bias", &LayerWeights::q_bias, QueryBias},
+    {"self_attn.k_proj.weight", &LayerWeights::k_proj, KeyWeight},
+    {"self_attn.k_proj.bias", &LayerWeights::k_bias, KeyBias},
+    {"self_attn.v_proj.weight", &LayerWeights::v_proj, KeyWeight},
+    {"self_attn.v_proj.bias", &LayerWeights::v_bias, KeyBias},
+    {"self_attn.qkv_proj.weight", &LayerWeights::qkv_proj, QkvWeight},
+    {"self_attn.q_norm.weight", &LayerWeights::q_norm, QueryNorm},
+    {"self_attn.k_norm.weight", &LayerWeights::k_norm, KeyNorm},
+    {"self_attn.o_proj.weight", &LayerWeights::o_proj, OutWeight},
+    {"self_attn.o_proj.bias", &LayerWeights::o_bias, OutBias},
+    {"post_attention_layernorm.weight", &LayerWeights::attention_norm, BehindNorm},
+    {"post_attention_layernorm.weight", &LayerWeights::post_norm, LlamaPostNorm},
+    {"pre_feedforward_layernorm.weight", &LayerWeights::post_norm, FeedForwardNorm},
+    {"mlp.gate_proj.weight", &LayerWeights::gate_proj, InnerWeight, LayerField::kMlp},
+    {"mlp.gate_proj.bias", &LayerWeights::gate_bias, InnerBias, LayerField::kMlp},
+    {"mlp.up_proj.weight", &LayerWeights::up_proj, InnerWeight, LayerField::kMlp},
+    {"mlp.up_proj.bias", &LayerWeights::up_bias, InnerBias, LayerField::kMlp},
+    {"mlp.gate_up_proj.weight", &LayerWeights::gate_up_proj, GateUpWeight, LayerField::kMlp},
+    {"mlp.down_proj.weight", &LayerWeights::down_proj, DownWeight, LayerField::kMlp},
+    {"mlp.down_proj.bias", &LayerWeights::down_bias, DownBias, LayerField::kMlp},
+    {"post_feedforward_layernorm.weight", &LayerWeights::mlp_norm, BehindNorm},
+    {"mlp.gate.weight", &LayerWeights::router, RouterWeight, LayerField::kExperts},
 };
 
-std::vector<int64_t> LayerShape(const ModelConfig& c, std::string_view name) {
-  const int64_t q = c.num_heads * c.head_dim;
-  const int64_t kv = c.num_kv_heads * c.head_dim;
-  const int64_t h = c.hidden_size;
-  const int64_t inner = c.intermediate_size;
-  using Shape = std::vector<int64_t>;
-  if (name == "input_layernorm.weight" || name == "post_attention_layernorm.weight") return {h};
-  if (name == "self_attn.q_proj.weight") return {q, h};
-  if (name == "self_attn.k_proj.weight" || name == "self_attn.v_proj.weight") return {kv, h};
-  if (name == "self_attn.o_proj.weight") return {h, q};
-  if (name == "self_attn.q_proj.bias") return c.qkv_bias ? Shape{q} : Shape{};
-  if (name == "self_attn.k_proj.bias" || name == "self_attn.v_proj.bias")
-    return c.qkv_bias ? Shape{kv} : Shape{};
-  if (name == "self_attn.o_proj.bias") return c.o_bias ? Shape{h} : Shape{};
-  if (name == "self_attn.q_norm.weight" || name == "self_attn.k_norm.weight") {
-    return c.qk_norm ? Shape{c.head_dim} : Shape{};
-  }
-  if (name == "mlp.gate_proj.weight" || name == "mlp.up_proj.weight") return {inner, h};
-  if (name == "mlp.down_proj.weight") return {h, inner};
-  if (name == "mlp.gate_proj.bias" || name == "mlp.up_proj.bias")
-    return c.mlp_bias ? Shape{inner} : Shape{};
-  if (name == "mlp.down_proj.bias") return c.mlp_bias ? Shape{h} : Shape{};
-  return {};
+struct ExpertField {
+  const char* name;
+  at::Tensor ExpertWeights::*field;
+  bool outward;  // [H, E] instead of [E, H]
+};
+constexpr ExpertField kExpertFields[] = {
+    {"gate_proj.weight", &ExpertWeights::gate_proj, false},
+    {"up_proj.weight", &ExpertWeights::up_proj, false},
+    {"down_proj.weight", &ExpertWeights::down_proj, true},
+};
+
+Shape FieldShape(const ModelConfig& config, int64_t layer, const LayerField& field) {
+  const bool experts = config.layer(layer).experts;
+  if (field.part == LayerField::kMlp && experts) return {};
+  if (field.part == LayerField::kExperts && !experts) return {};
+  return field.shape(config);
+}
+
+Shape ExpertShape(const ModelConfig& config, const ExpertField& field) {
+  return field.outward ? Shape{config.hidden_size, config.expert_size}
+                       : Shape{config.expert_size, config.hidden_size};
 }
 
 constexpr std::string_view kLayerPrefix = "model.layers.";
+constexpr std::string_view kExpertPrefix = "mlp.experts.";
+
+// Cuts a number below `limit` and the dot behind it off the front of `text`; -1 if there is none.
+int64_t TakeIndex(std::string_view* text, int64_t limit) {
+  const size_t dot = text->find('.');
+  if (dot == 0 || dot == std::string_view::npos || dot > 6) return -1;
+  int64_t index = 0;
+  for (char c : text->substr(0, dot)) {
+    if (c < '0' || c > '9') return -1;
+    index = index * 10 + (c - '0');
+  }
+  text->remove_prefix(dot + 1);
+  return index < limit ? index : -1;
+}
+
+Shape LayerShape(const ModelConfig& config, int64_t layer, std::string_view name) {
+  for (const LayerField& field : kLayerFields) {
+    if (name != field.name) continue;
+    if (Shape shape = FieldShape(config, layer, field); !shape.empty()) return shape;
+  }
+  if (!StartsWith(name, kExpertPrefix) || !config.layer(layer).experts) return {};
+  name.remove_prefix(kExpertPrefix.size());
+  if (TakeIndex(&name, config.num_experts) < 0) return {};
+  for (const ExpertField& field : kExpertFields) {
+    if (name == field.name) return ExpertShape(config, field);
+  }
+  return {};
+}
 
 bool IsNorm(const std::string& name) { return name.find("norm") != std::string::npos; }
-
-// The dtype of residual stream, norms and rotary tables for weights of `dtype`.
-at::ScalarType StreamDtype(at::ScalarType dtype) {
-  return dtype == at::kDouble ? at::kDouble : at::kFloat;
-}
 
 at::Tensor ToInt64Tensor(const std::vector<int64_t>& values, at::Device device) {
   return device.is_cuda() ? cuda::ToDevice(values, device) : at::tensor(values, at::kLong);
@@ -90,10 +148,17 @@ void VisitWeights(Model* model, const WeightVisitor& visit) {
   const ModelConfig& config = model->config;
   model->layers.resize(static_cast<size_t>(config.num_layers));
   visit("model.embed_tokens.weight", &model->embed);
-  for (size_t i = 0; i < model->layers.size(); ++i) {
+  for (int64_t i = 0; i < config.num_layers; ++i) {
+    LayerWeights& layer = model->layers[static_cast<size_t>(i)];
+    const std::string prefix = StrCat(kLayerPrefix, i, ".");
     for (const LayerField& field : kLayerFields) {
-      if (LayerShape(config, field.name).empty()) continue;
-      visit(StrCat(kLayerPrefix, i, ".", field.name), &(model->layers[i].*field.field));
+      if (!FieldShape(config, i, field).empty()) visit(prefix + field.name, &(layer.*field.field));
+    }
+    if (!config.layer(i).experts) continue;
+    layer.experts.resize(static_cast<size_t>(config.num_experts));
+    for (size_t e = 0; e < layer.experts.size(); ++e) {
+      for (const ExpertField& field : kExpertFields)
+        visit(StrCat(prefix, kExpertPrefix, e, ".", field.name), &(layer.experts[e].*field.field));
     }
   }
   visit("model.norm.weight", &model->norm);
@@ -109,16 +174,9 @@ std::vector<int64_t> WeightShape(const ModelConfig& config, const std::string& n
   if (name == "model.norm.weight") return {config.hidden_size};
   if (name == "lm_head.weight" && !config.tied_head) return {config.vocab_size, config.hidden_size};
   if (!StartsWith(name, kLayerPrefix)) return {};
-  const std::string_view rest = std::string_view(name).substr(kLayerPrefix.size());
-  const size_t dot = rest.find('.');
-  if (dot == 0 || dot == std::string_view::npos || dot > 6) return {};
-  int64_t layer = 0;
-  for (char c : rest.substr(0, dot)) {
-    if (c < '0' || c > '9') return {};
-    layer = layer * 10 + (c - '0');
-  }
-  if (layer >= config.num_layers) return {};
-  return LayerShape(config, rest.substr(dot + 1));
+  std::string_view rest = std::string_view(name).substr(kLayerPrefix.size());
+  const int64_t layer = TakeIndex(&rest, config.num_layers);
+  return layer < 0 ? Shape{} : LayerShape(config, layer, rest);
 }
 
 void TieHead(Model* model) {
@@ -314,52 +372,70 @@ namespace {
 
 // What every layer of one forward pass shares.
 struct Pass {
-  const ModelConfig* config;
-  const AttentionPlan* plan;
-  at::Tensor cosine, sine;  // [N, D/2]
+  std::shared_ptr<const ModelConfig> config;
+  std::shared_ptr<const AttentionPlan> plan;
+  ModelRotary rotary;
   at::ScalarType compute;
   std::vector<LayerKv>* kv = nullptr;
 };
 
-at::Tensor HeadNorm(const at::Tensor& x_NhD, const at::Tensor& weight, const ModelConfig& config) {
-  const at::Tensor flat = x_NhD.reshape({-1, config.head_dim});
-  const at::ScalarType dtype = flat.scalar_type();
-  return RmsNorm(flat.to(StreamDtype(dtype)), weight, config.rms_eps, dtype).view(x_NhD.sizes());
-}
-
-at::Tensor SelfAttention(const Pass& pass, const LayerWeights& w, const at::Tensor& x_NH) {
-  const ModelConfig& c = *pass.config;
-  const int64_t tokens = x_NH.size(0);
-  at::Tensor q = Linear(x_NH, w.q_proj, w.q_bias).view({tokens, c.num_heads, c.head_dim});
-  at::Tensor k = Linear(x_NH, w.k_proj, w.k_bias).view({tokens, c.num_kv_heads, c.head_dim});
-  const at::Tensor v = Linear(x_NH, w.v_proj, w.v_bias).view({tokens, c.num_kv_heads, c.head_dim});
-  if (c.qk_norm) {
-    q = HeadNorm(q, w.q_norm, c);
-    k = HeadNorm(k, w.k_norm, c);
+struct Heads {
+  at::Tensor q, k, v;  // [N, heads, D]
+};
+Heads SplitHeads(const ModelConfig& c, const LayerWeights& w, const at::Tensor& x_NH) {
+  const int64_t tokens = x_NH.size(0), query = c.num_heads * c.head_dim,
+                key = c.num_kv_heads * c.head_dim;
+  const std::vector<int64_t> queries = {tokens, c.num_heads, c.head_dim};
+  const std::vector<int64_t> keys = {tokens, c.num_kv_heads, c.head_dim};
+  if (!c.packed) {
+    return {Linear(x_NH, w.q_proj, w.q_bias).view(queries),
+            Linear(x_NH, w.k_proj, w.k_bias).view(keys),
+            Linear(x_NH, w.v_proj, w.v_bias).view(keys)};
   }
-  q = Rope(q, pass.cosine, pass.sine);
-  k = Rope(k, pass.cosine, pass.sine);
-  if (pass.kv != nullptr) pass.kv->push_back({k.detach(), v.detach()});
-  return Linear(PackedAttention(*pass.plan, q, k, v), w.o_proj, w.o_bias);
+  const at::Tensor qkv = Linear(x_NH, w.qkv_proj, {});
+  return {qkv.narrow(1, 0, query).view(queries), qkv.narrow(1, query, key).view(keys),
+          qkv.narrow(1, query + key, key).view(keys)};
 }
 
-// x + attention(norm(x)), then x + mlp(norm(x)).
-at::Tensor Layer(const Pass& pass, const LayerWeights& w, const at::Tensor& x_NH) {
-  const double eps = pass.config->rms_eps;
-  at::Tensor x = x_NH + SelfAttention(pass, w, RmsNorm(x_NH, w.input_norm, eps, pass.compute));
-  const MlpWeights mlp{w.gate_proj, w.gate_bias, w.up_proj, w.up_bias, w.down_proj, w.down_bias};
-  return x + GatedMlp(RmsNorm(x, w.post_norm, eps, pass.compute), mlp);
+at::Tensor SelfAttention(const Pass& pass, int64_t index, const LayerWeights& w,
+                         const at::Tensor& x_NH) {
+  const ModelConfig& c = *pass.config;
+  const Heads heads = SplitHeads(c, w, x_NH);
+  const at::Tensor q = PrepareHeads(c, index, pass.rotary, heads.q, w.q_norm);
+  const at::Tensor k = PrepareHeads(c, index, pass.rotary, heads.k, w.k_norm);
+  if (pass.kv != nullptr) pass.kv->push_back({k.detach(), heads.v.detach()});
+  const AttentionKind kind = {c.WindowOf(index) > 0, c.attention_scale};
+  return Linear(PackedAttention(*pass.plan, kind, q, k, heads.v), w.o_proj, w.o_bias);
+}
+
+at::Tensor Layer(const Pass& pass, int64_t index, const LayerWeights& w, const at::Tensor& x_NH) {
+  const ModelConfig& c = *pass.config;
+  const at::Tensor attended =
+      SelfAttention(pass, index, w, BranchInput(c, x_NH, w.input_norm, pass.compute));
+  const at::Tensor x = AddBranch(c, x_NH, attended, w.attention_norm);
+  return AddBranch(c, x, LayerMlp(c, w, BranchInput(c, x, w.post_norm, pass.compute)), w.mlp_norm);
 }
 
 std::vector<at::Tensor> Flatten(const LayerWeights& weights) {
   std::vector<at::Tensor> flat;
   for (const LayerField& field : kLayerFields) flat.push_back(weights.*field.field);
+  for (const ExpertWeights& expert : weights.experts) {
+    for (const ExpertField& field : kExpertFields) flat.push_back(expert.*field.field);
+  }
   return flat;
 }
 
 LayerWeights Unflatten(const std::vector<at::Tensor>& flat) {
   LayerWeights weights;
-  for (size_t i = 0; i < flat.size(); ++i) weights.*kLayerFields[i].field = flat[i];
+  size_t next = 0;
+  for (const LayerField& field : kLayerFields) {
+    const at::Tensor& tensor = flat[next++];
+    if (tensor.defined()) weights.*field.field = tensor;
+  }
+  while (next < flat.size()) {
+    ExpertWeights& expert = weights.experts.emplace_back();
+    for (const ExpertField& field : kExpertFields) expert.*field.field = flat[next++];
+  }
   return weights;
 }
 
@@ -368,6 +444,10 @@ LayerWeights CastLayer(LayerWeights weights, at::ScalarType dtype) {
   for (const LayerField& field : kLayerFields) {
     at::Tensor& weight = weights.*field.field;
     if (weight.defined() && !IsNorm(std::string(field.name))) weight = weight.to(dtype);
+  }
+  for (ExpertWeights& expert : weights.experts) {
+    for (const ExpertField& field : kExpertFields)
+      expert.*field.field = (expert.*field.field).to(dtype);
   }
   return weights;
 }
@@ -384,9 +464,9 @@ int64_t LongestContext(const PackedBatch& batch) {
 
 }  // namespace
 
-RotaryTables MakeRotaryTables(const ModelConfig& config, const at::Tensor& positions,
+RotaryTables MakeRotaryTables(const RopeConfig& rope, int64_t head_dim, const at::Tensor& positions,
                               int64_t longest, at::ScalarType dtype) {
-  const RopeTable table = MakeRopeTable(config.rope, config.head_dim, longest);
+  const RopeTable table = MakeRopeTable(rope, head_dim, longest);
   // Rounded like transformers' tables: float32 frequencies, positions, cosines and sines, whatever the model's dtype.
   const at::Tensor frequencies = cuda::ToDevice(
       std::vector<float>(table.inverse_frequencies.begin(), table.inverse_frequencies.end()),
@@ -399,7 +479,7 @@ RotaryTables MakeRotaryTables(const ModelConfig& config, const at::Tensor& posit
 at::Tensor Forward(const Model& model, const PackedBatch& batch, const ForwardOptions& options) {
   const at::ScalarType compute = options.compute_dtype.value_or(model.dtype());
   const at::ScalarType stream = StreamDtype(compute);
-  const RotaryTables rotary = MakeRotaryTables(
+  const ModelRotary rotary = MakeModelRotary(
       model.config, batch.positions_N, std::max(options.longest, LongestContext(batch)), stream);
   at::Tensor x = at::embedding(model.embed, batch.ids_N).to(compute).to(stream);
   if (options.embed_grad.defined() && at::GradMode::is_enabled()) {
@@ -409,35 +489,35 @@ at::Tensor Forward(const Model& model, const PackedBatch& batch, const ForwardOp
       sum.index_add_(0, ids, grad.to(sum.scalar_type()));
     });
   }
+  x = ScaleEmbedding(model.config, x, compute);
   const bool checkpoint = options.checkpoint && at::GradMode::is_enabled();
   if (options.hidden_states == nullptr && cuda::HasFusedLayers(model, batch, compute)) {
     const cuda::Plan plan =
-        cuda::MakeLayerPlan(model, batch, rotary.cosine, rotary.sine, checkpoint);
+        cuda::MakeLayerPlan(model, batch, rotary.full.cosine, rotary.full.sine, checkpoint);
     cuda::Stream stream_xy{x, {}};
     for (const LayerWeights& layer : model.layers)
       stream_xy = cuda::FusedLayer(plan, layer, stream_xy, options.kv);
     return cuda::FusedFinalNorm(plan, model.norm, stream_xy);
   }
-  const auto plan =
-      std::make_shared<const AttentionPlan>(MakeAttentionPlan(batch.segments, model.device()));
-  Pass pass{&model.config, plan.get(), rotary.cosine, rotary.sine, compute, options.kv};
-  for (const LayerWeights& layer : model.layers) {
+  const Pass pass{std::make_shared<const ModelConfig>(model.config),
+                  std::make_shared<const AttentionPlan>(
+                      MakeAttentionPlan(batch.segments, model.config.window, model.device())),
+                  rotary, compute, options.kv};
+  for (int64_t i = 0; i < model.config.num_layers; ++i) {
+    const LayerWeights& layer = model.layers[static_cast<size_t>(i)];
     if (options.hidden_states != nullptr) options.hidden_states->push_back(x.detach());
     if (!checkpoint) {
-      x = Layer(pass, CastLayer(layer, compute), x);
+      x = Layer(pass, i, CastLayer(layer, compute), x);
       continue;
     }
-    const ModelConfig config = model.config;
     x = Checkpoint(x, Flatten(layer),
-                   [pass, plan, config](const at::Tensor& in, const std::vector<at::Tensor>& flat) {
-                     Pass again = pass;  // the plan and the config must outlive the caller's
-                     again.config = &config;
-                     return Layer(again, CastLayer(Unflatten(flat), again.compute), in);
+                   [pass, i](const at::Tensor& in, const std::vector<at::Tensor>& flat) {
+                     return Layer(pass, i, CastLayer(Unflatten(flat), pass.compute), in);
                    });
   }
-  x = RmsNorm(x, model.norm, model.config.rms_eps, compute);
+  x = ConfigNorm(model.config, x, model.norm, compute);
   if (options.hidden_states != nullptr) options.hidden_states->push_back(x.detach());
-  return x;
+  return model.config.logit_divisor == 1.0 ? x : x / model.config.logit_divisor;
 }
 
 at::Tensor ForwardPadded(const Model& model, const at::Tensor& ids_BT, const at::Tensor& mask_BT,

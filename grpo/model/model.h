@@ -1,5 +1,5 @@
-// The decoder: Llama family (Llama 2/3, SmolLM2, TinyLlama, Mistral) and Qwen2/2.5/3, as plain functions over a struct
-// of named weights. Rows are packed: the tokens of all rows stand one after the other in one dimension N without
+// The decoder of every family that ModelConfig knows (Llama, Mistral, Qwen, Gemma 3, Phi-3, OLMo 2, SmolLM3, Granite; mixtures of
+// experts too), as plain functions over a struct of named weights. Rows are packed: the tokens of all rows stand one after the other in one dimension N without
 // padding, a row may share the tokens of a prefix with others (the prompt of a group is computed once), and
 // attention follows a list of segments. A row's result does not depend, rounding aside, on what it is packed with.
 //
@@ -22,16 +22,26 @@
 
 namespace assay {
 
+struct ExpertWeights {
+  at::Tensor gate_proj, up_proj, down_proj;  // [E, H], [E, H], [H, E]
+};
+
 // All matrices are [out, in] as in safetensors; undefined where the config has none.
 struct LayerWeights {
-  at::Tensor input_norm;  // [H]
+  at::Tensor input_norm;  // [H], before attention
   at::Tensor q_proj, k_proj, v_proj,
-      o_proj;  // [heads*D, H], [kv_heads*D, H] twice, [H, heads*D]; rotate-half layout
+      o_proj;           // [heads*D, H], [kv_heads*D, H] twice, [H, heads*D]; rotate-half layout
+  at::Tensor qkv_proj;  // in place of the first three: one below the other
   at::Tensor q_bias, k_bias, v_bias, o_bias;
-  at::Tensor q_norm, k_norm;                 // [D]
-  at::Tensor post_norm;                      // [H]
+  at::Tensor q_norm, k_norm;                 // [D], or [heads*D] and [kv_heads*D]
+  at::Tensor attention_norm;                 // [H], of what attention gives
+  at::Tensor post_norm;                      // [H], before the MLP
   at::Tensor gate_proj, up_proj, down_proj;  // [I, H], [I, H], [H, I]
+  at::Tensor gate_up_proj;                   // in place of the first two
   at::Tensor gate_bias, up_bias, down_bias;
+  at::Tensor mlp_norm;                 // [H], of what the MLP gives
+  at::Tensor router;                   // [experts, H]
+  std::vector<ExpertWeights> experts;  // in place of the MLP
 };
 
 struct Lora;  // grpo/model/lora.h
@@ -137,7 +147,7 @@ struct ForwardOptions {
   // Compute in this dtype instead of the weights': each weight but the norms' is cast where it is used, and its gradient
   // comes in its own dtype. With `checkpoint` no copy of the model ever exists beside the weights.
   std::optional<at::ScalarType> compute_dtype;
-  // The length that dynamic RoPE scaling reckons with; 0: the batch's longest sequence.
+  // The length that dynamic RoPE scaling and LongRoPE reckon with; 0: the batch's longest sequence.
   int64_t longest = 0;
   // If set: [V,H] float32, to which a backward pass adds the embedding's gradient; the model's own embed wants none then.
   at::Tensor embed_grad;
@@ -147,7 +157,8 @@ struct ForwardOptions {
   std::vector<at::Tensor>* hidden_states = nullptr;
 };
 
-// Hidden states [N,H] after the final norm, in the dtype of the computation.
+// Hidden states [N,H] after the final norm (and divided by the config's logit_divisor: what the head takes), in the dtype of the
+// computation.
 at::Tensor Forward(const Model& model, const PackedBatch& batch,
                    const ForwardOptions& options = {});
 // [B,T,H]; zeros at padding. Position ids come from the mask (cumsum - 1), as transformers' do.

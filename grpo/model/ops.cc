@@ -155,8 +155,15 @@ struct RopeFunction : torch::autograd::Function<RopeFunction> {
   }
 };
 
-void SiluMulBackward(const at::Tensor& dout, const at::Tensor& gate, const at::Tensor& up,
-                     at::Tensor* dgate, at::Tensor* dup, at::Tensor* out) {
+void GateMulBackward(const at::Tensor& dout, const at::Tensor& gate, const at::Tensor& up,
+                     Activation activation, at::Tensor* dgate, at::Tensor* dup, at::Tensor* out) {
+  if (activation == Activation::kGeluTanh) {
+    const at::Tensor gelu = at::gelu(gate, "tanh");
+    *dgate = at::gelu_backward(dout * up, gate, "tanh");
+    *dup = dout * gelu;
+    *out = gelu * up;
+    return;
+  }
   if (HasKernel(gate)) {
     *dgate = at::empty_like(gate);
     *dup = at::empty_like(up);
@@ -211,14 +218,17 @@ struct MlpFunction : torch::autograd::Function<MlpFunction> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x,
                             const at::Tensor& gate_weight, const at::Tensor& up_weight,
                             const at::Tensor& down_weight, const MaybeTensor& gate_bias,
-                            const MaybeTensor& up_bias, const MaybeTensor& down_bias) {
+                            const MaybeTensor& up_bias, const MaybeTensor& down_bias,
+                            int64_t activation) {
     const at::Tensor gate = AddBias(MatmulNt(x, gate_weight), gate_bias);
     const at::Tensor up = AddBias(MatmulNt(x, up_weight), up_bias);
     ctx->save_for_backward({x, gate, up, gate_weight, up_weight, down_weight});
     ctx->saved_data["gate_bias"] = gate_bias.has_value();
     ctx->saved_data["up_bias"] = up_bias.has_value();
     ctx->saved_data["down_bias"] = down_bias.has_value();
-    return AddBias(MatmulNt(SiluMul(gate, up), down_weight), down_bias);
+    ctx->saved_data["activation"] = activation;
+    const at::Tensor product = GateMul(gate, up, static_cast<Activation>(activation));
+    return AddBias(MatmulNt(product, down_weight), down_bias);
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
@@ -231,7 +241,9 @@ struct MlpFunction : torch::autograd::Function<MlpFunction> {
     at::Tensor dgate;
     at::Tensor dup;
     at::Tensor product;
-    SiluMulBackward(MatmulNt(dy, down_weight.t()), saved[1], saved[2], &dgate, &dup, &product);
+    const auto activation = static_cast<Activation>(ctx->saved_data["activation"].toInt());
+    GateMulBackward(MatmulNt(dy, down_weight.t()), saved[1], saved[2], activation, &dgate, &dup,
+                    &product);
     auto weight_grad = [&](size_t input, const at::Tensor& d, const at::Tensor& in) {
       return ctx->needs_input_grad(input) ? MatmulNt(d.t(), in.t()) : at::Tensor();
     };
@@ -247,7 +259,8 @@ struct MlpFunction : torch::autograd::Function<MlpFunction> {
             weight_grad(3, dy, product),
             bias_grad("gate_bias", dgate),
             bias_grad("up_bias", dup),
-            bias_grad("down_bias", dy)};
+            bias_grad("down_bias", dy),
+            Variable()};
   }
 };
 
@@ -340,9 +353,10 @@ at::Tensor Rope(const at::Tensor& x, const at::Tensor& cosine, const at::Tensor&
   return RopeFunction::apply(x, cosine, sine);
 }
 
-at::Tensor GatedMlp(const at::Tensor& x_NH, const MlpWeights& weights) {
+at::Tensor GatedMlp(const at::Tensor& x_NH, const MlpWeights& weights, Activation activation) {
   return MlpFunction::apply(x_NH, weights.gate, weights.up, weights.down, Maybe(weights.gate_bias),
-                            Maybe(weights.up_bias), Maybe(weights.down_bias));
+                            Maybe(weights.up_bias), Maybe(weights.down_bias),
+                            static_cast<int64_t>(activation));
 }
 
 at::Tensor MatmulNt(const at::Tensor& a, const at::Tensor& b) {
@@ -386,7 +400,8 @@ at::Tensor JoinRows(const std::vector<at::Tensor>& parts) {
   return parts[0].as_strided(sizes, parts[0].strides());
 }
 
-at::Tensor SiluMul(const at::Tensor& gate, const at::Tensor& up) {
+at::Tensor GateMul(const at::Tensor& gate, const at::Tensor& up, Activation activation) {
+  if (activation == Activation::kGeluTanh) return at::gelu(gate, "tanh") * up;
   if (!HasKernel(gate)) return at::silu(gate) * up;
   // Decoding has both as parts of one product: what counts is a dense inner dimension.
   if (gate.dim() != 2 || gate.stride(1) != 1 || up.stride(1) != 1) return at::silu(gate) * up;

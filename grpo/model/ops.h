@@ -8,6 +8,8 @@
 #include <functional>
 #include <vector>
 
+#include "grpo/config/model_config.h"
+
 namespace assay {
 
 // x_NH (float32, or float64) normalised and scaled by weight_H, in `dtype`. Saves x and one number a row.
@@ -17,11 +19,12 @@ at::Tensor RmsNorm(const at::Tensor& x_NH, const at::Tensor& weight_H, double ep
 // Rotates [N, heads, D] by cosines and sines [N, D/2] (float32, or float64 with float64 x); saves only those.
 at::Tensor Rope(const at::Tensor& x, const at::Tensor& cosine, const at::Tensor& sine);
 
-// down(silu(gate(x)) * up(x)); biases may be undefined. Saves x, gate(x), up(x); the product is computed again.
+// down(act(gate(x)) * up(x)); biases may be undefined. Saves x, gate(x), up(x); the product is computed again.
 struct MlpWeights {
   at::Tensor gate, gate_bias, up, up_bias, down, down_bias;
 };
-at::Tensor GatedMlp(const at::Tensor& x_NH, const MlpWeights& weights);
+at::Tensor GatedMlp(const at::Tensor& x_NH, const MlpWeights& weights,
+                    Activation activation = Activation::kSilu);
 
 // a b^T for a [M, K] and b [N, K] of any strides: the product that all others are written as. In float32 on the CPU it goes
 // to oneDNN, which is twice as fast as the BLAS that LibTorch has on some processors. No gradient of its own.
@@ -37,8 +40,8 @@ at::Tensor Linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
 // CastModel and PackModel place them, else a copy. No gradient.
 at::Tensor JoinRows(const std::vector<at::Tensor>& parts);
 
-// silu(gate) * up without a gradient (decoding).
-at::Tensor SiluMul(const at::Tensor& gate, const at::Tensor& up);
+// act(gate) * up without a gradient (decoding).
+at::Tensor GateMul(const at::Tensor& gate, const at::Tensor& up, Activation activation);
 
 // Rows `index` of x. Every row of x occurs at most once among the entries whose gradient is not zero, and inverse[j] is the place
 // of row j in `index` (-1: nowhere), so that the gradient is a gather too.

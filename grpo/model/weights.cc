@@ -129,7 +129,7 @@ Result<Model> RandomModel(const ModelConfig& config, uint64_t seed, double stdde
     VisitWeights(&model, [&](const std::string& name, at::Tensor* tensor) {
       *tensor = at::zeros(WeightShape(config, name), at::TensorOptions().dtype(at::kFloat));
       if (name.find("norm") != std::string::npos) {
-        tensor->fill_(1.0);
+        tensor->fill_(config.unit_norms ? 0.0 : 1.0);
       } else if (EndsWith(name, ".weight")) {
         Rng rng(seed, name);
         float* data = tensor->data_ptr<float>();

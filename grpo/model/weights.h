@@ -33,7 +33,7 @@ Result<LoadedModel> LoadModel(const std::string& path, const LoadOptions& option
 // Only the weights and the config, whatever tokenizer lies beside.
 Result<Model> LoadWeights(const std::string& path, const LoadOptions& options = {});
 
-// Normal weights of deviation `stddev`, norms 1, biases 0; the same on every machine for one seed.
+// Normal weights of deviation `stddev`, norms that change nothing, biases 0; the same on every machine for one seed.
 Result<Model> RandomModel(const ModelConfig& config, uint64_t seed, double stddev = 0.02,
                           at::ScalarType dtype = at::kFloat);
 

@@ -113,7 +113,7 @@ bool FewRows(const ModelConfig& c, int64_t rows) {
 bool CudaDecoder::Supports(const Model& model) {
   const ModelConfig& c = model.config;
   const int64_t lanes = c.head_dim / 8;
-  return cuda::Usable(model.embed) &&
+  return cuda::Usable(model.embed) && NotFused(c).empty() &&
          (model.dtype() == at::kFloat || model.dtype() == at::kBFloat16) &&
          model.norm.scalar_type() == at::kFloat && c.hidden_size % 8 == 0 &&
          c.hidden_size <= 16384 && c.intermediate_size % 8 == 0 && c.head_dim % 8 == 0 &&
@@ -172,8 +172,8 @@ CudaDecoder::CudaDecoder(const Model& model, const Shape& shape, const DrawParam
     layers_.push_back(std::move(layer));
   }
   const int64_t longest = shape.prompt_capacity + shape.max_new;
-  const RotaryTables tables =
-      MakeRotaryTables(c, at::arange(longest, options.dtype(at::kLong)), longest, at::kFloat);
+  const RotaryTables tables = MakeRotaryTables(
+      c.rope, c.head_dim, at::arange(longest, options.dtype(at::kLong)), longest, at::kFloat);
   cosines_ = tables.cosine;
   sines_ = tables.sine;
   prompt_logits_ = at::empty({shape.places, c.vocab_size}, options);

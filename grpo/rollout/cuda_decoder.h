@@ -23,7 +23,7 @@ namespace assay {
 
 class CudaDecoder {
  public:
-  // True if the model's device, dtype (float32, bfloat16) and shapes have kernels.
+  // True if the model's device, dtype (float32, bfloat16), family and shapes have kernels.
   static bool Supports(const Model& model);
 
   // Rows that the device's memory has room for beside what it holds, when they stay until they have grown by max_new tokens.

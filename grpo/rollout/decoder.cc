@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "core/check.h"
@@ -15,12 +16,6 @@ namespace {
 // The cache grows by this many places at a time, so that shapes change seldom.
 constexpr int64_t kPlaces = 64;
 
-at::Tensor HeadNorm(const at::Tensor& x, const at::Tensor& weight, const ModelConfig& config) {
-  const at::Tensor flat = x.reshape({-1, config.head_dim});
-  const at::ScalarType stream = flat.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-  return RmsNorm(flat.to(stream), weight, config.rms_eps, flat.scalar_type()).view(x.sizes());
-}
-
 }  // namespace
 
 Decoder::Decoder(const Model& model, int64_t rows, int64_t capacity)
@@ -30,20 +25,17 @@ Decoder::Decoder(const Model& model, int64_t rows, int64_t capacity)
   const auto options = model.embed.options().requires_grad(false);
   for (const LayerWeights& w : model.layers) {
     Layer layer;
-    layer.qkv = JoinRows({w.q_proj, w.k_proj, w.v_proj});
+    layer.qkv = c.packed ? w.qkv_proj : JoinRows({w.q_proj, w.k_proj, w.v_proj});
     layer.qkv_bias = JoinRows({w.q_bias, w.k_bias, w.v_bias});
-    layer.gate_up = JoinRows({w.gate_proj, w.up_proj});
+    layer.gate_up = c.packed ? w.gate_up_proj : JoinRows({w.gate_proj, w.up_proj});
     layer.gate_up_bias = JoinRows({w.gate_bias, w.up_bias});
     layer.keys = at::empty({rows, c.num_kv_heads, capacity, c.head_dim}, options);
     layer.values = at::empty_like(layer.keys);
     layers_.push_back(std::move(layer));
   }
-  const at::ScalarType stream = model.dtype() == at::kDouble ? at::kDouble : at::kFloat;
   const at::Tensor positions =
       at::arange(capacity, at::TensorOptions(model.device()).dtype(at::kLong));
-  RotaryTables tables = MakeRotaryTables(c, positions, capacity, stream);
-  cosine_ = std::move(tables.cosine);
-  sine_ = std::move(tables.sine);
+  rotary_ = MakeModelRotary(c, positions, capacity, StreamDtype(model.dtype()));
   row_numbers_ = at::arange(rows, at::TensorOptions(model.device()).dtype(at::kLong));
 }
 
@@ -107,39 +99,47 @@ void Decoder::Move(int64_t from, int64_t to, int64_t length) {
   }
 }
 
-at::Tensor Decoder::Attention(int64_t index, const at::Tensor& x, const at::Tensor& positions,
-                              const at::Tensor& cosine, const at::Tensor& sine,
-                              const at::Tensor& mask) {
+at::Tensor Decoder::Attention(int64_t index, const at::Tensor& x, const StepPass& pass) {
   const ModelConfig& c = model_.config;
   const LayerWeights& w = model_.layers[static_cast<size_t>(index)];
   Layer& layer = layers_[static_cast<size_t>(index)];
   const int64_t rows = x.size(0);
+  const at::Tensor& mask = c.WindowOf(index) > 0 ? pass.window_mask : pass.mask;
   const int64_t width = mask.size(-1);
   const at::Tensor qkv = Linear(x, layer.qkv, layer.qkv_bias).contiguous();
   auto heads = [&](int64_t first, int64_t count) {
     return qkv.narrow(1, first * c.head_dim, count * c.head_dim).view({rows, count, c.head_dim});
   };
-  at::Tensor q = heads(0, c.num_heads);
-  at::Tensor k = heads(c.num_heads, c.num_kv_heads);
+  const at::Tensor q = PrepareHeads(c, index, pass.rotary, heads(0, c.num_heads), w.q_norm);
+  const at::Tensor k =
+      PrepareHeads(c, index, pass.rotary, heads(c.num_heads, c.num_kv_heads), w.k_norm);
   const at::Tensor v = heads(c.num_heads + c.num_kv_heads, c.num_kv_heads);
-  if (c.qk_norm) {
-    q = HeadNorm(q, w.q_norm, c);
-    k = HeadNorm(k, w.k_norm, c);
-  }
-  q = Rope(q, cosine, sine);
-  k = Rope(k, cosine, sine);
   const c10::List<std::optional<at::Tensor>> where(
       {std::optional<at::Tensor>(row_numbers_.narrow(0, 0, rows)), std::nullopt,
-       std::optional<at::Tensor>(positions)});
+       std::optional<at::Tensor>(pass.positions)});
   layer.keys.index_put_(where, k);
   layer.values.index_put_(where, v);
   // The query heads of one key head are its rows: no key is repeated.
   const at::Tensor folded =
-      q.view({rows, c.num_kv_heads, c.num_heads / c.num_kv_heads, c.head_dim});
+      q.reshape({rows, c.num_kv_heads, c.num_heads / c.num_kv_heads, c.head_dim});
   const at::Tensor keys = layer.keys.narrow(0, 0, rows).narrow(2, 0, width);
   const at::Tensor values = layer.values.narrow(0, 0, rows).narrow(2, 0, width);
-  const at::Tensor out = at::scaled_dot_product_attention(folded, keys, values, mask);
+  const std::optional<double> scale =
+      c.attention_scale > 0 ? std::optional<double>(c.attention_scale) : std::nullopt;
+  const at::Tensor out = at::scaled_dot_product_attention(folded, keys, values, mask, 0.0,
+                                                          /*is_causal=*/false, scale);
   return Linear(out.reshape({rows, c.num_heads * c.head_dim}), w.o_proj, w.o_bias);
+}
+
+at::Tensor Decoder::Mlp(int64_t index, const at::Tensor& x) const {
+  const ModelConfig& c = model_.config;
+  const LayerWeights& w = model_.layers[static_cast<size_t>(index)];
+  const Layer& layer = layers_[static_cast<size_t>(index)];
+  if (!layer.gate_up.defined()) return LayerMlp(c, w, x);
+  const at::Tensor both = Linear(x, layer.gate_up, layer.gate_up_bias);
+  const at::Tensor gate = both.narrow(1, 0, c.intermediate_size);
+  const at::Tensor up = both.narrow(1, c.intermediate_size, c.intermediate_size);
+  return Linear(GateMul(gate, up, c.activation), w.down_proj, w.down_bias);
 }
 
 at::Tensor Decoder::Step(const std::vector<int64_t>& tokens,
@@ -148,28 +148,31 @@ at::Tensor Decoder::Step(const std::vector<int64_t>& tokens,
   const ModelConfig& c = model_.config;
   const auto rows = static_cast<int64_t>(tokens.size());
   Widen(*std::max_element(positions.begin(), positions.end()) + 1);
-  const at::Tensor position_index = at::tensor(positions, at::kLong).to(model_.device());
-  const at::Tensor cosine = cosine_.index_select(0, position_index);
-  const at::Tensor sine = sine_.index_select(0, position_index);
-  const at::Tensor places = at::arange(ready_, at::TensorOptions(model_.device()).dtype(at::kLong));
-  const at::Tensor mask = places.unsqueeze(0)
-                              .le(position_index.unsqueeze(1))
-                              .view({rows, 1, 1, ready_})
-                              .expand({rows, c.num_kv_heads, c.num_heads / c.num_kv_heads, ready_});
+  StepPass pass;
+  pass.positions = at::tensor(positions, at::kLong).to(model_.device());
+  pass.rotary = SelectRotary(rotary_, pass.positions);
+  const at::Tensor places =
+      at::arange(ready_, at::TensorOptions(model_.device()).dtype(at::kLong)).unsqueeze(0);
+  const at::Tensor here = pass.positions.unsqueeze(1);
+  const auto all_heads = [&](const at::Tensor& mask) {
+    return mask.view({rows, 1, 1, ready_})
+        .expand({rows, c.num_kv_heads, c.num_heads / c.num_kv_heads, ready_});
+  };
+  const at::Tensor before = places.le(here);
+  pass.mask = all_heads(before);
+  if (c.window > 0) pass.window_mask = all_heads(before.logical_and(places.gt(here - c.window)));
+  const at::ScalarType compute = model_.dtype();
   at::Tensor x = at::embedding(model_.embed, at::tensor(tokens, at::kLong).to(model_.device()))
-                     .to(cosine.scalar_type());
+                     .to(StreamDtype(compute));
+  x = ScaleEmbedding(c, x, compute);
   for (int64_t i = 0; i < c.num_layers; ++i) {
     const LayerWeights& w = model_.layers[static_cast<size_t>(i)];
-    const Layer& layer = layers_[static_cast<size_t>(i)];
-    x = x + Attention(i, RmsNorm(x, w.input_norm, c.rms_eps, model_.dtype()), position_index,
-                      cosine, sine, mask);
-    const at::Tensor both = Linear(RmsNorm(x, w.post_norm, c.rms_eps, model_.dtype()),
-                                   layer.gate_up, layer.gate_up_bias);
-    const at::Tensor gate = both.narrow(1, 0, c.intermediate_size);
-    const at::Tensor up = both.narrow(1, c.intermediate_size, c.intermediate_size);
-    x = x + Linear(SiluMul(gate, up), w.down_proj, w.down_bias);
+    const at::Tensor attended = Attention(i, BranchInput(c, x, w.input_norm, compute), pass);
+    x = AddBranch(c, x, attended, w.attention_norm);
+    x = AddBranch(c, x, Mlp(i, BranchInput(c, x, w.post_norm, compute)), w.mlp_norm);
   }
-  const at::Tensor hidden = RmsNorm(x, model_.norm, c.rms_eps, model_.dtype());
+  at::Tensor hidden = ConfigNorm(c, x, model_.norm, compute);
+  if (c.logit_divisor != 1.0) hidden = hidden / c.logit_divisor;
   return Linear(hidden, model_.head, {}).to(at::kFloat).contiguous().to(at::kCPU);
 }
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "grpo/model/blocks.h"
 #include "grpo/model/model.h"
 
 namespace assay {
@@ -35,20 +36,27 @@ class Decoder {
 
  private:
   struct Layer {
-    at::Tensor qkv, qkv_bias, gate_up, gate_up_bias;  // joined along their outputs
-    at::Tensor keys, values;                          // [rows, kv_heads, capacity, D]
+    at::Tensor qkv, qkv_bias, gate_up,
+        gate_up_bias;         // joined along their outputs; the last two undefined beside experts
+    at::Tensor keys, values;  // [rows, kv_heads, capacity, D]
   };
   // Makes places [ready_, width) of the cache finite: attention multiplies masked places by zero.
   void Widen(int64_t width);
-  at::Tensor Attention(int64_t layer, const at::Tensor& x, const at::Tensor& positions,
-                       const at::Tensor& cosine, const at::Tensor& sine, const at::Tensor& mask);
+  // What the rows at one step share; masks are [rows, kv_heads, heads / kv_heads, places].
+  struct StepPass {
+    at::Tensor positions;
+    ModelRotary rotary;
+    at::Tensor mask, window_mask;
+  };
+  at::Tensor Attention(int64_t layer, const at::Tensor& x, const StepPass& pass);
+  at::Tensor Mlp(int64_t layer, const at::Tensor& x) const;
 
   const Model model_;
   int64_t capacity_;
   int64_t ready_ = 0;
   std::vector<Layer> layers_;
-  at::Tensor cosine_, sine_;  // [capacity, D/2]
-  at::Tensor row_numbers_;    // [rows]
+  ModelRotary rotary_;      // of positions below the capacity
+  at::Tensor row_numbers_;  // [rows]
 };
 
 }  // namespace assay

@@ -183,6 +183,8 @@ Status AddRope(const ModelConfig& config, const std::string& arch, GgufWriter* w
       return {};
     case RopeScaling::kDynamic:
       return Bad("GGUF has no name for RoPE scaling 'dynamic'");
+    case RopeScaling::kLongRope:
+      return Bad("RoPE scaling 'longrope' is not written as GGUF");
     case RopeScaling::kLinear:
     case RopeScaling::kYarn:
       writer->Add(arch + ".rope.scaling.type",
@@ -214,6 +216,9 @@ Status AddShapes(const ModelConfig& config, const std::string& name, GgufOut typ
   if (arch != "llama" && arch != "qwen2" && arch != "qwen3")
     return Bad(StrCat("models of the kind '", config.family, "' are not written as GGUF"),
                "known: llama, mistral, qwen2, qwen3");
+  // What the other families have and these may have, too.
+  if (const std::string parts = NotFused(config); !parts.empty())
+    return Bad(StrCat("a ", config.family, " model with ", parts, " is not written as GGUF"));
   const std::pair<GgufOut, uint32_t> file_types[] = {
       {GgufOut::kF32, 0}, {GgufOut::kF16, 1}, {GgufOut::kQ8_0, 7}, {GgufOut::kBf16, 32}};
   writer->Add("general.architecture", std::string_view(arch));

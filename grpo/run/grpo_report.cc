@@ -78,6 +78,24 @@ void AddTermStats(const std::vector<ScoredGroup>& groups, NamedValues* values) {
   }
 }
 
+// Why the first sample without a reward has none: " (problem 'p1': math gold_missing, the row has no reference answer)".
+std::string FirstFault(const std::vector<ScoredGroup>& groups) {
+  for (const ScoredGroup& group : groups) {
+    for (const SampleScore& sample : group.score.samples) {
+      if (sample.reward) continue;
+      for (size_t k = 0; k < sample.verdicts.size(); ++k) {
+        const Verdict& verdict = sample.verdicts[k];
+        if (verdict.outcome == Outcome::kPass || verdict.outcome == Outcome::kFail) continue;
+        const std::string term = k < group.score.labels.size() ? group.score.labels[k] + " " : "";
+        return StrCat(" (problem '", Shorten(group.group.problem.id, 80), "': ", term,
+                      verdict.reason, verdict.detail.empty() ? "" : ", ",
+                      Shorten(verdict.detail, 200), ")");
+      }
+    }
+  }
+  return "";
+}
+
 // The batch that could not be learned from, for people: DIR/nonfinite_batch.jsonl.
 Status DumpBatch(const std::string& folder, const Rollouts& rollouts) {
   std::string text;
@@ -150,7 +168,7 @@ Status GrpoReport::Step(const Rollouts& rollouts, const StepOutcome& outcome,
   if (Status status = run_->Log(values, note); !status.ok()) return status;
   if (Status status = CheckFinite(rollouts); !status.ok()) return status;
   RemarkEqualRewards(batch.stats.frac_reward_zero_std);
-  return CheckNullRate(batch.null_rate);
+  return CheckNullRate(rollouts);
 }
 
 Status GrpoReport::CheckFinite(const Rollouts& rollouts) const {
@@ -174,16 +192,17 @@ void GrpoReport::RemarkEqualRewards(double share) {
       "problems too hard or too easy, is the reward right (log_completions = true shows it)?"));
 }
 
-Status GrpoReport::CheckNullRate(double null_rate) {
+Status GrpoReport::CheckNullRate(const Rollouts& rollouts) {
   std::deque<double>& rates = run_->at.null_rates;
-  rates.push_back(null_rate);
+  rates.push_back(rollouts.batch.null_rate);
   if (rates.size() > kNullRateSteps) rates.pop_front();
   double sum = 0;
   for (double rate : rates) sum += rate;
   if (rates.size() < kNullRateSteps || sum / kNullRateSteps <= recipe_.null_rate_stop) return {};
   return Error{ErrorCode::kLimit,
                StrCat("null_rate is ", FixedDigits(100 * sum / kNullRateSteps, 1),
-                      " % over the last 10 steps: too many samples could not be scored"),
+                      " % over the last 10 steps: too many samples could not be scored",
+                      FirstFault(rollouts.groups)),
                "look at the faults with log_completions = true, or raise null_rate_stop"};
 }
 

@@ -32,7 +32,7 @@ class GrpoReport {
 
  private:
   Status CheckFinite(const Rollouts& rollouts) const;
-  Status CheckNullRate(double null_rate);
+  Status CheckNullRate(const Rollouts& rollouts);
   // Says once when rewards that are all equal (`share` of rows without spread) have taught nothing for many steps.
   void RemarkEqualRewards(double share);
 

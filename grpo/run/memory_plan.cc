@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <string_view>
 
 #include "core/text.h"
 
@@ -35,12 +36,18 @@ double TakenByBackward(const Widths& w) { return 8 * w.inner + 6 * w.hidden; }
 
 int64_t CountParameters(const ModelConfig& c) {
   const int64_t q = c.num_heads * c.head_dim, kv = c.num_kv_heads * c.head_dim, h = c.hidden_size;
-  int64_t layer = h * (q + 2 * kv) + q * h + 3 * h * c.intermediate_size + 2 * h;
+  const int64_t norms = 2 * (int64_t{c.norm_before} + int64_t{c.norm_behind});
+  int64_t layer = h * (q + 2 * kv) + q * h + norms * h;
   if (c.qkv_bias) layer += q + 2 * kv;
   if (c.o_bias) layer += h;
-  if (c.mlp_bias) layer += 2 * c.intermediate_size + h;
   if (c.qk_norm) layer += 2 * c.head_dim;
-  return c.num_layers * layer + h + c.vocab_size * h * (c.tied_head ? 1 : 2);
+  if (c.qk_norm_wide) layer += q + kv;
+  int64_t mlp = 3 * h * c.intermediate_size;
+  if (c.mlp_bias) mlp += 2 * c.intermediate_size + h;
+  const int64_t experts = c.num_experts * (3 * h * c.expert_size + h);
+  int64_t count = h + c.vocab_size * h * (c.tied_head ? 1 : 2);
+  for (int64_t i = 0; i < c.num_layers; ++i) count += layer + (c.layer(i).experts ? experts : mlp);
+  return count;
 }
 
 int64_t CountAdapterParameters(const ModelConfig& c, const LoraConfig& lora) {
@@ -51,12 +58,18 @@ int64_t CountAdapterParameters(const ModelConfig& c, const LoraConfig& lora) {
   } kMatrices[] = {{"self_attn.q_proj", q, h},
                    {"self_attn.k_proj", kv, h},
                    {"self_attn.v_proj", kv, h},
+                   {"self_attn.qkv_proj", q + 2 * kv, h},
                    {"self_attn.o_proj", h, q},
                    {"mlp.gate_proj", c.intermediate_size, h},
                    {"mlp.up_proj", c.intermediate_size, h},
+                   {"mlp.gate_up_proj", 2 * c.intermediate_size, h},
                    {"mlp.down_proj", h, c.intermediate_size}};
   int64_t count = 0;
   for (const auto& matrix : kMatrices) {
+    const std::string_view name = matrix.name;
+    const bool whole = name == "self_attn.o_proj" || name == "mlp.down_proj";
+    const bool joined = name == "self_attn.qkv_proj" || name == "mlp.gate_up_proj";
+    if (!whole && joined != c.packed) continue;
     if (lora.Targets(std::string("model.layers.0.") + matrix.name + ".weight"))
       count += lora.rank * (matrix.out + matrix.in);
   }

@@ -93,14 +93,9 @@ Status RolloutSource::LoadPrompts() {
   const TrainSpec& spec = recipe_.train;
   const auto read = static_cast<int64_t>(problems_.size());
   const PolicySetup& setup = run_->setup();
-  const int64_t most = LongestPrompt(spec, setup.policy.config);
-  if (most <= 0) {
-    return Error{ErrorCode::kUsage,
-                 StrCat("max_completion_length = ", spec.max_completion_length,
-                        " leaves no room for a prompt: the model has ",
-                        setup.policy.config.max_position, " positions"),
-                 "lower max_completion_length"};
-  }
+  const Result<int64_t> longest = LongestPrompt(spec, setup.policy.config);
+  if (!longest.ok()) return longest.error();
+  const int64_t most = *longest;
   PromptLengths lengths;
   Result<std::vector<std::vector<int64_t>>> ids =
       EncodePrompts(*setup.tokenizer, spec.data, most, &problems_, &lengths);
@@ -113,11 +108,8 @@ Status RolloutSource::LoadPrompts() {
                 " tokens and are ", lengths.dropped > 0 ? "left out" : "cut at their left",
                 "; the first is '", lengths.first, "'"));
   }
-  if (const int64_t count = CountWithoutReference(problems_); count > 0) {
-    note(StrCat(
-        count, " of ", problems_.size(),
-        " problems have no reference (answer, solution, ground_truth, verification_info ..)"));
-  }
+  if (const std::string text = UnjudgedNote(spec.reward, problems_, "problems"); !text.empty())
+    note(text);
   return {};
 }
 

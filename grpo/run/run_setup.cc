@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <utility>
@@ -140,23 +141,60 @@ Result<PolicySetup> SetUpPolicy(const TrainSpec& spec, int64_t local_rank) {
   return setup;
 }
 
-Result<std::shared_ptr<const Rubric>> SetUpRubric(const RewardConfig& config,
-                                                  const VerifierEnv& env) {
-  RubricSpec spec;  // without terms: the row's task decides
+namespace {
+
+// Without terms: the row's task decides.
+Result<RubricSpec> ReadRubric(const RewardConfig& config) {
   if (!config.rubric.empty()) {
     Result<std::string> text = ReadFile(config.rubric);
     if (!text.ok()) return text.error();
-    Result<RubricSpec> parsed = RubricFromToml(*text, config.rubric);
-    if (!parsed.ok()) return parsed.error();
-    spec = std::move(*parsed);
-  } else if (!config.verifiers.empty()) {
-    Result<RubricSpec> parsed = RubricFromNames(config.verifiers);
-    if (!parsed.ok()) return parsed.error();
-    spec = std::move(*parsed);
+    return RubricFromToml(*text, config.rubric);
   }
-  Result<std::unique_ptr<Rubric>> rubric = Rubric::Make(spec, env);
+  return config.verifiers.empty() ? RubricSpec() : RubricFromNames(config.verifiers);
+}
+
+// Those that have nothing to say of a row without an answer or tests (docs/reasons.md: gold_missing, gold_no_tests). `sql` has keys of
+// its own.
+bool ReadsReference(std::string_view verifier) {
+  for (const char* name : {"choice", "code", "exact", "math", "numeric", "qa"}) {
+    if (verifier == name) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Rubric>> SetUpRubric(const RewardConfig& config,
+                                                  const VerifierEnv& env) {
+  const Result<RubricSpec> spec = ReadRubric(config);
+  if (!spec.ok()) return spec.error();
+  Result<std::unique_ptr<Rubric>> rubric = Rubric::Make(*spec, env);
   if (!rubric.ok()) return rubric.error();
   return std::shared_ptr<const Rubric>(std::move(*rubric));
+}
+
+std::string UnjudgedNote(const RewardConfig& config, const std::vector<Problem>& problems,
+                         const std::string& what) {
+  const Result<RubricSpec> spec = ReadRubric(config);
+  if (!spec.ok()) return "";  // SetUpRubric says it
+  const bool by_terms =
+      std::any_of(spec->terms.begin(), spec->terms.end(),
+                  [](const RubricTerm& term) { return ReadsReference(term.verifier); });
+  int64_t without_task = 0, without_reference = 0;
+  for (const Problem& problem : problems) {
+    if (spec->terms.empty() && FindVerifier(problem.task) == nullptr) ++without_task;
+    const bool asked = spec->terms.empty() ? ReadsReference(problem.task) : by_terms;
+    if (asked && problem.answers.empty() && problem.verification_info.IsNull()) ++without_reference;
+  }
+  std::string note;
+  if (without_task > 0)
+    note = StrCat(without_task, " of ", problems.size(), " ", what,
+                  " name no verifier as their task, and the recipe has neither reward.verifiers "
+                  "nor reward.rubric");
+  if (without_reference > 0)
+    StrAppend(&note, note.empty() ? "" : "; ", without_reference, " of ", problems.size(), " ",
+              what, " have no reference (answer, solution, ground_truth, verification_info ..)");
+  return note;
 }
 
 RewardPool::Options PoolOptions(const RewardConfig& config) {
@@ -167,8 +205,15 @@ bool Interrupted(const TrainEnv& env) {
   return env.interrupted != nullptr && env.interrupted->load();
 }
 
-int64_t LongestPrompt(const TrainSpec& spec, const ModelConfig& config) {
+Result<int64_t> LongestPrompt(const TrainSpec& spec, const ModelConfig& config) {
   const int64_t room = config.max_position - spec.max_completion_length;
+  if (room <= 0) {
+    return Error{
+        ErrorCode::kUsage,
+        StrCat("max_completion_length = ", spec.max_completion_length,
+               " leaves no room for a prompt: the model has ", config.max_position, " positions"),
+        "lower max_completion_length"};
+  }
   return spec.data.max_prompt_length > 0 ? std::min(room, spec.data.max_prompt_length) : room;
 }
 

@@ -52,8 +52,13 @@ Result<PolicySetup> SetUpPolicy(const TrainSpec& spec, int64_t local_rank = -1);
 Result<std::shared_ptr<const Rubric>> SetUpRubric(const RewardConfig& config,
                                                   const VerifierEnv& env);
 RewardPool::Options PoolOptions(const RewardConfig& config);
-// The most tokens that a prompt may have: max_prompt_length, or what max_completion_length leaves of the model's positions.
-int64_t LongestPrompt(const TrainSpec& spec, const ModelConfig& config);
+// The most tokens that a prompt may have: max_prompt_length, or what max_completion_length leaves of the model's positions. Errors: kUsage
+// where it leaves none.
+Result<int64_t> LongestPrompt(const TrainSpec& spec, const ModelConfig& config);
+// What keeps problems from a reward, for people to hear before the first step: "8 of 40 problems have no reference (..)", no task where
+// nothing else says who judges. "" if nothing does. Which verifiers read a reference goes by the recipe's rubric.
+std::string UnjudgedNote(const RewardConfig& config, const std::vector<Problem>& problems,
+                         const std::string& what);
 // How the recipe draws completions, and the same with rows and interruption for our own sampler.
 SamplingParams SamplingOf(const TrainSpec& spec);
 GenerateOptions RolloutOptions(const TrainSpec& spec, const TrainEnv& env);

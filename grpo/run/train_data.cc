@@ -135,12 +135,6 @@ Result<std::vector<Group>> LoadGroups(const std::string& file, const DataSpec& s
   return groups;
 }
 
-int64_t CountWithoutReference(const std::vector<Problem>& problems) {
-  return std::count_if(problems.begin(), problems.end(), [](const Problem& problem) {
-    return problem.answers.empty() && problem.verification_info.IsNull();
-  });
-}
-
 std::vector<int64_t> EncodePlain(const Tokenizer& tokenizer, const std::string& text) {
   EncodeOptions options;
   const std::string_view bos = tokenizer.TokenBytes(tokenizer.bos_id());

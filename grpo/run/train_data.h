@@ -31,8 +31,6 @@ Result<Problem> MakeProblem(const Json& row, const DataSpec& spec);
 void DressPrompt(const DataSpec& spec, Problem* problem);
 // Groups with their samples (and token ids and log-probs where given).
 Result<std::vector<Group>> LoadGroups(const std::string& file, const DataSpec& spec);
-// Problems that have neither an answer nor tests.
-int64_t CountWithoutReference(const std::vector<Problem>& problems);
 
 // Tokens of a plain text in front of which the tokenizer puts its BOS, unless the text begins with one.
 std::vector<int64_t> EncodePlain(const Tokenizer& tokenizer, const std::string& text);

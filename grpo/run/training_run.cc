@@ -124,17 +124,19 @@ Status TrainingRun::SetUpRewards() {
 Status TrainingRun::CheckHeldOut() {
   DataSpec data = spec_.data;
   if (data.overlong_prompts == "left") data.overlong_prompts = "drop";
-  const int64_t most = LongestPrompt(spec_, setup_.policy.config);
+  const Result<int64_t> most = LongestPrompt(spec_, setup_.policy.config);
+  if (!most.ok())
+    return Error{most.error().code, "held out: " + most.error().message, most.error().hint};
   PromptLengths lengths;
-  const auto ids = EncodePrompts(*setup_.tokenizer, data, most, &held_out_, &lengths);
+  const auto ids = EncodePrompts(*setup_.tokenizer, data, *most, &held_out_, &lengths);
   if (!ids.ok())
     return Error{ids.error().code, "held out: " + ids.error().message, ids.error().hint};
   if (!env_.note) return {};
   if (lengths.dropped > 0)
-    env_.note(StrCat(lengths.dropped, " held-out prompts have more than ", most,
+    env_.note(StrCat(lengths.dropped, " held-out prompts have more than ", *most,
                      " tokens and are left out"));
-  if (const int64_t count = CountWithoutReference(held_out_); count > 0)
-    env_.note(StrCat(count, " of ", held_out_.size(), " held-out problems have no reference"));
+  const std::string note = UnjudgedNote(spec_.reward, held_out_, "held-out problems");
+  if (!note.empty()) env_.note(note);
   return {};
 }
 
@@ -175,6 +177,7 @@ Status TrainingRun::Begin(const std::string& label, int64_t total_steps, AdamW* 
   if (!opened.ok()) return opened;
   settled_ = at;
   TellDiskUse();
+  TellPath();
   if (spec_.eval.steps > 0 && at.step == 0 && spec_.eval.at_start) {
     // After an interrupt GoesOn ends the run, and Finish saves.
     if (Status status = EvaluateNow(); !status.ok() && !interrupted())
@@ -329,6 +332,11 @@ Status TrainingRun::SaveResult(const std::string& folder) const {
   Result<at::ScalarType> dtype = ParseDtype(spec_.save_dtype);
   if (!dtype.ok()) return dtype.error();
   return SaveModel(setup_.policy, setup_.tokenizer.get(), folder, *dtype);
+}
+
+void TrainingRun::TellPath() const {
+  const std::string note = NotFusedNote(setup_.policy.config);
+  if (env_.note && !note.empty() && setup_.policy.device().is_cuda()) env_.note(note);
 }
 
 // A checkpoint: what is trained, Adam's two moments and the reference, in float32.

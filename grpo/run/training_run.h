@@ -105,6 +105,7 @@ class TrainingRun {
   Status KeepBest();
   Status SaveResult(const std::string& folder) const;
   void TellDiskUse() const;
+  void TellPath() const;
   Status Save();
   Status SaveModelAlone();
   Status SaveAll();

@@ -129,8 +129,10 @@ Result<std::shared_ptr<const ChatEngine>> ChatEngine::Shared() {
   return *shared;
 }
 
-Result<std::vector<Result<std::string>>> ChatEngine::Render(
-    const std::string& source, const Json& specials, const std::vector<ChatInput>& inputs) const {
+Result<std::vector<Result<std::string>>> ChatEngine::Render(const std::string& source,
+                                                            const Json& specials,
+                                                            const std::vector<ChatInput>& inputs,
+                                                            int64_t cpu_ms) const {
   Json items = Json::MakeArray();
   for (const ChatInput& input : inputs) {
     items.Append(Json::MakeObject()
@@ -146,6 +148,7 @@ Result<std::vector<Result<std::string>>> ChatEngine::Render(
                         .Set("specials", specials)
                         .Set("items", items)
                         .Dump();
+  job.limits.cpu_ms = cpu_ms;
   job.limits.output_bytes = 256 << 20;
   job.limits.memory_mib = 1024;
   const RunResult run = impl_->sandbox->Run(job);

@@ -4,6 +4,7 @@
 // template that asks for the day gets 26 July 2024, Llama 3.1's own default, so that a run can be repeated.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -32,9 +33,11 @@ class ChatEngine {
   ~ChatEngine();
 
   // The texts in order; a template that fails on an input (raise_exception among others) gives an error there. `specials`: the special
-  // tokens by role ("bos_token"). The outer error: kUnavailable, or kInput where the box was ended (a template that loops).
+  // tokens by role ("bos_token"). The outer error: kUnavailable, or kInput where the box was ended (a template that loops): after
+  // `cpu_ms` of CPU time.
   Result<std::vector<Result<std::string>>> Render(const std::string& source, const Json& specials,
-                                                  const std::vector<ChatInput>& inputs) const;
+                                                  const std::vector<ChatInput>& inputs,
+                                                  int64_t cpu_ms = 10'000) const;
 
  private:
   ChatEngine();

@@ -347,7 +347,9 @@ bool HasFusedLayers(const Model& model, const PackedBatch& batch, at::ScalarType
   const ModelConfig& c = model.config;
   if (!Usable(model.embed) || compute != at::kBFloat16 || model.dtype() != at::kBFloat16)
     return false;
-  if (model.norm.scalar_type() != at::kFloat || c.qk_norm || c.o_bias || c.mlp_bias) return false;
+  if (model.norm.scalar_type() != at::kFloat || c.qk_norm || c.o_bias || c.mlp_bias ||
+      !NotFused(c).empty())
+    return false;
   if (c.hidden_size % 8 != 0 || c.hidden_size > 16384 || c.intermediate_size % 8 != 0 ||
       c.head_dim % 16 != 0 || c.head_dim > 256) {
     return false;

@@ -1,6 +1,6 @@
 // model_parity [--save FOLDER] GGUF|FOLDER FILE..: compares this model and tokenizer with recorded values of a reference
 // implementation, and saves the model again if asked (for the way back). FILE is JSON with any of: tokenizer_cases, prompts
-// (texts, ids, logits, log-probs, greedy continuations), weights, hidden_states_plain_en. Prints one JSON line a section
+// (texts, ids, logits, log-probs, greedy continuations, gradients), weights, hidden_states_plain_en. Prints one JSON line a section
 // (section, cases, max_error, failed) and exits 1 if a section is out of tolerance, 2 if nothing could be compared. Calls what
 // the trainer calls: LoadModel, Forward, ComputeTokenLogprobs, Generate.
 #include <ATen/ATen.h>
@@ -268,6 +268,53 @@ bool CheckPrompts(const Model& model, const Json& file, int64_t* sections) {
   return completion_logps.Finish(sections) && a && b;
 }
 
+// Gradients of the sum of a prompt's log-probs, with and without checkpoints.
+bool CheckGradients(const Model& source, const Json& file, int64_t* sections) {
+  Section section("gradients");
+  at::AutoGradMode enable(true);
+  for (const Json& item : Items(file, "prompts")) {
+    const Json* wanted = item.Find("gradients");
+    const std::vector<int64_t> ids = Ids(item.Find("ids"));
+    if (wanted == nullptr || !wanted->IsObject() || ids.size() < 2) continue;
+    for (const bool checkpoint : {false, true}) {
+      Model model = CloneModel(source);
+      TieHead(&model);
+      SetTrainable(&model, true);
+      ForwardOptions forward;
+      forward.checkpoint = checkpoint;
+      const ScoredBatch batch =
+          PackGroups({{{ids[0]}, {{ids.begin() + 1, ids.end()}}}}, model.device());
+      ScoreTokens(model, batch, forward, {}).logp_M.sum().backward();
+      const std::vector<NamedTensor> weights = NamedWeights(model);
+      for (const NamedTensor& weight : weights) {
+        const Json* want = wanted->Find(weight.name);
+        if (want == nullptr) {
+          section.Fail(weight.name + " has no gradient in the reference");
+        } else {
+          const at::Tensor got = weight.tensor.grad().defined()
+                                     ? weight.tensor.grad().to(at::kDouble).flatten()
+                                     : at::zeros({weight.tensor.numel()}, at::kDouble);
+          const double norm = want->DoubleOr("l2", NAN);
+          section.Near(weight.name + " sum", got.sum().item<double>(), want->DoubleOr("sum", NAN),
+                       kRelativeTolerance, norm);
+          section.Near(weight.name + " l2", got.norm().item<double>(), norm, kRelativeTolerance,
+                       norm);
+          const std::vector<double> first = Numbers(want->Find("first8"));
+          const std::vector<double> ours = Doubles(got);
+          for (size_t i = 0; i < first.size() && i < ours.size(); ++i)
+            section.Near(StrCat(weight.name, "[", i, "]"), ours[i], first[i], kRelativeTolerance,
+                         norm);
+        }
+        section.EndCase();
+      }
+      if (wanted->AsObject()->size() != weights.size())
+        section.Fail(StrCat(weights.size(), " weights, the reference has ",
+                            wanted->AsObject()->size(), " gradients"));
+    }
+  }
+  return section.Finish(sections);
+}
+
 // All prompts in one call, so that rows of unequal length share the batch.
 Result<bool> CheckGreedy(const LoadedModel& loaded, const Json& file, int64_t* sections) {
   Section section("greedy");
@@ -315,6 +362,7 @@ Result<int> Run(const std::string& model_path, const std::string& save_folder,
     good &= CheckWeights(loaded->model, *file, &sections);
     good &= CheckHiddenStates(loaded->model, *file, &sections);
     good &= CheckPrompts(loaded->model, *file, &sections);
+    good &= CheckGradients(loaded->model, *file, &sections);
     Result<bool> greedy = CheckGreedy(*loaded, *file, &sections);
     if (!greedy.ok()) return greedy.error();
     good &= *greedy;

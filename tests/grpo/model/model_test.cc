@@ -17,6 +17,7 @@
 #include "grpo/model/compute_policy.h"
 #include "grpo/model/model.h"
 #include "grpo/model/weights.h"
+#include "grpo/run/memory_plan.h"
 #include "tests/grpo/tiny_model.h"
 
 namespace assay {
@@ -48,7 +49,7 @@ double Difference(const at::Tensor& a, const at::Tensor& b) {
 }
 
 TEST(Forward, PackedRowsAreTheRowsAlone) {
-  for (const char* family : {"llama", "qwen2", "qwen3"}) {
+  for (const std::string& family : TinyFamilies()) {
     const Model model = MakeTiny(family);
     // Lengths that make several blocks, in an order that must be restored.
     const std::vector<int64_t> lengths = {3, 17, 16, 4, 1, 15};
@@ -113,7 +114,7 @@ std::vector<at::Tensor> Gradients(const Model& source, bool share, bool checkpoi
 }
 
 TEST(Training, SharedPromptsCheckpointsAndSlicesAreExact) {
-  for (const char* family : {"llama", "qwen2", "qwen3"}) {
+  for (const std::string& family : TinyFamilies()) {
     const Model model = MakeTiny(family, at::kDouble);
     TokenLogprobs plain;
     const std::vector<at::Tensor> expected = Gradients(model, false, false, 100000, &plain);
@@ -201,6 +202,50 @@ TEST(Logprobs, ExtremeLogitsStayFinite) {
   }
 }
 
+TEST(Model, ParametersAreCountedFromTheConfigToo) {
+  for (const std::string& family : TinyFamilies()) {
+    const Model model = MakeTiny(family);
+    EXPECT_EQ(CountParameters(model.config), CountParameters(model)) << family;
+  }
+}
+
+TEST(Model, WhatTheFastPathDoesNotKnowIsNamed) {
+  const std::pair<const char*, const char*> parts[] = {
+      {"llama", ""},
+      {"qwen3", ""},
+      {"mistral", "sliding windows"},
+      {"qwen3_moe", "experts"},
+      {"gemma3_text", "GELU"},
+      {"phi3", "rotary embedding of a part of each head"},
+      {"olmo2", "norms over all heads"},
+      {"smollm3", "layers without rotary embedding"},
+      {"granite", "multipliers"}};
+  for (const auto& [family, part] : parts) {
+    const std::string words = NotFused(Tiny(family));
+    EXPECT_NE(words.find(part), std::string::npos) << family << ": " << words;
+    EXPECT_EQ(words.empty(), std::string(part).empty()) << family << ": " << words;
+  }
+}
+
+// A token within the window changes what follows, one out of it nothing.
+TEST(Forward, WindowsEndWhereTheyShould) {
+  ModelConfig config = Tiny("mistral");
+  config.num_layers = 1;
+  config.layers.resize(1);
+  const Model model = *RandomModel(config, 5, 0.3);
+  const std::vector<int64_t> row = RandomIds(21, 12);
+  const at::Tensor plain = Forward(model, PackRows({row}, at::kCPU));
+  for (int64_t changed = 0; changed < 12; ++changed) {
+    std::vector<int64_t> other = row;
+    other[static_cast<size_t>(changed)] = (row[static_cast<size_t>(changed)] + 1) % 61;
+    const at::Tensor hidden = Forward(model, PackRows({other}, at::kCPU));
+    for (int64_t t = 0; t < 12; ++t) {
+      const bool seen = changed <= t && t - changed < config.window;
+      EXPECT_EQ(Difference(hidden[t], plain[t]) > 1e-6, seen) << changed << " " << t;
+    }
+  }
+}
+
 TEST(Bf16, ComputesWithFloat32MasterWeights) {
   Model master = MakeTiny();
   SetTrainable(&master, true);
@@ -214,7 +259,7 @@ TEST(Bf16, ComputesWithFloat32MasterWeights) {
 }
 
 TEST(Model, WeightsCastWhereTheyAreUsedGiveTheNumbersOfACastModel) {
-  for (const char* family : {"llama", "qwen2", "qwen3"}) {
+  for (const std::string& family : TinyFamilies()) {
     const Model master = MakeTiny(family);
     const ScoredBatch batch = PackGroups(Groups(), at::kCPU);
     const TokenLogprobs copied = ScoreTokens(CastModel(master, at::kBFloat16), batch, {}, {});
@@ -228,7 +273,7 @@ TEST(Model, WeightsCastWhereTheyAreUsedGiveTheNumbersOfACastModel) {
 
 // Gradients that ComputePolicy collects are those of plain autograd, in float32 for a bfloat16 computation too.
 TEST(ComputePolicy, CollectsTheGradientsOfAutograd) {
-  for (const char* family : {"llama", "qwen2", "qwen3"}) {
+  for (const std::string& family : TinyFamilies()) {
     Model plain = MakeTiny(family);
     Model master = CloneModel(plain);
     SetTrainable(&plain, true);
@@ -286,7 +331,7 @@ class Files : public testing::Test {
 };
 
 TEST_F(Files, SavedAndLoadedTheSame) {
-  for (const char* family : {"llama", "mistral", "qwen2", "qwen3"}) {
+  for (const std::string& family : TinyFamilies()) {
     for (const int64_t shard : {int64_t{1} << 30, int64_t{6000}}) {
       RemoveTree(folder_);
       const Model model = MakeTiny(family);

@@ -548,6 +548,42 @@ TEST_F(TrainRun, RowsMayHaveTheFormsThatScoreReads) {
   EXPECT_LT(line.DoubleOr("null_rate", 1), 0.9);
 }
 
+TEST_F(TrainRun, OnlyRowsThatNobodyCanJudgeAreRemarkedOn) {
+  const auto log = [&] { return ReadAll(folder_ / "log"); };
+  std::ofstream(folder_ / "countdown.jsonl")
+      << "{\"prompt\": \"3 4 = 7: \", \"numbers\": [3, 4], \"target\": 7}\n";
+  const std::vector<std::string> sums = {
+      "--set", "data.train=" + (folder_ / "countdown.jsonl").string(), "--set", "max_steps=1"};
+  std::vector<std::string> by_countdown = sums;
+  by_countdown.insert(by_countdown.end(),
+                      {"--set", "reward.rubric=", "--set", "reward.verifiers=countdown"});
+  ASSERT_EQ(Run("grpo", "countdown", by_countdown), 0) << log();
+  EXPECT_EQ(log().find("no reference"), std::string::npos) << log();
+  std::vector<std::string> by_task = sums;
+  by_task.insert(by_task.end(), {"--set", "reward.rubric=", "--set", "null_rate_stop=1"});
+  ASSERT_EQ(Run("grpo", "tasks", by_task), 0) << log();
+  EXPECT_NE(log().find("1 of 1 problems name no verifier as their task"), std::string::npos)
+      << log();
+}
+
+TEST_F(TrainRun, TooManyUnscoredSamplesNameTheFirst) {
+  std::ofstream(folder_ / "problems.jsonl") << "{\"id\": \"bare\", \"prompt\": \"1+1=\"}\n";
+  EXPECT_EQ(Run("grpo", "unscored"), 2);
+  const std::string log = ReadAll(folder_ / "log");
+  EXPECT_NE(log.find("problem 'bare': math gold_missing"), std::string::npos) << log;
+}
+
+// Held-out answers have the default length where a recipe gives none, which is more than a small model has positions.
+TEST_F(TrainRun, HeldOutAnswersThatDoNotFitAreRefusedByTheirKey) {
+  EXPECT_EQ(Run("sft", "long",
+                {"--set", "data.eval=" + (folder_ / "problems.jsonl").string(), "--set",
+                 "eval.steps=2", "--set", "model.config.max_position_embeddings=32"}),
+            2);
+  const std::string log = ReadAll(folder_ / "log");
+  EXPECT_NE(log.find("max_completion_length = 512 leaves no room for a prompt"), std::string::npos)
+      << log;
+}
+
 // A function of the user's in TRL's form that goes wrong for some samples: they have no reward, and one traceback is shown at the end.
 TEST_F(TrainRun, OwnRewardsAreTrainedOnAndSayWhatWentWrong) {
   std::ofstream(folder_ / "own.py") << "def digits(completions, answer, **columns):\n"

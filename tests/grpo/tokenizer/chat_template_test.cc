@@ -132,11 +132,19 @@ TEST_F(ChatTemplates, WhatATemplateRefusesOrCannotDoIsAnError) {
   EXPECT_NE(Render("{% for m in %}", Input(kUser)).find("error: "), std::string::npos);
   EXPECT_NE(Render("{{ ''.__class__.__mro__ }}", Input(kUser)).find("SecurityError"),
             std::string::npos);
+  EXPECT_NE(Render("", Input(kUser)).find("no chat template"), std::string::npos);
+}
+
+TEST_F(ChatTemplates, OneThatDoesNotEndIsEnded) {
   const std::string endless =
       "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}";
-  EXPECT_NE(Render(endless, Input(kUser)).find("error: rendering the chat template was ended"),
-            std::string::npos);
-  EXPECT_NE(Render("", Input(kUser)).find("no chat template"), std::string::npos);
+  const auto engine = ChatEngine::Shared();
+  ASSERT_TRUE(engine.ok()) << engine.error().message;
+  const auto texts = (*engine)->Render(endless, Json::MakeObject(), {Input(kUser)}, /*cpu_ms=*/300);
+  ASSERT_FALSE(texts.ok());
+  EXPECT_NE(texts.error().message.find("rendering the chat template was ended: cpu_limit"),
+            std::string::npos)
+      << texts.error().message;
 }
 
 TEST_F(ChatTemplates, TheClockStandsStill) {
