@@ -7,6 +7,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -387,6 +388,49 @@ TEST_F(Files, BrokenFilesAreNamed) {
   }
   std::filesystem::remove(Path("model.safetensors"));
   EXPECT_NE(LoadError().find("neither model.safetensors nor an index"), std::string::npos);
+}
+
+// Whatever is done to a config.json, it is read as one that can be written and read again, or refused in words; and what it asks for is
+// bounded before a weight is looked for.
+TEST_F(Files, DamagedConfigsAreReadOrRefused) {
+  int64_t read = 0, refused = 0;
+  for (const std::string& family : TinyFamilies()) {
+    const std::string whole = ModelConfigToJson(Tiny(family), "float32").Dump();
+    Rng rng(17, family);
+    for (int i = 0; i < 400; ++i) {
+      std::string text = whole;
+      const char* pieces[] = {"-1",    "99999999999", "null", "[]", "{}",
+                              "\"x\"", "1e999",       "0",    "0.5"};
+      // A value of a key, or any bytes.
+      size_t at = rng.Below(text.size());
+      if (i % 2 == 0) {
+        at = text.find(':', at);
+        if (at == std::string::npos) continue;
+        const size_t end = text.find_first_of(",}", at);
+        text.replace(at + 1, end - at - 1, pieces[rng.Below(std::size(pieces))]);
+      } else {
+        text[at] = static_cast<char>(rng.Below(256));
+      }
+      const Result<Json> json = ParseJson(text);
+      if (!json.ok()) continue;
+      const Result<ModelConfig> config = ModelConfigFromJson(*json);
+      if (!config.ok()) {
+        EXPECT_FALSE(config.error().message.empty());
+        ++refused;
+        continue;
+      }
+      ++read;
+      EXPECT_LE(config->num_layers * std::max<int64_t>(1, config->num_experts), 1 << 17);
+      EXPECT_GE(CountParameters(*config), 0) << text;
+      const Result<ModelConfig> again = ModelConfigFromJson(ModelConfigToJson(*config, "float32"));
+      ASSERT_TRUE(again.ok()) << again.error().message << "\n" << text;
+      EXPECT_EQ(again->layers.size(), config->layers.size()) << text;
+      for (int64_t layer = 0; layer < config->num_layers; ++layer)
+        EXPECT_EQ(again->WindowOf(layer), config->WindowOf(layer)) << text;
+    }
+  }
+  EXPECT_GT(read, 100);
+  EXPECT_GT(refused, 100);
 }
 
 TEST_F(Files, HostileHeadersAreRefused) {
