@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
+#include <charconv>
 #include <cmath>
 #include <cstdlib>
 #include <iterator>
@@ -147,11 +148,33 @@ void Json::AppendTo(std::string* out) const {
   }
 }
 
+namespace {
+
+// Thousandths, which most scores, rewards and times are: true if `value` was one. Of so few digits no fewer give the same double.
+bool AppendThousandths(double value, std::string* out) {
+  constexpr double kMost = 1e9;
+  if (std::signbit(value) || value >= kMost) return false;
+  const auto thousandths = static_cast<int64_t>(value * 1000 + 0.5);
+  if (static_cast<double>(thousandths) / 1000 != value) return false;
+  char digits[24];
+  char* end = std::to_chars(digits, digits + 16, thousandths / 1000).ptr;
+  const auto rest = static_cast<int>(thousandths % 1000);
+  *end++ = '.';
+  *end++ = static_cast<char>('0' + rest / 100);
+  if (rest % 100 != 0) *end++ = static_cast<char>('0' + rest / 10 % 10);
+  if (rest % 10 != 0) *end++ = static_cast<char>('0' + rest % 10);
+  out->append(digits, end);
+  return true;
+}
+
+}  // namespace
+
 void AppendJsonNumber(double value, std::string* out) {
   if (!std::isfinite(value)) {
     out->append("null");
     return;
   }
+  if (AppendThousandths(value, out)) return;
   const size_t start = out->size();
   fmt::format_to(std::back_inserter(*out), "{}", value);
   if (out->find_first_of(".en", start) == std::string::npos) out->append(".0");

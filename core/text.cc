@@ -9,10 +9,12 @@ namespace text_internal {
 
 void Append(std::string* out, std::string_view piece) { out->append(piece); }
 void Append(std::string* out, int64_t piece) {
-  fmt::format_to(std::back_inserter(*out), "{}", piece);
+  const fmt::format_int digits(piece);
+  out->append(digits.data(), digits.size());
 }
 void Append(std::string* out, uint64_t piece) {
-  fmt::format_to(std::back_inserter(*out), "{}", piece);
+  const fmt::format_int digits(piece);
+  out->append(digits.data(), digits.size());
 }
 void Append(std::string* out, double piece) {
   fmt::format_to(std::back_inserter(*out), "{}", piece);

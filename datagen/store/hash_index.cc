@@ -1,127 +1,149 @@
 #include "datagen/store/hash_index.h"
 
 #include <algorithm>
-#include <bit>
 
 #include "core/text.h"
 
 namespace assay::sqlite {
 namespace {
 
-constexpr int64_t kFirstCapacity = 1 << 20;  // hashes; 1.25 MiB of filter
-constexpr int kBitsPerHash = 10;
-constexpr int kProbes = 6;
-constexpr int kBlockWords = 8;  // one cache line
+constexpr int64_t kMostId = (int64_t{1} << 32) - 1;
+constexpr Hash128 kNoHash;
+
+Error Damaged(const Database& db, const std::string& table) {
+  return {ErrorCode::kInput, StrCat("store '", db.path(), "' is damaged: ", table),
+          "`sqlite3 FILE .recover` saves what can be read"};
+}
 
 }  // namespace
+
+std::string_view HashBytes(const Hash128& hash, char (&out)[kHashBytes]) {
+  for (int i = 0; i < 8; ++i) {
+    out[i] = static_cast<char>(hash.high >> (56 - 8 * i));
+    out[8 + i] = static_cast<char>(hash.low >> (56 - 8 * i));
+  }
+  return {out, sizeof(out)};
+}
+
+Hash128 HashFromBytes(std::string_view bytes) {
+  Hash128 hash;
+  for (size_t i = 0; i < bytes.size() && i < kHashBytes; ++i) {
+    uint64_t& half = i < 8 ? hash.high : hash.low;
+    half = half << 8 | static_cast<unsigned char>(bytes[i]);
+  }
+  return hash;
+}
+
+Status ForEachHash(Database* db, const std::string& table,
+                   const std::function<Status(int64_t id, const Hash128& hash)>& visit) {
+  Result<Statement> chunks =
+      db->Prepare(StrCat("SELECT chunk, hashes FROM ", table, " ORDER BY chunk"));
+  if (!chunks.ok()) return chunks.error();
+  for (;;) {
+    Result<bool> row = chunks->Step();
+    if (!row.ok()) return row.error();
+    if (!*row) return {};
+    const int64_t chunk = chunks->IntAt(0);
+    const std::string_view bytes = chunks->TextAt(1);
+    if (chunk < 0 || chunk > kMostId / kChunkHashes || bytes.size() % kHashBytes != 0 ||
+        bytes.size() > kChunkHashes * kHashBytes)
+      return Damaged(*db, table);
+    for (size_t place = 0; place < bytes.size() / kHashBytes; ++place) {
+      const Hash128 hash = HashFromBytes(bytes.substr(place * kHashBytes, kHashBytes));
+      if (hash == kNoHash) continue;
+      const int64_t id = chunk * kChunkHashes + static_cast<int64_t>(place);
+      if (Status status = visit(id, hash); !status.ok()) return status;
+    }
+  }
+}
 
 Status HashIndex::Prepare(Database* db, const std::string& table) {
   db_ = db;
   table_name_ = table;
-  Result<Statement> lookup =
-      db->Prepare(StrCat("SELECT id FROM ", table, " WHERE high = ? AND low = ?"));
-  if (!lookup.ok()) return lookup.error();
-  lookup_ = std::move(*lookup);
-  Result<BatchInsert> insert = BatchInsert::Make(db, StrCat(table, "(high, low, id)"), 3);
-  if (!insert.ok()) return insert.error();
-  insert_ = std::move(*insert);
+  Result<Statement> write =
+      db->Prepare(StrCat("INSERT OR REPLACE INTO ", table, "(chunk, hashes) VALUES (?, ?)"));
+  if (!write.ok()) return write.error();
+  write_ = std::move(*write);
   return {};
 }
 
-void HashIndex::Resize(int64_t hashes) {
-  filter_capacity_ = std::max(kFirstCapacity, 2 * hashes);
-  uint64_t blocks = std::bit_ceil(static_cast<uint64_t>(filter_capacity_) * kBitsPerHash / 512);
-  filter_.assign(blocks * kBlockWords, 0);
-  filter_hashes_ = 0;
-}
-
 Status HashIndex::Reload() {
-  Result<int64_t> count = db_->QueryInt(StrCat("SELECT count(*) FROM ", table_name_));
-  if (!count.ok()) return count.error();
-  Resize(*count + static_cast<int64_t>(pending_.size()));
-  Result<Statement> all = db_->Prepare(StrCat("SELECT high, low FROM ", table_name_));
-  if (!all.ok()) return all.error();
-  for (;;) {
-    Result<bool> row = all->Step();
-    if (!row.ok()) return row.error();
-    if (!*row) return {};
-    FilterAdd({static_cast<uint64_t>(all->IntAt(0)), static_cast<uint64_t>(all->IntAt(1))});
-  }
-}
-
-// The high half picks the block, the low half the bits in it.
-void HashIndex::FilterAdd(const Hash128& hash) {
-  uint64_t* block = &filter_[(hash.high & (filter_.size() / kBlockWords - 1)) * kBlockWords];
-  uint64_t bits = hash.low;
-  for (int i = 0; i < kProbes; ++i, bits >>= 9)
-    block[(bits >> 6) & 7] |= uint64_t{1} << (bits & 63);
-  ++filter_hashes_;
-}
-
-bool HashIndex::FilterMayHave(const Hash128& hash) const {
-  const uint64_t* block = &filter_[(hash.high & (filter_.size() / kBlockWords - 1)) * kBlockWords];
-  uint64_t bits = hash.low;
-  for (int i = 0; i < kProbes; ++i, bits >>= 9) {
-    if ((block[(bits >> 6) & 7] >> (bits & 63) & 1) == 0) return false;
-  }
-  return true;
+  chunks_.clear();
+  table_.clear();
+  known_ = 0;
+  last_id_ = 0;
+  const Status status = ForEachHash(
+      db_, table_name_, [this](int64_t id, const Hash128& hash) { return Add(hash, id); });
+  first_pending_ = last_id_ + 1;
+  return status;
 }
 
 // Where the hash is in the table, or the free place where it would be.
-size_t HashIndex::Slot(const Hash128& hash) const {
-  size_t mask = table_.size() - 1;
-  size_t slot = hash.low & mask;
-  while (table_[slot] != 0 && pending_[table_[slot] - 1].hash != hash) slot = (slot + 1) & mask;
-  return slot;
+size_t HashIndex::PlaceOf(const Hash128& hash) const {
+  const size_t mask = table_.size() - 1;
+  const uint32_t tag = TagOf(hash);
+  size_t place = tag & mask;
+  while (table_[place].id != 0 && (table_[place].tag != tag || At(table_[place].id) != hash))
+    place = (place + 1) & mask;
+  return place;
 }
 
 void HashIndex::GrowTable() {
-  table_.assign(std::max<size_t>(1024, table_.size() * 2), 0);
-  for (size_t i = 0; i < pending_.size(); ++i)
-    table_[Slot(pending_[i].hash)] = static_cast<uint32_t>(i + 1);
-}
-
-Result<std::optional<int64_t>> HashIndex::Find(const Hash128& hash) {
-  if (!table_.empty()) {
-    if (uint32_t place = table_[Slot(hash)]; place != 0)
-      return std::optional<int64_t>(pending_[place - 1].id);
+  const std::vector<Slot> old = std::move(table_);
+  table_.assign(std::max<size_t>(1024, old.size() * 2), Slot());
+  const size_t mask = table_.size() - 1;
+  for (const Slot& slot : old) {
+    if (slot.id == 0) continue;
+    size_t place = slot.tag & mask;
+    while (table_[place].id != 0) place = (place + 1) & mask;
+    table_[place] = slot;
   }
-  if (!FilterMayHave(hash)) return std::optional<int64_t>();
-  lookup_.Int(1, static_cast<int64_t>(hash.high));
-  lookup_.Int(2, static_cast<int64_t>(hash.low));
-  Result<bool> row = lookup_.Step();
-  if (!row.ok()) return row.error();
-  std::optional<int64_t> id;
-  if (*row) id = lookup_.IntAt(0);
-  lookup_.Reset();
-  return id;
 }
 
-void HashIndex::Add(const Hash128& hash, int64_t id) {
-  if ((pending_.size() + 1) * 2 > table_.size()) GrowTable();
-  size_t slot = Slot(hash);
-  pending_.push_back({hash, id});
-  table_[slot] = static_cast<uint32_t>(pending_.size());
+std::optional<int64_t> HashIndex::Find(const Hash128& hash) const {
+  if (table_.empty()) return std::nullopt;
+  const uint32_t id = table_[PlaceOf(hash)].id;
+  return id != 0 ? std::optional<int64_t>(id) : std::nullopt;
+}
+
+Status HashIndex::Add(const Hash128& hash, int64_t id) {
+  if (id < 1 || id > kMostId) {
+    return Error{
+        ErrorCode::kLimit,
+        StrCat("store '", db_->path(), "' has no room for an id of ", id, " in ", table_name_),
+        "begin a new store; if this one is not that large, `assay store check` says more"};
+  }
+  const auto chunk = static_cast<size_t>(id / kChunkHashes);
+  if (chunk >= chunks_.size()) chunks_.resize(chunk + 1);
+  if (!chunks_[chunk]) chunks_[chunk] = std::make_unique<Chunk>();
+  (*chunks_[chunk])[static_cast<size_t>(id % kChunkHashes)] = hash;
+  if ((known_ + 1) * 2 > table_.size()) GrowTable();
+  Slot& slot = table_[PlaceOf(hash)];
+  if (slot.id == 0) {
+    slot = {static_cast<uint32_t>(id), TagOf(hash)};
+    ++known_;
+  }
+  last_id_ = id;
+  return {};
 }
 
 Status HashIndex::Flush() {
-  std::sort(pending_.begin(), pending_.end(), [](const Pending& a, const Pending& b) {
-    return std::pair(static_cast<int64_t>(a.hash.high), static_cast<int64_t>(a.hash.low)) <
-           std::pair(static_cast<int64_t>(b.hash.high), static_cast<int64_t>(b.hash.low));
-  });
-  for (const Pending& entry : pending_) {
-    insert_->Int(static_cast<int64_t>(entry.hash.high))
-        .Int(static_cast<int64_t>(entry.hash.low))
-        .Int(entry.id);
-    if (insert_->full()) {
-      if (Status status = insert_->Flush(); !status.ok()) return status;
+  std::string bytes;
+  for (int64_t chunk = first_pending_ / kChunkHashes;
+       first_pending_ <= last_id_ && chunk <= last_id_ / kChunkHashes; ++chunk) {
+    const Chunk* hashes = chunks_[static_cast<size_t>(chunk)].get();
+    if (hashes == nullptr) continue;
+    const int64_t end = std::min(last_id_ + 1 - chunk * kChunkHashes, kChunkHashes);
+    bytes.clear();
+    for (int64_t place = 0; place < end; ++place) {
+      char encoded[kHashBytes];
+      bytes += HashBytes((*hashes)[static_cast<size_t>(place)], encoded);
     }
+    write_.Int(1, chunk);
+    write_.Blob(2, bytes);
+    if (Status status = write_.Run(); !status.ok()) return status;
   }
-  if (Status status = insert_->Flush(); !status.ok()) return status;
-  for (const Pending& entry : pending_) FilterAdd(entry.hash);
-  pending_.clear();
-  std::fill(table_.begin(), table_.end(), 0);
-  if (filter_hashes_ > filter_capacity_) return Reload();
+  first_pending_ = last_id_ + 1;
   return {};
 }
 

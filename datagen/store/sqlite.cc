@@ -55,6 +55,10 @@ Error ErrorFrom(sqlite3* db, int code, const std::string& path) {
     case SQLITE_CORRUPT:
       return {ErrorCode::kInput, StrCat("store '", path, "' is damaged: ", sqlite3_errmsg(db)),
               "`sqlite3 FILE .recover` saves what can be read"};
+    case SQLITE_CONSTRAINT:
+      return {ErrorCode::kInput,
+              StrCat("store '", path, "' contradicts itself: ", sqlite3_errmsg(db)),
+              "the file was changed by something else than assay; restore it from a copy"};
     case SQLITE_IOERR:
       return IoError(db, path);
     case SQLITE_NOMEM:

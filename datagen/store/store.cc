@@ -92,7 +92,7 @@ Status Store::Impl::Fail(Error error) {
 
 Status Store::Impl::PrepareWriting() {
   const std::pair<Statement*, const char*> kStatements[] = {
-      {&find_row, "SELECT line_hash FROM rows WHERE input_id = ? AND line = ?"},
+      {&find_row, "SELECT line_hash FROM rows WHERE id = ?"},
       {&insert_input,
        "INSERT INTO inputs(id, run_id, file, rows_done, last_line) VALUES (?, ?, ?, 0, 0)"},
       {&update_input, "UPDATE inputs SET rows_done = ?, last_line = ? WHERE id = ?"},
@@ -121,10 +121,8 @@ Status Store::Impl::PrepareWriting() {
        12},
       {&batches->samples,
        "samples(id, row_id, text_id, finish_reason, model, seed, token_ids, logprobs, reward, "
-       "advantage, messages, line)",
-       12},
-      {&batches->verdicts,
-       "verdicts(sample_id, term, label, outcome, score, reason, detail, evidence, ms, part)", 10},
+       "advantage, messages, line, verdicts)",
+       13},
   };
   for (const auto& [batch, table, columns] : kBatches) {
     Result<BatchInsert> made = BatchInsert::Make(db.get(), table, columns);
@@ -152,7 +150,6 @@ Status Store::Impl::Begin() {
 Status Store::Impl::Refresh() {
   const std::pair<const char*, int64_t*> kCounters[] = {{"texts", &next.text},
                                                         {"problems", &next.problem},
-                                                        {"rows", &next.row},
                                                         {"samples", &next.sample},
                                                         {"inputs", &next.input}};
   for (const auto& [table, counter] : kCounters) {
@@ -180,16 +177,16 @@ Status Store::Impl::RefreshInputs() {
 }
 
 Status Store::Impl::FlushRows() {
-  for (BatchInsert* batch : {&batches->texts, &batches->problems, &batches->rows, &batches->samples,
-                             &batches->verdicts}) {
+  for (BatchInsert* batch :
+       {&batches->texts, &batches->problems, &batches->rows, &batches->samples}) {
     if (Status status = batch->Flush(); !status.ok()) return status;
   }
   return {};
 }
 
 Status Store::Impl::FlushIfFull() {
-  for (BatchInsert* batch : {&batches->texts, &batches->problems, &batches->rows, &batches->samples,
-                             &batches->verdicts}) {
+  for (BatchInsert* batch :
+       {&batches->texts, &batches->problems, &batches->rows, &batches->samples}) {
     if (batch->full()) return FlushRows();
   }
   return {};

@@ -1,13 +1,17 @@
 #include "datagen/store/store_care.h"
 
 #include <filesystem>
+#include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "core/hash.h"
 #include "core/text.h"
+#include "datagen/store/hash_index.h"
 #include "datagen/store/sqlite.h"
 #include "datagen/store/store_schema.h"
 
@@ -71,6 +75,10 @@ constexpr const char* kChecks[] = {
     "count(r.id) "
     "FROM inputs i LEFT JOIN rows r ON r.input_id = i.id GROUP BY i.id HAVING count(r.id) <> "
     "i.rows_done",
+    "SELECT 'row ' || id || ' is not where its input and line say' FROM rows "
+    "WHERE id <> (input_id << 32) + line",
+    "SELECT 'sample ' || id || ' has verdicts that do not parse' FROM samples "
+    "WHERE verdicts IS NOT NULL AND NOT json_valid(verdicts)",
     "SELECT 'data set ' || d.name || ' has gaps in its positions' FROM datasets d "
     "JOIN dataset_rows r ON r.dataset_id = d.id GROUP BY d.id HAVING max(r.position) + 1 <> "
     "count(*)",
@@ -80,26 +88,51 @@ constexpr const char* kChecks[] = {
     "LEFT JOIN dataset_drops x ON x.dataset_id = d.id AND x.place = c.place "
     "WHERE c.decision <> 'kept' AND EXISTS (SELECT 1 FROM dataset_drops y WHERE y.dataset_id = "
     "d.id) "
-    "GROUP BY d.id, c.place HAVING count(x.sample_id) <> c.samples",
-    "SELECT 'text ' || t.id || ' has no hash' FROM texts t LEFT JOIN text_hashes h ON h.id = t.id "
-    "WHERE h.id IS NULL"};
+    "GROUP BY d.id, c.place HAVING count(x.sample_id) <> c.samples"};
 
-// Every text's length, and its hash against the index by which it is found.
+// Every text's length, and its hash against the one by which it is found.
 Status CheckTexts(Database* db, Complaints* complaints) {
-  Result<Statement> row = db->Prepare(
-      "SELECT t.id, t.bytes, t.body, h.high, h.low FROM text_hashes h JOIN texts t ON t.id = h.id");
+  Result<Statement> row = db->Prepare("SELECT id, bytes, body FROM texts ORDER BY id");
   if (!row.ok()) return row.error();
-  for (;;) {
-    Result<bool> more = row->Step();
+  Result<bool> more = row->Step();
+  // Texts below `id` have no hash; what is at `id`, if it is there, has `hash`.
+  const auto pass = [&](int64_t id, const Hash128* hash) -> Status {
+    for (; more.ok() && *more && row->IntAt(0) <= id; more = row->Step()) {
+      const std::string_view body = row->TextAt(2);
+      if (hash == nullptr || row->IntAt(0) < id) {
+        complaints->Add(StrCat("text ", row->IntAt(0), " has no hash"));
+      } else if (static_cast<int64_t>(body.size()) != row->IntAt(1) ||
+                 HashBytes128(body) != *hash) {
+        complaints->Add(StrCat("text ", row->IntAt(0), " is not the one that was stored"));
+      }
+    }
+    return more.ok() ? Status() : Status(more.error());
+  };
+  const Status status = sqlite::ForEachHash(
+      db, "text_hashes", [&](int64_t id, const Hash128& hash) { return pass(id, &hash); });
+  return status.ok() ? pass(std::numeric_limits<int64_t>::max(), nullptr) : status;
+}
+
+// Takes away the hashes in `table` whose ids `owner` has not.
+Status ForgetHashes(Database* db, const std::string& table, const std::string& owner) {
+  sqlite::HashIndex kept;
+  Result<Statement> row = db->Prepare(StrCat("SELECT id FROM ", owner, " ORDER BY id"));
+  if (!row.ok()) return row.error();
+  Result<bool> more = row->Step();
+  std::vector<std::pair<int64_t, Hash128>> left;
+  Status status = sqlite::ForEachHash(db, table, [&](int64_t id, const Hash128& hash) -> Status {
+    while (more.ok() && *more && row->IntAt(0) < id) more = row->Step();
     if (!more.ok()) return more.error();
-    if (!*more) return {};
-    const std::string_view body = row->TextAt(2);
-    const Hash128 hash = HashBytes128(body);
-    if (static_cast<int64_t>(body.size()) != row->IntAt(1) ||
-        static_cast<int64_t>(hash.high) != row->IntAt(3) ||
-        static_cast<int64_t>(hash.low) != row->IntAt(4))
-      complaints->Add(StrCat("text ", row->IntAt(0), " is not the one that was stored"));
+    if (*more && row->IntAt(0) == id) left.emplace_back(id, hash);
+    return {};
+  });
+  if (status.ok()) status = db->Exec(StrCat("DELETE FROM ", table));
+  if (status.ok()) status = kept.Prepare(db, table);
+  if (status.ok()) status = kept.Reload();
+  for (const auto& [id, hash] : left) {
+    if (status.ok()) status = kept.Add(hash, id);
   }
+  return status.ok() ? kept.Flush() : status;
 }
 
 Result<std::optional<int64_t>> IdOf(Database* db, const char* table, const std::string& name) {
@@ -111,9 +144,12 @@ Result<std::optional<int64_t>> IdOf(Database* db, const char* table, const std::
   return *found ? std::optional<int64_t>(row->IntAt(0)) : std::nullopt;
 }
 
-Status InTransaction(Database* db, const std::string& sql) {
+// What is deleted here is known to be what nothing refers to. Looking that up for each row anew, without an index, would take time that
+// grows with the square of the store.
+Status InTransaction(Database* db, const std::function<Status()>& write) {
+  if (Status status = db->Exec("PRAGMA foreign_keys=OFF"); !status.ok()) return status;
   if (Status status = db->Exec("BEGIN IMMEDIATE"); !status.ok()) return status;
-  Status status = db->Exec(sql);
+  Status status = write();
   if (status.ok()) status = db->Exec("COMMIT");
   if (!status.ok() && db->InTransaction()) (void)db->Exec("ROLLBACK");
   return status;
@@ -144,42 +180,46 @@ Result<std::vector<std::string>> CheckStore(const std::string& path) {
   return std::move(complaints.sentences);
 }
 
+namespace {
+
+// Deletes the rows of `table` whose id is not among those that `used` selects, with their hashes.
+Status DeleteUnused(Database* db, const std::string& table, const std::string& used,
+                    const std::string& hashes, int64_t* count) {
+  const int64_t before = sqlite3_total_changes64(db->handle());
+  if (Status status = db->Exec(StrCat("DELETE FROM ", table, " WHERE id NOT IN (", used, ")"));
+      !status.ok())
+    return status;
+  *count = sqlite3_total_changes64(db->handle()) - before;
+  return *count > 0 ? ForgetHashes(db, hashes, table) : Status();
+}
+
+Status DeleteGarbage(Database* db, StoreGarbage* garbage) {
+  Status status =
+      DeleteUnused(db, "problems", "SELECT problem_id FROM rows WHERE problem_id IS NOT NULL",
+                   "problem_hashes", &garbage->problems);
+  if (!status.ok()) return status;
+  Result<int64_t> before = db->QueryInt("SELECT coalesce(sum(bytes), 0) FROM texts");
+  if (!before.ok()) return before.error();
+  status = DeleteUnused(db, "texts",
+                        "SELECT text_id FROM samples UNION SELECT prompt_id FROM problems WHERE "
+                        "prompt_id IS NOT NULL",
+                        "text_hashes", &garbage->texts);
+  if (!status.ok()) return status;
+  Result<int64_t> after = db->QueryInt("SELECT coalesce(sum(bytes), 0) FROM texts");
+  if (!after.ok()) return after.error();
+  garbage->bytes = *before - *after;
+  return {};
+}
+
+}  // namespace
+
 Result<StoreGarbage> CollectGarbage(const std::string& path) {
   auto db = Open(path, /*writes=*/true);
   if (!db.ok()) return db.error();
   StoreGarbage garbage;
-  if (Status status = (*db)->Exec("BEGIN IMMEDIATE"); !status.ok()) return status.error();
-  const auto run = [&](const char* sql, const char* query, int64_t* count) -> Status {
-    Result<int64_t> value = (*db)->QueryInt(query);
-    if (!value.ok()) return value.error();
-    *count += *value;
-    return (*db)->Exec(sql);
-  };
-  constexpr char kNoProblem[] =
-      " FROM problems WHERE id NOT IN (SELECT problem_id FROM rows WHERE problem_id IS NOT NULL)";
-  constexpr char kNoText[] =
-      " FROM texts WHERE id NOT IN (SELECT text_id FROM samples UNION SELECT prompt_id FROM "
-      "problems WHERE prompt_id IS NOT NULL)";
-  Status status = run(StrCat("DELETE FROM problem_hashes WHERE id IN (SELECT id", kNoProblem,
-                             "); DELETE", kNoProblem)
-                          .c_str(),
-                      StrCat("SELECT count(*)", kNoProblem).c_str(), &garbage.problems);
-  if (status.ok()) {
-    Result<int64_t> bytes = (*db)->QueryInt(StrCat("SELECT coalesce(sum(bytes), 0)", kNoText));
-    status = bytes.ok() ? Status() : Status(bytes.error());
-    if (bytes.ok()) garbage.bytes = *bytes;
-  }
-  if (status.ok()) {
-    status =
-        run(StrCat("DELETE FROM text_hashes WHERE id IN (SELECT id", kNoText, "); DELETE", kNoText)
-                .c_str(),
-            StrCat("SELECT count(*)", kNoText).c_str(), &garbage.texts);
-  }
-  if (status.ok()) status = (*db)->Exec("COMMIT");
-  if (!status.ok()) {
-    if ((*db)->InTransaction()) (void)(*db)->Exec("ROLLBACK");
-    return status.error();
-  }
+  const Status status =
+      InTransaction(db->get(), [&] { return DeleteGarbage(db->get(), &garbage); });
+  if (!status.ok()) return status.error();
   return garbage;
 }
 
@@ -196,7 +236,8 @@ Status DropDataset(const std::string& path, const std::string& name) {
   for (const char* table :
        {"dataset_decisions", "dataset_rows", "dataset_drops", "dataset_runs", "exports"})
     StrAppend(&sql, "DELETE FROM ", table, " WHERE dataset_id = ", **id, ";");
-  return InTransaction(db->get(), StrCat(sql, "DELETE FROM datasets WHERE id = ", **id));
+  StrAppend(&sql, "DELETE FROM datasets WHERE id = ", **id);
+  return InTransaction(db->get(), [&] { return (*db)->Exec(sql); });
 }
 
 Status DropRun(const std::string& path, const std::string& name) {
@@ -216,14 +257,11 @@ Status DropRun(const std::string& path, const std::string& name) {
                  StrCat("run '", name, "' is what ", *users, " data sets were made from"),
                  "drop these first: `assay store drop --dataset NAME`"};
   }
-  const std::string rows = StrCat(
-      "SELECT id FROM rows WHERE input_id IN (SELECT id FROM inputs WHERE run_id = ", **id, ")");
-  return InTransaction(
-      db->get(),
-      StrCat("DELETE FROM verdicts WHERE sample_id IN (SELECT id FROM samples WHERE row_id IN (",
-             rows, ")); DELETE FROM samples WHERE row_id IN (", rows,
-             "); DELETE FROM rows WHERE id IN (", rows, "); DELETE FROM inputs WHERE run_id = ",
-             **id, "; DELETE FROM runs WHERE id = ", **id));
+  const std::string inputs = StrCat("(SELECT id FROM inputs WHERE run_id = ", **id, ")");
+  const std::string sql = StrCat(
+      "DELETE FROM samples WHERE row_id >> 32 IN ", inputs, "; DELETE FROM rows WHERE input_id IN ",
+      inputs, "; DELETE FROM inputs WHERE run_id = ", **id, "; DELETE FROM runs WHERE id = ", **id);
+  return InTransaction(db->get(), [&] { return (*db)->Exec(sql); });
 }
 
 Result<StoreSize> VacuumStore(const std::string& path) {

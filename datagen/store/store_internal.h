@@ -2,11 +2,13 @@
 // read (store_read.cc) through them. Not for anyone else.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "datagen/store/checkpointer.h"
 #include "datagen/store/hash_index.h"
@@ -18,6 +20,11 @@ namespace assay {
 inline Error UsageError(std::string message, std::string hint) {
   return {ErrorCode::kUsage, std::move(message), std::move(hint)};
 }
+
+// A row's id says which line of which input it is, so that no index is needed to find it.
+inline constexpr int kLineBits = 32;
+inline constexpr int64_t kMostLine = (int64_t{1} << kLineBits) - 1;
+inline constexpr int64_t kMostInput = (int64_t{1} << 30) - 1;
 
 struct Store::Impl {
   using Database = sqlite::Database;
@@ -32,11 +39,11 @@ struct Store::Impl {
     bool dirty = false;
   };
   struct NextIds {
-    int64_t text = 1, problem = 1, row = 1, sample = 1, input = 1;
+    int64_t text = 1, problem = 1, sample = 1, input = 1;
   };
   // One insert batch a table, in the order in which foreign keys want them flushed.
   struct Batches {
-    BatchInsert texts, problems, rows, samples, verdicts;
+    BatchInsert texts, problems, rows, samples;
   };
 
   std::unique_ptr<Database> db;
@@ -55,18 +62,30 @@ struct Store::Impl {
   Status CommitAll();
   // --- store_runs.cc
   Result<Input*> FindInput(RunId run, const std::string& file);
+  // kLimit: such a line cannot be stored.
+  Result<int64_t> RowIdOf(const Input& input, int64_t line) const;
+  // The input that a new row is for, null where the row is in the store.
+  Result<Input*> InputForNewRow(RunId run, const RowKey& key);
   Result<bool> HasRow(Input* input, const RowKey& key);
-  Result<int64_t> TextId(std::string_view text);
+  // `hash`: the text's.
+  Result<int64_t> TextId(std::string_view text, const Hash128& hash);
   Result<int64_t> ProblemId(const Problem& problem);
-  Status AddRow(Input* input, const RowKey& key, const Group* group, const std::string& error);
+  Status AddRow(Input* input, int64_t row_id, const RowKey& key, const Group* group,
+                const std::string& error);
   Status AddSamples(int64_t row_id, const Group& group, const GroupScore& score, bool with_times);
+  void HashTexts(const Group& group);
 
-  std::map<std::pair<RunId, std::string>, Input> inputs;
+  using Inputs = std::map<std::pair<RunId, std::string>, Input>;
+  Inputs inputs;
+  Inputs::value_type* last_input = nullptr;  // that FindInput found
   NextIds next;
   int64_t data_version = -1;  // of the last Refresh; -1: never
   int64_t pending_rows = 0;   // samples and rows since the last commit
   int64_t pending_bytes = 0;
   sqlite::HashIndex texts, problems;
+  std::vector<Hash128> text_hashes;  // of the samples that are being added
+  Hash128 prompt_hash;               // of their prompt
+  std::string problem_key;           // scratch of ProblemId
   std::optional<Batches> batches;
   Statement find_row, insert_input, update_input, read_data_version;
   Statement insert_dataset_row, insert_dataset_drop;

@@ -6,6 +6,7 @@
 #include "datagen/store/sqlite.h"
 #include "datagen/store/store.h"
 #include "datagen/store/store_internal.h"
+#include "datagen/store/verdict_column.h"
 
 namespace assay {
 namespace {
@@ -30,15 +31,6 @@ std::optional<double> RealOrNull(const Statement& row, int column) {
   return row.RealAt(column);
 }
 
-Hash128 HashFrom(std::string_view bytes) {
-  Hash128 hash;
-  for (size_t i = 0; i < bytes.size() && i < 16; ++i) {
-    uint64_t& half = i < 8 ? hash.high : hash.low;
-    half = half << 8 | static_cast<unsigned char>(bytes[i]);
-  }
-  return hash;
-}
-
 Status ReadMessages(const Statement& row, int column, std::vector<Message>* out) {
   Json messages;
   if (Status status = ReadJson(row, column, &messages); !status.ok()) return status;
@@ -60,26 +52,21 @@ struct Store::Impl::Reader {
       "SELECT name, task, prompt_id FROM problems WHERE id = ?";
   static constexpr char kSamplesSql[] =
       "SELECT s.id, s.text_id, t.bytes, s.finish_reason, s.model, s.seed, s.reward, s.advantage, "
-      "t.body, s.token_ids, s.logprobs, s.messages, s.line FROM samples s JOIN texts t ON t.id = "
+      "s.verdicts, t.body, s.token_ids, s.logprobs, s.messages, s.line FROM samples s JOIN texts t "
+      "ON t.id = "
       "s.text_id WHERE s.id "
       "BETWEEN ? AND ? ORDER BY s.id";
   static constexpr char kSamplesBriefSql[] =
-      "SELECT s.id, s.text_id, t.bytes, s.finish_reason, s.model, s.seed, s.reward, s.advantage "
-      "FROM samples s JOIN texts t ON t.id = s.text_id WHERE s.id BETWEEN ? AND ? ORDER BY s.id";
-  static constexpr char kVerdictsSql[] =
-      "SELECT sample_id, label, outcome, score, reason, ms, part, detail, evidence FROM verdicts "
-      "WHERE sample_id BETWEEN ? AND ? ORDER BY sample_id, term";
-  static constexpr char kVerdictsBriefSql[] =
-      "SELECT sample_id, label, outcome, score, reason, ms, part FROM verdicts "
-      "WHERE sample_id BETWEEN ? AND ? ORDER BY sample_id, term";
+      "SELECT s.id, s.text_id, t.bytes, s.finish_reason, s.model, s.seed, s.reward, s.advantage, "
+      "s.verdicts FROM samples s JOIN texts t ON t.id = s.text_id WHERE s.id BETWEEN ? AND ? ORDER "
+      "BY s.id";
 
   static Result<Reader> Make(sqlite::Database* db, bool with_texts) {
     Reader reader;
     reader.with_texts = with_texts;
     const std::pair<Statement*, const char*> kStatements[] = {
         {&reader.problem, with_texts ? kProblemSql : kProblemBriefSql},
-        {&reader.samples, with_texts ? kSamplesSql : kSamplesBriefSql},
-        {&reader.verdicts, with_texts ? kVerdictsSql : kVerdictsBriefSql}};
+        {&reader.samples, with_texts ? kSamplesSql : kSamplesBriefSql}};
     for (const auto& [statement, sql] : kStatements) {
       Result<Statement> prepared = db->Prepare(sql);
       if (!prepared.ok()) return prepared.error();
@@ -141,13 +128,14 @@ struct Store::Impl::Reader {
       out.score.reward = RealOrNull(samples, 6);
       std::optional<double> advantage = RealOrNull(samples, 7);
       out.score.advantage = {advantage.value_or(0), advantage.has_value()};
+      if (Status status = ReadVerdicts(group, &out.score); !status.ok()) return status;
       if (!with_texts) continue;
       if (Status status = ReadSampleTexts(&out.sample); !status.ok()) return status;
     }
     samples.Reset();
     if (static_cast<int64_t>(group->samples.size()) != last - first + 1)
       return Damaged("sample", first);
-    return ReadVerdicts(first, last, group);
+    return {};
   }
 
   Status ReadRejected(int64_t id, int64_t row_first, int64_t row_samples, DatasetRow* row) {
@@ -159,12 +147,12 @@ struct Store::Impl::Reader {
   }
 
   Status ReadSampleTexts(Sample* out) {
-    out->text = samples.StringAt(8);
+    out->text = samples.StringAt(9);
     Json ids, logprobs;
-    if (Status status = ReadJson(samples, 9, &ids); !status.ok()) return status;
-    if (Status status = ReadJson(samples, 10, &logprobs); !status.ok()) return status;
-    if (Status status = ReadJson(samples, 11, &out->messages); !status.ok()) return status;
-    if (Status status = ReadJson(samples, 12, &out->line); !status.ok()) return status;
+    if (Status status = ReadJson(samples, 10, &ids); !status.ok()) return status;
+    if (Status status = ReadJson(samples, 11, &logprobs); !status.ok()) return status;
+    if (Status status = ReadJson(samples, 12, &out->messages); !status.ok()) return status;
+    if (Status status = ReadJson(samples, 13, &out->line); !status.ok()) return status;
     if (const Json::Array* items = ids.AsArray()) {
       for (const Json& item : *items) out->token_ids.push_back(item.IsInt() ? *item.AsInt() : 0);
     }
@@ -174,31 +162,15 @@ struct Store::Impl::Reader {
     return {};
   }
 
-  Status ReadVerdicts(int64_t first, int64_t last, StoredGroup* group) {
-    verdicts.Int(1, first);
-    verdicts.Int(2, last);
-    for (;;) {
-      Result<bool> row = verdicts.Step();
-      if (!row.ok()) return row.error();
-      if (!*row) break;
-      const int64_t place = verdicts.IntAt(0) - first;
-      if (place < 0 || place >= static_cast<int64_t>(group->samples.size()))
-        return Damaged("sample", verdicts.IntAt(0));
-      StoredSample& sample = group->samples[static_cast<size_t>(place)];
-      std::vector<Verdict>& list = sample.score.verdicts;
-      if (list.size() == group->labels.size()) group->labels.push_back(verdicts.StringAt(1));
-      Verdict& verdict = list.emplace_back();
-      verdict.outcome = OutcomeFromName(verdicts.TextAt(2)).value_or(Outcome::kFault);
-      verdict.score = verdicts.RealAt(3);
-      verdict.reason = verdicts.StringAt(4);
-      verdict.ms = verdicts.RealAt(5);
-      sample.score.parts.push_back(RealOrNull(verdicts, 6));
-      if (!with_texts) continue;
-      verdict.detail = verdicts.StringAt(7);
-      if (Status status = ReadJson(verdicts, 8, &verdict.evidence); !status.ok()) return status;
+  Status ReadVerdicts(StoredGroup* group, SampleScore* score) {
+    if (Status status = ReadVerdictColumn(samples.TextAt(8), &group->labels, score); !status.ok())
+      return status;
+    ForgetUnknownParts(score);
+    if (with_texts) return {};
+    for (Verdict& verdict : score->verdicts) {
+      verdict.detail.clear();
+      verdict.evidence = Json();
     }
-    verdicts.Reset();
-    for (StoredSample& sample : group->samples) ForgetUnknownParts(&sample.score);
     return {};
   }
 
@@ -216,7 +188,7 @@ struct Store::Impl::Reader {
   }
 
   bool with_texts = false;
-  Statement problem, samples, verdicts;
+  Statement problem, samples;
 };
 
 namespace {
@@ -312,7 +284,7 @@ constexpr char kRowColumns[] =
     "rw.options, rw.extra, rw.id_is_number";
 
 Status ReadRowColumns(const Statement& row, bool with_texts, StoredGroup* group) {
-  group->key = {row.StringAt(0), row.IntAt(1), HashFrom(row.TextAt(2))};
+  group->key = {row.StringAt(0), row.IntAt(1), sqlite::HashFromBytes(row.TextAt(2))};
   group->row_id = row.IntAt(3);
   group->problem_id = row.IntAt(4);
   group->flat = row.IntAt(5) != 0;
@@ -381,11 +353,11 @@ Status Store::ForEachGroup(RunId run, bool with_texts,
   Result<Impl::Reader> reader = Impl::Reader::Make(impl_->db.get(), with_texts);
   if (!reader.ok()) return reader.error();
   // The open statement holds one snapshot: what another process writes meanwhile is not seen. CROSS JOIN keeps the order of
-  // the loops, so that rows come from the index (input_id, line) without a sort.
+  // the loops and NOT INDEXED that of the few inputs, so that rows come without a sort.
   Result<Statement> row = impl_->db->Prepare(
-      StrCat("SELECT ", kRowColumns,
-             " FROM (SELECT id, file FROM inputs WHERE run_id = ? ORDER BY id) i "
-             "CROSS JOIN rows rw WHERE rw.input_id = i.id ORDER BY i.id, rw.line"));
+      StrCat("SELECT ", kRowColumns, " FROM inputs i NOT INDEXED CROSS JOIN rows rw ",
+             "WHERE i.run_id = ? AND rw.id BETWEEN i.id << ", kLineBits, " AND (i.id << ",
+             kLineBits, ") + ", kMostLine, " ORDER BY i.id, rw.id"));
   if (!row.ok()) return row.error();
   row->Int(1, run);
   for (;;) {

@@ -12,6 +12,7 @@
 #include "datagen/store/sqlite.h"
 #include "datagen/store/store.h"
 #include "datagen/store/store_internal.h"
+#include "datagen/store/verdict_column.h"
 
 namespace assay {
 
@@ -91,7 +92,11 @@ Result<RunId> Store::BeginRun(const RunInfo& info, bool resume) {
 }
 
 Result<Store::Impl::Input*> Store::Impl::FindInput(RunId run, const std::string& file) {
+  // Rows come file by file.
+  if (last_input && last_input->first.first == run && last_input->first.second == file)
+    return &last_input->second;
   auto [place, inserted] = inputs.try_emplace({run, file});
+  last_input = &*place;
   Input* input = &place->second;
   if (!inserted) return input;
   Result<Statement> find =
@@ -138,14 +143,6 @@ Status Store::FinishRun(RunId run) {
 
 namespace {
 
-std::string_view HashBytes(const Hash128& hash, char (&out)[16]) {
-  for (int i = 0; i < 8; ++i) {
-    out[i] = static_cast<char>(hash.high >> (56 - 8 * i));
-    out[8 + i] = static_cast<char>(hash.low >> (56 - 8 * i));
-  }
-  return {out, sizeof(out)};
-}
-
 std::string DumpOrEmpty(const Json& value) {
   if (value.IsNull()) return "";
   if (const Json::Object* object = value.AsObject(); object != nullptr && object->empty())
@@ -153,26 +150,44 @@ std::string DumpOrEmpty(const Json& value) {
   return value.Dump();
 }
 
+void AppendJson(const std::string& value, std::string* out) { AppendJsonString(value, out); }
+void AppendJson(int64_t value, std::string* out) { StrAppend(out, value); }
+void AppendJson(double value, std::string* out) { AppendJsonNumber(value, out); }
+
 template <typename T>
 std::string ArrayJson(const std::vector<T>& values) {
   if (values.empty()) return "";
-  Json out = Json::MakeArray();
-  for (const T& value : values) out.Append(value);
-  return out.Dump();
+  std::string out;
+  for (const T& value : values) {
+    out.push_back(out.empty() ? '[' : ',');
+    AppendJson(value, &out);
+  }
+  out.push_back(']');
+  return out;
 }
 
 }  // namespace
 
+Result<int64_t> Store::Impl::RowIdOf(const Input& input, int64_t line) const {
+  if (line >= 1 && line <= kMostLine && input.id >= 1 && input.id <= kMostInput)
+    return input.id << kLineBits | line;
+  return Error{
+      ErrorCode::kLimit,
+      StrCat("store '", db->path(), "' has no room for line ", line, " of input ", input.id),
+      "a file may have 4 billion lines, a store a billion files"};
+}
+
 Result<bool> Store::Impl::HasRow(Input* input, const RowKey& key) {
   if (key.line > input->last_line) return false;
   if (Status status = FlushRows(); !status.ok()) return status.error();
-  find_row.Int(1, input->id);
-  find_row.Int(2, key.line);
+  Result<int64_t> id = RowIdOf(*input, key.line);
+  if (!id.ok()) return id.error();
+  find_row.Int(1, *id);
   Result<bool> row = find_row.Step();
   if (!row.ok()) return row.error();
   bool found = *row;
-  char bytes[16];
-  bool same = found && find_row.TextAt(0) == HashBytes(key.line_hash, bytes);
+  char bytes[sqlite::kHashBytes];
+  bool same = found && find_row.TextAt(0) == sqlite::HashBytes(key.line_hash, bytes);
   find_row.Reset();
   if (found && !same) {
     return Error{
@@ -181,6 +196,15 @@ Result<bool> Store::Impl::HasRow(Input* input, const RowKey& key) {
         "resume with the same input, or give another --run"};
   }
   return found;
+}
+
+Result<Store::Impl::Input*> Store::Impl::InputForNewRow(RunId run, const RowKey& key) {
+  if (Status status = Begin(); !status.ok()) return status.error();
+  Result<Input*> input = FindInput(run, key.file);
+  if (!input.ok()) return input.error();
+  Result<bool> has = HasRow(*input, key);
+  if (!has.ok()) return has.error();
+  return *has ? nullptr : *input;
 }
 
 Result<bool> Store::HasRow(RunId run, const RowKey& key) {
@@ -192,12 +216,21 @@ Result<bool> Store::HasRow(RunId run, const RowKey& key) {
   return has;
 }
 
-Result<int64_t> Store::Impl::TextId(std::string_view text) {
-  Hash128 hash = HashBytes128(text);
-  Result<std::optional<int64_t>> known = texts.Find(hash);
-  if (!known.ok()) return known.error();
-  if (*known) return **known;
+// All hashes of a group before the first is looked up, so that memory is read while others are made.
+void Store::Impl::HashTexts(const Group& group) {
+  prompt_hash = HashBytes128(group.problem.prompt);
+  texts.Prefetch(prompt_hash);
+  text_hashes.clear();
+  for (const Sample& sample : group.samples) {
+    text_hashes.push_back(HashBytes128(sample.text));
+    texts.Prefetch(text_hashes.back());
+  }
+}
+
+Result<int64_t> Store::Impl::TextId(std::string_view text, const Hash128& hash) {
+  if (std::optional<int64_t> known = texts.Find(hash)) return *known;
   int64_t id = next.text++;
+  if (Status status = texts.Add(hash, id); !status.ok()) return status.error();
   batches->texts.Int(id).Int(static_cast<int64_t>(text.size()));
   // A NUL would end the text for SQLite's functions and its .dump; as a blob it is kept whole.
   if (text.find('\0') == std::string_view::npos) {
@@ -205,7 +238,6 @@ Result<int64_t> Store::Impl::TextId(std::string_view text) {
   } else {
     batches->texts.Blob(text);
   }
-  texts.Add(hash, id);
   pending_bytes += static_cast<int64_t>(text.size());
   return id;
 }
@@ -214,7 +246,8 @@ Result<int64_t> Store::Impl::ProblemId(const Problem& problem) {
   std::string messages = problem.messages.empty() ? "" : MessagesToJson(problem.messages).Dump();
   std::string answers = ArrayJson(problem.answers);
   std::string info = DumpOrEmpty(problem.verification_info);
-  std::string key;
+  std::string& key = problem_key;
+  key.clear();
   for (std::string_view part : {std::string_view(problem.id), std::string_view(problem.task),
                                 std::string_view(problem.prompt), std::string_view(messages),
                                 std::string_view(answers), std::string_view(info)}) {
@@ -224,13 +257,13 @@ Result<int64_t> Store::Impl::ProblemId(const Problem& problem) {
   const bool nameless = problem.id.empty() && problem.prompt.empty() && problem.messages.empty();
   Hash128 hash = HashBytes128(key);
   if (!nameless) {
-    Result<std::optional<int64_t>> known = problems.Find(hash);
-    if (!known.ok()) return known.error();
-    if (*known) return **known;
+    if (std::optional<int64_t> known = problems.Find(hash)) return *known;
   }
   int64_t id = next.problem++;
-  if (!nameless) problems.Add(hash, id);
-  Result<int64_t> prompt = TextId(problem.prompt);
+  if (!nameless) {
+    if (Status status = problems.Add(hash, id); !status.ok()) return status.error();
+  }
+  Result<int64_t> prompt = TextId(problem.prompt, prompt_hash);
   if (!prompt.ok()) return prompt.error();
   batches->problems.Int(id).Text(problem.id).Text(problem.task).Int(*prompt);
   batches->problems.TextOrNull(messages).TextOrNull(answers).TextOrNull(info);
@@ -238,7 +271,7 @@ Result<int64_t> Store::Impl::ProblemId(const Problem& problem) {
   return id;
 }
 
-Status Store::Impl::AddRow(Input* input, const RowKey& key, const Group* group,
+Status Store::Impl::AddRow(Input* input, int64_t row_id, const RowKey& key, const Group* group,
                            const std::string& error) {
   std::optional<int64_t> problem;
   if (group != nullptr) {
@@ -248,9 +281,9 @@ Status Store::Impl::AddRow(Input* input, const RowKey& key, const Group* group,
   }
   std::string options = group != nullptr ? DumpOrEmpty(group->problem.options) : "";
   std::string extra = group != nullptr ? DumpOrEmpty(group->problem.extra) : "";
-  char bytes[16];
+  char bytes[sqlite::kHashBytes];
   BatchInsert& rows = batches->rows;
-  rows.Int(next.row++).Int(input->id).Int(key.line).Blob(HashBytes(key.line_hash, bytes));
+  rows.Int(row_id).Int(input->id).Int(key.line).Blob(sqlite::HashBytes(key.line_hash, bytes));
   if (problem) {
     rows.Int(*problem)
         .Int(group->flat)
@@ -271,10 +304,11 @@ Status Store::Impl::AddRow(Input* input, const RowKey& key, const Group* group,
 
 Status Store::Impl::AddSamples(int64_t row_id, const Group& group, const GroupScore& score,
                                bool with_times) {
+  std::string verdicts;
   for (size_t i = 0; i < group.samples.size(); ++i) {
     const Sample& sample = group.samples[i];
     const SampleScore& scored = score.samples[i];
-    Result<int64_t> text = TextId(sample.text);
+    Result<int64_t> text = TextId(sample.text, text_hashes[i]);
     if (!text.ok()) return text.error();
     int64_t id = next.sample++;
     BatchInsert& samples = batches->samples;
@@ -289,21 +323,12 @@ Status Store::Impl::AddSamples(int64_t row_id, const Group& group, const GroupSc
         .RealOrNull(scored.reward);
     scored.advantage.mask ? samples.Real(scored.advantage.value) : samples.Null();
     samples.TextOrNull(DumpOrEmpty(sample.messages)).TextOrNull(DumpOrEmpty(sample.line));
-    for (size_t term = 0; term < scored.verdicts.size(); ++term) {
-      const Verdict& verdict = scored.verdicts[term];
-      BatchInsert& verdicts = batches->verdicts;
-      verdicts.Int(id)
-          .Int(static_cast<int64_t>(term))
-          .Text(score.labels[term])
-          .Text(OutcomeName(verdict.outcome));
-      verdicts.Real(verdict.score).Text(verdict.reason).TextOrNull(verdict.detail);
-      verdicts.TextOrNull(DumpOrEmpty(verdict.evidence));
-      with_times ? verdicts.Real(verdict.ms) : verdicts.Null();
-      verdicts.RealOrNull(term < scored.parts.size() ? scored.parts[term] : std::nullopt);
-    }
+    verdicts.clear();
+    AppendVerdictColumn(score.labels, scored, with_times, &verdicts);
+    samples.TextOrNull(verdicts);
     pending_rows += 1;
-    pending_bytes +=
-        static_cast<int64_t>(sample.token_ids.size() * 8 + sample.logprobs.size() * 16);
+    pending_bytes += static_cast<int64_t>(verdicts.size() + sample.token_ids.size() * 8 +
+                                          sample.logprobs.size() * 16);
     if (Status status = FlushIfFull(); !status.ok()) return status;
   }
   return {};
@@ -312,23 +337,26 @@ Status Store::Impl::AddSamples(int64_t row_id, const Group& group, const GroupSc
 Status Store::AddGroup(RunId run, const RowKey& key, const Group& group, const GroupScore& score,
                        bool with_times) {
   ASSAY_CHECK(group.samples.size() == score.samples.size());
-  Result<bool> has = HasRow(run, key);
-  if (!has.ok()) return has.error();
-  if (*has) return {};
-  Impl::Input* input = &impl_->inputs.at({run, key.file});
-  int64_t row_id = impl_->next.row;
-  Status status = impl_->AddRow(input, key, &group, "");
-  if (status.ok()) status = impl_->AddSamples(row_id, group, score, with_times);
+  Result<Impl::Input*> input = impl_->InputForNewRow(run, key);
+  if (!input.ok()) return impl_->Fail(input.error());
+  if (*input == nullptr) return {};
+  Result<int64_t> row_id = impl_->RowIdOf(**input, key.line);
+  Status status = row_id.ok() ? Status() : Status(row_id.error());
+  impl_->HashTexts(group);
+  if (status.ok()) status = impl_->AddRow(*input, *row_id, key, &group, "");
+  if (status.ok()) status = impl_->AddSamples(*row_id, group, score, with_times);
   if (!status.ok()) return impl_->Fail(status.error());
   return {};
 }
 
 Status Store::AddBadRow(RunId run, const RowKey& key, const std::string& message) {
-  Result<bool> has = HasRow(run, key);
-  if (!has.ok()) return has.error();
-  if (*has) return {};
-  Impl::Input* input = &impl_->inputs.at({run, key.file});
-  Status status = impl_->AddRow(input, key, nullptr, message.empty() ? "bad row" : message);
+  Result<Impl::Input*> input = impl_->InputForNewRow(run, key);
+  if (!input.ok()) return impl_->Fail(input.error());
+  if (*input == nullptr) return {};
+  Result<int64_t> row_id = impl_->RowIdOf(**input, key.line);
+  Status status = row_id.ok() ? Status() : Status(row_id.error());
+  if (status.ok())
+    status = impl_->AddRow(*input, *row_id, key, nullptr, message.empty() ? "bad row" : message);
   if (status.ok()) status = impl_->FlushIfFull();
   if (!status.ok()) return impl_->Fail(status.error());
   return {};

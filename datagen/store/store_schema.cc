@@ -2,6 +2,7 @@
 
 #include "core/check.h"
 #include "core/text.h"
+#include "datagen/store/store_convert.h"
 
 namespace assay::sqlite {
 namespace {
@@ -200,14 +201,88 @@ CREATE VIEW provenance AS
     JOIN runs r ON r.id = i.run_id;
 )sql";
 
-Status Migrate(Database* db, int from) {
+// What a run writes with few inserts: a row's id says its input and line, hashes stand in chunks, the verdicts of a sample beside it.
+// ConvertToVersion7 fills the new columns and chunks before the old ones go.
+constexpr char kVersion7[] = R"sql(
+DROP VIEW provenance;
+ALTER TABLE samples ADD COLUMN verdicts TEXT;
+UPDATE samples SET row_id = (SELECT (r.input_id << 32) | r.line FROM rows r WHERE r.id = samples.row_id);
+CREATE TABLE new_rows(
+  id INTEGER PRIMARY KEY,
+  input_id INTEGER NOT NULL REFERENCES inputs(id),
+  line INTEGER NOT NULL,
+  line_hash BLOB NOT NULL,
+  problem_id INTEGER REFERENCES problems(id),
+  flat INTEGER NOT NULL,
+  first_sample INTEGER,
+  sample_count INTEGER NOT NULL,
+  options TEXT,
+  extra TEXT,
+  error TEXT,
+  id_is_number INTEGER NOT NULL DEFAULT 0);
+INSERT INTO new_rows
+  SELECT (input_id << 32) | line, input_id, line, line_hash, problem_id, flat, first_sample, sample_count, options, extra, error,
+         id_is_number
+    FROM rows ORDER BY input_id, line;
+DROP TABLE rows;
+ALTER TABLE new_rows RENAME TO rows;
+CREATE TABLE new_text_hashes(
+  chunk INTEGER PRIMARY KEY,
+  hashes BLOB NOT NULL);
+CREATE TABLE new_problem_hashes(
+  chunk INTEGER PRIMARY KEY,
+  hashes BLOB NOT NULL);
+)sql";
+
+constexpr char kVersion7End[] = R"sql(
+DROP TABLE text_hashes;
+DROP TABLE problem_hashes;
+DROP TABLE verdicts;
+ALTER TABLE new_text_hashes RENAME TO text_hashes;
+ALTER TABLE new_problem_hashes RENAME TO problem_hashes;
+CREATE VIEW verdicts AS
+  SELECT s.id AS sample_id, v.key AS term, json_extract(v.value, '$[0]') AS label,
+         json_extract(v.value, '$[1]') AS outcome, json_extract(v.value, '$[2]') AS score,
+         json_extract(v.value, '$[3]') AS reason, json_extract(v.value, '$[4]') AS detail,
+         json_extract(v.value, '$[5]') AS evidence, json_extract(v.value, '$[6]') AS ms,
+         json_extract(v.value, '$[7]') AS part
+    FROM samples s, json_each(s.verdicts) v;
+CREATE VIEW provenance AS
+  SELECT d.name AS dataset, dr.position AS position, dr.decision AS decision,
+         d.strategy AS strategy, d.params AS params, d.tool_version AS selected_by,
+         r.name AS run, r.rubric AS rubric, r.config_hash AS config_hash, r.tool_version AS scored_by,
+         i.file AS file, rw.line AS line, hex(rw.line_hash) AS line_hash,
+         p.id AS problem_id, p.name AS problem, s.id AS sample_id, s.id - rw.first_sample AS sample_index,
+         s.reward AS reward, s.advantage AS advantage, t.body AS text,
+         (SELECT json_group_array(json_object('label', v.label, 'outcome', v.outcome, 'score', v.score,
+                                              'reason', v.reason, 'detail', v.detail,
+                                              'evidence', json(v.evidence), 'part', v.part))
+            FROM verdicts v WHERE v.sample_id = s.id) AS verdicts
+    FROM dataset_rows dr
+    JOIN datasets d ON d.id = dr.dataset_id
+    JOIN samples s ON s.id = dr.sample_id
+    JOIN texts t ON t.id = s.text_id
+    JOIN rows rw ON rw.id = s.row_id
+    JOIN problems p ON p.id = rw.problem_id
+    JOIN inputs i ON i.id = rw.input_id
+    JOIN runs r ON r.id = i.run_id;
+)sql";
+
+Status TakeStep(Database* db, int version) {
+  if (Status status = db->Exec(MigrationSql(version)); !status.ok()) return status;
+  if (version != 6) return {};
+  if (Status status = ConvertToVersion7(db); !status.ok()) return status;
+  return db->Exec(kVersion7End);
+}
+
+Status MigrateUnlooked(Database* db, int from) {
   if (Status status = db->Exec("BEGIN IMMEDIATE"); !status.ok()) return status;
   // Another process may have migrated the file while this one waited for the lock.
   Result<int64_t> version = db->QueryInt("PRAGMA user_version");
   Status status = version.ok() ? Status() : Status(version.error());
   for (int64_t step = version.ok() ? *version : from; status.ok() && step < kSchemaVersion;
        ++step) {
-    status = db->Exec(MigrationSql(static_cast<int>(step)));
+    status = TakeStep(db, static_cast<int>(step));
   }
   if (status.ok())
     status = db->Exec(
@@ -217,11 +292,19 @@ Status Migrate(Database* db, int from) {
   return status;
 }
 
+// A table that is made anew under its old name must not take along what refers to it.
+Status Migrate(Database* db, int from) {
+  if (Status status = db->Exec("PRAGMA foreign_keys=OFF"); !status.ok()) return status;
+  const Status status = MigrateUnlooked(db, from);
+  const Status looks = db->Exec("PRAGMA foreign_keys=ON");
+  return status.ok() ? looks : status;
+}
+
 }  // namespace
 
 const char* MigrationSql(int version) {
-  static constexpr const char* kSteps[kSchemaVersion] = {kVersion1, kVersion2, kVersion3,
-                                                         kVersion4, kVersion5, kVersion6};
+  static constexpr const char* kSteps[kSchemaVersion] = {kVersion1, kVersion2, kVersion3, kVersion4,
+                                                         kVersion5, kVersion6, kVersion7};
   ASSAY_CHECK(version >= 0 && version < kSchemaVersion);
   return kSteps[version];
 }

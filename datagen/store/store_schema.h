@@ -7,11 +7,11 @@
 
 namespace assay::sqlite {
 
-inline constexpr int kSchemaVersion = 6;
+inline constexpr int kSchemaVersion = 7;
 // PRAGMA application_id of our files: "Assy".
 inline constexpr int32_t kApplicationId = 0x41737379;
 
-// The SQL that takes a store from `version` to `version` + 1.
+// The SQL that takes a store from `version` to `version` + 1; of the last step there is more (store_convert.h).
 const char* MigrationSql(int version);
 
 // Checks that `db` is a store of ours that this program can use; if `writable`, makes an empty file one (`create`) and

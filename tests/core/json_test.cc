@@ -4,6 +4,8 @@
 
 #include <atomic>
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <thread>
@@ -22,6 +24,26 @@ Json Parse(std::string_view text, JsonRepairs* repairs = nullptr) {
 TEST(Json, KeepsKindsAndOrder) {
   const std::string text = R"({"b":1,"a":[true,null,-2.5,"x"],"c":{"d":18446744073709551615}})";
   EXPECT_EQ(Parse(text).Dump(), text);
+}
+
+TEST(Json, ThousandthsAndTheirNeighboursAreShortest) {
+  Rng rng(7);
+  for (int i = 0; i < 20'000; ++i) {
+    const uint64_t whole = i < 5000 ? static_cast<uint64_t>(i) : rng.Below(2'000'000'000'000);
+    const double thousandths = static_cast<double>(whole) / 1000;
+    std::string text;
+    AppendJsonNumber(thousandths, &text);
+    char expected[40];
+    std::snprintf(expected, sizeof(expected), "%.15g", thousandths);
+    EXPECT_EQ(text, std::string(expected) + (std::strchr(expected, '.') != nullptr ? "" : ".0"));
+    for (const double near : {std::nextafter(thousandths, 1e18), std::nextafter(thousandths, -1.0),
+                              -thousandths, thousandths + 0.0005}) {
+      text.clear();
+      AppendJsonNumber(near, &text);
+      EXPECT_EQ(std::strtod(text.c_str(), nullptr), near);
+      EXPECT_EQ(std::signbit(std::strtod(text.c_str(), nullptr)), std::signbit(near));
+    }
+  }
 }
 
 TEST(Json, DoublesStayDoubles) {

@@ -62,7 +62,7 @@ def store_as_json(path):
     """The tables of a store as docs/schemas/store.schema.json has them, and the schema version that the file names."""
     with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
         db.row_factory = sqlite3.Row
-        names = [name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        names = [name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' OR name = 'verdicts'")]
         tables = {name: [{key: row[key].hex() if isinstance(row[key], bytes) else row[key] for key in row.keys()}
                          for row in db.execute(f"SELECT * FROM {name}")] for name in names}
         return tables, db.execute("PRAGMA user_version").fetchone()[0]

@@ -47,7 +47,9 @@ TEST_F(StoreCareTest, WhatWasChangedIsFound) {
                             "UPDATE inputs SET rows_done = 7 WHERE id = 1",
                             "UPDATE dataset_rows SET position = 99 WHERE position = 3",
                             "DELETE FROM dataset_drops WHERE sample_id = 2",
-                            "DELETE FROM text_hashes WHERE id = 2"};
+                            "UPDATE text_hashes SET hashes = zeroblob(96)",
+                            "UPDATE rows SET line = 3 WHERE line = 4",
+                            "UPDATE samples SET verdicts = 'pass' WHERE id = 5"};
   for (const char* change : kChanges) {
     std::filesystem::remove(path_);
     Fill();

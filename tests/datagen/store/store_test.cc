@@ -176,7 +176,7 @@ TEST_F(StoreTest, TextsAndProblemsAreKeptOnce) {
   ASSERT_TRUE(store->FinishRun(run).ok());
   // same, other, "", new, and the prompt.
   EXPECT_EQ(RawInt("SELECT count(*) FROM texts"), 5);
-  EXPECT_EQ(RawInt("SELECT count(*) FROM text_hashes"), 5);
+  EXPECT_EQ(RawInt("SELECT length(hashes) / 16 FROM text_hashes"), 6);  // of ids 0 to 5
   EXPECT_EQ(RawInt("SELECT count(*) FROM problems"), 1);
   EXPECT_EQ(RawInt("SELECT count(*) FROM samples"), 7);
   EXPECT_EQ(
@@ -254,7 +254,7 @@ TEST_F(StoreTest, KilledAnywhereAndResumedGivesTheSameDump) {
     ASSERT_TRUE(WriteAll(store.get(), &rng).ok());
   }
   const std::string undisturbed = Dump(path_);
-  ASSERT_NE(undisturbed.find("INSERT INTO \"verdicts\""), std::string::npos);
+  ASSERT_NE(undisturbed.find("INSERT INTO \"samples\""), std::string::npos);
   Rng points(2026, "kill");
   int in_transaction = 0;
   for (int trial = 0; trial < 50; ++trial) {
@@ -333,8 +333,12 @@ TEST_P(MigrationTest, OlderSchemaIsMigrated) {
       "VALUES(1,1,1,x'00112233445566778899aabbccddeeff',1,0,1,1);"
       "INSERT INTO samples(id,row_id,text_id,finish_reason,reward,advantage) "
       "VALUES(1,1,2,'stop',1.0,0.0);"
-      "INSERT INTO verdicts(sample_id,term,label,outcome,score,reason) "
-      "VALUES(1,0,'math','pass',1.0,'ok');");
+      "INSERT INTO verdicts(sample_id,term,label,outcome,score,reason,evidence,ms) "
+      "VALUES(1,0,'math','pass',0.3333333333333333,'ok','{\"answer\":\"42\"}',0.25),"
+      "(1,1,'format','fail',0.0,'no_think',NULL,NULL);");
+  const Hash128 hash = HashBytes128("42");
+  RawSql(StrCat("INSERT INTO text_hashes VALUES(", static_cast<int64_t>(hash.high), ",",
+                static_cast<int64_t>(hash.low), ",2)"));
   Error error = OpenError(OpenMode::kReadOnly);
   EXPECT_EQ(error.code, ErrorCode::kInput);
   EXPECT_NE(error.message.find(StrCat("older schema version ", GetParam())), std::string::npos);
@@ -351,16 +355,31 @@ TEST_P(MigrationTest, OlderSchemaIsMigrated) {
   ASSERT_TRUE(store->FinishDataset(*dataset, {{"kept", 1}}).ok());
   int rows = 0;
   ASSERT_TRUE(store
-                  ->ForEachDatasetRow(*dataset, true,
-                                      [&](const DatasetRow& row) -> Status {
-                                        ++rows;
-                                        EXPECT_EQ(row.group.samples.at(0).sample.text, "42");
-                                        EXPECT_EQ(row.group.problem.prompt, "6*7");
-                                        EXPECT_EQ(row.run, "old");
-                                        return {};
-                                      })
+                  ->ForEachDatasetRow(
+                      *dataset, true,
+                      [&](const DatasetRow& row) -> Status {
+                        ++rows;
+                        EXPECT_EQ(row.group.samples.at(0).sample.text, "42");
+                        EXPECT_EQ(row.group.problem.prompt, "6*7");
+                        EXPECT_EQ(row.run, "old");
+                        EXPECT_EQ(row.group.labels, (std::vector<std::string>{"math", "format"}));
+                        const SampleScore& score = row.group.samples[0].score;
+                        EXPECT_EQ(score.verdicts.at(0).score, 1.0 / 3);
+                        EXPECT_EQ(score.verdicts[0].evidence, Json().Set("answer", "42"));
+                        EXPECT_EQ(score.verdicts[0].ms, 0.25);
+                        EXPECT_EQ(score.verdicts.at(1).reason, "no_think");
+                        return {};
+                      })
                   .ok());
   EXPECT_EQ(rows, 1);
+  // The row and the text are found again.
+  EXPECT_TRUE(*store->HasRow(1, {"in.jsonl", 1, {0x0011223344556677, 0x8899aabbccddeeff}}));
+  const RunId run = *store->BeginRun(Info("new"), false);
+  ASSERT_TRUE(AddRow(store.get(), run, 1, "p", {Pass("42"), Pass("43")}).ok());
+  ASSERT_TRUE(store->FinishRun(run).ok());
+  EXPECT_EQ(RawInt("SELECT text_id FROM samples WHERE id = 2"), 2);
+  EXPECT_EQ(RawInt("SELECT count(*) FROM verdicts WHERE outcome = 'pass'"), 3);
+  EXPECT_EQ(RawInt("SELECT count(*) FROM pragma_foreign_key_check"), 0);
 }
 
 TEST_P(MigrationTest, MigratedAndNewStoresHaveOneSchema) {
