@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <string>
+#include <system_error>
 #include <thread>
 
 #include "cli/command.h"
@@ -22,12 +24,27 @@ struct ReportFlags {
   PageOptions options;
 };
 
+bool IsFile(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::is_regular_file(path, ignored);
+}
+
 // Waits in small pieces; false once the user has had enough.
 bool WaitFor(const Context& context, std::chrono::duration<double> time) {
   const auto until = std::chrono::steady_clock::now() + time;
   while (!context.interrupted && std::chrono::steady_clock::now() < until)
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   return !context.interrupted;
+}
+
+// With --watch, what is to come may not have begun: waits for it. An error is none that waiting mends, or that of an interrupt.
+Result<PageSource> ReadOrAwait(Context* context, const ReportFlags& flags) {
+  for (bool told = false;; told = true) {
+    Result<PageSource> source = ReadPageSource(flags.folder);
+    if (source.ok() || !flags.watch || context->interrupted || IsFile(flags.folder)) return source;
+    if (!told) Note(*context, StrCat("nothing in ", flags.folder, " yet: waiting for it"));
+    WaitFor(*context, std::chrono::duration<double>(flags.every));
+  }
 }
 
 // The page of a pipeline's or a trainer's folder; with --watch again and again until all of it is done.
@@ -39,14 +56,18 @@ int RunFolderReport(Context* context, const ReportFlags& flags) {
           ? (std::filesystem::path(flags.folder) / (flags.watch ? "live.html" : "report.html"))
                 .string()
           : given;
+  if (flags.watch && context->global.json())
+    return Fail(*context, {ErrorCode::kUsage, "--watch makes a page, not JSON", "leave one out"});
   if (flags.watch && file == "-")
     return Fail(*context, {ErrorCode::kUsage, "--watch writes a file", "-o FILE"});
   context->polls_interrupted = flags.watch;
   bool told = false;
   while (true) {
     const auto begun = Clock::now();
-    Result<PageSource> source = ReadPageSource(flags.folder);
+    Result<PageSource> source = ReadOrAwait(context, flags);
+    if (!source.ok() && context->interrupted) return kExitInterrupted;
     if (!source.ok()) return Fail(*context, source.error());
+    if (context->global.json()) return context->Output(PageSourceJson(*source).Dump() + "\n");
     const bool live = flags.watch && !source->finished && !context->interrupted;
     const std::string page = PipelinePage(*source, live ? flags.every : 0);
     if (file == "-") return context->Output(page);

@@ -25,6 +25,7 @@ struct ScoreFlags {
   std::string from_store;
   std::string from_run;
   std::string group_by;
+  bool adjacent = false;
   std::string input_format = "auto";
   bool no_times = false;
   bool keep_input = false;
@@ -151,6 +152,10 @@ void PrintSummary(const Context& context, const ScoreRunSummary& summary, const 
               ", groups without spread ", Percent(summary.zero_variance_groups, summary.groups),
               "\n");
   }
+  if (summary.cut_off > 0)
+    StrAppend(&text,
+              "  truncated (finish_reason length): ", Percent(summary.cut_off, summary.samples),
+              " (", WithThousands(summary.cut_off), " of ", WithThousands(summary.samples), ")\n");
   if (summary.nulls > 0)
     StrAppend(&text, "  not scored: ", WithThousands(summary.nulls), " samples (",
               WithThousands(summary.faults), " faults)\n");
@@ -182,6 +187,7 @@ ScoreRunOptions MakeRunOptions(Context* context, const ScoreFlags& flags) {
   options.run_name = flags.run_name;
   options.input_format = flags.input_format == "auto" ? "" : flags.input_format;
   options.group_by = flags.group_by;
+  options.adjacent = flags.adjacent;
   options.jobs = global.Jobs();
   options.with_times = !flags.no_times;
   options.keep_input = flags.keep_input;
@@ -292,10 +298,12 @@ void AddScoreCommand(CLI::App* app, Context* context) {
                    "(docs/formats.md; default: by each row's keys)")
       ->type_name("NAME");
   command
-      ->add_option(
-          "--group-by", flags->group_by,
-          "Flat lines that share this field make a group (held in memory where they stand apart)")
+      ->add_option("--group-by", flags->group_by,
+                   "Flat lines that share this field make a group, wherever they stand")
       ->type_name("FIELD");
+  command->add_flag("--adjacent", flags->adjacent,
+                    "With --group-by: only lines that stand together, scored as soon as they are "
+                    "all there (for a pipe that goes on)");
   command->add_flag("--no-times", flags->no_times,
                     "Leave times out, so that the bytes depend on the input alone");
   command->add_flag("--keep-input", flags->keep_input,

@@ -5,7 +5,9 @@ the store's write-ahead log (inside a transaction), with half of that write done
 again while it resumes. The output must be equal byte for byte, and so must the store's dump. Prints one JSON line; exit 1 if
 anything differs.
 
-    kill_resume.py --build build --input FILE.jsonl[.gz] [--points 50] [--seed 1] [--verifier math]
+    kill_resume.py --build build --input FILE.jsonl[.gz] [--points 50] [--seed 1] [--verifier math] [--gather]
+
+With --gather the completions stand on lines of their own, those of one group apart, and `--group-by id` joins them.
 """
 
 import argparse
@@ -22,18 +24,30 @@ import tempfile
 import time
 
 KINDS = (".jsonl", ".jsonl.resume", ".sqlite-wal")
+GATHERED_KINDS = (".jsonl.gathered", ".jsonl.gathered.resume", ".jsonl", ".sqlite-wal")
 HERE = pathlib.Path(__file__).resolve().parent
 
 
-def write_input(source, target, copies):
+def lines_of(rows, gather):
+    if not gather:
+        yield from rows
+        return
+    for k in range(max(len(row["completions"]) for row in rows)):
+        for row in rows:
+            if k < len(row["completions"]):
+                rest = {key: value for key, value in row.items() if not isinstance(value, list) and key != "completions"}
+                yield {**rest, "completion": row["completions"][k]}
+
+
+def write_input(source, target, copies, gather):
     """The rows of `source`, `copies` times under ids of their own, so that a run lasts long enough to be hit."""
     opener = gzip.open if source.suffix == ".gz" else open
     with opener(source, "rt", encoding="utf-8") as rows:
         parsed = [json.loads(line) for line in rows if line.strip()]
+    rows = [dict(row, id=f"{row.get('id')}#{copy}") for copy in range(copies) for row in parsed]
     with open(target, "w", encoding="utf-8") as out:
-        for copy in range(copies):
-            for row in parsed:
-                out.write(json.dumps(dict(row, id=f"{row.get('id')}#{copy}")) + "\n")
+        for row in lines_of(rows, gather):
+            out.write(json.dumps(row) + "\n")
 
 
 def dump(store):
@@ -45,13 +59,14 @@ class Runner:
     def __init__(self, options, folder):
         self.assay = str(pathlib.Path(options.build).resolve() / "assay")
         self.verifier = options.verifier
+        self.more = ["--group-by", "id"] if options.gather else []
         self.folder = folder
         self.shim = folder / "kill_at_write.so"
         subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", self.shim, HERE / "kill_at_write.c", "-ldl"], check=True)
 
     def command(self, name, resume):
         return [self.assay, "score", "input.jsonl", "--verifier", self.verifier, "--no-times", "-q", "-o", f"{name}.jsonl",
-                "--store", f"{name}.sqlite", "--run", "run"] + (["--resume"] if resume else [])
+                "--store", f"{name}.sqlite", "--run", "run", *self.more] + (["--resume"] if resume else [])
 
     def whole(self, name, resume=False):
         started = time.monotonic()
@@ -94,21 +109,23 @@ def main():
     parser.add_argument("--points", type=int, default=50)
     parser.add_argument("--copies", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--gather", action="store_true")
     options = parser.parse_args()
+    kinds = GATHERED_KINDS if options.gather else KINDS
     chance = random.Random(options.seed)
 
     with tempfile.TemporaryDirectory(prefix="assay-kill-") as scratch:
         folder = pathlib.Path(scratch)
-        write_input(options.input, folder / "input.jsonl", options.copies)
+        write_input(options.input, folder / "input.jsonl", options.copies, options.gather)
         runner = Runner(options, folder)
         seconds = runner.whole("reference")
         expected_output = (folder / "reference.jsonl").read_bytes()
         expected_dump = dump(folder / "reference.sqlite")
-        writes = {kind: runner.count_writes(kind) for kind in KINDS}
+        writes = {kind: runner.count_writes(kind) for kind in kinds}
 
         hits, killed, twice, different, errors = {}, 0, 0, [], []
         for point in range(options.points):
-            name, kind = f"run{point}", [None, *KINDS][point % (len(KINDS) + 1)]
+            name, kind = f"run{point}", [None, *kinds][point % (len(kinds) + 1)]
             if kind is None:
                 hit, moment = "time", chance.uniform(0, seconds)
                 while not (was_killed := runner.killed_in_time(name, moment, False)):
@@ -119,7 +136,7 @@ def main():
             killed += was_killed
             hits[hit] = hits.get(hit, 0) + was_killed
             if point % 3 == 0:
-                again = chance.choice(list(KINDS))
+                again = chance.choice(list(kinds))
                 twice += runner.watched(name, again, chance.randint(1, max(1, writes[again] // 4)), True)
             try:
                 runner.whole(name, resume=True)

@@ -222,4 +222,38 @@ Result<PageSource> ReadPageSource(const std::string& folder) {
   return source;
 }
 
+Json PageSourceJson(const PageSource& source) {
+  Json stages = Json::MakeArray();
+  for (const PageStage& stage : source.stages) {
+    Json needs = Json::MakeArray();
+    for (const std::string& name : stage.needs) needs.Append(name);
+    stages.Append(Json()
+                      .Set("name", stage.name)
+                      .Set("kind", stage.kind)
+                      .Set("model", stage.model)
+                      .Set("needs", std::move(needs))
+                      .Set("output", stage.output)
+                      .Set("begun", stage.begun)
+                      .Set("done", stage.done)
+                      .Set("seconds", stage.seconds)
+                      .Set("figures", stage.figures));
+  }
+  Json runs = Json::MakeArray();
+  for (const PageRun& run : source.runs) {
+    Json metrics = Json::MakeObject();
+    for (const auto& [name, points] : run.metrics) {
+      Json list = Json::MakeArray();
+      for (const auto& [step, value] : points) list.Append(Json().Append(step).Append(value));
+      metrics.Set(name, std::move(list));
+    }
+    runs.Append(Json().Set("name", run.name).Set("metrics", std::move(metrics)));
+  }
+  return Json()
+      .Set("title", source.title)
+      .Set("folder", source.folder)
+      .Set("finished", source.finished)
+      .Set("stages", std::move(stages))
+      .Set("runs", std::move(runs));
+}
+
 }  // namespace assay

@@ -59,4 +59,7 @@ struct PageSource {
 // Errors: kInput for a folder with neither stages.json nor metrics.jsonl.
 Result<PageSource> ReadPageSource(const std::string& folder);
 
+// All of it but the replies: stages with their figures, and of every run each metric as a list of [step, value].
+Json PageSourceJson(const PageSource& source);
+
 }  // namespace assay

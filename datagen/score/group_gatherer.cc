@@ -16,10 +16,11 @@
 namespace assay {
 namespace {
 
-// Until `each` says false. For regular files, which never keep a reader waiting.
+// Until `each` says false.
 template <typename Each>
 Status ForEachLine(const std::string& file, const StopReading& stop, Each each) {
-  Result<std::unique_ptr<LineReader>> reader = LineReader::Open(file);
+  Result<std::unique_ptr<LineReader>> reader =
+      LineReader::Open(file, /*keep_waiting=*/[&stop] { return !stop(); });
   if (!reader.ok()) return reader.error();
   LineReader::Line line;
   for (;;) {
@@ -77,7 +78,7 @@ Result<bool> GroupsAreSplit(const std::vector<std::string>& files, const GroupFi
                             const StopReading& stop) {
   if (field.empty()) return false;
   for (const std::string& file : files) {
-    if (!IsRegularFile(file)) return false;
+    if (!IsRegularFile(file)) return true;
   }
   std::unordered_set<uint64_t> closed;
   FieldUse use;
@@ -112,6 +113,7 @@ class LineIndex {
     uint32_t file = 0;
     uint32_t next = 0;  // the group's next line; 0: none, as no line comes before the first
     bool too_long = false;
+    bool bad = false;
   };
 
   // `group`: the hash of its key; null for a line that is a row of its own.
@@ -141,6 +143,7 @@ class LineIndex {
         out.file = line.file;
         out.place = at;
         if (Status status = spool->Read(line.text, &out.text); !status.ok()) return status;
+        if (line.bad) MarkStoredBad(&row);
         if (at == ends.last) break;
       }
       if (Status status = emit(std::move(row)); !status.ok()) return status;
@@ -154,6 +157,13 @@ class LineIndex {
   struct Row {
     uint32_t first, last;
   };
+  // Such a line is a row of its own.
+  static void MarkStoredBad(ScoreRow* row) {
+    row->stored = true;
+    row->bad = true;
+    row->hash = HashBytes128(row->lines[0].text);
+    row->error_message = std::exchange(row->lines[0].text, std::string());
+  }
   struct Low {
     size_t operator()(const Hash128& hash) const { return hash.low; }
   };
@@ -164,32 +174,47 @@ class LineIndex {
 
 }  // namespace
 
-Status GatherGroups(const std::vector<std::string>& files, const GroupField& field,
-                    const std::string& beside, const StopReading& stop, const LeaveOut& leave_out,
-                    const EmitRow& emit) {
+LineSource LinesOfFiles(std::vector<std::string> files, StopReading stop, LeaveOut leave_out) {
+  return [files = std::move(files), stop = std::move(stop), leave_out = std::move(leave_out)](
+             const std::function<bool(const SourceLine&)>& take) -> Status {
+    for (size_t file = 0; file < files.size(); ++file) {
+      bool more = true;
+      Status status = ForEachLine(files[file], stop, [&](const LineReader::Line& line) {
+        if (leave_out && leave_out(line.text)) return true;
+        more = take({line.text, line.number, file, line.too_long});
+        return more;
+      });
+      if (!status.ok() || !more) return status;
+    }
+    return {};
+  };
+}
+
+Status GatherGroups(const LineSource& source, const GroupField& field, const std::string& beside,
+                    const StopReading& stop, const EmitRow& emit) {
   Result<std::unique_ptr<SpoolFile>> spool = SpoolFile::Make(beside);
   if (!spool.ok()) return spool.error();
   LineIndex index;
-  for (size_t file = 0; file < files.size(); ++file) {
-    Status failed;
-    Status status = ForEachLine(files[file], stop, [&](const LineReader::Line& line) {
-      if (leave_out && leave_out(line.text)) return true;
-      Result<SpoolFile::Place> text = (*spool)->Add(line.text);
-      if (!text.ok() || index.full()) {
-        failed = text.ok() ? Error{ErrorCode::kLimit, "too many lines to gather", "split the file"}
-                           : text.error();
-        return false;
-      }
-      GroupKey key;
-      const bool grouped = field.KeyOf(std::string(line.text), &key);
-      const Hash128 hash = grouped ? HashBytes128(key.value, key.problem) : Hash128();
-      index.Add({*text, line.number, static_cast<uint32_t>(file), 0, line.too_long},
-                grouped ? &hash : nullptr);
-      return true;
-    });
-    if (status.ok()) status = failed;
-    if (!status.ok()) return status;
-  }
+  FieldUse use;
+  Status failed;
+  const Status status = source([&](const SourceLine& line) {
+    Result<SpoolFile::Place> text = (*spool)->Add(line.text);
+    if (!text.ok() || index.full()) {
+      failed = text.ok() ? Error{ErrorCode::kLimit, "too many lines to gather", "split the file"}
+                         : text.error();
+      return false;
+    }
+    GroupKey key;
+    const bool grouped = !line.bad && field.KeyOf(std::string(line.text), &key);
+    use.See(key, grouped, line.text);
+    const Hash128 hash = grouped ? HashBytes128(key.value, key.problem) : Hash128();
+    index.Add({*text, line.number, static_cast<uint32_t>(line.file), 0, line.too_long, line.bad},
+              grouped ? &hash : nullptr);
+    return true;
+  });
+  if (!status.ok()) return status;
+  if (!failed.ok()) return failed;
+  if (Status used = use.Check(field); !used.ok() && !stop()) return used;
   return index.ForEachRow(spool->get(), emit);
 }
 

@@ -60,8 +60,7 @@ class FieldUse {
   std::string without_;  // the first flat line that lacks it
 };
 
-// True if lines of one group stand apart, in one file or in several. Pipes cannot be read twice: with one among the files, all count
-// as sorted, and AdjacentLines counts what is not. Errors: FieldUse's.
+// True if lines of one group stand apart, in one file or in several, or may: a pipe cannot be read twice. Errors: FieldUse's.
 Result<bool> GroupsAreSplit(const std::vector<std::string>& files, const GroupField& field,
                             const StopReading& stop);
 
@@ -69,11 +68,23 @@ using EmitRow = std::function<Status(ScoreRow)>;
 // True for a line that is to be left out.
 using LeaveOut = std::function<bool(std::string_view line)>;
 
-// All rows in the order of their first lines, each line with its place among those that are not left out. Of the input only some forty
-// bytes a line are in memory; the rest is in a SpoolFile `beside`.
-Status GatherGroups(const std::vector<std::string>& files, const GroupField& field,
-                    const std::string& beside, const StopReading& stop, const LeaveOut& leave_out,
-                    const EmitRow& emit);
+// A line on its way into GatherGroups.
+struct SourceLine {
+  std::string_view text;
+  int64_t number = 0;
+  size_t file = 0;
+  bool too_long = false;
+  bool bad = false;  // of a stored run that could not read it: `text` is why
+};
+// Hands all lines to `take`, in order, until it says false.
+using LineSource = std::function<Status(const std::function<bool(const SourceLine&)>& take)>;
+// Of files or pipes.
+LineSource LinesOfFiles(std::vector<std::string> files, StopReading stop, LeaveOut leave_out);
+
+// All rows in the order of their first lines, each line with its place. Of the input only some forty bytes a line are in memory; the rest is
+// in a SpoolFile `beside`. All is read before the first row. Errors: FieldUse's, the source's, kIo.
+Status GatherGroups(const LineSource& source, const GroupField& field, const std::string& beside,
+                    const StopReading& stop, const EmitRow& emit);
 
 // The lines of one file in order; rows go to `emit` as soon as they are whole. One thread.
 class AdjacentLines {

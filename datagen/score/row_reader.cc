@@ -33,8 +33,8 @@ void RowReader::Run() {
 }
 
 Status RowReader::ReadAll() {
-  if (!options_.from_store.empty()) return ReadStored();
   if (plan_.gathers) return ReadGathered();
+  if (!options_.from_store.empty()) return ReadStored();
   for (size_t file = 0; file < options_.files.size() && !queue_->stopped(); ++file) {
     if (Status status = ReadFileInOrder(file); !status.ok()) return status;
   }
@@ -43,10 +43,13 @@ Status RowReader::ReadAll() {
 
 Status RowReader::ReadGathered() {
   const auto stop = [this] { return queue_->stopped() || options_.Interrupted(); };
-  return GatherGroups(
-      options_.files, group_field_, options_.output, stop,
-      [this](std::string_view line) { return filters_.Repeats(line); },
-      [this](ScoreRow row) { return Emit(std::move(row)); });
+  const LineSource source =
+      options_.from_store.empty()
+          ? LinesOfFiles(options_.files, stop,
+                         [this](std::string_view line) { return filters_.Repeats(line); })
+          : LinesOfStoredRun(options_.from_store, options_.from_run, options_.files);
+  return GatherGroups(source, group_field_, options_.output, stop,
+                      [this](ScoreRow row) { return Emit(std::move(row)); });
 }
 
 Status RowReader::ReadStored() {

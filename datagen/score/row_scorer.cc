@@ -1,5 +1,6 @@
 #include "datagen/score/row_scorer.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,6 +29,8 @@ void RowScorer::Score(std::vector<ScoreRow>* rows) const {
     ScoreRow& row = (*rows)[i];
     if (!row.bad) {
       row.score = std::move(scores[next++]);
+      row.cut_off = std::count_if(row.group.samples.begin(), row.group.samples.end(),
+                                  [](const Sample& sample) { return sample.truncated(); });
       WriteLines(problems[i], &row);
     }
     if (!keep_samples_) row.group.samples.clear();

@@ -1,16 +1,39 @@
 #include "datagen/score/run_outputs.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "core/byte_source.h"
 #include "core/check.h"
 #include "core/packer.h"
 #include "core/text.h"
 
 namespace assay {
+namespace {
+
+// A file, or nothing yet: what can be cut back and read again.
+bool IsFileOrNew(const std::string& path) {
+  struct stat info {};
+  return stat(path.c_str(), &info) != 0 || S_ISREG(info.st_mode);
+}
+
+}  // namespace
+
+RunOutputs::RunOutputs(const ScoreRunOptions& options, bool gathers)
+    : options_(options),
+      gathers_(gathers),
+      reorders_(gathers && options.to_file() && IsFileOrNew(options.output)),
+      last_flush_(std::chrono::steady_clock::now()),
+      held_(options.output) {}
+
+std::string RunOutputs::Growing() const {
+  return reorders_ ? options_.output + ".gathered" : options_.output;
+}
 
 Result<std::unique_ptr<RunOutputs>> RunOutputs::Open(const ScoreRunOptions& options,
                                                      const RubricSpec& rubric, bool gathers) {
@@ -24,8 +47,10 @@ Result<std::unique_ptr<RunOutputs>> RunOutputs::Open(const ScoreRunOptions& opti
   } else if (options.resume && !gathers) {
     outputs->rows_done_ = outputs->store_rows_;
   }
+  if (outputs->reorders_ && access(options.output.c_str(), W_OK) != 0 && errno != ENOENT)
+    return IoError("cannot write", options.output, errno);
   const bool append = outputs->journal_ != nullptr;
-  Result<std::unique_ptr<LineWriter>> writer = LineWriter::Open(options.output, append);
+  Result<std::unique_ptr<LineWriter>> writer = LineWriter::Open(outputs->Growing(), append);
   if (!writer.ok()) return writer.error();
   outputs->writer_ = std::move(*writer);
   return outputs;
@@ -55,12 +80,11 @@ Status RunOutputs::OpenStore(const RubricSpec& rubric, const std::string& config
 
 Status RunOutputs::OpenJournal(const std::string& config) {
   // What is packed cannot be cut back to whole rows either.
-  if (gathers_ || Packer::KindOf(options_.output) != Packer::Kind::kNone) {
-    (void)unlink((options_.output + ".resume").c_str());
-    return {};
-  }
+  const bool packed = Packer::KindOf(Growing()) != Packer::Kind::kNone;
+  if (gathers_ || packed) (void)unlink((options_.output + ".resume").c_str());
+  if ((gathers_ && !reorders_) || packed) return {};
   Result<std::unique_ptr<ResumeJournal>> journal =
-      ResumeJournal::Open(options_.output, config, options_.files, options_.resume, store_rows_);
+      ResumeJournal::Open(Growing(), config, options_.files, options_.resume, store_rows_);
   if (!journal.ok()) return journal.error();
   journal_ = std::move(*journal);
   if (journal_) rows_done_ = journal_->rows_done();
@@ -73,7 +97,7 @@ RowKey RunOutputs::KeyOf(const ScoreRow& row) const {
 
 Result<bool> RunOutputs::ReadWritten(const std::function<void(const Json&)>& take) const {
   if (!journal_ || rows_done_ == 0) return false;
-  Result<std::unique_ptr<LineReader>> reader = LineReader::Open(options_.output);
+  Result<std::unique_ptr<LineReader>> reader = LineReader::Open(Growing());
   if (!reader.ok()) return reader.error();
   LineReader::Line line;
   for (;;) {
@@ -91,7 +115,10 @@ Status RunOutputs::ReadStored(const std::function<void(const ScoreRow&)>& take) 
     ScoreRow row;
     row.bad = !group.error.empty();
     row.score.labels = group.labels;
-    for (const StoredSample& sample : group.samples) row.score.samples.push_back(sample.score);
+    for (const StoredSample& sample : group.samples) {
+      row.score.samples.push_back(sample.score);
+      row.cut_off += sample.sample.truncated() ? 1 : 0;
+    }
     take(row);
     return Status();
   });
@@ -102,9 +129,10 @@ Status RunOutputs::CompareWithDone(const ScoreRow& row, int64_t index) {
       ErrorCode::kInput,
       StrCat("line ", row.lines[0].number, " of '", options_.files[row.file],
              "' is not what the interrupted run scored",
-             journal_ ? StrCat(" by '", options_.output, ".resume'") : std::string()),
+             journal_ ? StrCat(" by '", Growing(), ".resume'") : std::string()),
       "the input (or that file) has changed since: start afresh, without --resume, into another "
       "file or run"};
+  if (reorders_) order_.Add(row);
   if (journal_) {
     const bool same = journal_->Matches(index, row.file, row.lines[0].number, row.hash.low);
     return same ? Status() : Status(changed);
@@ -126,7 +154,15 @@ Status RunOutputs::Write(const ScoreRow& row) {
     Status status = journal_->Add({row.file, row.lines[0].number, row.hash.low, row.lines.size()});
     if (!status.ok()) return status;
   }
-  return gathers_ ? WriteInPlace(row) : writer_->Write(row.output);
+  if (reorders_) order_.Add(row);
+  return gathers_ && !reorders_ ? WriteInPlace(row) : writer_->Write(row.output);
+}
+
+Status RunOutputs::WriteGathered() {
+  if (Status status = order_.Write(Growing(), options_.output); !status.ok()) return status;
+  (void)unlink((Growing() + ".resume").c_str());
+  (void)unlink(Growing().c_str());
+  return {};
 }
 
 Status RunOutputs::WriteToStore(const ScoreRow& row) {
@@ -174,9 +210,11 @@ Status RunOutputs::Close(End end) {
     if (status.ok()) status = journal;
   }
   const bool removes = journal_ && end == End::kFinished && !options_.resume;
-  const Status written = writer_->Close();
-  if (status.ok() && written.ok() && removes) (void)unlink((options_.output + ".resume").c_str());
-  return status.ok() ? written : status;
+  if (const Status written = writer_->Close(); status.ok()) status = written;
+  if (!status.ok()) return status;
+  if (reorders_ && end == End::kFinished) return WriteGathered();
+  if (removes) (void)unlink((options_.output + ".resume").c_str());
+  return {};
 }
 
 }  // namespace assay

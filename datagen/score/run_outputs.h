@@ -14,6 +14,7 @@
 #include "core/jsonl.h"
 #include "core/result.h"
 #include "datagen/score/held_lines.h"
+#include "datagen/score/line_order.h"
 #include "datagen/score/resume_journal.h"
 #include "datagen/score/score_options.h"
 #include "datagen/score/score_row.h"
@@ -24,8 +25,9 @@ namespace assay {
 
 class RunOutputs {
  public:
-  // `gathers`: rows come in the order of their first lines (GatherGroups), their lines go where the input's were. Such an output, as one that is
-  // packed (.gz, .zst), has no journal: --resume begins again, with the same bytes as result.
+  // `gathers`: rows come in the order of their first lines (GatherGroups), their lines go where the input's were. For a file they wait in
+  // OUT.gathered, with its journal, until the run is done. What is packed (.gz, .zst) and not gathered has no journal: --resume begins again,
+  // with the same bytes as result.
   static Result<std::unique_ptr<RunOutputs>> Open(const ScoreRunOptions& options,
                                                   const RubricSpec& rubric, bool gathers);
 
@@ -52,19 +54,19 @@ class RunOutputs {
   Status Close(End end);
 
  private:
-  RunOutputs(const ScoreRunOptions& options, bool gathers)
-      : options_(options),
-        gathers_(gathers),
-        last_flush_(std::chrono::steady_clock::now()),
-        held_(options.output) {}
+  RunOutputs(const ScoreRunOptions& options, bool gathers);
   Status OpenStore(const RubricSpec& rubric, const std::string& config);
   Status OpenJournal(const std::string& config);
   RowKey KeyOf(const ScoreRow& row) const;
   Status WriteToStore(const ScoreRow& row);
   Status WriteInPlace(const ScoreRow& row);
+  // The file that lines go to while the run goes on.
+  std::string Growing() const;
+  Status WriteGathered();
 
   const ScoreRunOptions& options_;
   const bool gathers_;
+  const bool reorders_;  // lines are put in order at the end, and not as they come
   std::chrono::steady_clock::time_point last_flush_;
   int64_t rows_done_ = 0;
 
@@ -75,7 +77,8 @@ class RunOutputs {
   std::unique_ptr<ResumeJournal> journal_;
   std::unique_ptr<LineWriter> writer_;
 
-  HeldLines held_;  // WriteInPlace: lines before them are not written
+  HeldLines held_;   // WriteInPlace: lines before them are not written
+  LineOrder order_;  // of what stands in OUT.gathered
 };
 
 }  // namespace assay

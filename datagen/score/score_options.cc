@@ -23,7 +23,10 @@ Error OverItself(const char* what, const std::string& file) {
 // Everything that the run writes, what lies beside its files included.
 std::vector<std::string> Written(const ScoreRunOptions& options) {
   std::vector<std::string> written = {options.output.empty() ? "-" : options.output};
-  if (options.to_file()) written.push_back(options.output + ".resume");
+  if (options.to_file()) {
+    for (const char* suffix : {".resume", ".gathered", ".gathered.resume"})
+      written.push_back(options.output + suffix);
+  }
   if (!options.store.empty()) {
     for (const char* suffix : {"", "-wal", "-shm", "-journal"})
       written.push_back(options.store + suffix);
@@ -45,10 +48,10 @@ Status CheckNothingIsWrittenOver(const ScoreRunOptions& options) {
 
 // A run that is read from a store; it may be scored into that store, under another name.
 Status CheckStoredRun(const ScoreRunOptions& options) {
-  if (!options.group_by.empty() || !options.input_format.empty()) {
+  if (options.adjacent || !options.input_format.empty()) {
     return Error{ErrorCode::kUsage,
-                 StrCat(options.group_by.empty() ? "--input-format" : "--group-by",
-                        " says how files are read; the rows of a run stay as they are"),
+                 StrCat(options.adjacent ? "--adjacent" : "--input-format",
+                        " says how files are read, not the rows of a run"),
                  "leave it out with --from-store"};
   }
   if (IsSameFile(options.from_store, options.output))
@@ -99,6 +102,10 @@ Status CheckInputFormat(const std::string& format) {
 Status CheckScoreRunOptions(const ScoreRunOptions& options) {
   if (Status status = CheckFiles(options); !status.ok()) return status;
   if (Status status = CheckInputFormat(options.input_format); !status.ok()) return status;
+  if (options.adjacent && options.group_by.empty()) {
+    return Error{ErrorCode::kUsage, "--adjacent is about --group-by, which is not given",
+                 "name the field that makes groups with --group-by FIELD"};
+  }
   if (options.resume && !options.to_file() && options.store.empty()) {
     return Error{ErrorCode::kUsage, "--resume needs something to resume",
                  "give the -o FILE or the --store FILE of the interrupted run"};
@@ -112,6 +119,7 @@ std::string ScoreRunConfigHash(const ScoreRunOptions& options, const RubricSpec&
   if (!options.input_format.empty()) config.Set("input_format", options.input_format);
   if (options.keep_input) config.Set("keep_input", true);
   if (!options.from_store.empty()) config.Set("from_run", options.from_run);
+  if (options.adjacent) config.Set("adjacent", true);
   config.Set("group_by", options.group_by)
       .Set("times", options.with_times)
       .Set("seed", options.seed);

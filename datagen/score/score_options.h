@@ -20,8 +20,9 @@ struct ScoreRunOptions {
   std::string run_name = "default";
   std::string input_format;  // core/rows/input_format.h; "" = by each row's keys
   // Flat lines with one value of this field make a group; "" = off. Lines of one group that stand apart (in one file or several) are
-  // gathered: the whole input is held in memory then, and a run that is resumed begins again. Not from a pipe.
+  // gathered: the input is put aside on the disk then, and a run that is resumed begins again.
   std::string group_by;
+  bool adjacent = false;  // only neighbours make a group: each is scored as soon as it is whole
   int jobs = 1;
   bool with_times = true;
   bool keep_input = false;  // the output holds the problem and the completions too

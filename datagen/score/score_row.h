@@ -33,7 +33,8 @@ struct ScoreRow {
   std::string error_message;
   Group group;
   GroupScore score;
-  std::string output;  // as many lines as `lines`, joined by newlines
+  int64_t cut_off = 0;  // samples that ended at a length limit
+  std::string output;   // as many lines as `lines`, joined by newlines
   JsonRepairs repairs;
 };
 

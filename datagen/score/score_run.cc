@@ -37,8 +37,8 @@ class ScoreRun {
 
   Result<ScoreRunSummary> Run() {
     if (Status status = CheckScoreRunOptions(options_); !status.ok()) return status.error();
-    Result<bool> split = false;
-    if (options_.from_store.empty())
+    Result<bool> split = !options_.from_store.empty() && !options_.group_by.empty();
+    if (options_.from_store.empty() && !options_.adjacent)
       split =
           GroupsAreSplit(options_.files, group_field_, [this] { return options_.Interrupted(); });
     if (!split.ok()) return split.error();
@@ -160,8 +160,8 @@ class ScoreRun {
     if (groups == 0 || !options_.warn) return;
     options_.warn(StrCat(
         groups, " groups of '", options_.group_by,
-        "' were split: their lines do not stand together. Name the file instead of piping it, or "
-        "sort it by that field"));
+        "' were split: their lines do not stand together. Leave out --adjacent, or sort the lines "
+        "by that field"));
   }
 
   double Seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }

@@ -19,6 +19,14 @@ std::string SuspicionOf(const Verdict& verdict) {
   return std::string(verdict.evidence.StringOr("suspect", ""));
 }
 
+// Of a line that was written with --keep-input; others do not say.
+int64_t CutOffIn(const Json& line) {
+  if (const Json* reasons = line.Find("finish_reasons"); reasons != nullptr && reasons->IsArray()) {
+    return std::count(reasons->AsArray()->begin(), reasons->AsArray()->end(), Json("length"));
+  }
+  return line.StringOr("finish_reason", "") == "length" ? 1 : 0;
+}
+
 }  // namespace
 
 void ScoreRunSummary::Suspect(const std::string& id, const std::string& label,
@@ -43,6 +51,7 @@ void ScoreRunSummary::Add(const ScoreRow& row) {
     return;
   }
   ++groups;
+  cut_off += row.cut_off;
   bool varies = false;
   const Reward* first = nullptr;
   for (const SampleScore& sample : row.score.samples) {
@@ -148,6 +157,7 @@ void ScoreRunSummary::AddWritten(const Json& line) {
     written_group_ = group;
   }
   const bool varied = written_varies_;
+  cut_off += CutOffIn(line);
   if (flat) {
     AddWrittenSample(verdicts, line.Find("reward"));
   } else if (rewards->IsArray()) {
@@ -181,6 +191,7 @@ Json ScoreRunSummary::ToJson() const {
   out.Set("scored", scored).Set("nulls", nulls).Set("faults", faults).Set("all_pass", all_pass);
   out.Set("reward_mean", scored > 0 ? Json(reward_sum / static_cast<double>(scored)) : Json());
   out.Set("zero_variance_groups", zero_variance_groups)
+      .Set("truncated", cut_off)
       .Set("seconds", seconds)
       .Set("interrupted", interrupted);
   out.Set("repairs", Json()

@@ -31,6 +31,8 @@ struct ScoreRunSummary {
   int64_t nulls = 0;     // samples without one
   int64_t faults = 0;    // of these, faults; those of the interrupted run included
   int64_t all_pass = 0;  // samples whose every verdict that applied is a pass
+  int64_t cut_off =
+      0;  // samples that ended at a length limit; of the interrupted run only where its output says so
   double reward_sum = 0;
   int64_t groups = 0, zero_variance_groups = 0;
   double seconds = 0;

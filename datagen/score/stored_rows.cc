@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "core/rows/group_json.h"
 #include "core/text.h"
 #include "datagen/store/store.h"
 
@@ -85,6 +86,31 @@ std::vector<Problem> ProblemsOfStoredRow(const Group& group) {
     }
   }
   return problems;
+}
+
+LineSource LinesOfStoredRun(std::string store, std::string run, std::vector<std::string> files) {
+  return [store = std::move(store), run = std::move(run),
+          files = std::move(files)](const std::function<bool(const SourceLine&)>& take) -> Status {
+    bool more = true;
+    const Error enough{ErrorCode::kInternal, "stopped", ""};  // ends the reading
+    const Status status = ForEachStoredRow(store, run, files, [&](ScoreRow row) -> Status {
+      const InputLine& line = row.lines[0];
+      const auto hand = [&](std::string_view text) {
+        more = more && take({text, line.number, line.file, false, row.bad});
+      };
+      if (row.bad) {
+        hand(row.error_message);
+      } else if (!row.group.flat) {
+        hand(GroupToJson(row.group).Dump());
+      } else {
+        const std::vector<Problem> problems = ProblemsOfStoredRow(row.group);
+        for (size_t i = 0; i < problems.size(); ++i)
+          hand(GroupToJson({problems[i], {row.group.samples[i]}, /*flat=*/true}).Dump());
+      }
+      return more ? Status() : Status(enough);
+    });
+    return more ? status : Status();
+  };
 }
 
 }  // namespace assay

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/result.h"
+#include "datagen/score/group_gatherer.h"
 #include "datagen/score/score_row.h"
 
 namespace assay {
@@ -18,6 +19,9 @@ Result<std::vector<std::string>> FilesOfStoredRun(const std::string& store, cons
 Status ForEachStoredRow(const std::string& store, const std::string& run,
                         const std::vector<std::string>& files,
                         const std::function<Status(ScoreRow)>& emit);
+
+// The same rows as lines of our own form, of flat rows one a sample: for --group-by, which makes other groups of them.
+LineSource LinesOfStoredRun(std::string store, std::string run, std::vector<std::string> files);
 
 // The problem of each of the row's lines: of flat lines that make a group, each has its own id and other keys.
 std::vector<Problem> ProblemsOfStoredRow(const Group& group);

@@ -1,4 +1,4 @@
-"""Kills over a whole run (import, score, select, export): the data set that comes out is, byte for byte, the one of a run in peace.
+"""Kills over a whole run (import, score, scattered groups, select, export): the data set that comes out is, byte for byte, the one of a run in peace.
 
     kill_check.py BUILD_DIR [KILLS]
 """
@@ -28,6 +28,8 @@ def steps(source, folder):
     scored = folder / "scored.jsonl"
     yield ["import", source, "--store", store, "--run", "raw"]
     yield ["score", source, "--verifier", "math,format", "-o", scored, "--store", store, "--run", "r", "--no-times", "--resume"]
+    yield ["score", source.parent / "flat.jsonl", "--group-by", "id", "--verifier", "math,format", "-o", folder / "grouped.jsonl",
+           "--store", store, "--run", "g", "--no-times", "--resume"]
     yield ["select", "--store", store, "--run", "r", "--strategy", "all-correct", "--near-duplicates", "--split", "train=0.9", "--dataset",
            "d", "--replace"]
     yield ["export", "--store", store, "--dataset", "d", "--format", "trl-sft", "-o", folder / "d.jsonl.zst"]
@@ -56,7 +58,7 @@ def run(assay, source, folder, kills, rng):
 def contents(folder):
     with sqlite3.connect(folder / "s.sqlite") as db:
         dump = "\n".join(line for line in db.iterdump() if "INTO \"exports\"" not in line)
-    return (folder / "d.jsonl.zst").read_bytes(), dump
+    return (folder / "d.jsonl.zst").read_bytes(), dump, (folder / "grouped.jsonl").read_bytes()
 
 
 def main():
@@ -66,14 +68,21 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         folder = pathlib.Path(scratch)
         source = folder / "in.jsonl"
-        source.write_text("".join(json.dumps(row) + "\n" for row in rows(rng)))
+        groups = list(rows(rng))
+        source.write_text("".join(json.dumps(row) + "\n" for row in groups))
+        with open(folder / "flat.jsonl", "w", encoding="utf-8") as flat:  # the lines of a group stand apart
+            for k in range(SAMPLES):
+                for row in groups:
+                    flat.write(json.dumps({**{key: row[key] for key in ("id", "task", "prompt", "answer")},
+                                           "completion": row["completions"][k]}) + "\n")
         results = []
         for name, count in (("calm", 0), ("killed", kills)):
             (folder / name).mkdir()
             hit = run(str(assay), source, folder / name, count, rng)
             results.append(contents(folder / name))
     same = [a == b for a, b in zip(*results)]
-    print(f"{kills} kills, {hit} of them in the middle: file {'equal' if same[0] else 'DIFFERS'}, store {'equal' if same[1] else 'DIFFERS'}")
+    said = ", ".join(f"{what} {'equal' if one else 'DIFFERS'}" for what, one in zip(("file", "store", "groups"), same))
+    print(f"{kills} kills, {hit} of them in the middle: {said}")
     sys.exit(not all(same))
 
 

@@ -249,20 +249,31 @@ TEST_F(ScoreRunTest, GroupsThatStandApartAreGathered) {
   EXPECT_EQ(*ReadFile(options_.output), whole);
 }
 
-TEST_F(ScoreRunTest, AGroupThatIsSplitInAPipeIsSaid) {
-  const std::string pipe = folder_ + "/pipe";
-  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
-  std::thread writer([&] {
-    std::FILE* file = std::fopen(pipe.c_str(), "w");
-    std::fputs((std::string(kFlatLines) + kFlatLines).c_str(), file);
-    std::fclose(file);
-  });
-  options_.files = {pipe};
+TEST_F(ScoreRunTest, GroupsThatStandApartInAPipeAreGathered) {
+  const std::string text = std::string(kFlatLines) + kFlatLines, pipe = folder_ + "/pipe";
   options_.group_by = "task_id";
+  options_.files = {File("a.jsonl", text)};
+  const int64_t groups = Run().groups;
+  const std::string expected = *ReadFile(options_.output);
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  options_.files = {pipe};
   std::string warning;
-  options_.warn = [&](const std::string& text) { warning = text; };
-  EXPECT_EQ(Run().groups, 4);
-  writer.join();
+  options_.warn = [&](const std::string& said) { warning = said; };
+  const auto run = [&] {
+    std::thread writer([&] {
+      std::FILE* file = std::fopen(pipe.c_str(), "w");
+      std::fputs(text.c_str(), file);
+      std::fclose(file);
+    });
+    const ScoreRunSummary summary = Run();
+    writer.join();
+    return summary.groups;
+  };
+  EXPECT_EQ(run(), groups);
+  EXPECT_EQ(*ReadFile(options_.output), expected);
+  EXPECT_EQ(warning, "");
+  options_.adjacent = true;
+  EXPECT_EQ(run(), 4);
   EXPECT_NE(warning.find("split"), std::string::npos);
 }
 
@@ -383,6 +394,48 @@ TEST_F(ScoreRunTest, FullDiskIsAnErrorWithAHint) {
 }
 
 // --- runs of a store -------------------------------------------------------------------------------------------------
+
+TEST_F(ScoreRunTest, RepliesThatWereCutOffAreCounted) {
+  options_.files = {File("a.jsonl",
+                         R"({"id":1,"completions":["a","b"],"finish_reasons":["length","stop"]})"
+                         "\n"
+                         R"({"id":2,"completion":"c","finish_reason":"length"})"
+                         "\n")};
+  options_.keep_input = true;
+  options_.resume = true;
+  EXPECT_EQ(Run().cut_off, 2);
+  const ScoreRunSummary again = Run();  // nothing is left to do, but to sum up
+  EXPECT_EQ(again.cut_off, 2);
+  EXPECT_EQ(again.ToJson().IntOr("truncated", 0), 2);
+}
+
+TEST_F(ScoreRunTest, FlatRowsOfAStoredRunAreGroupedAnew) {
+  options_.files = {File("a.jsonl", StrCat(kFlatLines, "{\"id\": broken\n")),
+                    File("b.jsonl", kFlatLines)};
+  options_.group_by = "task_id";
+  EXPECT_EQ(Run().groups, 2);
+  const std::vector<Json> expected = Output();
+  options_.group_by = "";
+  options_.store = folder_ + "/s.sqlite";
+  options_.run_name = "first";
+  EXPECT_EQ(Run().groups, 6);
+
+  options_.from_store = options_.store;
+  options_.from_run = "first";
+  options_.run_name = "grouped";
+  options_.group_by = "task_id";
+  const ScoreRunSummary summary = Run();
+  EXPECT_EQ(summary.groups, 2);
+  EXPECT_EQ(summary.bad_rows, 1);
+  const std::vector<Json> rows = Output();
+  ASSERT_EQ(rows.size(), expected.size());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (rows[i].Find("error") != nullptr) continue;
+    EXPECT_EQ(rows[i].Dump(), expected[i].Dump());
+  }
+  EXPECT_NE(rows[3].Find("error"), nullptr);
+  EXPECT_EQ(rows[3].IntOr("line", 0), 4);
+}
 
 TEST_F(ScoreRunTest, AStoredRunIsScoredAgainAsItsFilesWere) {
   const std::string flat = R"({"id":7,"q":"a","note":1,"completion":"<think>x</think>y"})"
