@@ -226,8 +226,8 @@ math::Extraction Extract(std::string_view text, const MathOptions& options, bool
 // "3 quarts" and "2 tiers" are fractions in French only.
 std::string InItsLanguage(std::string text, std::string_view language) {
   if (language != "fr") return text;
-  static const RE2 quarters("(\\d) quarts?\\b");
-  static const RE2 thirds("(\\d) tiers\\b");
+  static const RE2 quarters("(\\d|un|trois) quarts?\\b");
+  static const RE2 thirds("(\\d|un|deux) tiers\\b");
   RE2::Replace(&text, quarters, "\\1 quarters");
   RE2::Replace(&text, thirds, "\\1 thirds");
   return text;

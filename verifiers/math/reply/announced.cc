@@ -227,18 +227,23 @@ bool IsOneOfSeveral(std::string_view rest) {
   if (!OpensCase(condition)) return false;
   bool joined = false;  // behind a comma, "and", "or"
   bool value = false;   // a value stood there
+  bool again = false;   // the condition's word stood there once more: "; for the second it is 12"
+  bool named = false;   // and a copula right before
   for (size_t i = word_end; i < rest.size();) {
     const size_t at = i;
     const std::string word = WordAt(rest, at, rest.size(), &i);
     if (word == "otherwise" || word == "else") return true;
     if (!word.empty()) {
       if (value && word == condition) return true;
+      again = again || (joined && word == condition);
+      named = again && IsCopula(word);
       joined = IsConnector(word) || OneOf(word, "en", "i", "a", "lub", "ve", "veya", "dan", "và");
       value = false;
       continue;
     }
     i = std::max(i, at + 1);
     if (IsDigit(rest[at]) || rest[at] == '$') {
+      if (named) return true;
       value = value || joined;
     } else if (rest[at] == ',' || rest[at] == ';') {
       joined = true;
@@ -371,6 +376,22 @@ static bool IsRootInWords(std::string_view clause) {
   return false;
 }
 
+// "7 over 12", "4 factorial", and nothing else.
+static bool IsOperationInWords(std::string_view clause) {
+  size_t i = 0;
+  const auto digits = [&] {
+    const size_t begin = i;
+    while (i < clause.size() && IsDigit(clause[i])) ++i;
+    return i > begin && i - begin < 10;
+  };
+  if (!digits()) return false;
+  if (clause.substr(i) == " factorial") return true;
+  constexpr std::string_view kOver = " over ";
+  if (!StartsWith(clause.substr(i), kOver)) return false;
+  i += kOver.size();
+  return digits() && i == clause.size();
+}
+
 // Behind "3と2分の1" at `at`; 0: it does not stand there.
 static size_t MixedFractionEnd(std::string_view text, size_t at, size_t end) {
   const auto digits = [&](size_t i) {
@@ -418,7 +439,8 @@ bool ReadAnnounced(Reply* reply, size_t at, Candidate* out, int depth) {
     const DirectSpan span = ReadDirect(text, condition, end);
     if (span.end >= end) return TakeSpan(*reply, Rule::kAnchor, i, end, out);
   }
-  if (IsRootInWords(text.substr(i, end - i))) return TakeSpan(*reply, Rule::kAnchor, i, end, out);
+  if (IsRootInWords(text.substr(i, end - i)) || IsOperationInWords(text.substr(i, end - i)))
+    return TakeSpan(*reply, Rule::kAnchor, i, end, out);
   // "3と2分の1です": the word between whole number and fraction ends other answers.
   if (const size_t mixed = MixedFractionEnd(text, i, end); mixed != 0)
     return TakeSpan(*reply, Rule::kAnchor, i, mixed, out);

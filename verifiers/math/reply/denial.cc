@@ -370,8 +370,9 @@ bool AnnouncementDenied(Reply* reply, size_t at) {
   const std::string_view before = text.substr(begin, at - begin);
   if (refusal == nullptr && HasUnspacedHedge(before)) refusal = "hedged";
   for (const std::string_view source :
-       {"所说", "所說", "你说", "你說", "他说", "有人说", "题目说", "用户说", "据说", "声称",
-        "と言われ", "だと主張", "라고 주장"}) {
+       {"所说",     "所說",     "你说",       "你說",       "他说",     "有人说",   "有人认为",
+        "有人觉得", "有人以为", "很多人认为", "许多人认为", "他认为",   "同学认为", "题目说",
+        "用户说",   "据说",     "声称",       "と言われ",   "だと主張", "라고 주장"}) {
     if (refusal == nullptr && before.find(source) != kNone) refusal = "quoted";
   }
   for (const std::string_view wrong :

@@ -45,12 +45,14 @@ bool SetsAnswerBehind(std::string_view language) {
 
 bool IsFiller(std::string_view word) {
   static const WordSet kWords = {
-      "therefore", "thus",  "simply",  "just",   "exactly", "approximately", "about",
-      "equal",     "to",    "clearly", "given",  "by",      "then",          "hence",
-      "so",        "for",   "sure",    "either", "indeed",  "also",          "roughly",
-      "around",    "only",  "the",     "option", "choice",  "number",        "value",
-      "interval",  "set",   "point",   "pair",   "ordered", "that",          "there",
-      "a",         "total", "of"};
+      "therefore", "thus",   "simply",  "just",    "exactly",  "approximately",
+      "about",     "equal",  "to",      "clearly", "given",    "by",
+      "then",      "hence",  "so",      "for",     "sure",     "either",
+      "indeed",    "also",   "roughly", "around",  "only",     "the",
+      "option",    "choice", "number",  "value",   "interval", "set",
+      "point",     "pair",   "ordered", "that",    "there",    "a",
+      "total",     "of",     "la",      "il",      "el",       "le",
+      "die",       "das",    "der",     "los",     "las",      "les"};
   return kWords.Has(word);
 }
 
@@ -63,7 +65,9 @@ bool SaysNothing(std::string_view word) {
 }
 
 bool MayStandBeforeAnswer(std::string_view word) {
-  static const WordSet kWords = {"the", "final", "our", "my", "therefore", "correct", "die", "la"};
+  static const WordSet kWords = {"the",      "final",    "our",      "my",       "therefore",
+                                 "correct",  "die",      "la",       "richtige", "korrekte",
+                                 "correcta", "correcte", "corretta", "correta",  "bonne"};
   return kWords.Has(word);
 }
 
@@ -317,7 +321,9 @@ bool IsQualifier(std::string_view word) {
       // French, Spanish, Portuguese, Italian, German, Russian
       "supérieur", "supérieure", "inférieur", "inférieure", "moins", "mayor", "menor", "menos",
       "maior", "maggiore", "minore", "almeno", "größer", "kleiner", "mindestens", "höchstens",
-      "weniger", "больше", "меньше", "более", "менее"};
+      "mniejsza", "mniejszy", "mniejsze", "większa", "większy", "większe", "niż", "grande", "petit",
+      "petite", "groter", "lägre", "större", "mindre", "menší", "větší", "kisebb", "nagyobb", "hơn",
+      "أكبر", "أصغر", "أقل", "कम", "अधिक", "weniger", "больше", "меньше", "более", "менее"};
   return kWords.Has(word);
 }
 
@@ -326,8 +332,8 @@ bool IsProperty(std::string_view word) {
       "divisible", "congruent", "coprime", "modulo", "mod", "multiplied", "divided", "bounded",
       "odd", "even", "prime", "parity", "positive", "integer", "residue", "remainder",
       // Spanish, Portuguese, French, Italian, German, Dutch
-      "múltiplo", "divisível", "divisibile", "multiplo", "teilbar", "vielfaches", "deelbaar",
-      "veelvoud",
+      "múltiplo", "divisível", "divisibile", "multiplo", "divisore", "diviseur", "dzielnikiem",
+      "dzielnik", "teilbar", "vielfaches", "deelbaar", "veelvoud",
       // Russian, Ukrainian, Polish, Czech, Swedish, Romanian, Hungarian, Greek, Turkish, Vietnamese, Indonesian
       "делится", "кратно", "кратное", "кратный", "кратна", "кратным", "делитель", "ділиться",
       "podzielna", "podzielny", "podzielne", "wielokrotność", "wielokrotnością", "dělitelné",

@@ -117,7 +117,7 @@ class Remark {
     taken_back_ =
         taken_back_ ||
         // "I take that back"
-        (speaker_ && word == "back" && OneOf(before_, "that", "it", "this")) ||
+        ((speaker_ || me_) && word == "back" && OneOf(before_, "that", "it", "this")) ||
         // "I reject it", "I do not agree with that"
         (speaker_ && that &&
          (OneOf(before_, "reject", "dispute", "retract") ||

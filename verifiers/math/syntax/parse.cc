@@ -273,7 +273,8 @@ class Reader {
       Again(unit, CommaStyle::kThousands, Reading::When::kVersusUnit);
     if (const std::string worked_out = HanThousands(normal); !worked_out.empty()) {
       // Golds of Chinese sets count in 万元; 40万円 is not 40 of something.
-      if (normal.find("円") != std::string::npos) impl_.readings.clear();
+      if (normal.find("円") != std::string::npos || normal.find("원") != std::string::npos)
+        impl_.readings.clear();
       Again(worked_out, CommaStyle::kThousands, Reading::When::kAlways);
     }
     if (impl_.choice_framed && !impl_.choice_listed) {

@@ -267,14 +267,20 @@ std::string ValueBehindChoice(const std::string& text) {
 
 std::string HanThousands(const std::string& text) {
   if (text.empty() || (!IsHigh(text.back()) && text.back() != '}')) return "";
-  const size_t sign = std::min(text.find("万"), std::min(text.find("亿"), text.find("萬")));
+  const size_t sign = std::min(
+      {text.find("万"), text.find("亿"), text.find("萬"), text.find("만"), text.find("억")});
   if (sign == std::string::npos || sign == 0) return "";
-  static const RE2 form("(.*\\d)\\s*(?:\\\\text\\{\\s*)?(万|萬|亿)([^\\d\\s{}万亿]+)\\}?\\s*");
+  static const RE2 form(
+      "(.*\\d)\\s*(?:\\\\text\\{\\s*)?(万|萬|亿|만|억)([^\\d\\s{}万亿]+| ?원)\\}?\\s*");
   std::string number;
   std::string factor;
   std::string unit;
   if (!RE2::FullMatch(text, form, &number, &factor, &unit)) return "";
-  return StrCat(number, factor == "亿" ? " \\cdot 10^8" : " \\cdot 10^4", "\\text{ ", unit, "}");
+  // 만 behind a number is "only", too.
+  const bool korean = factor == "만" || factor == "억";
+  if (korean && !EndsWith(unit, "원")) return "";
+  return StrCat(number, factor == "亿" || factor == "억" ? " \\cdot 10^8" : " \\cdot 10^4",
+                "\\text{ ", unit, "}");
 }
 
 std::string LetterUnitFraction(const std::string& text) {

@@ -300,6 +300,15 @@ NodeId TrailingWords(Parser& p, NodeId value) {
     p.Next();
     return Trailing(p, p.tree.Add(Op::kPercent, {value}));
   }
+  // "11 тысяч тюбиков": a scale and what is counted, in one text.
+  if (const size_t blank = first.find(' '); blank != std::string::npos) {
+    const int64_t factor = Multiplier(first.substr(0, blank));
+    if (factor >= 1000 && IsItemEnd(p.Ahead(1))) {
+      p.Next();
+      const NodeId scaled = p.tree.Add(Op::kMul, {value, p.tree.Number(factor)});
+      return p.tree.Named(Op::kQuantity, first.substr(blank + 1), {scaled});
+    }
+  }
   if (const int64_t factor = Multiplier(first)) {
     p.Next();
     return Trailing(p, p.tree.Add(Op::kMul, {value, p.tree.Number(factor)}));
