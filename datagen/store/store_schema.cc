@@ -337,7 +337,8 @@ Status PrepareSchema(Database* db, bool writable, bool create) {
     return Error{ErrorCode::kInput,
                  StrCat("store '", db->path(), "' has the older schema version ", *version,
                         " and was opened for reading"),
-                 "any command that writes to it (score, select) brings it up to date"};
+                 "`assay store gc --store FILE` brings it up to date, as any command does that "
+                 "writes to it"};
   }
   return Migrate(db, static_cast<int>(*version));
 }

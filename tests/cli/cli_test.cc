@@ -172,6 +172,42 @@ TEST_F(CliTest, AReaderThatHasSeenEnoughIsNoError) {
   EXPECT_EQ(*ReadFile(folder_ + "/err.txt"), "");
 }
 
+// The folder of a run may not be there yet when somebody begins to watch it.
+TEST_F(CliTest, ReportsOfFolders) {
+  EXPECT_EQ(Run("report run").code, 2);
+  const Ran watch =
+      Run("report run --watch --every 0.5",
+          "{ (sleep 1; mkdir run; echo '{\"step\":1,\"loss\":2.5}' >run/metrics.jsonl; "
+          "mkdir run/model) & } ;");
+  EXPECT_EQ(watch.code, 0) << watch.err;
+  EXPECT_TRUE(std::filesystem::exists(folder_ + "/run/live.html"));
+  const Ran json = Run("report run --output-format json");
+  EXPECT_EQ(json.code, 0) << json.err;
+  const Result<Json> data = ParseJson(json.out);
+  ASSERT_TRUE(data.ok()) << json.out;
+  EXPECT_TRUE(data->BoolOr("finished", false));
+  EXPECT_NE(json.out.find("\"loss\":[[1.0,2.5]]"), std::string::npos) << json.out;
+  EXPECT_FALSE(std::filesystem::exists(folder_ + "/run/report.html"));
+  EXPECT_EQ(Run("report run --watch --output-format json").code, 2);
+}
+
+TEST_F(CliTest, GroupsComeThroughAPipe) {
+  std::string rows;
+  for (const char* line : {"1,\"completion\":\"\\\\boxed{4}\"", "2,\"completion\":\"\\\\boxed{4}\"",
+                           "1,\"completion\":\"\\\\boxed{5}\""})
+    StrAppend(&rows, "{\"answer\":\"4\",\"id\":", line, "}\n");
+  File("rows.jsonl", rows);
+  const std::string flags = "--verifier math --group-by id --no-times";
+  const Ran file = Run("score rows.jsonl " + flags),
+            pipe = Run("score - " + flags, "cat rows.jsonl |");
+  EXPECT_EQ(pipe.code, 0) << pipe.err;
+  EXPECT_EQ(pipe.out, file.out);
+  EXPECT_EQ(pipe.err.find("split"), std::string::npos);
+  const Ran adjacent = Run("score - --adjacent " + flags, "cat rows.jsonl |");
+  EXPECT_NE(adjacent.err.find("1 groups of 'id' were split"), std::string::npos) << adjacent.err;
+  EXPECT_EQ(Run("score rows.jsonl --verifier math --adjacent").code, 2);
+}
+
 TEST_F(CliTest, AgreeReadsYesAndNo) {
   File("scored.jsonl",
        "{\"id\":\"a\",\"labels\":[\"yes\",\"No\",\"right\",\"wrong\"],\"rewards\":[1,0,1,1]}\n");
