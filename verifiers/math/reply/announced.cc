@@ -256,12 +256,24 @@ bool IsOneOfSeveral(std::string_view rest) {
 
 // "、奇数のとき5です", "，n为奇数时是5": another case with another value.
 bool HasUnspacedCase(std::string_view rest) {
-  constexpr size_t kNear = 16;
+  constexpr size_t kNear = 24;
   for (const std::string_view when : {"のとき", "の時", "の場合", "时", "時", "일 때", "이면"}) {
     const size_t at = rest.find(when);
     if (at == kNone) continue;
-    const std::string_view behind = rest.substr(at + when.size(), kNear);
-    if (std::any_of(behind.begin(), behind.end(), IsDigit)) return true;
+    // 小时, 同时: other words.
+    const std::string_view before = rest.substr(0, at);
+    if (EndsWith(before, "小") || EndsWith(before, "同") || EndsWith(before, "每")) continue;
+    std::string_view behind = rest.substr(at + when.size(), kNear);
+    for (bool again = true; again;) {
+      again = false;
+      for (const std::string_view skipped : {"，", "、", ",", " ", "は", "答案", "是", "为", "為",
+                                             "等于", "答え", "は", "に", "="}) {
+        if (!StartsWith(behind, skipped)) continue;
+        behind.remove_prefix(skipped.size());
+        again = true;
+      }
+    }
+    if (!behind.empty() && (IsDigit(behind[0]) || behind[0] == '$')) return true;
   }
   return false;
 }

@@ -1,4 +1,6 @@
 // Parse(): one text, its readings, its choice letter.
+#include <re2/re2.h>
+
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -288,6 +290,15 @@ class Reader {
     if ((options_.grammar == Grammar::kPlain || money) && lexed.digit_commas == 1 &&
         !lexed.thousands_comma) {
       Again(normal, CommaStyle::kDecimal, Reading::When::kAlways);
+    }
+    // 17.000 in a language that writes 0,5
+    static const RE2 dotted("(\\s*\\$?-?\\d{1,3}(?:\\.\\d{3})+)([^\\d.].*|)");
+    std::string number;
+    std::string behind;
+    if (options_.grammar == Grammar::kPlain && normal.size() < 64 &&
+        RE2::FullMatch(normal, dotted, &number, &behind)) {
+      std::erase(number, '.');
+      Again(number + behind, CommaStyle::kThousands, Reading::When::kAlways);
     }
     ProgramConstants(normal);
     if (impl_.readings.empty()) OutwardBrackets(normal);
