@@ -37,6 +37,8 @@ class TesterHooks : public TransferHooks {
  public:
   // While a request of our own is read again for a report, the roles of the numbers are the other way round.
   bool replay = false;
+  // While it is read what the program hands to a function of the tests'.
+  bool of_callback = false;
 
   ~TesterHooks() override {
     for (auto& [id, handle] : handles_) Py_DECREF(handle);
@@ -161,6 +163,12 @@ class TesterHooks : public TransferHooks {
   Guard GuardOf(PyTypeObject* type) override {
     if (of_prompt_.count(type) != 0 || !HasMethods(type)) return Guard::kNone;
     return shared_.count(type) != 0 ? Guard::kShown : Guard::kHidden;
+  }
+
+  // What a function of the tests' is given is what the program says of their object.
+  void Made(PyTypeObject* type) override {
+    if (of_callback && GuardOf(type) == Guard::kHidden)
+      MarkAs(std::string("a copy of ") + type->tp_name);
   }
 
   void Shown(PyObject* record) override {
@@ -567,11 +575,13 @@ class Conversation {
     if (!decoder.GetByte(&kind) || !decoder.GetVarint(&number) || !decoder.GetVarint(&id)) {
       return Malformed(decoder) != nullptr;
     }
+    hooks_.of_callback = true;
     PyRef args(decoder.Get());
     PyRef kwargs(args ? decoder.Get() : nullptr);
     PyObject* function = hooks_.Callback(id);
-    if (!kwargs || !decoder.Finish() || !decoder.AtEnd() || function == nullptr ||
-        !PyTuple_CheckExact(args.get()) ||
+    const bool complete = kwargs && decoder.Finish() && decoder.AtEnd();
+    hooks_.of_callback = false;
+    if (!complete || function == nullptr || !PyTuple_CheckExact(args.get()) ||
         (kwargs.get() != Py_None && !PyDict_CheckExact(kwargs.get()))) {
       return Malformed(decoder) != nullptr;
     }

@@ -1444,6 +1444,7 @@ PyObject* Decoder::GetRecord(PyObject* into) {
       return Fail("a record replaces something else");
     record = PyRef::Borrow(into);
   } else {
+    hooks_->Made(reinterpret_cast<PyTypeObject*>(type));
     PyRef none(PyTuple_New(0));
     record =
         PyRef(PyBaseObject_Type.tp_new(reinterpret_cast<PyTypeObject*>(type), none.get(), nullptr));

@@ -112,6 +112,8 @@ class TransferHooks {
   // A reply has made an object of the asker's own one of another class.
   virtual void Reclassed(PyObject* /*record*/) {}
   virtual Guard GuardOf(PyTypeObject* /*type*/) { return Guard::kNone; }
+  // An object of a class that both sides know came that the receiver did not have.
+  virtual void Made(PyTypeObject* /*type*/) {}
   // The private fields of an object of a guarded class are sent.
   virtual void Shown(PyObject* /*record*/) {}
 
