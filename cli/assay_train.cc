@@ -16,10 +16,12 @@
 #include "core/progress.h"
 #include "core/rows/group_json.h"
 #include "core/text.h"
+#include "datagen/generate/generate_run.h"
 #include "grpo/grpo_trainer.h"
 #include "grpo/model/cuda/runtime.h"
 #include "grpo/model/weights.h"
 #include "grpo/rollout/generate.h"
+#include "grpo/run/few_shot.h"
 #include "grpo/run/gguf_export.h"
 #include "grpo/run/memory_plan.h"
 #include "grpo/run/train_data.h"
@@ -109,6 +111,7 @@ int RunRecipe(Context* context, RunArguments* arguments,
 struct GenerateArguments {
   std::vector<std::string> files;
   std::string prompt;
+  std::string few_shot;
   std::string model;
   std::string device = "cpu";
   std::string dtype = "float32";
@@ -153,6 +156,12 @@ void AddGenerateOptions(CLI::App* command, GenerateArguments* a) {
   command->add_option("--prompt-suffix", a->data.prompt_suffix, "Stands after each plain prompt");
   command->add_option("--system-prompt", a->data.system_prompt,
                       "The first message; makes a chat of a plain prompt");
+  command
+      ->add_option(
+          "--few-shot", a->few_shot,
+          "Rows with a prompt and a completion, shown before each problem: turns of a chat, "
+          "or text in front of a plain prompt")
+      ->type_name("FILE");
   command->add_option("--device", a->device, "cpu, cuda, cuda:1");
   command->add_option("--dtype", a->dtype, "float32 or bfloat16");
 }
@@ -208,7 +217,16 @@ Status GenerateAll(Context* context, GenerateArguments arguments) {
   if (!problems.ok()) return problems.error();
   // What is written says the problems as they came: who trains on it puts its own words around them.
   const std::vector<Problem> plain = *problems;
-  for (Problem& problem : *problems) DressPrompt(arguments.data, &problem);
+  std::vector<Message> examples;
+  if (!arguments.few_shot.empty()) {
+    Result<std::vector<Message>> read = ReadExamples(arguments.few_shot);
+    if (!read.ok()) return read.error();
+    examples = std::move(*read);
+  }
+  for (Problem& problem : *problems) {
+    DressPrompt(arguments.data, &problem);
+    ShowExamples(examples, arguments.data, &problem);
+  }
   Result<std::unique_ptr<LineWriter>> writer = LineWriter::Open(context->global.output);
   if (!writer.ok()) return writer.error();
   GenerateOptions options = arguments.options;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "cli/command.h"
+#include "cli/front.h"
 #include "cli/generate.h"
 #include "cli/generator_flags.h"
 #include "core/progress.h"
@@ -120,6 +121,7 @@ int RunGenerate(Context* context, std::vector<std::string> words) {
   GenerateFlags flags;
   CLI::App app("Sample answers of an endpoint or a command into a store", "assay generate");
   AddOptions(&flags, &app);
+  AddGlobalOptions(&app, &context->global);
   std::reverse(words.begin(), words.end());  // as CLI11 takes them
   try {
     app.parse(words);

@@ -84,9 +84,13 @@ void AddPipelineTables(Json* tables) {
   ProblemOptions problems;
   SampleOptions samples;
   MixOptions mix;
+  EndpointStageOptions endpoint;
+  ExportStageOptions exported;
   tables->Set("stage", OptionMarkdown(StageOptionInfos(), "key"))
       .Set("problems", OptionMarkdown(ProblemOptionTable(&problems).Infos(), "option"))
       .Set("samples", OptionMarkdown(SampleOptionTable(&samples).Infos(), "option"))
+      .Set("endpoint", OptionMarkdown(EndpointStageTable(&endpoint).Infos(), "option"))
+      .Set("export", OptionMarkdown(ExportStageTable(&exported).Infos(), "option"))
       .Set("mix", OptionMarkdown(MixOptionTable(&mix).Infos(), "option"));
 }
 

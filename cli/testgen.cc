@@ -15,6 +15,7 @@ namespace {
 struct TestgenFlags {
   TestgenOptions options;
   GeneratorFlags request;
+  std::string kind = "auto";
 };
 
 void AddSourceOptions(TestgenFlags* flags, CLI::App* command) {
@@ -34,8 +35,8 @@ void AddSourceOptions(TestgenFlags* flags, CLI::App* command) {
   AddGeneratorOptions(command, &g, &options.workers, &flags->request);
 }
 
-void AddRuleOptions(TestgenOptions* options, CLI::App* command) {
-  testgen::TestRules& rules = options->rules;
+void AddRuleOptions(TestgenFlags* flags, CLI::App* command) {
+  testgen::TestRules& rules = flags->options.rules;
   command
       ->add_option("--inputs", rules.inputs,
                    "Calls to make up for each problem; programs say what they give")
@@ -55,6 +56,13 @@ void AddRuleOptions(TestgenOptions* options, CLI::App* command) {
       ->add_option("--max-tests", rules.most_tests,
                    "Of a problem at most so many, those that notice most (0: all)")
       ->check(CLI::NonNegativeNumber);
+  command
+      ->add_option("--kind", flags->kind,
+                   "functions: asserts about a Python function; programs: what a whole program "
+                   "reads and prints; auto: by the row")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"auto", "functions", "programs"}))
+      ->type_name("KIND");
   command->add_option("--cpu-ms", rules.cpu_ms, "Of a program, all tests together")
       ->capture_default_str()
       ->check(CLI::Range(100, 600'000));
@@ -64,7 +72,7 @@ void AddRuleOptions(TestgenOptions* options, CLI::App* command) {
                     "Go by the samples' agreement even where there is a solution");
   command->add_flag("--cut-humaneval", rules.cut_humaneval,
                     "Samples are a base model's: cut them at HumanEval's stop words");
-  command->add_flag("--keep-rows", options->keep_rows, "Write rows without tests, too");
+  command->add_flag("--keep-rows", flags->options.keep_rows, "Write rows without tests, too");
 }
 
 Status Prepare(const Context& context, TestgenFlags* flags) {
@@ -74,6 +82,9 @@ Status Prepare(const Context& context, TestgenFlags* flags) {
     return Error{ErrorCode::kUsage, "--endpoint and --command are both given", "use one of them"};
   if (Status status = FinishGenerator(context, flags->request, &g); !status.ok()) return status;
   options.rules.seed = context.global.seed;
+  options.rules.kind = flags->kind == "functions"  ? testgen::TestKind::kFunctions
+                       : flags->kind == "programs" ? testgen::TestKind::kPrograms
+                                                   : testgen::TestKind::kAuto;
   options.interrupted = &context.interrupted;
   options.jobs = context.global.Jobs();
   options.output = context.global.output;
@@ -115,7 +126,7 @@ void AddTestgenCommand(CLI::App* app, Context* context) {
   command->add_option("--input-format", flags->options.input_format,
                       "Form of the rows [by their keys]");
   AddSourceOptions(flags.get(), command);
-  AddRuleOptions(&flags->options, command);
+  AddRuleOptions(flags.get(), command);
   command->callback([context, flags] {
     context->run = [context, flags] { return RunTestgen(context, flags.get()); };
   });

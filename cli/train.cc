@@ -70,7 +70,7 @@ void AddTrainCommands(CLI::App* app, Context* context) {
         std::vector<std::string> words = GlobalWords(*app);
         for (const std::string& word : command->remaining()) words.push_back(word);
         if (name == "generate" && GeneratesIntoStore(command->remaining()))
-          return RunGenerate(context, command->remaining());
+          return RunGenerate(context, words);
         return ExecTrain(context, name, words);
       };
     });

@@ -12,6 +12,7 @@
 
 #include "core/byte_source.h"
 #include "core/json.h"
+#include "core/json_array_lines.h"
 #include "core/packer.h"
 #include "core/text.h"
 
@@ -89,7 +90,7 @@ class LineReaderImpl : public LineReader {
                             : StrCat("jq -c . ", path_, " makes a line of each object")};
   }
 
-  Status Fill() {
+  void MakeRoom() {
     if (begin_ > 0) {
       std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
       end_ -= begin_;
@@ -104,15 +105,29 @@ class LineReaderImpl : public LineReader {
       buffer_.resize(wanted);
       buffer_.shrink_to_fit();
     }
-    Result<size_t> count =
-        source_.Read(buffer_.data() + end_, buffer_.size() - end_ - kJsonPadding);
-    if (!count.ok()) return count.error();
-    if (*count == 0) at_end_ = true;
-    end_ += *count;
+  }
+
+  Status Fill() {
+    MakeRoom();
+    const size_t before = end_;
+    do {
+      MakeRoom();
+      Result<size_t> count =
+          source_.Read(buffer_.data() + end_, buffer_.size() - end_ - kJsonPadding);
+      if (!count.ok()) return count.error();
+      at_end_ = *count == 0;
+      end_ += *count;
+    } while (!at_end_ && !array_.decided() && !array_.Decide({buffer_.data(), end_}));
+    if (at_end_ && array_.open()) {
+      return Error{ErrorCode::kInput, StrCat("'", path_, "' ends in the middle of its JSON array"),
+                   "the file was cut short: copy or download it again"};
+    }
+    end_ = before + array_.Rewrite(buffer_.data() + before, end_ - before);
     return {};
   }
 
   ByteSource source_;
+  JsonArrayLines array_;
   std::vector<char> buffer_;
   size_t begin_ = 0, end_ = 0, scanned_ = 0;
   std::string path_;

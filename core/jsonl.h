@@ -1,6 +1,6 @@
 // JSON Lines in and out. LineReader splits a file (plain, .gz, or "-" for standard input) into lines with bounded memory;
 // a byte order mark, CRLF, blank lines and a missing last newline are taken in stride; a line over kMaxLineBytes is
-// reported and skipped, not fatal. LineWriter appends whole lines through a buffer and reports a full disk. One thread each.
+// reported and skipped, not fatal. A file that is one JSON array of objects gives a line for each of them, which its number counts. LineWriter appends whole lines through a buffer and reports a full disk. One thread each.
 #pragma once
 
 #include <cstdint>

@@ -12,9 +12,10 @@ namespace {
 
 // In this order: the first that fits is taken.
 constexpr const InputForm* kForms[] = {
-    &kTrlForm,         &kOpenR1Form,         &kLightevalForm, &kLmEvalForm,     &kLiveCodeBenchForm,
-    &kOpenAiBatchForm, &kChatCompletionForm, &kVllmForm,      &kSynthetic1Form, &kNemoSkillsForm,
-    &kPreferenceForm,  &kEvalPlusForm,       &kShareGptForm,  &kAlpacaForm,     &kMessagesForm,
+    &kTrlForm,           &kOpenR1Form,      &kOpenThoughtsForm,   &kLightevalForm, &kLmEvalForm,
+    &kLiveCodeBenchForm, &kOpenAiBatchForm, &kChatCompletionForm, &kVllmForm,      &kSynthetic1Form,
+    &kNemoSkillsForm,    &kPreferenceForm,  &kEvalPlusForm,       &kShareGptForm,  &kAlpacaForm,
+    &kMessagesForm,      &kInputOutputForm, &kTextForm,
 };
 
 constexpr std::pair<const char*, const char*> kOtherNames[] = {{"distilabel", "nemo-skills"},
@@ -26,7 +27,7 @@ constexpr std::pair<const char*, const char*> kOtherNames[] = {{"distilabel", "n
 Status Convert(const InputForm& form, Json* row) {
   if (Status status = form.convert(row); !status.ok()) return status;
   FillProblem(row);
-  return {};
+  return CheckTests(*row);
 }
 
 }  // namespace

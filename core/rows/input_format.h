@@ -1,7 +1,7 @@
 // Input formats: rows of sampled answers as other tools write them (open-r1, NeMo-Skills, OpenAI and vLLM batches, lm-eval,
 // LiveCodeBench, EvalPlus, TRL, ShareGPT, ...) turned into rows of ours (core/rows/group_json.h), by their keys or by a name. What a row
 // says beyond that is kept; only the key that held the completions goes. Pure functions, thread-safe. Not a reader of files: Parquet
-// and JSON arrays over many lines are for others to unpack.
+// and JSON arrays are for others to unpack.
 #pragma once
 
 #include <string>

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/rows/row_edit.h"
+#include "core/text.h"
 
 namespace assay {
 namespace {
@@ -58,12 +59,28 @@ void FillFromGroundTruth(const Json& truth, Json* row) {
   }
 }
 
+// The only entry of a list of one; everything else as it is.
+Json OnlyEntry(const Json& value) {
+  const Json::Array* list = value.AsArray();
+  return list != nullptr && list->size() == 1 ? (*list)[0] : value;
+}
+
 // open-instruct names its verifier in `dataset`; the ground truth of code is asserts, or inputs and outputs.
 void FillFromOpenInstruct(Json* row) {
-  const std::string kind(row->StringOr("dataset", ""));
-  if (kind.empty() || !Has(*row, "ground_truth")) return;
-  const Json tests = Struct(row->Find("ground_truth"));
+  const Json *dataset = Present(*row, "dataset"), *truth = Present(*row, "ground_truth");
+  if (dataset == nullptr || truth == nullptr) return;
+  const Json name = OnlyEntry(*dataset);
+  if (!name.IsString()) return;
+  const std::string kind = *name.AsString();
+  const Json only = dataset->IsArray() ? OnlyEntry(*truth) : *truth;
+  const Json tests = Struct(&only);
   if (kind == "gsm8k" || kind == "math" || kind == "strict_math") FillWith(row, "task", "math");
+  if (kind == "ifeval") FillWith(row, "task", "instructions");
+  if (kind == "string_matcher") FillWith(row, "task", "exact");
+  if (kind == "string_f1") {
+    FillWith(row, "task", "qa");
+    FillWith(row, "options", Json().Set("qa", Json().Set("metric", "f1")));
+  }
   if (kind != "code" && kind != "code_stdio") return;
   FillWith(row, "task", "code");
   if (kind == "code") {
@@ -71,6 +88,46 @@ void FillFromOpenInstruct(Json* row) {
   } else if (tests.IsArray()) {
     FillWith(row, "verification_info", Json().Set("test_cases", Cases(tests)));
   }
+}
+
+constexpr const char* kLiveCodeBenchTests[] = {"public_test_cases", "private_test_cases"};
+
+// LiveCodeBench: tests as JSON text in two columns, the method's name in a third.
+void FillFromLiveCodeBench(Json* row) {
+  if (!CheckTests(*row).ok()) return;
+  Json cases = Json::MakeArray();
+  for (const char* key : kLiveCodeBenchTests) {
+    if (!Has(*row, key)) continue;
+    const Json tests = Struct(row->Find(key));
+    for (const Json& test : *tests.AsArray()) cases.Append(test);
+  }
+  if (cases.AsArray()->empty() || Has(*row, "verification_info")) return;
+  Json info = Json().Set("language", "python").Set("test_cases", std::move(cases));
+  const std::string name(Struct(Present(*row, "metadata")).StringOr("func_name", ""));
+  if (!name.empty()) info.Set("fn_name", name);
+  row->Set("verification_info", std::move(info));
+  FillWith(row, "task", "code");
+}
+
+// MBPP: the question in `text`, asserts in `test_list`, what they need as a list of imports.
+void FillFromMbpp(Json* row) {
+  if (!IsArrayAt(*row, "test_list")) return;
+  Fill(row, "prompt", {"text"});
+  const Json* imports = Present(*row, "test_imports");
+  if (imports == nullptr || !imports->IsArray() || Has(*row, "setup")) return;
+  std::string setup;
+  for (const Json& line : *imports->AsArray()) setup += line.ScalarText() + "\n";
+  if (!setup.empty()) row->Set("setup", setup);
+}
+
+// Turns that end with a question are the prompt.
+void FillFromMessages(Json* row) {
+  const Json* messages = Present(*row, "messages");
+  const Json::Array* list = messages != nullptr ? messages->AsArray() : nullptr;
+  if (Has(*row, "prompt") || list == nullptr || list->empty() ||
+      list->back().StringOr("role", "assistant") == "assistant")
+    return;
+  Move(row, "messages", "prompt");
 }
 
 // open-r1/codeforces: tests, checker and limits as columns of the row.
@@ -90,6 +147,13 @@ void FillFromCodeforces(Json* row) {
   row->Set("verification_info", std::move(info));
 }
 
+void FillId(Json* row) {
+  for (const char* key : {"task_id", "example_id", "problem_id", "uuid", "question_id"}) {
+    const Json* name = Present(*row, key);
+    if (name != nullptr && (name->IsString() || name->IsNumber())) Fill(row, "id", {key});
+  }
+}
+
 // SYNTHETIC-1 says `verifiable_math`, verl `math` in `ability`; ours are the verifiers' names.
 void FillTask(Json* row) {
   if (Has(*row, "task")) return;
@@ -106,7 +170,10 @@ void FillTask(Json* row) {
 }  // namespace
 
 void FillProblem(Json* row) {
+  FillId(row);
   FillTask(row);
+  FillFromMessages(row);
+  FillFromMbpp(row);
   // In front of HumanEval's tests the prompt is a piece of the program: no description may take its place.
   if (!Has(*row, "entry_point"))
     Fill(row, "prompt", {"problem", "question", "instruction", "question_content"});
@@ -118,12 +185,25 @@ void FillProblem(Json* row) {
     if (const Json* truth = Present(info, "ground_truth")) FillWith(row, "answer", *truth);
   }
   FillFromCodeforces(row);
+  FillFromLiveCodeBench(row);
   FillFromOpenInstruct(row);
   for (const char* key :
        {"expected_answer", "ground_truth", "gold_standard_solution", "solution"}) {
     const Json* value = Present(*row, key);
     if (value != nullptr && IsAnswer(*value)) FillWith(row, "answer", Json(*value));
   }
+}
+
+Status CheckTests(const Json& row) {
+  if (Has(row, "verification_info")) return {};
+  for (const char* key : kLiveCodeBenchTests) {
+    const Json* tests = Present(row, key);
+    if (tests == nullptr || Struct(tests).IsArray()) continue;
+    return InputError(StrCat("'", key, "' is no list and no JSON text of one"),
+                      "LiveCodeBench packs private tests as pickles, which run what they hold when "
+                      "they are read: give the tests as JSON");
+  }
+  return {};
 }
 
 }  // namespace assay

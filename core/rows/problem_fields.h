@@ -3,10 +3,14 @@
 #pragma once
 
 #include "core/json.h"
+#include "core/result.h"
 
 namespace assay {
 
-// Sets `task`, `prompt`, `answer` and `verification_info` where the row lacks them; takes nothing away.
+// Sets `id`, `task`, `prompt`, `answer`, `options` and `verification_info` where the row lacks them. Takes nothing away but `messages`
+// that became the prompt.
 void FillProblem(Json* row);
+// kInput for tests that are there and cannot be read: pickles, which run what they hold.
+Status CheckTests(const Json& row);
 
 }  // namespace assay

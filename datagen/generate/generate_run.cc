@@ -89,6 +89,9 @@ class TaskQueue {
   bool ended_ = false, stopped_ = false;
 };
 
+// Of requests that fail through no fault of their own: nobody is there, or the key is refused.
+constexpr int64_t kGiveUpAfter = 20;
+
 class GenerateRun {
  public:
   GenerateRun(Store* store, const GenerateRunOptions& options)
@@ -108,7 +111,7 @@ class GenerateRun {
       workers.emplace_back([this, g = generator.get()] { Work(g); });
     Status status = ReadAll();
     summary_.interrupted = Interrupted();
-    queue_.End(/*stop=*/!status.ok() || summary_.interrupted);
+    queue_.End(/*stop=*/!status.ok() || summary_.interrupted || summary_.gave_up);
     while (std::unique_ptr<Task> task = queue_.Next(/*wait=*/true)) {
       if (status.ok()) status = Keep(*task);
     }
@@ -192,6 +195,7 @@ class GenerateRun {
         if (!more.ok()) return more.error();
         if (!*more || Interrupted()) break;
         if (Status status = Ask(file, line); !status.ok()) return status;
+        if (summary_.gave_up) return {};
       }
     }
     return {};
@@ -242,12 +246,16 @@ class GenerateRun {
   Status Keep(const Task& task) {
     const Result<Generated>& answer = *task.answer;
     if (!answer.ok()) {
+      if (summary_.gave_up) return {};
       ++summary_.failed;
+      failed_in_a_row_ = answer.error().code == ErrorCode::kUnavailable ? failed_in_a_row_ + 1 : 0;
+      summary_.gave_up = failed_in_a_row_ == kGiveUpAfter && !Interrupted();
       if (summary_.first_failure.empty())
         summary_.first_failure =
             StrCat(task.key.file, ":", task.key.line, ": ", answer.error().message);
       return {};
     }
+    failed_in_a_row_ = 0;
     Group group;
     group.problem = task.problem;
     group.samples = answer->samples;
@@ -262,6 +270,7 @@ class GenerateRun {
     summary_.samples += static_cast<int64_t>(group.samples.size());
     summary_.prompt_tokens += answer->prompt_tokens;
     summary_.completion_tokens += answer->completion_tokens;
+    summary_.uncounted += answer->uncounted;
     progress_.Update(summary_.problems,
                      StrCat(WithThousands(summary_.completion_tokens), " tokens"));
     if (Status status = store_->AddGroup(run_, task.key, group, score, false); !status.ok())
@@ -275,6 +284,7 @@ class GenerateRun {
   TaskQueue queue_;
   Progress progress_;
   uint64_t rows_ = 0;
+  int64_t failed_in_a_row_ = 0;
   GenerateSummary summary_;
 };
 
@@ -319,7 +329,9 @@ Json GenerateSummary::ToJson() const {
       .Set("failed", failed)
       .Set("samples", samples)
       .Set("prompt_tokens", prompt_tokens)
-      .Set("completion_tokens", completion_tokens);
+      .Set("completion_tokens", completion_tokens)
+      .Set("uncounted", uncounted)
+      .Set("gave_up", gave_up);
 }
 
 std::string GenerateSummary::ToText() const {
@@ -329,11 +341,15 @@ std::string GenerateSummary::ToText() const {
     StrAppend(&out, "; ", WithThousands(prompt_tokens), " tokens read, ",
               WithThousands(completion_tokens), " written");
   }
+  if (uncounted > 0)
+    StrAppend(&out, "; no tokens were counted for ", WithThousands(uncounted), " answers");
   if (skipped > 0) StrAppend(&out, "; ", WithThousands(skipped), " problems were there before");
   if (bad_rows > 0) StrAppend(&out, "; ", WithThousands(bad_rows), " rows could not be read");
   if (failed > 0)
     StrAppend(&out, "; ", WithThousands(failed),
-              " requests failed (the same command asks them again)");
+              gave_up ? " requests failed one after the other, so the rest was not asked"
+                      : " requests failed",
+              " (the same command asks again)");
   if (!first_failure.empty()) StrAppend(&out, "; the first: ", first_failure);
   return out + "\n";
 }

@@ -32,6 +32,8 @@ struct GenerateSummary {
   int64_t failed = 0;  // requests that were given up
   std::string first_failure;
   int64_t samples = 0, prompt_tokens = 0, completion_tokens = 0;
+  int64_t uncounted = 0;  // answers of an endpoint that counts no tokens
+  bool gave_up = false;   // so many requests failed one after the other that the rest was not asked
   bool interrupted = false;
 
   Json ToJson() const;

@@ -37,13 +37,15 @@ struct GeneratorOptions {
 struct Generated {
   std::vector<Sample> samples;
   int64_t prompt_tokens = 0,
-          completion_tokens = 0;  // as the server counts them; 0: it does not say
+          completion_tokens = 0;  // as the server counts them
+  int64_t uncounted = 0;          // answers of which it says no count
 };
 
 class Generator {
  public:
   virtual ~Generator() = default;
-  // `place`: of the problem in its file, for the seed: each request has its own, the same in every run.
+  // `place`: of the problem in its file, for the seed: each request has its own, the same in every run. Errors: kInput where this request
+  // is at fault, kUnavailable where whoever was asked is.
   virtual Result<Generated> Generate(const Problem& problem, uint64_t place) = 0;
 };
 

@@ -2,30 +2,37 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
+#include <utility>
 
 #include "core/jsonl.h"
 #include "core/rng.h"
+#include "core/spool_file.h"
 #include "core/text.h"
 
 namespace assay {
 namespace {
 
-Result<std::vector<std::string>> ReadRows(const std::string& file) {
+using Places = std::vector<SpoolFile::Place>;
+
+// Puts a file's rows aside.
+Result<Places> ReadRows(const std::string& file, SpoolFile* spool) {
   Result<std::unique_ptr<LineReader>> reader = LineReader::Open(file);
   if (!reader.ok()) return reader.error();
-  std::vector<std::string> rows;
+  Places rows;
   LineReader::Line line;
   while (true) {
     Result<bool> more = (*reader)->Next(&line);
     if (!more.ok()) return more.error();
     if (!*more) return rows;
-    rows.emplace_back(line.text);
+    Result<SpoolFile::Place> place = spool->Add(line.text);
+    if (!place.ok()) return place.error();
+    rows.push_back(*place);
   }
 }
 
 // Rows of each file: by shares of `count`, or of the largest mixture in which no file runs out.
-Result<std::vector<int64_t>> Amounts(const MixSpec& spec,
-                                     const std::vector<std::vector<std::string>>& rows) {
+Result<std::vector<int64_t>> Amounts(const MixSpec& spec, const std::vector<Places>& rows) {
   std::vector<int64_t> amounts;
   if (spec.shares.empty()) {
     for (const auto& of_file : rows) amounts.push_back(static_cast<int64_t>(of_file.size()));
@@ -50,27 +57,32 @@ Result<std::vector<int64_t>> Amounts(const MixSpec& spec,
 }  // namespace
 
 Result<std::vector<int64_t>> MixRows(const MixSpec& spec, const std::string& output) {
-  std::vector<std::vector<std::string>> rows;
+  Result<std::unique_ptr<SpoolFile>> spool = SpoolFile::Make(output);
+  if (!spool.ok()) return spool.error();
+  std::vector<Places> rows;
   for (const std::string& file : spec.files) {
-    Result<std::vector<std::string>> read = ReadRows(file);
+    Result<Places> read = ReadRows(file, spool->get());
     if (!read.ok()) return read.error();
     rows.push_back(std::move(*read));
   }
   Result<std::vector<int64_t>> amounts = Amounts(spec, rows);
   if (!amounts.ok()) return amounts.error();
-  std::vector<std::string> mixed;
+  Places mixed;
   for (size_t i = 0; i < rows.size(); ++i) {
     Rng rng(spec.seed, "mix", i);
     rng.Shuffle(&rows[i]);
     rows[i].resize(static_cast<size_t>((*amounts)[i]));
-    for (std::string& row : rows[i]) mixed.push_back(std::move(row));
+    mixed.insert(mixed.end(), rows[i].begin(), rows[i].end());
+    rows[i] = Places();
   }
   Rng(spec.seed, "mixed").Shuffle(&mixed);
   if (spec.shares.empty() && spec.count > 0 && static_cast<int64_t>(mixed.size()) > spec.count)
     mixed.resize(static_cast<size_t>(spec.count));
   Result<std::unique_ptr<LineWriter>> writer = LineWriter::Open(output);
   if (!writer.ok()) return writer.error();
-  for (const std::string& row : mixed) {
+  std::string row;
+  for (const SpoolFile::Place& place : mixed) {
+    if (Status s = (*spool)->Read(place, &row); !s.ok()) return s.error();
     if (Status s = (*writer)->Write(row); !s.ok()) return s.error();
   }
   if (Status s = (*writer)->Close(); !s.ok()) return s.error();

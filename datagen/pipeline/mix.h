@@ -1,5 +1,5 @@
 // Rows of several JSON Lines files as one, by shares, in an order that the seed draws. Nothing is repeated: where a file is too short
-// for its share, the mixture is as small as it has to be. Holds all rows in memory. One thread.
+// for its share, the mixture is as small as it has to be. The rows wait in a temporary file; memory: some 50 bytes a row. One thread.
 #pragma once
 
 #include <cstdint>

@@ -134,11 +134,49 @@ struct Planner {
       return InStage(stage,
                      {ErrorCode::kUsage, StrCat("'", model, "' has no weights to sample from"),
                       "a stage that trains it comes first"});
+    Json flags = given;
+    if (Status s = UseExamples(options.few_shot, &flags); !s.ok()) return s;
     std::vector<std::string> words = {"generate", "--model", UseInput(model), "--seed", Seed()};
-    AddFlags(given, &words);
+    AddFlags(flags, &words);
     for (const std::string& name : data) words.push_back(UseInput(name));
     words.insert(words.end(), {"-o", Path("groups.jsonl.part")});
     Add(std::move(words), Path("groups.jsonl")).program = PlanCommand::Program::kTrain;
+    return {};
+  }
+
+  // The file of few shots as an input, and the flag as where it lies.
+  Status UseExamples(const std::string& few_shot, Json* flags) {
+    if (few_shot.empty()) return {};
+    const std::string shots = ResolvePath(recipe, few_shot);
+    if (!fs::exists(shots))
+      return InStage(stage, {ErrorCode::kInput, StrCat("no file '", few_shot, "'"),
+                             "few_shot names rows with a prompt and a completion"});
+    plan.inputs.push_back(shots);
+    flags->Set("few_shot", shots);
+    return {};
+  }
+
+  // Samples of an endpoint or a command: into a store, which is kept when the stage ends early, for they cost money; then as groups.
+  Status AskElsewhere() {
+    EndpointStageOptions options;
+    if (Status s = EndpointStageTable(&options).Read(stage.options); !s.ok())
+      return InStage(stage, s.error());
+    Json flags = stage.options;
+    if (Status s = UseExamples(options.few_shot, &flags); !s.ok()) return s;
+    const std::string store = Path("store.sqlite");
+    std::vector<std::string> words = {"generate"};
+    for (const std::string& name : stage.data) words.push_back(UseInput(name));
+    words.insert(words.end(), {"--store", store, "--run", kRun, "--seed", Seed()});
+    AddFlags(flags, &words);
+    words.insert(words.end(), {"-o", Path("asked.txt.part")});
+    Add(std::move(words), Path("asked.txt"));
+    Add({"select", "--store", store, "--run", kRun, "--dataset", kSelected, "--replace",
+         "--strategy", "all", "--keep-unscored", "--keep-duplicates", "-o",
+         Path("selection.txt.part")},
+        Path("selection.txt"));
+    Add({"export", "--store", store, "--dataset", kSelected, "--format", "jsonl", "--group",
+         "--no-card", "-o", Path("groups.jsonl.part")},
+        Path("groups.jsonl"));
     return {};
   }
 
@@ -172,10 +210,17 @@ struct Planner {
     return {};
   }
 
-  void Export(const std::string& store, const std::string& format) {
-    Add({"export", "--store", store, "--dataset", kSelected, "--format", format, "-o",
-         Path("rows.jsonl.part")},
-        Path("rows.jsonl"));
+  Status Export(const Json& given, const std::string& store) {
+    ExportStageOptions options;
+    if (Status s = ExportStageTable(&options).Read(given); !s.ok())
+      return InStage(stage, s.error());
+    std::vector<std::string> words = {"export", "--store", store, "--dataset", kSelected};
+    if (given.Find("format") == nullptr) words.insert(words.end(), {"--format", options.format});
+    if (options.shuffle) words.insert(words.end(), {"--seed", Seed()});
+    AddFlags(given, &words);
+    words.insert(words.end(), {"-o", Path("rows.jsonl.part")});
+    Add(std::move(words), Path("rows.jsonl"));
+    return {};
   }
 
   Status Mix() {
@@ -204,7 +249,9 @@ struct Planner {
     const Json select =
         stage.select.IsNull() ? Json().Set("strategy", "all-correct") : stage.select;
     if (Status s = Select(select, Path("store.sqlite")); !s.ok()) return s;
-    Export(Path("selected.sqlite"), "trl-sft");
+    if (Status s = Export(stage.exported.IsNull() ? none : stage.exported, Path("selected.sqlite"));
+        !s.ok())
+      return s;
     Result<Json> json = TrainingRecipe(recipe, stage, out);
     if (!json.ok()) return json.error();
     for (const std::string& name : stage.eval) UseInput(name);
@@ -221,7 +268,8 @@ struct Planner {
       case StageKind::kGrpo:
         return Train();
       case StageKind::kGenerate:
-        return Generate(stage.options, stage.model, stage.data);
+        return AsksElsewhere(stage) ? AskElsewhere()
+                                    : Generate(stage.options, stage.model, stage.data);
       case StageKind::kScore: {
         std::vector<std::string> files;
         for (const std::string& name : stage.data) files.push_back(UseInput(name));
@@ -235,9 +283,7 @@ struct Planner {
       case StageKind::kExport: {
         const StageSpec* selection = FindStage(recipe, stage.data[0]);
         UseInput(stage.data[0]);
-        Export(StageStore(out, *selection),
-               std::string(stage.options.StringOr("format", "trl-sft")));
-        return {};
+        return Export(stage.options, StageStore(out, *selection));
       }
       case StageKind::kMix:
         return Mix();

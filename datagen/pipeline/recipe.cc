@@ -68,6 +68,7 @@ Options StageTable(StageSpec* stage, std::string* kind) {
   table.Add("options", &stage->options, "the keys of the command that does it");
   table.Add("generate", &stage->generate, "distill: how the teacher is sampled");
   table.Add("select", &stage->select, "distill: which of its replies are taken");
+  table.Add("export", &stage->exported, "distill: how they are written");
   return table;
 }
 
@@ -130,7 +131,8 @@ Status CheckShape(const TomlFile& file, size_t at, const StageSpec& stage) {
       refuse(!stage.rubric.empty() || !stage.rubric_table.IsNull(), row.takes_rubric, "rubric"),
       refuse(!stage.teacher.empty(), distill, "teacher"),
       refuse(!stage.generate.IsNull(), distill, "generate"),
-      refuse(!stage.select.IsNull(), distill, "select")};
+      refuse(!stage.select.IsNull(), distill, "select"),
+      refuse(!stage.exported.IsNull(), distill, "export")};
   for (const Status& status : checks) {
     if (!status.ok()) return status;
   }
@@ -139,7 +141,13 @@ Status CheckShape(const TomlFile& file, size_t at, const StageSpec& stage) {
     return Fault(file, path,
                  StrCat("stage '", stage.name, "' of kind '", row.name, "' needs '", key, "'"));
   };
-  if (Status s = require(row.takes_model && stage.model.empty(), "model"); !s.ok()) return s;
+  const bool elsewhere = AsksElsewhere(stage);
+  if (elsewhere && !stage.model.empty())
+    return Fault(file, StrCat(path, ".model"),
+                 StrCat("stage '", stage.name, "' asks elsewhere and names a model of its own"),
+                 "options = { model = \"..\" } is the endpoint's name of its model");
+  if (Status s = require(row.takes_model && stage.model.empty() && !elsewhere, "model"); !s.ok())
+    return s;
   if (Status s = require(row.takes_data && stage.data.empty(), "data"); !s.ok()) return s;
   return require(distill && stage.teacher.empty(), "teacher");
 }
@@ -316,8 +324,55 @@ Options SampleOptionTable(SampleOptions* options) {
   table.Add("prompt_suffix", &options->prompt_suffix, "stands after each plain prompt");
   table.Add("system_prompt", &options->system_prompt,
             "the first message; makes a chat of a prompt");
+  table.Add("few_shot", &options->few_shot,
+            "a file of rows with prompt and completion, shown before each problem");
   table.Add("device", &options->device, "cpu, cuda, cuda:1");
   table.Add("dtype", &options->dtype, "float32 or bfloat16");
+  return table;
+}
+
+Options EndpointStageTable(EndpointStageOptions* options) {
+  Options table;
+  table.Add("endpoint", &options->endpoint, "base of an OpenAI-compatible API");
+  table.Add("command", &options->command, "or a command that answers lines");
+  table.Add("model", &options->model, "the endpoint's name of its model");
+  table.Add("samples", &options->samples, "completions of each problem").Range(1, 100'000);
+  table.Add("temperature", &options->temperature, "0 is greedy").AtLeast(0);
+  table.Add("top_p", &options->top_p, "nucleus sampling; 1: off").Range(0, 1);
+  table.Add("max_tokens", &options->max_tokens, "of one reply; 0: the server's own bound")
+      .AtLeast(0);
+  table.Add("stop", &options->stop, "texts that end a completion").OrOne();
+  table.Add("system", &options->system, "a system prompt for problems without one");
+  table.Add("few_shot", &options->few_shot,
+            "a file of rows with prompt and completion, shown before each problem");
+  table.Add("request", &options->request, "further keys of each request, as JSON text");
+  table.Add("concurrency", &options->concurrency, "requests at once").Range(1, 1024);
+  table.Add("requests_per_minute", &options->requests_per_minute, "at most; 0: no bound")
+      .AtLeast(0);
+  table.Add("retries", &options->retries, "of a request that failed by itself").Range(0, 100);
+  table.Add("timeout", &options->timeout, "seconds, of one request").AtLeast(0.001);
+  table.Add("key_variable", &options->key_variable, "the environment variable that holds the key");
+  return table;
+}
+
+bool AsksElsewhere(const StageSpec& stage) {
+  return stage.kind == StageKind::kGenerate && stage.options.IsObject() &&
+         (!stage.options.StringOr("endpoint", "").empty() ||
+          !stage.options.StringOr("command", "").empty());
+}
+
+Options ExportStageTable(ExportStageOptions* options) {
+  Options table;
+  table.Add("format", &options->format, "one of `assay export`'s forms");
+  table.Add("split", &options->split, "only the rows of this split");
+  table.Add("columns", &options->columns, "only these columns, in this order").OrOne();
+  table.Add("system", &options->system, "a system prompt for rows without one");
+  table.Add("strip_reasoning", &options->strip_reasoning,
+            "replies without what stands in think tags");
+  table.Add("template", &options->reply_template,
+            "how replies with one block of reasoning are written: text with {reasoning} and "
+            "{summary}");
+  table.Add("shuffle", &options->shuffle, "rows in an order that the recipe's seed draws");
   return table;
 }
 

@@ -48,14 +48,14 @@ std::string_view StageKindName(StageKind kind);
 struct StageSpec {
   std::string name;
   StageKind kind = StageKind::kProblems;
-  std::string model;              // sft, grpo, generate, eval; distill: the student
-  std::string teacher;            // distill
-  std::vector<std::string> data;  // what comes in
-  std::vector<std::string> eval;  // held-out problems
-  std::string rubric;             // a file; empty: none, or `rubric_table`
-  Json rubric_table;              // the rubric itself, or null
-  Json options;                   // of the command; an object
-  Json generate, select;          // distill: options of those steps
+  std::string model;                // sft, grpo, generate, eval; distill: the student
+  std::string teacher;              // distill
+  std::vector<std::string> data;    // what comes in
+  std::vector<std::string> eval;    // held-out problems
+  std::string rubric;               // a file; empty: none, or `rubric_table`
+  Json rubric_table;                // the rubric itself, or null
+  Json options;                     // of the command; an object
+  Json generate, select, exported;  // distill: options of those steps
   // Places in PipelineRecipe::stages that this one needs, ascending.
   std::vector<size_t> needs;
 };
@@ -82,16 +82,37 @@ std::string ResolvePath(const PipelineRecipe& recipe, const std::string& path);
 // What may stand in a [[stage]].
 std::vector<OptionInfo> StageOptionInfos();
 
-// Options of generate and eval: those of `assay generate`.
+// Options of generate and eval: those of `assay generate` from a model.
 struct SampleOptions {
   int64_t samples = 1;
   int64_t limit = 0;
   double temperature = 1, top_p = 1, min_p = 0, repetition_penalty = 1;
   int64_t top_k = 0, max_new_tokens = 512, rows = 64;
   std::vector<std::string> stop;
-  std::string prompt_prefix, prompt_suffix, system_prompt, device = "cpu", dtype = "float32";
+  std::string prompt_prefix, prompt_suffix, system_prompt, few_shot, device = "cpu",
+                                                                     dtype = "float32";
 };
 Options SampleOptionTable(SampleOptions* options);
+
+// Options of a generate stage that asks an endpoint or a command: those of `assay generate` into a store.
+struct EndpointStageOptions {
+  std::string endpoint, command, model, system, few_shot, request;
+  std::string key_variable = "OPENAI_API_KEY";
+  int64_t samples = 1, max_tokens = 0, concurrency = 8, requests_per_minute = 0, retries = 5;
+  double temperature = 1, top_p = 1, timeout = 600;
+  std::vector<std::string> stop;
+};
+Options EndpointStageTable(EndpointStageOptions* options);
+// Whether a stage's samples are somebody else's: its options name an endpoint or a command.
+bool AsksElsewhere(const StageSpec& stage);
+
+// Options of export: those of `assay export`.
+struct ExportStageOptions {
+  std::string format = "trl-sft", split, system, reply_template;
+  std::vector<std::string> columns;
+  bool strip_reasoning = false, shuffle = false;
+};
+Options ExportStageTable(ExportStageOptions* options);
 
 struct MixOptions {
   int64_t count = 0;

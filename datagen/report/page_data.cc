@@ -18,7 +18,7 @@ constexpr size_t kListed = 50;         // problems, hits and tasks that are list
 constexpr size_t kTextBytes = 20'000;  // of one text on the page
 
 struct Tally {
-  int64_t problems = 0, samples = 0, passed = 0;
+  int64_t problems = 0, samples = 0, scored = 0, passed = 0;
 };
 
 struct ProblemTally {
@@ -26,16 +26,35 @@ struct ProblemTally {
   int64_t scored = 0, passed = 0;
 };
 
-struct TermScores {
+struct Mean {
   int64_t count = 0;
   double sum = 0;
+
+  void Add(double value) { ++count, sum += value; }
+  Json ToJson() const { return count > 0 ? Json(sum / static_cast<double>(count)) : Json(); }
 };
+
+struct TermScores {
+  Mean scores;
+  Mean parts[2];  // of the reward: of samples that do not pass, of those that do
+};
+
+// What the row says of how hard its problem is; "" if it says nothing.
+std::string LevelOf(const Problem& problem) {
+  for (const char* key : {"difficulty", "level"}) {
+    const Json* value = problem.extra.Find(key);
+    if (value == nullptr || value->IsNull() || value->IsObject() || value->IsArray()) continue;
+    return Shorten(value->ScalarText(), 100);
+  }
+  return "";
+}
 
 Json TallyJson(const std::string& name, const Tally& tally) {
   return Json()
       .Set("name", name)
       .Set("problems", tally.problems)
       .Set("samples", tally.samples)
+      .Set("scored", tally.scored)
       .Set("passed", tally.passed);
 }
 
@@ -85,19 +104,23 @@ class RunPass {
     const auto [place, is_new] = places_.try_emplace(group.problem_id, problems_.size());
     if (is_new) problems_.push_back({group.problem.id, group.problem.task});
     ProblemTally& problem = problems_[place->second];
-    Tally& task = tasks_[group.problem.task];
-    task.problems += is_new;
+    Tally* const tallies[] = {&tasks_[group.problem.task], &levels_[LevelOf(group.problem)]};
+    for (Tally* tally : tallies) tally->problems += is_new;
     for (const StoredSample& sample : group.samples) {
       const bool passed = deciders_.Correct(group.labels, sample.score);
-      ++task.samples;
-      task.passed += passed;
+      for (Tally* tally : tallies) {
+        ++tally->samples;
+        tally->scored += sample.score.reward.has_value();
+        tally->passed += passed;
+      }
       ++texts_[sample.text_id];
       lengths_.Add(static_cast<double>(sample.text_bytes), passed);
       for (size_t i = 0; i < sample.score.verdicts.size(); ++i) {
         if (sample.score.verdicts[i].outcome == Outcome::kAbstain) continue;
         TermScores& term = terms_[group.labels[i]];
-        ++term.count;
-        term.sum += sample.score.verdicts[i].score;
+        term.scores.Add(sample.score.verdicts[i].score);
+        if (sample.score.reward && i < sample.score.parts.size() && sample.score.parts[i])
+          term.parts[passed ? 1 : 0].Add(*sample.score.parts[i]);
       }
       if (!sample.score.reward) continue;
       rewards_.Add(*sample.score.reward, passed);
@@ -107,16 +130,14 @@ class RunPass {
   }
 
   Json Finish() const {
-    Json tasks = Json::MakeArray(), terms = Json::MakeArray();
-    for (const auto& [name, tally] : tasks_) {
-      if (tasks.IsNull() || tasks.AsArray()->size() < kListed) tasks.Append(TallyJson(name, tally));
-    }
+    Json terms = Json::MakeArray();
     for (const auto& [label, term] : terms_) {
-      terms.Append(
-          Json()
-              .Set("label", label)
-              .Set("samples", term.count)
-              .Set("mean_score", term.count > 0 ? term.sum / static_cast<double>(term.count) : 0));
+      terms.Append(Json()
+                       .Set("label", label)
+                       .Set("samples", term.scores.count)
+                       .Set("mean_score", term.scores.ToJson())
+                       .Set("mean_part_failed", term.parts[0].ToJson())
+                       .Set("mean_part_passed", term.parts[1].ToJson()));
     }
     int64_t repeated = 0, most = 0;
     for (const auto& [text, count] : texts_) {
@@ -127,7 +148,8 @@ class RunPass {
         .Set("rewards", rewards_.ToJson())
         .Set("lengths", lengths_.ToJson())
         .Set("pass_rates", PassRateBars(problems_))
-        .Set("tasks", std::move(tasks))
+        .Set("tasks", Tallies(tasks_))
+        .Set("levels", Tallies(levels_))
         .Set("term_scores", std::move(terms))
         .Set("repeated_texts", repeated)
         .Set("most_repeated", most)
@@ -135,11 +157,19 @@ class RunPass {
   }
 
  private:
+  static Json Tallies(const std::map<std::string, Tally>& tallies) {
+    Json out = Json::MakeArray();
+    for (const auto& [name, tally] : tallies) {
+      if (out.AsArray()->size() < kListed) out.Append(TallyJson(name, tally));
+    }
+    return out;
+  }
+
   const Deciders deciders_;
   std::unordered_map<int64_t, size_t> places_;
   std::unordered_map<int64_t, int64_t> texts_;
   std::vector<ProblemTally> problems_;
-  std::map<std::string, Tally> tasks_;
+  std::map<std::string, Tally> tasks_, levels_;
   std::map<std::string, TermScores> terms_;
   SplitHistogram rewards_, lengths_;
 };
@@ -148,6 +178,8 @@ Json VerdictsOf(const StoredGroup& group, const StoredSample& sample) {
   Json out = Json::MakeArray();
   for (size_t i = 0; i < sample.score.verdicts.size(); ++i) {
     Json verdict = VerdictToJson(sample.score.verdicts[i], /*with_ms=*/false);
+    const bool counts = i < sample.score.parts.size() && sample.score.parts[i];
+    verdict.Set("part", counts ? Json(*sample.score.parts[i]) : Json());
     out.Append(verdict.Set("label", group.labels[i]));
   }
   return out;

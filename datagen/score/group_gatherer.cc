@@ -10,8 +10,8 @@
 #include "core/jsonl.h"
 #include "core/rows/group_json.h"
 #include "core/rows/input_format.h"
+#include "core/spool_file.h"
 #include "core/text.h"
-#include "datagen/score/spool_file.h"
 
 namespace assay {
 namespace {

@@ -10,7 +10,7 @@
 #include <string_view>
 
 #include "core/result.h"
-#include "datagen/score/spool_file.h"
+#include "core/spool_file.h"
 
 namespace assay {
 

@@ -58,22 +58,12 @@ Status MendEnd(const std::string& path) {
 
 }  // namespace
 
-Result<Proposals> Propose(const Problem& problem, const std::string& entry_point,
-                          const std::vector<std::string>& replies, int64_t inputs,
-                          Sandbox* sandbox) {
-  Json texts = Json::MakeArray();
-  for (const std::string& reply : replies) {
-    const std::string_view bounded = std::string_view(reply).substr(0, kReplyBytesMost);
-    texts.Append(ExtractProgram(bounded, "python").text);
-  }
+Result<Proposals> RunProposer(const char* script, const Json& asked, int64_t replies,
+                              const std::function<std::string(const Json& test)>& source,
+                              Sandbox* sandbox) {
   Job job;
-  job.source = kPropose;
-  job.stdin_bytes = Json()
-                        .Set("prompt", problem.prompt)
-                        .Set("entry_point", entry_point)
-                        .Set("replies", std::move(texts))
-                        .Set("inputs", inputs)
-                        .Dump();
+  job.source = script;
+  job.stdin_bytes = asked.Dump();
   job.limits.cpu_ms = kProposeCpuMs;
   const RunResult run = sandbox->Run(job);
   if (run.cause == Cause::kFault) return Error{ErrorCode::kInternal, run.fault, ""};
@@ -82,13 +72,13 @@ Result<Proposals> Propose(const Problem& problem, const std::string& entry_point
   const Json* tests = said.ok() ? said->Find("tests") : nullptr;
   if (tests == nullptr || !tests->IsArray()) {
     // Text on which Python's own parser gives up.
-    out.dropped["does_not_parse"] = static_cast<int64_t>(replies.size());
+    out.dropped["does_not_parse"] = replies;
     return out;
   }
   for (const Json& test : *tests->AsArray()) {
     const int64_t reply = test.IntOr("reply", -1);
-    out.tests.push_back({std::string(test.StringOr("source", "")),
-                         reply < 0 ? std::string("prompt") : StrCat("reply ", reply)});
+    out.tests.push_back(
+        {source(test), reply < 0 ? std::string("prompt") : StrCat("reply ", reply)});
   }
   if (const Json* dropped = said->Find("dropped"); dropped != nullptr && dropped->IsObject()) {
     for (const Json::Member& member : *dropped->AsObject())
@@ -98,6 +88,24 @@ Result<Proposals> Propose(const Problem& problem, const std::string& entry_point
     for (const Json& call : *calls->AsArray()) out.calls.push_back(call.ScalarText());
   }
   return out;
+}
+
+Result<Proposals> Propose(const Problem& problem, const std::string& entry_point,
+                          const std::vector<std::string>& replies, int64_t inputs,
+                          Sandbox* sandbox) {
+  Json texts = Json::MakeArray();
+  for (const std::string& reply : replies) {
+    const std::string_view bounded = std::string_view(reply).substr(0, kReplyBytesMost);
+    texts.Append(ExtractProgram(bounded, "python").text);
+  }
+  const Json asked = Json()
+                         .Set("prompt", problem.prompt)
+                         .Set("entry_point", entry_point)
+                         .Set("replies", std::move(texts))
+                         .Set("inputs", inputs);
+  return RunProposer(
+      kPropose, asked, static_cast<int64_t>(replies.size()),
+      [](const Json& test) { return std::string(test.StringOr("source", "")); }, sandbox);
 }
 
 std::vector<std::optional<std::string>> Observe(const std::string& program,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -17,15 +18,22 @@
 namespace assay::testgen {
 
 struct Proposal {
-  std::string source;  // Python: an assert statement and what stands before it
+  // Python: an assert statement and what stands before it; of a whole program's test JSON (stream_tests.h).
+  std::string source;
   std::string origin;  // "prompt", "reply 0", "input"
 };
 
 struct Proposals {
   std::vector<Proposal> tests;
   std::map<std::string, int64_t> dropped;  // why others were not even run
-  std::vector<std::string> calls;          // "f(1, [2])": inputs to try
+  std::vector<std::string> calls;          // "f(1, [2])", or what stands on standard input: to try
 };
+
+// Runs one of box_scripts.h on what is asked and reads what it proposes; `source` makes a Proposal's of a test. `replies`: how many were
+// handed over. Errors: kInternal where the box has a fault.
+Result<Proposals> RunProposer(const char* script, const Json& asked, int64_t replies,
+                              const std::function<std::string(const Json& test)>& source,
+                              Sandbox* sandbox);
 
 // `replies`: as a model gave them, fences and all. `inputs`: how many calls to make up. Errors: kInternal where the box has a fault.
 Result<Proposals> Propose(const Problem& problem, const std::string& entry_point,

@@ -8,6 +8,7 @@
 #include "datagen/audit/mutants.h"
 #include "datagen/audit/row_checks.h"
 #include "datagen/testgen/agreement.h"
+#include "datagen/testgen/stream_tests.h"
 #include "verifiers/code/judge_program.h"
 
 namespace assay::testgen {
@@ -49,20 +50,23 @@ class Maker {
  public:
   Maker(const Group& group, const std::vector<std::string>& replies, const TestRules& rules,
         Sandbox* sandbox)
-      : group_(group), replies_(replies), rules_(rules), sandbox_(sandbox) {}
+      : group_(group), replies_(replies), rules_(rules), sandbox_(sandbox) {
+    made_.streams = rules.kind == TestKind::kPrograms ||
+                    (rules.kind == TestKind::kAuto && AsksForProgram(group.problem));
+  }
 
   Result<MadeTests> Run() {
-    const std::string entry_point = EntryPointOf(group_.problem);
-    Result<Proposals> proposals =
-        Propose(group_.problem, entry_point, replies_,
-                std::min(kCallsMore * rules_.inputs, kCallsMost), sandbox_);
+    const Json& info = group_.problem.verification_info;
+    for (const char* key : {"checker", "interactor"}) {
+      // Where several outputs are right, one that a program printed is no test.
+      const Json* judge = info.Find(key);
+      if (made_.streams && judge != nullptr && !judge->IsNull()) return Nothing("has_checker");
+    }
+    Result<Proposals> proposals = ProposeTests();
     if (!proposals.ok()) return proposals.error();
     made_.dropped = proposals->dropped;
     for (Proposal& proposal : proposals->tests) tests_.push_back({std::move(proposal)});
-    made_.setup = std::string(group_.problem.verification_info.StringOr("setup", ""));
-    const CodePrompt prompt = ReadCodePrompt(group_.problem.prompt, entry_point);
-    if (!entry_point.empty() && made_.setup.empty() && !prompt.before.empty())
-      made_.setup = prompt.before;
+    if (!made_.streams) FindSetup();
     if (Status status = FindPrograms(); !status.ok()) return status.error();
     if (programs_.empty()) return Nothing("no_program");
     ProposeValues(proposals->calls);
@@ -83,12 +87,28 @@ class Maker {
     return std::move(made_);
   }
 
+  Result<Proposals> ProposeTests() {
+    const int64_t calls = std::min(kCallsMore * rules_.inputs, kCallsMost);
+    if (made_.streams) return ProposeStreams(group_.problem, replies_, calls, sandbox_);
+    return Propose(group_.problem, EntryPointOf(group_.problem), replies_, calls, sandbox_);
+  }
+
+  // What function tests need before them.
+  void FindSetup() {
+    const std::string entry_point = EntryPointOf(group_.problem);
+    made_.setup = std::string(group_.problem.verification_info.StringOr("setup", ""));
+    const CodePrompt prompt = ReadCodePrompt(group_.problem.prompt, entry_point);
+    if (!entry_point.empty() && made_.setup.empty() && !prompt.before.empty())
+      made_.setup = prompt.before;
+  }
+
   // A task of these tests; `list` as ListTexts.
   Result<CodeTask> TaskOf(const std::vector<Test>& tests, bool list) const {
     Problem problem = group_.problem;
     MadeTests shown;
     shown.kept.assign(tests.begin(), tests.end());
     shown.setup = made_.setup;
+    shown.streams = made_.streams;
     problem.verification_info = WithTests(problem, shown, rules_);
     problem.verification_info.Set("partial", true);
     CodeOptions options;
@@ -97,15 +117,17 @@ class Maker {
     Result<CodeTask> task = ReadCodeTask(problem, options);
     if (!task.ok()) return task.error();
     task->limits.cpu_ms = std::min(task->limits.cpu_ms, rules_.cpu_ms);
-    if (list) ListTexts(&*task);
+    if (list && !made_.streams) ListTexts(&*task);
     return task;
   }
 
   // The reference alone, or the different programs of the samples.
   Status FindPrograms() {
-    Result<CodeTask> task =
-        TaskOf({Test{{StrCat("assert ", EntryPointOf(group_.problem)), ""}}}, false);
+    const std::string any =
+        made_.streams ? StreamSource("", "") : StrCat("assert ", EntryPointOf(group_.problem));
+    Result<CodeTask> task = TaskOf({Test{{any, ""}}}, false);
     if (!task.ok()) return task.error();
+    base_ = *task;
     const std::string reference =
         rules_.ignore_reference ? "" : audit::SolutionOf(group_.problem, rules_.reference_key);
     if (!reference.empty()) {
@@ -145,8 +167,10 @@ class Maker {
   // What every program gives for every call; then tests out of the calls that tell programs apart, with the values that most samples give.
   void ProposeValues(const std::vector<std::string>& calls) {
     if (calls.empty()) return;
-    for (const Program& program : programs_)
-      seen_.push_back(Observe(program.code.text, calls, sandbox_));
+    for (const Program& program : programs_) {
+      seen_.push_back(made_.streams ? ObserveStreams(base_, program.code.text, calls, sandbox_)
+                                    : Observe(program.code.text, calls, sandbox_));
+    }
     if (!made_.by_reference) DropStubs();
     for (const size_t c : TellingCalls(calls.size())) {
       std::vector<Value> values = ValuesOf(c);
@@ -160,7 +184,7 @@ class Maker {
   }
 
   void AddValueTest(const std::string& call, size_t c, const std::string& value) {
-    std::string source = AssertOf(call, value);
+    std::string source = made_.streams ? StreamSource(call, value + "\n") : AssertOf(call, value);
     const bool known = std::any_of(tests_.begin(), tests_.end(),
                                    [&](const Test& test) { return test.source == source; });
     if (known) {
@@ -260,6 +284,7 @@ class Maker {
   // Why each of the task's `count` tests failed, "" where it held; one word for all where the program ended before the tests did.
   Result<std::vector<std::string>> Judge(const CodeTask& task, const CodeProgram& program,
                                          size_t count) const {
+    if (made_.streams) return JudgeStreams(task, program);
     const Verdict verdict = JudgeProgram(task, program, sandbox_).verdict;
     std::vector<std::string> words(count);
     if (verdict.outcome == Outcome::kPass) return words;
@@ -272,6 +297,23 @@ class Maker {
     return words;
   }
 
+  // The same for a whole program: each test is a run of its own.
+  Result<std::vector<std::string>> JudgeStreams(const CodeTask& task,
+                                                const CodeProgram& program) const {
+    std::vector<std::string> words;
+    CodeTask one = task;
+    for (const StdioCase& test : task.stdio) {
+      one.stdio = {test};
+      const Verdict verdict = JudgeProgram(one, program, sandbox_).verdict;
+      if (verdict.reason == "sandbox_fault") return Error{ErrorCode::kInternal, verdict.detail, ""};
+      words.push_back(verdict.outcome == Outcome::kPass ? "" : verdict.reason);
+      if (verdict.reason != "syntax_error" && verdict.reason != "compile_error") continue;
+      words.resize(task.stdio.size(), verdict.reason);
+      break;
+    }
+    return words;
+  }
+
   // Judge with all tests, but one that ends the program or breaks the tests takes no other with it.
   Result<std::vector<std::string>> JudgeEach(const CodeProgram& program) {
     Result<CodeTask> task = TaskOf(tests_, true);
@@ -281,7 +323,7 @@ class Maker {
     const bool whole = std::all_of(words->begin(), words->end(), [&](const std::string& word) {
       return !word.empty() && word == words->front();
     });
-    if (!whole || tests_.size() < 2) return words;
+    if (made_.streams || !whole || tests_.size() < 2) return words;
     for (size_t t = 0; t < tests_.size(); ++t) {
       Result<CodeTask> one = TaskOf({tests_[t]}, false);
       if (!one.ok()) return one.error();
@@ -308,7 +350,8 @@ class Maker {
   static std::string Why(const std::string& word) {
     if (word.empty()) return "";
     if (word == "wrong_answer") return "fails_on_reference";
-    return StartsWith(word, "gold_") || word == "exception" ? "does_not_run" : word;
+    const bool ends = word == "exception" || word == "nonzero_exit";
+    return StartsWith(word, "gold_") || ends ? "does_not_run" : word;
   }
 
   Status BelieveReference() {
@@ -375,7 +418,8 @@ class Maker {
 
   // A test that no change to the solution fails notices nothing.
   Status AskMutants() {
-    if (tests_.empty()) return {};
+    // Programs of other languages are not changed.
+    if (tests_.empty() || base_.language != "python") return {};
     const std::vector<audit::Mutant> mutants =
         audit::MakeMutants(solution_.text, rules_.mutants, rules_.seed);
     made_.mutants = static_cast<int64_t>(mutants.size());
@@ -414,6 +458,7 @@ class Maker {
   std::vector<std::vector<std::optional<std::string>>>
       seen_;  // of each program, what each call gives
   CodeProgram solution_;
+  CodeTask base_;  // of a test that means nothing: language and limits
 };
 
 }  // namespace
@@ -438,6 +483,12 @@ Json WithTests(const Problem& problem, const MadeTests& made, const TestRules& r
   for (const char* key : {"test_cases", "asserts", "assert_case", "test", "inputs", "outputs",
                           "fn_name", "func_name", "checker", "interactor"})
     info.Erase(key);
+  if (made.streams) {
+    Json cases = Json::MakeArray();
+    for (const Proposal& test : made.kept) cases.Append(StreamCase(test.source));
+    if (info.Find("language") == nullptr) info.Set("language", "python");
+    return info.Set("test_cases", std::move(cases));
+  }
   Json asserts = Json::MakeArray();
   for (const Proposal& test : made.kept) asserts.Append(test.source);
   info.Set("asserts", std::move(asserts));

@@ -13,6 +13,7 @@
 #include "core/rows/input_format.h"
 #include "core/rows/problem_fields.h"
 #include "core/text.h"
+#include "datagen/testgen/stream_tests.h"
 
 namespace assay {
 namespace {
@@ -190,7 +191,12 @@ class Run {
   Result<std::vector<std::string>> Ask(Generator* generator, Row* row) {
     Problem request;
     request.id = row->key;
-    request.prompt = TestRequest(row->group.problem);
+    using testgen::TestKind;
+    const TestKind kind = options_.rules.kind;
+    request.prompt =
+        TestRequest(row->group.problem,
+                    kind == TestKind::kPrograms ||
+                        (kind == TestKind::kAuto && testgen::AsksForProgram(row->group.problem)));
     Result<Generated> answer = generator->Generate(request, row->place);
     if (!answer.ok()) return answer.error();
     std::vector<std::string> replies;
@@ -261,7 +267,18 @@ void AppendCounts(std::string_view title, const std::map<std::string, int64_t>& 
 
 }  // namespace
 
-std::string TestRequest(const Problem& problem) {
+std::string TestRequest(const Problem& problem, bool programs) {
+  if (programs) {
+    return StrCat(
+        "Write tests for a program that reads standard input and prints to standard output, not "
+        "the program itself. The task that it solves:\n\n",
+        problem.prompt,
+        "\n\nAnswer with one JSON list of ten to twenty objects, each with the texts \"input\", "
+        "all "
+        "that stands on standard input, and \"output\", all that must be printed. Work each output "
+        "out by hand from the task. Cover its examples, ordinary inputs, edge cases and large "
+        "inputs, and keep to the form of input that the task describes.");
+  }
   const std::string entry_point = testgen::EntryPointOf(problem);
   return StrCat(
       "Write tests for a Python function, not the function itself. The task that it solves:\n\n",

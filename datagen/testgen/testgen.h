@@ -52,7 +52,7 @@ struct TestgenSummary {
 // Errors: kIo, kInput (the file of proposals), kUnavailable (a command that cannot be started), kInternal (faults of the sandbox).
 Result<TestgenSummary> WriteTests(const TestgenOptions& options, Sandbox* sandbox);
 
-// What a model is asked for each problem.
-std::string TestRequest(const Problem& problem);
+// What a model is asked for each problem. `programs`: for tests of a whole program.
+std::string TestRequest(const Problem& problem, bool programs);
 
 }  // namespace assay

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/rng.h"
+#include "core/text.h"
 
 namespace assay {
 namespace {
@@ -73,6 +74,37 @@ TEST_F(JsonlTest, TakesWhatFilesLookLike) {
   EXPECT_EQ(lines.numbers, (std::vector<int64_t>{1, 4, 5}));
   EXPECT_EQ(ReadAll(File("empty", "")).texts.size(), 0u);
   EXPECT_EQ(ReadAll(File("blank", "\n\n")).texts.size(), 0u);
+}
+
+TEST_F(JsonlTest, AnArrayOfObjectsIsLines) {
+  const std::string array =
+      "\xEF\xBB\xBF\n [\r\n  {\r\n    \"a\": \"x, ] \\\" [\",\n    \"b\": [1,\n 2]\n  },\n  "
+      "{\"c\": {\"d\": []}}, 7\n]\n";
+  const std::vector<std::string> elements = {"{    \"a\": \"x, ] \\\" [\",    \"b\": [1, 2]  }",
+                                             "{\"c\": {\"d\": []}}", "7"};
+  const auto trimmed = [](Lines lines) {
+    for (std::string& text : lines.texts) text = std::string(Trim(text));
+    return lines;
+  };
+  const Lines lines = trimmed(ReadAll(File("array.json", array)));
+  EXPECT_EQ(lines.texts, elements) << lines.error;
+  EXPECT_EQ(lines.numbers, (std::vector<int64_t>{1, 2, 3}));
+  EXPECT_EQ(trimmed(ReadAll(File("array.json.gz", Gzip(array)))).texts, elements);
+  EXPECT_EQ(ReadAll(File("one", "[{\"a\":1},{\"b\":2}]")).texts,
+            (std::vector<std::string>{"{\"a\":1}", "{\"b\":2}"}));
+  EXPECT_EQ(ReadAll(File("none", "[ ]\n")).texts.size(), 0u);
+  // Elements across the borders of what is read at once.
+  std::string large = "[";
+  for (int i = 0; i < 40000; ++i)
+    large += std::string(i == 0 ? "" : ",\n") + "{\"n\": " + std::to_string(i) + "}";
+  EXPECT_EQ(ReadAll(File("large", large + "]")).texts.size(), 40000u);
+  // Cut off: an error, and not an end.
+  const Lines cut = ReadAll(File("cut", large));
+  EXPECT_NE(cut.error.find("ends in the middle of its JSON array"), std::string::npos) << cut.error;
+  // Lines that are arrays are lines, and what stands behind an array is said to be no JSON by those who read it.
+  EXPECT_EQ(ReadAll(File("rows", "[1]\n[2]\n")).texts, (std::vector<std::string>{"[1]", "[2]"}));
+  EXPECT_EQ(ReadAll(File("behind", "[{}]\nmore\n")).texts,
+            (std::vector<std::string>{"{}", "more"}));
 }
 
 TEST_F(JsonlTest, GzipPlainOrInMembers) {

@@ -13,8 +13,59 @@
 namespace assay {
 namespace {
 
+// ShareGPT's turn as a message; one that is a message already stays as it is.
+Json MessageOfTurn(const Json& turn) {
+  if (turn.Find("from") == nullptr) return turn;
+  const std::string_view from = turn.StringOr("from", "");
+  const std::string_view role = from == "human" || from == "user"      ? "user"
+                                : from == "gpt" || from == "assistant" ? "assistant"
+                                                                       : from;
+  Json message = Json().Set("role", role).Set("content", std::string(turn.StringOr("value", "")));
+  for (const Json::Member& member : *turn.AsObject()) {
+    if (member.key != "from" && member.key != "value") message.Set(member.key, member.value);
+  }
+  return message;
+}
+
+// ShareGPT's turns, behind the system prompt that stands beside them.
+Json MessagesOfTurns(const Json& row) {
+  Json turns = Json::MakeArray();
+  const std::string_view system = row.StringOr("system", "");
+  if (!system.empty())
+    turns.Append(Json().Set("role", "system").Set("content", std::string(system)));
+  for (const Json& turn : *row.Find("conversations")->AsArray()) turns.Append(MessageOfTurn(turn));
+  return turns;
+}
+
+// Alpaca's instruction and input: text, or a chat where a system prompt or earlier turns stand beside them.
+Json AlpacaPrompt(const Json& row) {
+  const std::string_view input = row.StringOr("input", "");
+  const std::string text =
+      StrCat(row.StringOr("instruction", ""), input.empty() ? "" : "\n", input);
+  const std::string_view system = row.StringOr("system", "");
+  const Json* history = Present(row, "history");
+  Json turns = Json::MakeArray();
+  const auto add = [&turns](const char* role, std::string_view content) {
+    turns.Append(Json().Set("role", role).Set("content", std::string(content)));
+  };
+  if (!system.empty()) add("system", system);
+  if (history != nullptr && history->IsArray()) {
+    for (const Json& turn : *history->AsArray()) {
+      const Json::Array* pair = turn.AsArray();
+      if (pair == nullptr || pair->size() != 2) continue;
+      add("user", (*pair)[0].ScalarText());
+      add("assistant", (*pair)[1].ScalarText());
+    }
+  }
+  if (turns.AsArray()->empty()) return Json(text);
+  add("user", text);
+  return turns;
+}
+
 // A message alone counts as a list of one.
-Json AsCompletion(const Json& value) { return value.IsObject() ? Json().Append(value) : value; }
+Json AsCompletion(const Json& value) {
+  return value.IsObject() ? Json().Append(MessageOfTurn(value)) : value;
+}
 
 // How many messages two conversations have in common at their start; each keeps at least one for itself.
 size_t SharedTurns(const Json::Array& a, const Json::Array& b) {
@@ -68,13 +119,28 @@ void TakePromptOut(Json* chosen, Json* rejected, Json* row) {
   }
 }
 
+// LLaMA-Factory's pairs have the prompt as its other rows do.
+void TakePromptOfRow(Json* row) {
+  if (Has(*row, "prompt")) return;
+  if (IsArrayAt(*row, "conversations")) {
+    row->Set("prompt", MessagesOfTurns(*row));
+    row->Erase("conversations");
+  } else if (Has(*row, "instruction")) {
+    row->Set("prompt", AlpacaPrompt(*row));
+  }
+}
+
 Status FromPreference(Json* row) {
+  TakePromptOfRow(row);
   Json chosen = AsCompletion(*row->Find("chosen")), rejected = AsCompletion(*row->Find("rejected"));
   TakePromptOut(&chosen, &rejected, row);
   row->Set("completions", Json().Append(std::move(chosen)).Append(std::move(rejected)));
   row->Erase("chosen");
   row->Erase("rejected");
   FillWith(row, "labels", Json().Append(true).Append(false));
+  if (Has(*row, "chosen_model") && Has(*row, "rejected_model"))
+    FillWith(row, "models",
+             Json().Append(*row->Find("chosen_model")).Append(*row->Find("rejected_model")));
   return {};
 }
 
@@ -99,31 +165,13 @@ Status FromMessages(Json* row) {
 }
 
 Status FromShareGpt(Json* row) {
-  Json turns = Json::MakeArray();
-  const std::string_view system = row->StringOr("system", "");
-  if (!system.empty())
-    turns.Append(Json().Set("role", "system").Set("content", std::string(system)));
-  for (const Json& turn : *row->Find("conversations")->AsArray()) {
-    const std::string_view from = turn.StringOr("from", "");
-    const std::string_view role = from == "human" || from == "user"      ? "user"
-                                  : from == "gpt" || from == "assistant" ? "assistant"
-                                                                         : from;
-    Json message = Json().Set("role", role).Set("content", std::string(turn.StringOr("value", "")));
-    if (const Json::Object* members = turn.AsObject()) {
-      for (const Json::Member& member : *members) {
-        if (member.key != "from" && member.key != "value") message.Set(member.key, member.value);
-      }
-    }
-    turns.Append(std::move(message));
-  }
+  Json turns = MessagesOfTurns(*row);
   row->Erase("conversations");
   return FromTurns(std::move(turns), "assistant", row);
 }
 
 Status FromAlpaca(Json* row) {
-  const std::string_view input = row->StringOr("input", "");
-  FillWith(row, "prompt",
-           Json(StrCat(row->StringOr("instruction", ""), input.empty() ? "" : "\n", input)));
+  FillWith(row, "prompt", AlpacaPrompt(*row));
   Move(row, "output", "completion");
   return {};
 }

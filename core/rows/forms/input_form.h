@@ -17,7 +17,8 @@ struct InputForm {
 };
 
 // data_set_forms.cc: sets of sampled answers, ours first
-extern const InputForm kTrlForm, kOpenR1Form, kNemoSkillsForm, kSynthetic1Form;
+extern const InputForm kTrlForm, kOpenR1Form, kOpenThoughtsForm, kNemoSkillsForm, kSynthetic1Form,
+    kInputOutputForm, kTextForm;
 // server_forms.cc: what inference servers answer
 extern const InputForm kOpenAiBatchForm, kChatCompletionForm, kVllmForm;
 // benchmark_forms.cc: what evaluation harnesses leave behind

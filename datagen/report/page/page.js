@@ -51,11 +51,11 @@
     type: 'bar',
     data: {
       labels,
-      datasets: sets.map(([label, name, values]) => ({label, data: values, backgroundColor: color(name), categoryPercentage: 1, barPercentage: 0.92})),
+      datasets: sets.map(([label, name, values]) => ({label, data: values, backgroundColor: color(name), categoryPercentage: options.beside ? 0.6 : 1, barPercentage: 0.92})),
     },
     options: {
       indexAxis: options.lying ? 'y' : 'x',
-      scales: {x: {stacked: true, title: {display: !!options.x, text: options.x}}, y: {stacked: true}},
+      scales: {x: {stacked: !options.beside, title: {display: !!options.x, text: options.x}}, y: {stacked: !options.beside}},
       plugins: {legend: {display: sets.length > 1}},
     },
   });
@@ -98,6 +98,22 @@
       Object.entries(terms).map(([label, term]) => [label, number(term.pass), number(term.fail), number(term.abstain), number(term.fault), short(mean[label])]));
   }
 
+  // What each term brings to the reward, on average.
+  function parts(scores) {
+    const known = scores.filter((score) => score.mean_part_passed != null || score.mean_part_failed != null);
+    if (known.length === 0) return [];
+    return [card('Rewards by part',
+      chart('mean part of the reward by term', bars(known.map((score) => score.label), [
+        ['pass', 'pass', known.map((score) => score.mean_part_passed)], ['do not pass', 'fail', known.map((score) => score.mean_part_failed)]], {beside: true})),
+      table([['term'], ['of those that pass', true], ['of those that do not', true]],
+        known.map((score) => [score.label, short(score.mean_part_passed), short(score.mean_part_failed)])))];
+  }
+
+  function tallies(title, column, rows) {
+    return card(title, table([[column], ['problems', true], ['samples', true], ['pass', true]],
+      rows.map((row) => [row.name || '–', number(row.problems), number(row.samples), percent(row.passed, row.scored)])));
+  }
+
   function passRates(counts) {
     const labels = ['never', ...Array.from({length: 10}, (_, i) => `${i * 10}–${i * 10 + 10} %`), 'always'];
     return chart('problems by pass rate', bars(labels, [['problems', 'bar', counts]]));
@@ -116,7 +132,7 @@
       card('Problems by pass rate', passRates(d.pass_rates)),
       card('Rewards', histogram('rewards', d.rewards, 'reward')),
       card('Lengths', histogram('lengths', d.lengths, 'bytes')),
-      card('Verdicts by term', outcomes(run.terms, d.term_scores)));
+      card('Verdicts by term', outcomes(run.terms, d.term_scores)), ...parts(d.term_scores));
     if (run.pass_at_k) {
       const ks = run.pass_at_k;
       grid.append(card('pass@k', chart('pass@k', () => ({
@@ -126,10 +142,8 @@
       })), table([['k', true], ['pass@k', true], ['problems', true]], ks.map((at) => [number(at.k), at.value.toFixed(4), number(at.problems)]))));
     }
     grid.append(card('Reasons', reasons(run.terms)));
-    if (d.tasks.length > 1) {
-      grid.append(card('Tasks', table([['task'], ['problems', true], ['samples', true], ['pass', true]],
-        d.tasks.map((task) => [task.name || '–', number(task.problems), number(task.samples), percent(task.passed, task.samples)]))));
-    }
+    if (d.tasks.length > 1) grid.append(tallies('Tasks', 'task', d.tasks));
+    if (d.levels.some((level) => level.name)) grid.append(tallies('Difficulty', 'level', d.levels));
     grid.append(card('Hardest problems', element('details', {}, element('summary', {}, `the ${d.hardest.length} with the lowest pass rate`),
       table([['problem'], ['pass', true], ['samples', true]], d.hardest.map((one) => [one.name || '–', percent(one.passed, one.scored), number(one.scored)])))));
     page.append(grid);
@@ -168,17 +182,17 @@
   }
 
   function sampleCard(sample) {
-    const verdicts = sample.verdicts.map((verdict) => element('tr', {},
-      element('td', {}, verdict.label),
-      element('td', {className: verdict.outcome === 'pass' ? 'pass' : verdict.outcome === 'fail' ? 'fail' : ''}, verdict.outcome),
-      element('td', {className: 'n'}, short(verdict.score)), element('td', {}, verdict.reason), element('td', {}, verdict.detail || '')));
+    const verdicts = table([['term'], ['outcome'], ['score', true], ['part', true], ['reason'], ['in words']],
+      sample.verdicts.map((verdict) => [verdict.label,
+        element('span', {className: verdict.outcome === 'pass' ? 'pass' : verdict.outcome === 'fail' ? 'fail' : ''}, verdict.outcome),
+        short(verdict.score), short(verdict.part), verdict.reason, verdict.detail || '']));
     return element('section', {className: 'card'},
       element('p', {}, element('span', {className: sample.passed ? 'pass' : 'fail'}, sample.passed ? 'passes' : 'does not pass'),
         ` · reward ${short(sample.reward)} · problem ${sample.problem || '–'}${sample.task ? ' · ' + sample.task : ''}`),
       element('details', {open: true}, element('summary', {}, 'prompt'), element('pre', {}, sample.prompt)),
       ...(sample.answers.length ? [element('p', {className: 'note'}, 'answer: ' + sample.answers.join(' or '))] : []),
       ...reply(sample.text),
-      element('div', {className: 'scroll'}, element('table', {}, element('tbody', {}, ...verdicts))),
+      ...(sample.verdicts.length ? [verdicts] : []),
       element('details', {}, element('summary', {}, 'where it came from'),
         table([['', false], ['', false]], [
           ['run', sample.run], ['file', `${sample.file}, line ${sample.line}, sample ${sample.place}`], ['model', sample.model || '–'],

@@ -111,6 +111,44 @@ const Case kCases[] = {
      R"("limits":{"cpu_ms":1500,"memory_mib":256}}})"},
     {"trl", R"({"dataset":"code","ground_truth":"[\"assert f(1) == 2\"]","completion":"x"})",
      R"({"task":"code","verification_info":{"asserts":["assert f(1) == 2"]}})"},
+    // What a server counted, who answered, who won.
+    {"open-r1",
+     R"({"generations":["x","y"],"api_metadata":[{"completion_tokens":8},{"prompt_tokens":3}],"prompt":"q"})",
+     R"({"token_counts":[8,null]})"},
+    {"distilabel", R"({"instruction":"2+2?","generation":"x","model_name":"m"})", R"({"model":"m"})"},
+    {"preference",
+     R"({"prompt":"q","chosen":"a","chosen_model":"m","rejected":"b","rejected_model":"k"})",
+     R"({"models":["m","k"]})"},
+    {"open-thoughts",
+     R"({"problem":"2+2?","deepseek_reasoning":"add","deepseek_solution":"\\boxed{4}","ground_truth_solution":"4"})",
+     R"({"prompt":"2+2?","answer":"4","completion":[{"role":"assistant","content":"\\boxed{4}","reasoning_content":"add"}]})"},
+    {"input-output", R"({"input":"user: 2+2?","output":"4","gts":"4","score":1.0,"step":3})",
+     R"({"prompt":"user: 2+2?","completion":"4","answer":"4","score":1.0})"},
+    {"text", R"({"text":"A book."})", R"({"completion":"A book.","text":null})"},
+    // LLaMA-Factory's system prompts, earlier turns, pairs.
+    {"alpaca",
+     R"({"instruction":"add","input":"2 2","output":"4","system":"s","history":[["hi","hello"],[1]]})",
+     R"({"prompt":[{"role":"system","content":"s"},{"role":"user","content":"hi"},{"role":"assistant","content":"hello"},{"role":"user","content":"add\n2 2"}],"completion":"4"})"},
+    {"preference", R"({"instruction":"add","input":"2 2","chosen":"4","rejected":"5"})",
+     R"({"prompt":"add\n2 2","completions":["4","5"]})"},
+    {"preference",
+     R"({"conversations":[{"from":"human","value":"q"}],"system":"s","chosen":{"from":"gpt","value":"4"},"rejected":{"from":"gpt","value":"5"}})",
+     R"({"prompt":[{"role":"system","content":"s"},{"role":"user","content":"q"}],"completions":[[{"role":"assistant","content":"4"}],[{"role":"assistant","content":"5"}]],"conversations":null})"},
+    // open-instruct: turns that end with a question are the prompt; one verifier may stand in a list.
+    {"trl", R"({"messages":[{"role":"user","content":"q"}],"ground_truth":["4"],"dataset":["gsm8k"],"completion":"x"})",
+     R"({"task":"math","answer":["4"],"prompt":[{"role":"user","content":"q"}],"messages":null})"},
+    {"trl", R"({"ground_truth":["[\"assert f(1) == 2\"]"],"dataset":["code"],"completion":"x","prompt":"p"})",
+     R"({"task":"code","verification_info":{"asserts":["assert f(1) == 2"]}})"},
+    {"trl", R"({"ground_truth":"Paris","dataset":"string_f1","completion":"x","prompt":"p"})",
+     R"({"task":"qa","options":{"qa":{"metric":"f1"}},"answer":"Paris"})"},
+    {"trl", R"({"ground_truth":"{}","dataset":"ifeval","completion":"x","prompt":"p"})",
+     R"({"task":"instructions"})"},
+    // Tests of LiveCodeBench's problems, MBPP's question and imports.
+    {"trl",
+     R"({"question_id":"q","question_content":"do","public_test_cases":"[{\"input\":\"1\",\"output\":\"2\",\"testtype\":\"functional\"}]","private_test_cases":"[{\"input\":\"3\",\"output\":\"4\",\"testtype\":\"functional\"}]","metadata":"{\"func_name\":\"f\"}","completion":"x"})",
+     R"({"id":"q","task":"code","prompt":"do","verification_info":{"language":"python","test_cases":[{"input":"1","output":"2","testtype":"functional"},{"input":"3","output":"4","testtype":"functional"}],"fn_name":"f"}})"},
+    {"trl", R"({"task_id":2,"text":"write f","test_list":["assert f(1)"],"test_imports":["import math"],"completion":"x"})",
+     R"({"id":2,"prompt":"write f","setup":"import math\n"})"},
     {"trl", R"({"completions":null,"completion":"x","question":"2+2?","answer":"4"})",
      R"({"completion":"x","prompt":"2+2?","answer":"4"})"},
 };
@@ -167,8 +205,17 @@ TEST(InputFormat, WhatDoesNotFitIsSaid) {
   EXPECT_EQ(status.error().hint, "did you mean 'open-r1'?");
   row = *ParseJson(R"({"conversations":[{"from":"human","value":"2+2?"}]})");
   EXPECT_FALSE(ToAssayRow("", &row).ok());
-  row = *ParseJson("[1]");
-  EXPECT_TRUE(ToAssayRow("", &row).ok());  // GroupFromJson says what is wrong with it
+  // A pickle runs what it holds when it is read.
+  row = *ParseJson(
+      R"({"question_id":"q","private_test_cases":"eJxrYJmqxwABGo","public_test_cases":"[]","completion":"x"})");
+  EXPECT_NE(ToAssayRow("", &row).error().hint.find("pickles"), std::string::npos);
+  // What a problem calls its text is no completion.
+  row = *ParseJson(R"({"task_id":2,"text":"write f","test_list":["assert f(1)"]
+})");
+  ASSERT_TRUE(ToAssayRow("", &row).ok());
+EXPECT_EQ(row.Find("completion"), nullptr);
+row = *ParseJson("[1]");
+EXPECT_TRUE(ToAssayRow("", &row).ok());  // GroupFromJson says what is wrong with it
 }
 
 // Rows of wrong kinds in every known key: an error or a row, never more.
@@ -198,6 +245,19 @@ TEST(InputFormat, WrongKindsAreNoCrash) {
                          "official_tests",
                          "ground_truth",
                          "dataset",
+                         "deepseek_reasoning",
+                         "deepseek_solution",
+                         "input",
+                         "history",
+                         "system",
+                         "text",
+                         "test_list",
+                         "test_imports",
+                         "public_test_cases",
+                         "private_test_cases",
+                         "metadata",
+                         "api_metadata",
+                         "uuid",
                          "verification_info",
                          "task_type",
                          "solution"};

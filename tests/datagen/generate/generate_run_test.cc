@@ -25,11 +25,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
             tries = Handler.seen[prompt] = Handler.seen.get(prompt, 0) + 1
         if self.headers.get('Authorization') != 'Bearer secret' or 'refuse' in prompt:
             self.send_response(400); self.end_headers(); self.wfile.write(b'{"error":{"message":"no"}}'); return
+        broken = {'half': b'{"choices": [{"mess', 'error': b'{"error": {"message": "overloaded"}}', 'none': b'{"choices": []}'}
+        for word, answer in broken.items():
+            if word in prompt and (tries == 1 or 'always' in prompt):
+                self.send_response(200); self.send_header('Content-Length', str(len(answer))); self.end_headers(); self.wfile.write(answer); return
+        if 'one only' in prompt and body['n'] > 1:
+            self.send_response(400); self.send_header('Content-Length', '0'); self.end_headers(); return
+        if 'nobody' in prompt:
+            self.send_response(401); self.send_header('Content-Length', '0'); self.end_headers(); return
         if tries == 1 and len(prompt) % 3 == 0:
             self.send_response(429); self.send_header('Retry-After', '0'); self.end_headers(); return
         choices = [{'index': i, 'message': {'role': 'assistant', 'content': f"reply {i} to {prompt}"}, 'finish_reason': 'stop'}
                    for i in range(min(2, body['n']))]
-        answer = json.dumps({'model': 'served', 'choices': choices, 'usage': {'prompt_tokens': 7, 'completion_tokens': 11 * len(choices)}}).encode()
+        answer = {'model': 'served', 'choices': choices, 'usage': {'prompt_tokens': 7, 'completion_tokens': 11 * len(choices)}}
+        if 'uncounted' in prompt: answer['usage'] = None
+        answer = json.dumps(answer).encode()
         self.send_response(200); self.send_header('Content-Length', str(len(answer))); self.end_headers(); self.wfile.write(answer)
 server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
 open(sys.argv[1] + '.part', 'w').write(str(server.server_port))
@@ -127,6 +137,38 @@ TEST_F(GenerateRunTest, RefusedRequestsAreCountedAndAskedAgain) {
   EXPECT_EQ(summary->failed, 1);
   EXPECT_EQ(summary->bad_rows, 1);
   EXPECT_EQ(summary->first_failure.find("secret"), std::string::npos);
+  EXPECT_FALSE(store->FindRun("default")->finished);
+}
+
+TEST_F(GenerateRunTest, BrokenAnswersAreAskedForAgain) {
+  GenerateRunOptions options = Options(
+      File("p.jsonl",
+           "{\"question\":\"a half\"}\n{\"question\":\"an error\"}\n{\"question\":\"has none\"}\n"
+           "{\"question\":\"uncounted\"}\n{\"question\":\"one only\"}\n"
+           "{\"question\":\"always half\"}\n"));
+  options.generator.endpoint = StartServer();
+  options.generator.retries = 1;
+  auto store = OpenStore();
+  const Result<GenerateSummary> summary = GenerateIntoStore(store.get(), options);
+  ASSERT_TRUE(summary.ok());
+  EXPECT_EQ(summary->samples, 15) << summary->first_failure;
+  EXPECT_EQ(summary->failed, 1);
+  EXPECT_NE(summary->first_failure.find("has no choices"), std::string::npos);
+  EXPECT_EQ(summary->uncounted, 2);  // of three samples, two at a time
+  EXPECT_NE(summary->ToText().find("no tokens were counted for 2 answers"), std::string::npos);
+}
+
+TEST_F(GenerateRunTest, WhereNobodyAnswersTheRestIsNotAsked) {
+  std::string rows = "{\"question\":\"good\"}\n";
+  for (int i = 0; i < 200; ++i) StrAppend(&rows, "{\"question\":\"nobody ", i, "\"}\n");
+  GenerateRunOptions options = Options(File("p.jsonl", rows));
+  options.generator.endpoint = StartServer();
+  auto store = OpenStore();
+  const Result<GenerateSummary> summary = GenerateIntoStore(store.get(), options);
+  ASSERT_TRUE(summary.ok());
+  EXPECT_TRUE(summary->gave_up);
+  EXPECT_EQ(summary->problems, 1);
+  EXPECT_EQ(summary->failed, 20);
   EXPECT_FALSE(store->FindRun("default")->finished);
 }
 

@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "core/html.h"
 #include "core/jsonl.h"
@@ -111,6 +113,77 @@ TEST_F(PipelineTest, StagesRunOnceAndAgainWhereSomethingChanged) {
   EXPECT_EQ(overview->Find("stages")->AsArray()->size(), 5U);
 }
 
+TEST_F(PipelineTest, ExportsTakeTheCommandsOptions) {
+  File("extra.jsonl", "{\"prompt\": \"a\", \"completion\": \"b\"}\n");
+  const std::string chain(kChain);
+  File("r.toml", chain +
+                     "options = { template = \"R:{reasoning}|S:{summary}\", shuffle = true, "
+                     "columns = [\"prompt\", \"completion\"] }\n");
+  Run();
+  const std::string rows = *ReadFile(options_.out + "/exported/rows.jsonl");
+  const Json first = *ParseJson(rows.substr(0, rows.find('\n')));
+  EXPECT_EQ(first.AsObject()->size(), 2U) << first.Dump();
+  EXPECT_NE(rows.find("\"R:"), std::string::npos);
+  EXPECT_NE(rows.find("|S:"), std::string::npos);
+  const Error unknown = ErrorOf(chain + "options = { fromat = \"csv\" }\n");
+  EXPECT_EQ(unknown.hint, "did you mean 'format'?") << unknown.message;
+}
+
+TEST_F(PipelineTest, FewShotsAreAFileThatIsThere) {
+  const std::string stage =
+      "[models.m]\npath = \"m\"\n[[stage]]\nname = \"g\"\nkind = \"generate\"\nmodel = \"m\"\n"
+      "data = [\"p.jsonl\"]\noptions = { few_shot = \"shots.jsonl\" }\n";
+  File("p.jsonl", "{\"prompt\": \"a\", \"answer\": \"1\"}\n");
+  EXPECT_EQ(ErrorOf(stage).message, "stage 'g': no file 'shots.jsonl'");
+  const std::string shots = File("shots.jsonl", "{\"prompt\": \"q\", \"completion\": \"a\"}\n");
+  Result<PipelineRecipe> recipe = Read(stage);
+  ASSERT_TRUE(recipe.ok()) << recipe.error().message;
+  Result<StagePlan> plan = PlanStage(*recipe, recipe->stages[0], options_.out);
+  ASSERT_TRUE(plan.ok()) << plan.error().message;
+  const std::vector<std::string>& words = plan->commands[0].words;
+  const auto flag = std::find(words.begin(), words.end(), "--few-shot");
+  ASSERT_NE(flag, words.end());
+  EXPECT_EQ(*(flag + 1), shots);
+  // Another example, another stage.
+  EXPECT_NE(std::find(plan->inputs.begin(), plan->inputs.end(), shots), plan->inputs.end());
+}
+
+// A cold start as stages: few shots, samples of somebody else, judged, selected, written in one form.
+TEST_F(PipelineTest, AColdStartIsAChainOfStages) {
+  File("shots.jsonl", "{\"prompt\": \"1+1\", \"completion\": \"<think>\\na\\n</think>\\n\\n2\"}\n");
+  File("p.jsonl",
+       "{\"id\": \"a\", \"prompt\": \"2+2\", \"answer\": \"4\", \"task\": \"math\"}\n"
+       "{\"id\": \"b\", \"prompt\": \"3+3\", \"answer\": \"6\", \"task\": \"math\"}\n");
+  const std::string script =
+      File("model.py",
+           "import json, sys\nfor line in sys.stdin:\n    r = json.loads(line)\n"
+           "    said = eval(r['prompt'])\n    print(json.dumps({'completions': [f'<think>\\nadd\\n"
+           "</think>\\n\\n{said + i}' for i in range(r['n'])]}), flush=True)\n");
+  const std::string text = StrCat(
+      "[[stage]]\nname = \"asked\"\nkind = \"generate\"\ndata = [\"p.jsonl\"]\n"
+      "options = { command = \"/usr/bin/python3 ",
+      script,
+      "\", samples = 2 }\n"
+      "[[stage]]\nname = \"scores\"\nkind = \"score\"\ndata = [\"asked\"]\n"
+      "rubric = { term = [ { verifier = \"math\" } ] }\n"
+      "[[stage]]\nname = \"chosen\"\nkind = \"select\"\ndata = [\"scores\"]\n"
+      "options = { strategy = \"shortest-correct\" }\n"
+      "[[stage]]\nname = \"cold\"\nkind = \"export\"\ndata = [\"chosen\"]\n"
+      "options = { template = \"[{reasoning}] {summary}\" }\n");
+  File("r.toml", text);
+  EXPECT_EQ(Run().ran, 4) << notes_;
+  const std::string rows = *ReadFile(options_.out + "/cold/rows.jsonl");
+  EXPECT_NE(rows.find("\"[add] 4\""), std::string::npos) << rows;
+  EXPECT_NE(rows.find("\"[add] 6\""), std::string::npos) << rows;
+  EXPECT_EQ(SplitChar(Trim(rows), '\n').size(), 2U);
+  EXPECT_EQ(Run().kept, 4);
+  // Few shots are for endpoints; an option that does not exist is said before anything runs.
+  const Error slip = ErrorOf(
+      "[[stage]]\nname = \"g\"\nkind = \"generate\"\ndata = [\"p.jsonl\"]\n"
+      "options = { endpoint = \"http://localhost:1/v1\", modle = \"m\" }\n");
+  EXPECT_EQ(slip.hint, "did you mean 'model'?") << slip.message;
+}
+
 TEST_F(PipelineTest, SameSeedSameBytes) {
   File("extra.jsonl", "{\"prompt\": \"a\", \"completion\": \"b\"}\n");
   File("r.toml", kChain);
@@ -197,6 +270,13 @@ TEST_F(PipelineTest, MixturesKeepTheirSharesAndRepeatNothing) {
   const Result<std::vector<int64_t>> taken = MixRows(spec, folder_ + "/mixed.jsonl");
   ASSERT_TRUE(taken.ok());
   EXPECT_EQ(*taken, (std::vector<int64_t>{30, 10}));
+  // No row twice, none that was not there.
+  std::set<std::string> rows;
+  for (const std::string_view row : SplitChar(Trim(*ReadFile(folder_ + "/mixed.jsonl")), '\n'))
+    EXPECT_TRUE(rows.emplace(row).second);
+  EXPECT_EQ(rows.size(), 40U);
+  for (const std::string& row : rows)
+    EXPECT_NE((many + few).find(row + "\n"), std::string::npos) << row;
   spec.shares = {1};
   EXPECT_FALSE(MixRows(spec, folder_ + "/mixed.jsonl").ok());
 }

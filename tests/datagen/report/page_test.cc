@@ -66,6 +66,40 @@ TEST_F(PageTest, NumbersAreTheStores) {
   EXPECT_EQ(PageData(store_.get(), options).error().code, ErrorCode::kUsage);
 }
 
+TEST_F(PageTest, RewardsByPartAndByLevel) {
+  store_ = OpenStore();
+  const RunId run = *store_->BeginRun(Info(), false);
+  for (int i = 0; i < 4; ++i) {
+    const std::vector<Spec> specs = {Pass(StrCat("a", i), 0.75), Failed(StrCat("b", i), 0.25)};
+    Group group = MakeGroup(StrCat("p", i), specs);
+    group.problem.extra.Set("level", i % 2 + 1);
+    GroupScore score = MakeScore(specs);
+    score.labels = {"math", "format"};
+    for (SampleScore& sample : score.samples) {
+      sample.verdicts.push_back(Verdict::Abstain("not_asked"));
+      sample.parts = {*sample.reward - 0.25 * (i % 2), std::nullopt};
+    }
+    ASSERT_TRUE(store_->AddGroup(run, Key(i + 1), group, score, true).ok());
+  }
+  ASSERT_TRUE(store_->FinishRun(run).ok());
+  PageOptions options;
+  options.samples = 3;
+  const Result<Json> data = PageData(store_.get(), options);
+  ASSERT_TRUE(data.ok()) << data.error().message;
+  const Json& details = *(*data->Find("runs")->AsArray())[0].Find("details");
+  EXPECT_EQ(details.Find("term_scores")->Dump(),
+            R"([{"label":"math","samples":8,"mean_score":0.5,"mean_part_failed":0.125,)"
+            R"("mean_part_passed":0.625}])");
+  EXPECT_EQ(details.Find("levels")->Dump(),
+            R"([{"name":"1","problems":2,"samples":4,"scored":4,"passed":2},)"
+            R"({"name":"2","problems":2,"samples":4,"scored":4,"passed":2}])");
+  for (const Json& sample : *data->Find("samples")->AsArray()) {
+    const Json::Array& verdicts = *sample.Find("verdicts")->AsArray();
+    EXPECT_TRUE(verdicts[0].Find("part")->IsNumber());
+    EXPECT_TRUE(verdicts[1].Find("part")->IsNull());
+  }
+}
+
 TEST_F(PageTest, ThePageIsWholeAndTextsStayText) {
   Fill();
   PageOptions options;

@@ -7,6 +7,7 @@
 #include "core/jsonl.h"
 #include "core/text.h"
 #include "datagen/testgen/agreement.h"
+#include "datagen/testgen/stream_tests.h"
 #include "tests/sandbox/sandbox_fixture.h"
 
 namespace assay {
@@ -160,6 +161,108 @@ TEST_F(TestgenTest, AProgramCannotClaimMoreThanItsOwnValues) {
   const MadeTests made = Make(group, {}, rules);
   EXPECT_EQ(made.agreeing, 3);
   EXPECT_EQ(made.picked, 2);
+}
+
+// Whole programs: what stands on standard input, and what must be printed.
+Group Total() {
+  Group group;
+  group.problem.id = "total";
+  group.problem.task = "code";
+  group.problem.prompt =
+      "Read n, then n numbers, and print their sum.\n\n### Input Format\n\nThe first line has n, "
+      "the "
+      "number of numbers. The second has them.\n\n### Sample Input 1:\n\n```\n3\n4 5 6\n```\n\n### "
+      "Sample Output 1:\n\n```\n15\n```\n\nNote\n\n4 + 5 + 6 is 15.\n";
+  group.problem.extra = Json::MakeObject();
+  return group;
+}
+constexpr char kTotal[] = "n = int(input())\nprint(sum(map(int, input().split()[:n])))\n";
+
+TEST_F(TestgenTest, StreamsAreFoundHoweverTheyAreWritten) {
+  const auto found = [](const std::string& prompt, const Texts& replies) {
+    Problem problem;
+    problem.prompt = prompt;
+    EXPECT_TRUE(testgen::AsksForProgram(problem)) << prompt;
+    const Result<testgen::Proposals> made =
+        testgen::ProposeStreams(problem, replies, 0, sandbox_.get());
+    Texts sources;
+    for (const Proposal& test : made->tests) sources.push_back(test.source);
+    return sources;
+  };
+  const Texts one = {R"({"input":"3\n4 5\n","output":"9\n"})"};
+  EXPECT_EQ(found("Sum.\nSample Input\n\n3\n4 5\n\nSample Output\n\n9\n\nNote\n\nIt is 9.", {}),
+            one);
+  EXPECT_EQ(found("Sum.\n-----Input-----\nThe first line contains n. Then n numbers follow, one "
+                  "line.\n\n-----Output-----\nPrint one number, the sum of them all.\n\n"
+                  "-----Example-----\nInput\n3\n4 5\n\nOutput\n9\n",
+                  {}),
+            one);
+  EXPECT_EQ(found("Sum.\n**Input:**\n```\n3\n4 5\n```\n**Output:**\n```\n9\n```\nmore text.", {}),
+            one);
+  EXPECT_EQ(found("From standard input. Input: 7\nOutput: 8\n", {}),
+            (Texts{R"({"input":"7\n","output":"8\n"})"}));
+  EXPECT_EQ(
+      found("Reads stdin.", {"Sure:\n```json\n[{\"input\": \"3\\n4 5\", \"output\": 9}]\n```"}),
+      (Texts{R"({"input":"3\n4 5\n","output":"9\n"})"}));
+  EXPECT_EQ(
+      found("Reads stdin.", {"{\"inputs\": [\"1\", \"2\"], \"outputs\": [\"3\", \"4\"]} [1, "}),
+      (Texts{R"({"input":"1\n","output":"3\n"})", R"({"input":"2\n","output":"4\n"})"}));
+  Problem function;
+  function.prompt = "def f(x):\n    \"\"\"Adds one to its input.\"\"\"\n";
+  EXPECT_FALSE(testgen::AsksForProgram(function));
+}
+
+TEST_F(TestgenTest, KeepsStreamsThatTheReferencePassesAndAChangeFails) {
+  Group group = Total();
+  group.problem.extra.Set("solution", kTotal);
+  TestRules rules;
+  rules.inputs = 4;
+  const MadeTests made =
+      Make(group,
+           {"[{\"input\": \"2\\n1 1\", \"output\": \"2\"}, {\"input\": \"2\\n1 1\", \"output\": "
+            "\"3\"}, {\"input\": \"no\", \"output\": \"2\"}, {\"input\": \"3\\n4 5 6\", "
+            "\"output\": \"15\"}]",
+            "I cannot."},
+           rules);
+  ASSERT_TRUE(made.streams);
+  EXPECT_TRUE(made.by_reference);
+  const Texts sources = Sources(made);
+  ASSERT_GE(sources.size(), 4U);
+  EXPECT_EQ(sources[0], R"({"input":"3\n4 5 6\n","output":"15\n"})");
+  EXPECT_EQ(made.kept[0].origin, "prompt");
+  EXPECT_EQ(sources[1], R"({"input":"2\n1 1\n","output":"2\n"})");
+  EXPECT_EQ(made.kept.back().origin, "input");
+  EXPECT_EQ(made.dropped.at("fails_on_reference"), 1);
+  EXPECT_EQ(made.dropped.at("does_not_run"), 1);
+  EXPECT_EQ(made.dropped.at("double"), 1);
+  EXPECT_EQ(made.dropped.at("does_not_parse"), 1);
+  // As the judge reads them.
+  group.problem.verification_info = testgen::WithTests(group.problem, made, rules);
+  const Json* cases = group.problem.verification_info.Find("test_cases");
+  ASSERT_NE(cases, nullptr);
+  EXPECT_EQ((*cases->AsArray())[0].Dump(),
+            R"({"type":"stdin_stdout","input":"3\n4 5 6\n","output":"15\n"})");
+}
+
+TEST_F(TestgenTest, ProgramsAgreeAboutWhatTheyPrint) {
+  Group group = Total();
+  for (const char* text :
+       {"print(15)", "n = int(input())\nprint(max(map(int, input().split())))\n", kTotal,
+        "import sys\nd = sys.stdin.read().split()\nprint(sum(int(x) for x in d[1:]))\n",
+        "input()\nt = 0\nfor x in input().split():\n    t += int(x)\nprint(t)\n"})
+    group.samples.emplace_back().text = text;
+  TestRules rules;
+  rules.inputs = 6;
+  const MadeTests made = Make(group, {"[{\"input\": \"1\\n9\", \"output\": \"10\"}]"}, rules);
+  EXPECT_FALSE(made.by_reference);
+  EXPECT_EQ(made.agreeing, 3);
+  EXPECT_EQ(made.stubs, 1);
+  EXPECT_EQ(made.picked, 2);
+  EXPECT_GT(made.kept.size(), 3U);
+  EXPECT_GE(made.dropped.at("not_agreed"), 1);
+  // Several right outputs: none that a program printed is a test.
+  group.problem.verification_info.Set("checker", "def check(i, o, g): return True");
+  EXPECT_EQ(Make(group, {}, rules).nothing, "has_checker");
 }
 
 TEST_F(TestgenTest, RowsGoOutAsTheScorerReadsThem) {

@@ -9,6 +9,7 @@
 #include "core/text.h"
 #include "grpo/rollout/reward_pool.h"
 #include "grpo/run/draw_order.h"
+#include "grpo/run/few_shot.h"
 #include "grpo/run/memory.h"
 #include "grpo/run/memory_plan.h"
 #include "grpo/run/run_log.h"
@@ -217,6 +218,24 @@ TEST(MemoryPlan, AdaptersTakeLittle) {
   EXPECT_LT(adapter.moments, 0.01 * full.moments);
   EXPECT_LT(adapter.weights, 0.6 * full.weights);
   EXPECT_EQ(adapter.reference, 0);
+}
+
+TEST(FewShot, ExamplesStandInFrontOfTheProblem) {
+  const std::vector<Message> examples = {{"user", "1+1"}, {"assistant", "2"}};
+  DataSpec spec;
+  spec.prompt_prefix = "Q: ";
+  spec.prompt_suffix = "\nA: ";
+  Problem plain;
+  plain.prompt = "Q: 2+2\nA: ";
+  ShowExamples(examples, spec, &plain);
+  EXPECT_EQ(plain.prompt, "Q: 1+1\nA: 2\n\nQ: 2+2\nA: ");
+  Problem chat;
+  chat.messages = {{"system", "s"}, {"user", "2+2"}};
+  ShowExamples(examples, spec, &chat);
+  ASSERT_EQ(chat.messages.size(), 4U);
+  EXPECT_EQ(chat.messages[0].role, "system");
+  EXPECT_EQ(chat.messages[1].content, "1+1");
+  EXPECT_EQ(chat.messages[3].content, "2+2");
 }
 
 }  // namespace

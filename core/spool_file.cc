@@ -1,4 +1,4 @@
-#include "datagen/score/spool_file.h"
+#include "core/spool_file.h"
 
 #include <fcntl.h>
 #include <unistd.h>
