@@ -102,11 +102,27 @@ Result<std::string> Sources(Store* store, const DatasetRecord& dataset) {
   return out;
 }
 
-Json ShareGptInfo(const std::string& file) {
-  return Json()
-      .Set("file_name", file)
-      .Set("formatting", "sharegpt")
-      .Set("columns", Json().Set("messages", "conversations").Set("system", "system"))
+bool HasColumn(const ExportResult& result, std::string_view name) {
+  return std::find(result.column_names.begin(), result.column_names.end(), name) !=
+         result.column_names.end();
+}
+
+// An entry of dataset_info.json; of pairs it says that they are.
+Json InfoOf(const char* form, const ExportResult& result, Json columns) {
+  Json info = Json()
+                  .Set("file_name", std::filesystem::path(result.file).filename().string())
+                  .Set("formatting", form);
+  if (HasColumn(result, "chosen")) {
+    info.Set("ranking", true);
+    columns.Set("chosen", "chosen").Set("rejected", "rejected");
+  }
+  return info.Set("columns", std::move(columns));
+}
+
+Json ShareGptInfo(const ExportResult& result) {
+  Json columns = Json().Set("messages", "conversations").Set("system", "system");
+  if (HasColumn(result, "tools")) columns.Set("tools", "tools");
+  return InfoOf("sharegpt", result, std::move(columns))
       .Set("tags", Json()
                        .Set("role_tag", "from")
                        .Set("content_tag", "value")
@@ -117,16 +133,20 @@ Json ShareGptInfo(const std::string& file) {
                        .Set("system_tag", "system"));
 }
 
-Json AlpacaInfo(const std::string& file) {
-  return Json()
-      .Set("file_name", file)
-      .Set("formatting", "alpaca")
-      .Set("columns", Json()
-                          .Set("prompt", "instruction")
-                          .Set("query", "input")
-                          .Set("response", "output")
-                          .Set("system", "system")
-                          .Set("history", "history"));
+Json AlpacaInfo(const ExportResult& result) {
+  Json columns = Json().Set("prompt", "instruction").Set("query", "input");
+  if (HasColumn(result, "output")) columns.Set("response", "output");
+  return InfoOf("alpaca", result, columns.Set("system", "system").Set("history", "history"));
+}
+
+// The data set's name; with the split's, or the file's, where another file has that.
+std::string NameOfEntry(const ExportOptions& options, const std::string& file, const Json& known) {
+  const std::string name =
+      options.split.empty() ? options.dataset : StrCat(options.dataset, "-", options.split);
+  const Json* other = known.Find(name);
+  return other == nullptr || other->StringOr("file_name", "") == file
+             ? name
+             : std::filesystem::path(file).stem().string();
 }
 
 }  // namespace
@@ -164,7 +184,8 @@ Status WriteDatasetInfo(const ExportOptions& options, const ExportResult& result
     info = std::move(*known);
   }
   const std::string name = file.filename().string();
-  info.Set(options.dataset, options.format == "alpaca" ? AlpacaInfo(name) : ShareGptInfo(name));
+  info.Set(NameOfEntry(options, name, info),
+           options.format == "alpaca" ? AlpacaInfo(result) : ShareGptInfo(result));
   return WriteFileAtomic(path, info.Dump() + "\n");
 }
 

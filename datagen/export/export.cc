@@ -151,6 +151,11 @@ Status WriteBeside(Store* store, const DatasetRecord& dataset, const ExportOptio
 
 }  // namespace
 
+void CountLicence(const Problem& problem, ExportResult* result) {
+  const Json& extra = problem.extra;
+  ++result->licences[std::string(extra.StringOr("license", extra.StringOr("licence", "")))];
+}
+
 Status ForEachInOrder(Store* store, const DatasetRecord& dataset, const ExportOptions& options,
                       const std::function<Status(const DatasetRow&)>& visit) {
   if (!options.shuffle) return store->ForEachDatasetRow(dataset.id, true, visit);

@@ -26,6 +26,9 @@ struct ExportForm {
 Status ForEachInOrder(Store* store, const DatasetRecord& dataset, const ExportOptions& options,
                       const std::function<Status(const DatasetRow&)>& visit);
 
+// What the problem's row says of its licence, into ExportResult::licences.
+void CountLicence(const Problem& problem, ExportResult* result);
+
 // table_form.cc and table_layouts.cc
 extern const ExportForm kTrlSftForm, kTrlPromptCompletionForm, kTrlConversationalForm, kTrlTextForm,
     kTrlPromptOnlyForm, kTrlPreferenceForm, kTrlUnpairedForm, kVerlRlForm, kVerlSftForm,

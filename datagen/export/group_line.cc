@@ -81,6 +81,7 @@ Status WriteJsonl(Store* store, const DatasetRecord& dataset, const ExportOption
   const auto flush = [&]() -> Status {
     if (pending.empty()) return {};
     ++result->lines;
+    CountLicence(pending[0].group.problem, result);
     Status status = file->Write(GroupLine(dataset.name, pending));
     pending.clear();
     return status;
@@ -90,6 +91,7 @@ Status WriteJsonl(Store* store, const DatasetRecord& dataset, const ExportOption
     ++result->rows;
     if (!options.group) {
       ++result->lines;
+      CountLicence(row.group.problem, result);
       return file->Write(FlatLine(dataset.name, row));
     }
     if (!pending.empty() && pending[0].group.row_id != row.group.row_id) {

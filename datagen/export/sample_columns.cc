@@ -79,10 +79,9 @@ Json SampleId(const StoredGroup& group) {
 
 Json SourceOf(const std::string& dataset, const DatasetRow& row) {
   Result<Json> decision = ParseJson(row.decision);
-  return Json()
-      .Set("dataset", dataset)
-      .Set("position", row.position)
-      .Set("decision", decision.ok() ? *decision : Json(row.decision))
+  Json source = Json().Set("dataset", dataset).Set("position", row.position);
+  if (!row.split.empty()) source.Set("split", row.split);
+  return source.Set("decision", decision.ok() ? *decision : Json(row.decision))
       .Set("run", row.run)
       .Set("tool_version", row.run_tool_version)
       .Set("file", row.group.key.file)

@@ -374,9 +374,7 @@ Status WriteTable(const TableLayout& layout, Store* store, const DatasetRecord& 
         result->column_names.push_back(member.key);
       result->schema_json = table.Types(line).Dump();
     }
-    const Json& extra = row.problem().extra;
-    const std::string_view licence = extra.StringOr("license", extra.StringOr("licence", ""));
-    ++result->licences[std::string(licence)];
+    CountLicence(row.problem(), result);
     return WriteLine(layout, line, first, file);
   });
 }

@@ -95,22 +95,72 @@ std::string ContentOf(const Json& message) {
   return content == nullptr || content->IsNull() ? "" : content->ScalarText();
 }
 
-Json ShareGpt(const TableRow& row, bool /*chat*/) {
-  Json turns = Json::MakeArray();
-  std::string system;
-  const Json chat = WholeChat(row.problem(), row.sample(), row.options);
-  for (const Json& message : *chat.AsArray()) {
-    const std::string_view role = message.StringOr("role", "user");
-    if (role == "system") {
-      StrAppend(&system, system.empty() ? "" : "\n\n", ContentOf(message));
-    } else {
-      turns.Append(Json().Set("from", ShareGptRole(role)).Set("value", ContentOf(message)));
+// A message's calls of tools as the text of a turn `function_call`: one object, or a list of several; "" if it has none.
+std::string FunctionCalls(const Json& message) {
+  const Json* calls = message.Find("tool_calls");
+  if (calls == nullptr || !calls->IsArray() || calls->AsArray()->empty()) return "";
+  Json out = Json::MakeArray();
+  for (const Json& call : *calls->AsArray()) {
+    const Json* function = call.Find("function");
+    if (function == nullptr) continue;
+    const Json* arguments = function->Find("arguments");
+    Json given = arguments != nullptr ? *arguments : Json::MakeObject();
+    if (const std::string* text = given.AsString()) {
+      Result<Json> parsed = ParseJson(*text);
+      if (parsed.ok()) given = std::move(*parsed);
     }
+    out.Append(Json()
+                   .Set("name", std::string(function->StringOr("name", "")))
+                   .Set("arguments", std::move(given)));
   }
-  return Json().Set("conversations", std::move(turns)).Set("system", system);
+  return out.AsArray()->size() == 1 ? (*out.AsArray())[0].Dump() : out.Dump();
 }
 
-Json Alpaca(const TableRow& row, bool /*chat*/) {
+// Turns of a chat, its system prompts put aside.
+Json ShareGptTurns(const Json& chat, std::string* system) {
+  Json turns = Json::MakeArray();
+  for (const Json& message : *chat.AsArray()) {
+    const std::string_view role = message.StringOr("role", "user");
+    const std::string content = ContentOf(message), calls = FunctionCalls(message);
+    if (role == "system") {
+      StrAppend(system, system->empty() ? "" : "\n\n", content);
+      continue;
+    }
+    // A call takes the place of an answer, whose words have none beside it.
+    turns.Append(calls.empty() ? Json().Set("from", ShareGptRole(role)).Set("value", content)
+                               : Json().Set("from", "function_call").Set("value", calls));
+  }
+  return turns;
+}
+
+Json WithTools(const TableRow& row, Json columns) {
+  const Json* tools = row.problem().extra.Find("tools");
+  if (tools == nullptr || tools->IsNull()) return columns;
+  return columns.Set("tools", tools->IsString() ? *tools->AsString() : tools->Dump());
+}
+
+Json ShareGpt(const TableRow& row, bool /*chat*/) {
+  std::string system;
+  Json turns = ShareGptTurns(WholeChat(row.problem(), row.sample(), row.options), &system);
+  return WithTools(row, Json().Set("conversations", std::move(turns)).Set("system", system));
+}
+
+Json ShareGptReply(const Sample& sample, const TableRow& row) {
+  return Json().Set("from", "gpt").Set("value", ReplyText(sample, row.options));
+}
+
+Json ShareGptPairs(const TableRow& row, bool /*chat*/) {
+  std::string system;
+  Json turns = ShareGptTurns(PromptMessages(row.problem(), row.options), &system);
+  return WithTools(row, Json()
+                            .Set("conversations", std::move(turns))
+                            .Set("chosen", ShareGptReply(row.sample(), row))
+                            .Set("rejected", ShareGptReply(row.row.rejected->sample, row))
+                            .Set("system", system));
+}
+
+// Without what is answered.
+Json AlpacaQuestion(const TableRow& row, Json replies) {
   Json history = Json::MakeArray();
   std::string system, question, asked;
   const Json prompt = PromptMessages(row.problem(), row.options);
@@ -126,12 +176,20 @@ Json Alpaca(const TableRow& row, bool /*chat*/) {
       StrAppend(&question, question.empty() ? "" : "\n\n", content);
     }
   }
-  return Json()
-      .Set("instruction", question)
-      .Set("input", "")
-      .Set("output", ReplyText(row.sample(), row.options))
-      .Set("system", system)
-      .Set("history", std::move(history));
+  Json line = Json().Set("instruction", question).Set("input", "");
+  for (const Json::Member& reply : *replies.AsObject()) line.Set(reply.key, reply.value);
+  return line.Set("system", system).Set("history", std::move(history));
+}
+
+Json Alpaca(const TableRow& row, bool /*chat*/) {
+  return AlpacaQuestion(row, Json().Set("output", ReplyText(row.sample(), row.options)));
+}
+
+Json AlpacaPairs(const TableRow& row, bool /*chat*/) {
+  return AlpacaQuestion(row,
+                        Json()
+                            .Set("chosen", ReplyText(row.sample(), row.options))
+                            .Set("rejected", ReplyText(row.row.rejected->sample, row.options)));
 }
 
 constexpr TableLayout kSft{PromptCompletion, Kind::kEither, Extras::kAll, Lines::kRow};
@@ -143,7 +201,9 @@ constexpr TableLayout kUnpaired{Unpaired, Kind::kEither, Extras::kAll, Lines::kB
 constexpr TableLayout kVerlRl{VerlRl, Kind::kChat, Extras::kNone, Lines::kProblem};
 constexpr TableLayout kVerlSft{Messages, Kind::kChat, Extras::kNone, Lines::kRow};
 constexpr TableLayout kShareGpt{ShareGpt, Kind::kChat, Extras::kNone, Lines::kRow};
+constexpr TableLayout kShareGptPairs{ShareGptPairs, Kind::kChat, Extras::kNone, Lines::kPair};
 constexpr TableLayout kAlpaca{Alpaca, Kind::kChat, Extras::kNone, Lines::kRow};
+constexpr TableLayout kAlpacaPairs{AlpacaPairs, Kind::kChat, Extras::kNone, Lines::kPair};
 constexpr TableLayout kCsv{PromptCompletion, Kind::kText, Extras::kAll, Lines::kRow,
                            TableLayout::Syntax::kCsv};
 
@@ -151,6 +211,14 @@ template <const TableLayout& layout>
 Status Write(Store* store, const DatasetRecord& dataset, const ExportOptions& options,
              WholeFile* file, ExportResult* result) {
   return WriteTable(layout, store, dataset, options, file, result);
+}
+
+// Data sets of pairs have a layout of their own.
+template <const TableLayout& layout, const TableLayout& pairs>
+Status WriteEither(Store* store, const DatasetRecord& dataset, const ExportOptions& options,
+                   WholeFile* file, ExportResult* result) {
+  const bool paired = dataset.strategy == "preference";
+  return WriteTable(paired ? pairs : layout, store, dataset, options, file, result);
 }
 
 }  // namespace
@@ -175,9 +243,9 @@ const ExportForm kVerlSftForm = {"verl-sft", "messages", false, Write<kVerlSft>,
 const ExportForm kOpenAiChatForm = {"openai-chat", "messages: OpenAI's fine-tuning", false,
                                     Write<kVerlSft>, &kVerlSft};
 const ExportForm kShareGptExport = {"sharegpt", "conversations, with dataset_info.json", false,
-                                    Write<kShareGpt>, &kShareGpt};
+                                    WriteEither<kShareGpt, kShareGptPairs>, &kShareGpt};
 const ExportForm kAlpacaExport = {"alpaca", "instruction and output, with dataset_info.json", false,
-                                  Write<kAlpaca>, &kAlpaca};
+                                  WriteEither<kAlpaca, kAlpacaPairs>, &kAlpaca};
 const ExportForm kCsvForm = {"csv", "comma-separated values", false, Write<kCsv>, &kCsv};
 
 }  // namespace assay

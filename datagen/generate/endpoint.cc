@@ -103,6 +103,8 @@ class Endpoint : public Generator {
     std::string hint = "the server's log says more";
     if (answer.status == 401 || answer.status == 403)
       hint = "put the key into OPENAI_API_KEY, or name its variable with --key-variable";
+    if (answer.status >= 300 && answer.status < 400)
+      hint = "it points elsewhere: give --endpoint the address itself (https, for one)";
     if (answer.status == 404)
       hint = "--endpoint is the address up to /v1, --model a model that the server has";
     // What is wrong with one request is not what is wrong with all.

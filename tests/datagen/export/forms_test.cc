@@ -154,6 +154,68 @@ TEST_F(FormsTest, LlamaFactory) {
       R"({"instruction":"What is p0?","input":"","output":"<think>\nhm\n</think>\nright 0","system":"be short","history":[]})");
   info = *ParseJson(*ReadFile(folder_ + "/dataset_info.json"));
   EXPECT_EQ(info.AsObject()->size(), 2u);  // the entry of the other file stays
+  // Another file of the same data set has an entry of its own, and so has a split.
+  Text(Options("right", "sharegpt", "second.jsonl"));
+  ExportOptions train = Options("all", "sharegpt", "t.jsonl");
+  train.split = "train";
+  Text(train);
+  info = *ParseJson(*ReadFile(folder_ + "/dataset_info.json"));
+  EXPECT_EQ(info.Find("right")->StringOr("file_name", ""), "out.jsonl");
+  EXPECT_EQ(info.Find("second")->StringOr("file_name", ""), "second.jsonl");
+  EXPECT_EQ(info.Find("all-train")->StringOr("file_name", ""), "t.jsonl");
+}
+
+TEST_F(FormsTest, LlamaFactoryTakesPairsAndCalls) {
+  Fill(true);
+  std::vector<Json> lines = Lines(Options("pairs", "sharegpt"));
+  EXPECT_EQ(
+      lines.at(0).Dump(),
+      R"({"conversations":[{"from":"human","value":"What is p0?"}],"chosen":{"from":"gpt","value":"<think>\nhm\n</think>\nright 0"},"rejected":{"from":"gpt","value":"wrong, \"0\""},"system":"be short"})");
+  lines = Lines(Options("pairs", "alpaca", "a.jsonl"));
+  EXPECT_EQ(
+      lines.at(0).Dump(),
+      R"({"instruction":"What is p0?","input":"","chosen":"<think>\nhm\n</think>\nright 0","rejected":"wrong, \"0\"","system":"be short","history":[]})");
+  const Json info = *ParseJson(*ReadFile(folder_ + "/dataset_info.json"));
+  for (const char* name : {"pairs", "a"}) {
+    EXPECT_TRUE(info.Find(name)->BoolOr("ranking", false)) << info.Dump();
+    EXPECT_EQ(info.Find(name)->Find("columns")->StringOr("chosen", ""), "chosen");
+  }
+  // A call of a tool is a turn of its own.
+  const RunId run = *store_->BeginRun(Info("tools"), false);
+  Group group = MakeGroup("w", {Pass("Sunny.")});
+  group.problem.messages = {{"user", "Rome?"}};
+  group.problem.extra.Set("tools", Json::MakeArray().Append(Json().Set("name", "w")));
+  group.samples[0].messages = *ParseJson(
+      R"([{"role":"assistant","tool_calls":[{"type":"function","function":{"name":"w","arguments":"{\"city\":\"Rome\"}"}}]},)"
+      R"({"role":"tool","content":"sun"},{"role":"assistant","content":"Sunny."}])");
+  ASSERT_TRUE(
+      store_->AddGroup(run, Key(1, "t.jsonl"), group, MakeScore({Pass("Sunny.")}), false).ok());
+  ASSERT_TRUE(store_->FinishRun(run).ok());
+  SelectOptions options;
+  options.strategy = "all";
+  options.runs = {"tools"};
+  options.dataset = "tools";
+  ASSERT_TRUE(SelectSamples(store_.get(), options).ok());
+  EXPECT_EQ(
+      Lines(Options("tools", "sharegpt", "tools.jsonl")).at(0).Dump(),
+      R"({"conversations":[{"from":"human","value":"Rome?"},{"from":"function_call","value":"{\"name\":\"w\",\"arguments\":{\"city\":\"Rome\"}}"},{"from":"observation","value":"sun"},{"from":"gpt","value":"Sunny."}],"system":"","tools":"[{\"name\":\"w\"}]"})");
+}
+
+TEST_F(FormsTest, OurOwnLinesSaySplitAndLicence) {
+  Fill(false);
+  ExportOptions options = Options("all", "jsonl");
+  options.card = true;
+  for (const bool group : {false, true}) {
+    options.group = group;
+    std::set<std::string> parts;
+    for (const Json& line : Lines(options)) {
+      const Json& source = *line.Find("provenance");
+      for (const Json& one : group ? *source.AsArray() : Json::Array{source})
+        parts.insert(std::string(one.StringOr("split", "none")));
+    }
+    EXPECT_EQ(parts, (std::set<std::string>{"rest", "train"}));
+    EXPECT_NE(ReadFile(options.output + ".card.md")->find("license: \"MIT\""), std::string::npos);
+  }
 }
 
 TEST_F(FormsTest, Csv) {
