@@ -159,12 +159,15 @@ Status ReadGroupSamples(const Json& row, const Json::Array& completions, Group* 
     Status status = CheckLength(row, key, completions.size(), out);
     if (!status.ok()) return status;
   }
+  // One model for all of them.
+  const std::string_view model = models == nullptr ? row.StringOr("model", "") : "";
   group->samples.resize(completions.size());
   for (size_t i = 0; i < completions.size(); ++i) {
     Sample& sample = group->samples[i];
     if (Status status = ReadCompletion(completions[i], i, &sample); !status.ok()) return status;
     if (reasons != nullptr && (*reasons)[i].IsString())
       sample.finish_reason = *(*reasons)[i].AsString();
+    sample.model = model;
     if (models != nullptr && (*models)[i].IsString()) sample.model = *(*models)[i].AsString();
     if (seeds != nullptr && (*seeds)[i].IsInt()) sample.seed = *(*seeds)[i].AsInt();
     if (ids != nullptr) ReadIds((*ids)[i], &sample.token_ids);

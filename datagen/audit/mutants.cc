@@ -126,6 +126,16 @@ std::string OtherWord(std::string_view word) {
   return "";
 }
 
+// The name of a builtin that is called: one that takes the same, or says nothing.
+std::string OtherCall(std::string_view name) {
+  for (auto [from, to] : {std::pair{"sum", "max"}, std::pair{"max", "min"}, std::pair{"min", "max"},
+                          std::pair{"sorted", "list"}, std::pair{"any", "all"},
+                          std::pair{"all", "any"}, std::pair{"print", "str"}}) {
+    if (name == from) return to;
+  }
+  return "";
+}
+
 // `return x` on one line.
 std::optional<Change> WithoutReturn(std::string_view code, const Token& token) {
   const size_t end = std::min(code.find('\n', token.end), code.size());
@@ -147,7 +157,7 @@ std::vector<Change> Changes(std::string_view code) {
     const std::string_view text = code.substr(token.start, token.end - token.start);
     const std::string_view before =
         i == 0 ? "" : code.substr(tokens[i - 1].start, tokens[i - 1].end - tokens[i - 1].start);
-    if (before == "import" || before == "from" || before == ".") continue;
+    if (before == "import" || before == "from" || before == "." || before == "def") continue;
     if (token.word && text == "return") {
       if (auto change = WithoutReturn(code, token)) changes.push_back(std::move(*change));
       continue;
@@ -157,8 +167,11 @@ std::vector<Change> Changes(std::string_view code) {
       changes.push_back({token.start, token.end, "", token.line});
       continue;
     }
-    std::string to = token.word ? OtherWord(text)
-                                : OtherSign(text, i > 0 && EndsOperand(before, tokens[i - 1].word));
+    const bool called = i + 1 < tokens.size() && code[tokens[i + 1].start] == '(';
+    std::string to = token.word && called ? OtherCall(text)
+                     : token.word
+                         ? OtherWord(text)
+                         : OtherSign(text, i > 0 && EndsOperand(before, tokens[i - 1].word));
     if (!to.empty()) changes.push_back({token.start, token.end, std::move(to), token.line});
   }
   return changes;

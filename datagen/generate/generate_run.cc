@@ -116,6 +116,7 @@ class GenerateRun {
       if (status.ok()) status = Keep(*task);
     }
     for (std::thread& worker : workers) worker.join();
+    summary_.interrupted |= unfinished_;
     if (status.ok()) {
       const bool whole = !summary_.interrupted && summary_.failed == 0;
       status = whole ? store_->FinishRun(run_) : store_->Commit();
@@ -246,10 +247,12 @@ class GenerateRun {
   Status Keep(const Task& task) {
     const Result<Generated>& answer = *task.answer;
     if (!answer.ok()) {
-      if (summary_.gave_up) return {};
+      // What was not asked, or not to its end, did not fail.
+      unfinished_ |= Interrupted();
+      if (summary_.gave_up || Interrupted()) return {};
       ++summary_.failed;
       failed_in_a_row_ = answer.error().code == ErrorCode::kUnavailable ? failed_in_a_row_ + 1 : 0;
-      summary_.gave_up = failed_in_a_row_ == kGiveUpAfter && !Interrupted();
+      summary_.gave_up = failed_in_a_row_ == kGiveUpAfter;
       if (summary_.first_failure.empty())
         summary_.first_failure =
             StrCat(task.key.file, ":", task.key.line, ": ", answer.error().message);
@@ -285,6 +288,7 @@ class GenerateRun {
   Progress progress_;
   uint64_t rows_ = 0;
   int64_t failed_in_a_row_ = 0;
+  bool unfinished_ = false;  // the interruption came before all answers
   GenerateSummary summary_;
 };
 

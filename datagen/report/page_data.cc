@@ -115,6 +115,7 @@ class RunPass {
       }
       ++texts_[sample.text_id];
       lengths_.Add(static_cast<double>(sample.text_bytes), passed);
+      right_ += sample.score.reward && deciders_.Pass(group.labels, sample.score);
       for (size_t i = 0; i < sample.score.verdicts.size(); ++i) {
         if (sample.score.verdicts[i].outcome == Outcome::kAbstain) continue;
         TermScores& term = terms_[group.labels[i]];
@@ -151,6 +152,7 @@ class RunPass {
         .Set("tasks", Tallies(tasks_))
         .Set("levels", Tallies(levels_))
         .Set("term_scores", std::move(terms))
+        .Set("right", right_)
         .Set("repeated_texts", repeated)
         .Set("most_repeated", most)
         .Set("hardest", Hardest(problems_));
@@ -172,6 +174,7 @@ class RunPass {
   std::map<std::string, Tally> tasks_, levels_;
   std::map<std::string, TermScores> terms_;
   SplitHistogram rewards_, lengths_;
+  int64_t right_ = 0;  // pass what decides (datagen/select/correctness.h)
 };
 
 Json VerdictsOf(const StoredGroup& group, const StoredSample& sample) {
@@ -293,7 +296,8 @@ Json SplitHistogram::ToJson() const {
 
 Result<Json> RunDetails(Store* store, const RunRecord& run) {
   RunPass pass(DecidersOf(run));
-  Status status = store->ForEachGroup(run.id, false, [&](const StoredGroup& group) -> Status {
+  // With texts: a problem's level stands in its row's other columns.
+  Status status = store->ForEachGroup(run.id, true, [&](const StoredGroup& group) -> Status {
     pass.Add(group);
     return {};
   });

@@ -80,7 +80,7 @@ def sections(text):
         heading = None if fenced else HEADING.match(line)
         if heading:
             kind = "input" if heading[1].lower() in ("input", "stdin") else "output"
-            rest = heading[2].strip().strip("`")
+            rest = heading[2].strip(" \t*_`")
             found.append([kind, [rest] if rest else [], "inline" if rest else "open"])
         elif found and found[-1][2] != "closed":
             if not fenced and OTHER_HEADING.match(line):

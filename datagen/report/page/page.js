@@ -7,6 +7,7 @@
 
   const number = (value) => value == null ? '–' : value.toLocaleString('en-US');
   const short = (value) => value == null ? '–' : Number(value.toPrecision(4)).toLocaleString('en-US');
+  const counted = (count, noun) => `${number(count)} ${noun}${count === 1 ? '' : 's'}`;
   const percent = (part, whole) => whole > 0 ? (100 * part / whole).toFixed(1) + ' %' : '–';
   const color = (name) => getComputedStyle(document.documentElement).getPropertyValue('--' + name).trim();
 
@@ -125,7 +126,7 @@
       element('p', {className: 'note'}, `assay ${run.tool_version}, configuration ${run.config_hash}${run.finished ? '' : ', not finished'}`),
       element('div', {className: 'figures'},
         figure('problems', number(run.problems)), figure('samples', number(run.samples)),
-        figure('pass', percent(run.passed, run.scored)), figure('mean reward', run.scored > 0 ? short(run.reward.mean) : '–'),
+        figure('pass every term', percent(run.passed, run.scored)), figure('right, by what decides', percent(d.right, run.scored)), figure('mean reward', run.scored > 0 ? short(run.reward.mean) : '–'),
         figure('repeated texts', number(d.repeated_texts)), figure('cut off', number(run.truncated)),
         figure('faults', number(run.faults)), figure('bad rows', number(run.bad_rows))));
     const grid = element('div', {className: 'grid'},
@@ -167,7 +168,7 @@
       grid.append(card('Splits', table([['split'], ['rows', true]], d.splits.map((split) => [split.name || 'none', number(split.rows)]))));
     }
     if (d.contamination.length > 0) {
-      grid.append(card(`Contamination (${number(d.contamination_kinds)} hits)`,
+      grid.append(card(`Contamination (${counted(d.contamination_kinds, 'hit')})`,
         table([['what is shared'], ['samples', true]], d.contamination.map((hit) => [hit.hit, number(hit.samples)]))));
     }
     page.append(grid);
@@ -230,7 +231,7 @@
   }
 
   page.append(element('h1', {}, data.title), element('p', {className: 'note'},
-    `${number(data.runs.length)} runs, ${number(data.datasets.length)} data sets; written by assay ${data.tool_version}`));
+    `${counted(data.runs.length, 'run')}, ${counted(data.datasets.length, 'data set')}; written by assay ${data.tool_version}`));
   data.runs.forEach(runSection);
   data.datasets.forEach(datasetSection);
   samplesSection(data.samples);

@@ -115,7 +115,8 @@ const Case kCases[] = {
     {"open-r1",
      R"({"generations":["x","y"],"api_metadata":[{"completion_tokens":8},{"prompt_tokens":3}],"prompt":"q"})",
      R"({"token_counts":[8,null]})"},
-    {"distilabel", R"({"instruction":"2+2?","generation":"x","model_name":"m"})", R"({"model":"m"})"},
+    {"distilabel", R"({"instruction":"2+2?","generation":"x","model_name":"m"})",
+     R"({"model":"m"})"},
     {"preference",
      R"({"prompt":"q","chosen":"a","chosen_model":"m","rejected":"b","rejected_model":"k"})",
      R"({"models":["m","k"]})"},
@@ -135,19 +136,22 @@ const Case kCases[] = {
      R"({"conversations":[{"from":"human","value":"q"}],"system":"s","chosen":{"from":"gpt","value":"4"},"rejected":{"from":"gpt","value":"5"}})",
      R"({"prompt":[{"role":"system","content":"s"},{"role":"user","content":"q"}],"completions":[[{"role":"assistant","content":"4"}],[{"role":"assistant","content":"5"}]],"conversations":null})"},
     // open-instruct: turns that end with a question are the prompt; one verifier may stand in a list.
-    {"trl", R"({"messages":[{"role":"user","content":"q"}],"ground_truth":["4"],"dataset":["gsm8k"],"completion":"x"})",
+    {"trl",
+     R"({"messages":[{"role":"user","content":"q"}],"ground_truth":["4"],"dataset":["gsm8k"],"completion":"x"})",
      R"({"task":"math","answer":["4"],"prompt":[{"role":"user","content":"q"}],"messages":null})"},
-    {"trl", R"({"ground_truth":["[\"assert f(1) == 2\"]"],"dataset":["code"],"completion":"x","prompt":"p"})",
+    {"trl",
+     R"({"ground_truth":["[\"assert f(1) == 2\"]"],"dataset":["code"],"completion":"x","prompt":"p"})",
      R"({"task":"code","verification_info":{"asserts":["assert f(1) == 2"]}})"},
     {"trl", R"({"ground_truth":"Paris","dataset":"string_f1","completion":"x","prompt":"p"})",
      R"({"task":"qa","options":{"qa":{"metric":"f1"}},"answer":"Paris"})"},
     {"trl", R"({"ground_truth":"{}","dataset":"ifeval","completion":"x","prompt":"p"})",
      R"({"task":"instructions"})"},
     // Tests of LiveCodeBench's problems, MBPP's question and imports.
+    {
+        "trl",
+        R"({"question_id":"q","question_content":"do","public_test_cases":"[{\"input\":\"1\",\"output\":\"2\",\"testtype\":\"functional\"}]","private_test_cases":"[{\"input\":\"3\",\"output\":\"4\",\"testtype\":\"functional\"}]","metadata":"{\"func_name\":\"f\"}","completion":"x"})", R"({"id":"q","task":"code","prompt":"do","verification_info":{"language":"python","test_cases":[{"input":"1","output":"2","testtype":"functional"},{"input":"3","output":"4","testtype":"functional"}],"fn_name":"f"}})"},
     {"trl",
-     R"({"question_id":"q","question_content":"do","public_test_cases":"[{\"input\":\"1\",\"output\":\"2\",\"testtype\":\"functional\"}]","private_test_cases":"[{\"input\":\"3\",\"output\":\"4\",\"testtype\":\"functional\"}]","metadata":"{\"func_name\":\"f\"}","completion":"x"})",
-     R"({"id":"q","task":"code","prompt":"do","verification_info":{"language":"python","test_cases":[{"input":"1","output":"2","testtype":"functional"},{"input":"3","output":"4","testtype":"functional"}],"fn_name":"f"}})"},
-    {"trl", R"({"task_id":2,"text":"write f","test_list":["assert f(1)"],"test_imports":["import math"],"completion":"x"})",
+     R"({"task_id":2,"text":"write f","test_list":["assert f(1) == 2"],"test_imports":["import math"],"completion":"x"})",
      R"({"id":2,"prompt":"write f","setup":"import math\n"})"},
     {"trl", R"({"completions":null,"completion":"x","question":"2+2?","answer":"4"})",
      R"({"completion":"x","prompt":"2+2?","answer":"4"})"},
@@ -210,12 +214,12 @@ TEST(InputFormat, WhatDoesNotFitIsSaid) {
       R"({"question_id":"q","private_test_cases":"eJxrYJmqxwABGo","public_test_cases":"[]","completion":"x"})");
   EXPECT_NE(ToAssayRow("", &row).error().hint.find("pickles"), std::string::npos);
   // What a problem calls its text is no completion.
-  row = *ParseJson(R"({"task_id":2,"text":"write f","test_list":["assert f(1)"]
+  row = *ParseJson(R"({"task_id":2,"text":"write f","test_list":["assert f(1) == 2"]
 })");
   ASSERT_TRUE(ToAssayRow("", &row).ok());
-EXPECT_EQ(row.Find("completion"), nullptr);
-row = *ParseJson("[1]");
-EXPECT_TRUE(ToAssayRow("", &row).ok());  // GroupFromJson says what is wrong with it
+  EXPECT_EQ(row.Find("completion"), nullptr);
+  row = *ParseJson("[1]");
+  EXPECT_TRUE(ToAssayRow("", &row).ok());  // GroupFromJson says what is wrong with it
 }
 
 // Rows of wrong kinds in every known key: an error or a row, never more.

@@ -84,6 +84,9 @@ TEST(AuditMutants, DifferInOnePlaceAndLeaveTextsAlone) {
   EXPECT_EQ(audit::MakeMutants(program, 3, 1).size(), 3U);
   EXPECT_EQ(audit::MakeMutants(program, 3, 1)[0].change,
             audit::MakeMutants(program, 3, 1)[0].change);
+  // A program of calls alone: each of them is another one.
+  EXPECT_EQ(audit::MakeMutants("print(sum(map(int, input().split())))", 9, 1).size(), 2U);
+  EXPECT_TRUE(audit::MakeMutants("def sum(xs): pass", 9, 1).empty());
   for (const char* odd : {"", "\"\"\"", "'", "def f(:", "#", "return", "0x1F", "x = '\\"})
     audit::MakeMutants(odd, 5, 1);
 }

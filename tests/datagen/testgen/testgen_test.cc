@@ -199,7 +199,7 @@ TEST_F(TestgenTest, StreamsAreFoundHoweverTheyAreWritten) {
             one);
   EXPECT_EQ(found("Sum.\n**Input:**\n```\n3\n4 5\n```\n**Output:**\n```\n9\n```\nmore text.", {}),
             one);
-  EXPECT_EQ(found("From standard input. Input: 7\nOutput: 8\n", {}),
+  EXPECT_EQ(found("Adds one.\nInput: 7\nOutput: 8\n", {}),
             (Texts{R"({"input":"7\n","output":"8\n"})"}));
   EXPECT_EQ(
       found("Reads stdin.", {"Sure:\n```json\n[{\"input\": \"3\\n4 5\", \"output\": 9}]\n```"}),
