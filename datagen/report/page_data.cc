@@ -208,6 +208,7 @@ Json SampleJson(const std::string& run, const Deciders& deciders, const StoredGr
       .Set("reward", sample.score.reward ? Json(*sample.score.reward) : Json())
       .Set("advantage", sample.score.advantage.mask ? Json(sample.score.advantage.value) : Json())
       .Set("passed", deciders.Correct(group.labels, sample.score))
+      .Set("right", sample.score.reward && deciders.Pass(group.labels, sample.score))
       .Set("verdicts", VerdictsOf(group, sample))
       .Set("decisions", Json::MakeArray());
 }

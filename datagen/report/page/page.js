@@ -183,12 +183,14 @@
   }
 
   function sampleCard(sample) {
-    const verdicts = table([['term'], ['outcome'], ['score', true], ['part', true], ['reason'], ['in words']],
+    const verdicts = table([['term'], ['outcome'], ['score', true], ['part', true], ['reason']],
       sample.verdicts.map((verdict) => [verdict.label,
         element('span', {className: verdict.outcome === 'pass' ? 'pass' : verdict.outcome === 'fail' ? 'fail' : ''}, verdict.outcome),
-        short(verdict.score), short(verdict.part), verdict.reason, verdict.detail || '']));
+        short(verdict.score), short(verdict.part),
+        element('span', {}, verdict.reason, ...(verdict.detail ? [element('span', {className: 'detail'}, verdict.detail)] : []))]));
+    const outcome = sample.passed ? 'passes' : sample.right ? 'right, though a term fails' : 'does not pass';
     return element('section', {className: 'card'},
-      element('p', {}, element('span', {className: sample.passed ? 'pass' : 'fail'}, sample.passed ? 'passes' : 'does not pass'),
+      element('p', {}, element('span', {className: sample.passed || sample.right ? 'pass' : 'fail'}, outcome),
         ` · reward ${short(sample.reward)} · problem ${sample.problem || '–'}${sample.task ? ' · ' + sample.task : ''}`),
       element('details', {open: true}, element('summary', {}, 'prompt'), element('pre', {}, sample.prompt)),
       ...(sample.answers.length ? [element('p', {className: 'note'}, 'answer: ' + sample.answers.join(' or '))] : []),
