@@ -92,11 +92,14 @@ LineSource LinesOfStoredRun(std::string store, std::string run, std::vector<std:
   return [store = std::move(store), run = std::move(run),
           files = std::move(files)](const std::function<bool(const SourceLine&)>& take) -> Status {
     bool more = true;
+    std::vector<int64_t> last(files.size(), 0);               // line of each file
     const Error enough{ErrorCode::kInternal, "stopped", ""};  // ends the reading
     const Status status = ForEachStoredRow(store, run, files, [&](ScoreRow row) -> Status {
       const InputLine& line = row.lines[0];
+      // Of a group only its first line's number is known; each line must have one of its own.
       const auto hand = [&](std::string_view text) {
-        more = more && take({text, line.number, line.file, false, row.bad});
+        last[line.file] = std::max(line.number, last[line.file] + 1);
+        more = more && take({text, last[line.file], line.file, false, row.bad});
       };
       if (row.bad) {
         hand(row.error_message);

@@ -17,6 +17,7 @@
 #include "core/rng.h"
 #include "core/text.h"
 #include "datagen/score/stored_rows.h"
+#include "datagen/store/store.h"
 
 namespace assay {
 namespace {
@@ -435,6 +436,22 @@ TEST_F(ScoreRunTest, FlatRowsOfAStoredRunAreGroupedAnew) {
   }
   EXPECT_NE(rows[3].Find("error"), nullptr);
   EXPECT_EQ(rows[3].IntOr("line", 0), 4);
+  // What was grouped may be grouped otherwise, into rows of their own.
+  options_.from_run = "grouped";
+  options_.run_name = "apart";
+  options_.group_by = "k";
+  EXPECT_EQ(Run().groups, 4);  // k is 1 or 2 in both files; two lines lack it
+  auto store = Store::Open(options_.store, OpenMode::kReadOnly);
+  ASSERT_TRUE(store.ok());
+  int64_t stored = 0;
+  ASSERT_TRUE((*store)
+                  ->ForEachGroup((*store)->FindRun("apart")->id, false,
+                                 [&](const StoredGroup& group) {
+                                   stored += static_cast<int64_t>(group.samples.size());
+                                   return Status();
+                                 })
+                  .ok());
+  EXPECT_EQ(stored, 6);
 }
 
 TEST_F(ScoreRunTest, AStoredRunIsScoredAgainAsItsFilesWere) {
