@@ -148,11 +148,22 @@ TEST_F(CliTest, NothingThatIsReadIsWrittenOver) {
 }
 
 TEST_F(CliTest, OneDocumentOverManyLinesIsOneError) {
-  File("array.json", "[\n  {\"id\": \"a\",\n   \"completion\": \"x\"}\n]\n");
+  // An array of rows is read as lines (docs/formats.md); one that is cut short, or holds no rows, is an error.
+  File("array.json",
+       "[\n  {\"id\": \"a\",\n   \"completion\": \"x\"},\n {\"completion\": \"y\"}]\n");
+  Ran ran = Run("score --verifier format array.json");
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(std::count(ran.out.begin(), ran.out.end(), '\n'), 2) << ran.out;
+  File("cut.json", "[\n  {\"id\": \"a\",\n   \"completion\": \"x\"}");
+  ran = Run("score --verifier format cut.json -o cut.out");
+  EXPECT_EQ(ran.code, 2);
+  EXPECT_NE(ran.err.find("cut.json' ends in the middle of its JSON array"), std::string::npos)
+      << ran.err;
+  File("numbers.json", "[\n  1,\n  2\n]\n");
   File("object.json", "{\n  \"id\": \"a\",\n   \"completion\": \"x\"}\n");
   File("utf16.jsonl", std::string("\xff\xfe{\0}\0\n\0", 8));
-  for (const char* file : {"array.json", "object.json", "utf16.jsonl"}) {
-    const Ran ran = Run(StrCat("score --verifier format ", file));
+  for (const char* file : {"numbers.json", "object.json", "utf16.jsonl"}) {
+    ran = Run(StrCat("score --verifier format ", file));
     EXPECT_EQ(ran.code, 2) << file;
     EXPECT_EQ(ran.out, "") << file;
     EXPECT_NE(ran.err.find(file), std::string::npos) << ran.err;
