@@ -11,6 +11,7 @@
 #include "grpo/files/remove_tree.h"
 #include "grpo/learn/learner.h"
 #include "grpo/model/weights.h"
+#include "grpo/run/memory_plan.h"
 #include "tests/grpo/tiny_model.h"
 
 namespace assay {
@@ -155,6 +156,26 @@ TEST(Lora, RefusesWhatItDoesNotKnow) {
   EXPECT_FALSE(read(R"({"r": 8, "target_modules": ["embed_tokens"]})").ok());
   EXPECT_FALSE(read(R"({"r": 8, "target_modules": []})").ok());
   EXPECT_FALSE(read("[]").ok());
+}
+
+TEST(Lora, PackedMatricesHaveOneExpertsHaveNone) {
+  LoraConfig config;
+  config.targets = {"all-linear"};
+  Model phi = *RandomModel(TinyConfig("phi3", 31), 3, 0.2);
+  ASSERT_TRUE(AddLora(config, "", 1, &phi).ok());
+  EXPECT_EQ(phi.lora->pairs.size(), 8u);  // qkv, o, gate_up, down in two layers
+  EXPECT_EQ(CountTrainable(phi), CountAdapterParameters(phi.config, config));
+  Model plain = *RandomModel(TinyConfig("gemma3_text", 31), 3, 0.2);
+  ASSERT_TRUE(AddLora(config, "", 1, &plain).ok());
+  EXPECT_EQ(CountTrainable(plain), CountAdapterParameters(plain.config, config));
+  Model experts = *RandomModel(TinyConfig("qwen3_moe", 31), 3, 0.2);
+  EXPECT_EQ(AddLora(config, "", 1, &experts).error().message,
+            "adapters of experts are not supported");
+  config.targets = {"q_proj", "v_proj"};
+  EXPECT_TRUE(AddLora(config, "", 1, &experts).ok());
+  const Status nothing = AddLora(config, "", 1, &phi);
+  ASSERT_FALSE(nothing.ok());
+  EXPECT_NE(nothing.error().hint.find("qkv_proj"), std::string::npos);
 }
 
 // A GRPO step: the factors move, the frozen weights stay, and they are the reference.
