@@ -129,7 +129,8 @@ Status RunOutputs::CompareWithDone(const ScoreRow& row, int64_t index) {
       ErrorCode::kInput,
       StrCat("line ", row.lines[0].number, " of '", options_.files[row.file],
              "' is not what the interrupted run scored",
-             journal_ ? StrCat(" by '", Growing(), ".resume'") : std::string()),
+             journal_ ? StrCat(" by '", Growing(), ".resume'")
+                      : StrCat(" by store '", options_.store, "'")),
       "the input (or that file) has changed since: start afresh, without --resume, into another "
       "file or run"};
   if (reorders_) order_.Add(row);

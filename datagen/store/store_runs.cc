@@ -190,10 +190,11 @@ Result<bool> Store::Impl::HasRow(Input* input, const RowKey& key) {
   bool same = found && find_row.TextAt(0) == sqlite::HashBytes(key.line_hash, bytes);
   find_row.Reset();
   if (found && !same) {
-    return Error{
-        ErrorCode::kInput,
-        StrCat("line ", key.line, " of '", key.file, "' is not what it was when the run began"),
-        "resume with the same input, or give another --run"};
+    return Error{ErrorCode::kInput,
+                 StrCat("line ", key.line, " of '", key.file,
+                        "' is not what it was when the run began, by what store '", db->path(),
+                        "' has of it"),
+                 "resume with the same input, or give another --run"};
   }
   return found;
 }
