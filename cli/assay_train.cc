@@ -287,11 +287,12 @@ int WriteGguf(const Context& context, const GgufArguments& arguments) {
 struct PlanArguments {
   std::string recipe;
   std::vector<std::string> overrides;
-  int64_t prompt = 512;
+  int64_t prompt = 512, processes = 1;
+  bool sft = false;
 };
 
 void AddPlanOptions(CLI::App* command, PlanArguments* a) {
-  command->add_option("recipe", a->recipe, "Recipe of a GRPO run (TOML)")
+  command->add_option("recipe", a->recipe, "Recipe of a run (TOML)")
       ->required()
       ->type_name("RECIPE.toml");
   command->add_option("--set", a->overrides, "Override a key of the recipe (repeatable)")
@@ -300,6 +301,9 @@ void AddPlanOptions(CLI::App* command, PlanArguments* a) {
       ->take_all();
   command->add_option("--prompt-tokens", a->prompt, "Tokens of the longest prompt")
       ->check(CLI::Range(1, 1 << 24));
+  command->add_flag("--sft", a->sft, "The recipe is of a supervised run");
+  command->add_option("--processes", a->processes, "Of so many processes, what one takes")
+      ->check(CLI::Range(1, 4096));
 }
 
 // The model's shapes; of a folder only config.json is read.
@@ -316,16 +320,24 @@ Result<ModelConfig> ShapesOf(const ModelSpec& spec) {
   return ModelConfigFromJson(*json);
 }
 
+template <typename Recipe>
+Result<MemoryPlan> PlanOf(const Result<Recipe>& recipe, const PlanArguments& arguments) {
+  if (!recipe.ok()) return recipe.error();
+  const Result<ModelConfig> config = ShapesOf(recipe->train.model);
+  if (!config.ok()) return config.error();
+  return PlanMemory(*config, *recipe, arguments.prompt, arguments.processes);
+}
+
 // Without starting anything: what a run would take of a GPU's memory.
 int Plan(const Context& context, const PlanArguments& arguments) {
   Result<std::string> text = ReadFile(arguments.recipe);
   if (!text.ok()) return Fail(context, text.error());
-  const Result<GrpoRecipe> recipe =
-      GrpoRecipeFromToml(*text, arguments.recipe, arguments.overrides);
-  if (!recipe.ok()) return Fail(context, recipe.error());
-  const Result<ModelConfig> config = ShapesOf(recipe->train.model);
-  if (!config.ok()) return Fail(context, config.error());
-  const MemoryPlan plan = PlanMemory(*config, *recipe, arguments.prompt);
+  const Result<MemoryPlan> made =
+      arguments.sft
+          ? PlanOf(SftRecipeFromToml(*text, arguments.recipe, arguments.overrides), arguments)
+          : PlanOf(GrpoRecipeFromToml(*text, arguments.recipe, arguments.overrides), arguments);
+  if (!made.ok()) return Fail(context, made.error());
+  const MemoryPlan& plan = *made;
   const double free = at::hasCUDA() && cuda::WhyNotUsable().empty() ? cuda::AvailableBytes() : -1;
   const std::pair<const char*, double> parts[] = {
       {"weights", plan.weights},   {"moments", plan.moments},   {"reference", plan.reference},
@@ -397,7 +409,7 @@ int Main(int argc, char** argv) {
   AddGgufOptions(gguf, &gguf_arguments);
   gguf->callback([&] { context.run = [&] { return WriteGguf(context, gguf_arguments); }; });
   PlanArguments plan_arguments;
-  CLI::App* plan = app.add_subcommand("plan", "What a GRPO run would take of a GPU's memory");
+  CLI::App* plan = app.add_subcommand("plan", "What a run would take of a GPU's memory");
   AddPlanOptions(plan, &plan_arguments);
   plan->callback([&] { context.run = [&] { return Plan(context, plan_arguments); }; });
   app.add_subcommand("doctor", "What there is to compute with")->callback([&] {

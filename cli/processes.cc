@@ -63,12 +63,26 @@ void EndAll(const std::vector<pid_t>& children, int signal) {
   }
 }
 
+// The signal that interrupted this process; 0: none yet. A second one means it.
+volatile std::sig_atomic_t g_signal = 0;
+void OnSignal(int signal) {
+  if (g_signal != 0) _exit(kExitInterrupted);
+  g_signal = signal;
+}
+
+// They poll for it as a single run does. Of Ctrl-C the terminal has told them already, and a second signal would end them at once.
+void PassOn(const std::vector<pid_t>& children, int signal) {
+  if (signal == SIGTERM || isatty(STDIN_FILENO) == 0) EndAll(children, SIGTERM);
+}
+
 }  // namespace
 
 int RunProcesses(Context* context, int count, const std::vector<std::string>& words) {
   const int port = FreePort();
   if (port == 0)
     return Fail(*context, {ErrorCode::kUnavailable, "no port is free for several processes", ""});
+  std::signal(SIGINT, OnSignal);
+  std::signal(SIGTERM, OnSignal);
   std::vector<pid_t> children;
   for (int rank = 0; rank < count; ++rank) {
     std::vector<std::string> argv = words, environment = EnvironmentOf(rank, count, port);
@@ -85,10 +99,9 @@ int RunProcesses(Context* context, int count, const std::vector<std::string>& wo
   int result = kExitOk, left = count;
   bool told = false;
   while (left > 0) {
-    if (context->interrupted && !told) {
-      // They poll for it as a single run does. A terminal has told them already; a second signal would end them at once.
+    if (g_signal != 0 && !told) {
       told = true;
-      if (isatty(STDIN_FILENO) == 0) EndAll(children, SIGTERM);
+      PassOn(children, g_signal);
     }
     int status = 0;
     const pid_t ended = waitpid(-1, &status, WNOHANG);

@@ -7,6 +7,7 @@
 #include "core/rng.h"
 #include "grpo/learn/learner.h"
 #include "grpo/model/cuda/runtime.h"
+#include "grpo/model/shards.h"
 #include "grpo/model/torch_error.h"
 #include "grpo/run/grpo_report.h"
 #include "grpo/run/memory_plan.h"
@@ -75,7 +76,9 @@ Status UseBatch(const GrpoRecipe& recipe, const Parts& parts, const Rollouts& ro
     // Of several processes each takes its share of a step's micro-batches.
     if (accumulated.ok() && run.processes()->Owns(static_cast<int64_t>(i)))
       accumulated = parts.learner->Accumulate(rollouts.batch, plan[i]);
-    if (run.processes()->alone() && !accumulated.ok()) return accumulated;
+    // Where weights are shared out nobody gets on without this process: what failed cannot wait for the step.
+    if ((run.processes()->alone() || ShardsOf(run.setup().policy) != nullptr) && !accumulated.ok())
+      return accumulated;
     if (++*pending < recipe.train.gradient_accumulation_steps) continue;
     *pending = 0;
     if (Status s = run.Together(accumulated); !s.ok()) return s;
@@ -131,7 +134,7 @@ Status Train(const GrpoRecipe& recipe, const Parts& parts) {
 // On a GPU a run that will not fit does not begin. `given`: of one process.
 Status CheckFits(const GrpoRecipe& given, TrainingRun* run, int64_t longest_prompt) {
   const Model& policy = run->setup().policy;
-  if (!cuda::Usable(policy.embed)) return {};
+  if (!policy.device().is_cuda() || !cuda::WhyNotUsable().empty()) return {};
   return CatchTorch("asking for free memory", [&]() -> Status {
     const MemoryPlan plan =
         PlanMemory(policy.config, given, longest_prompt, run->processes()->count());

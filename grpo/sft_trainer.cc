@@ -6,7 +6,11 @@
 
 #include "core/text.h"
 #include "grpo/learn/sft_learner.h"
+#include "grpo/model/cuda/runtime.h"
+#include "grpo/model/shards.h"
+#include "grpo/model/torch_error.h"
 #include "grpo/run/draw_order.h"
+#include "grpo/run/memory_plan.h"
 #include "grpo/run/sft_rows.h"
 #include "grpo/run/training_run.h"
 #include "grpo/tokenizer/chat_renderer.h"
@@ -120,6 +124,8 @@ Status Train(const SftRecipe& recipe, const std::vector<SftRow>& rows, SftLearne
       if (run->processes()->Owns(static_cast<int64_t>(i)))
         accumulated = learner->Accumulate(window.micros[i], window.labels);
     }
+    // Where weights are shared out nobody gets on without this process: what failed cannot wait.
+    if (!accumulated.ok() && ShardsOf(run->setup().policy) != nullptr) return accumulated;
     if (Status s = run->Together(accumulated); !s.ok()) return s;
     const double learning_rate = run->LearningRate();
     Result<StepOutcome> outcome = learner->Step(learning_rate);
@@ -131,6 +137,23 @@ Status Train(const SftRecipe& recipe, const std::vector<SftRow>& rows, SftLearne
   return {};
 }
 
+// On a GPU a run that will not fit does not begin.
+Status CheckFits(const SftRecipe& recipe, const std::vector<SftRow>& rows, TrainingRun* run) {
+  const Model& policy = run->setup().policy;
+  if (!policy.device().is_cuda() || !cuda::WhyNotUsable().empty()) return {};
+  SftRecipe known = recipe;
+  int64_t prompt = 1, longest = 1;
+  for (const SftRow& row : rows) {
+    prompt = std::max<int64_t>(prompt, static_cast<int64_t>(row.labels_from));
+    longest = std::max<int64_t>(longest, static_cast<int64_t>(row.ids.size()));
+  }
+  if (!recipe.packing) known.max_length = longest;
+  return CatchTorch("asking for free memory", [&]() -> Status {
+    const MemoryPlan plan = PlanMemory(policy.config, known, prompt, run->processes()->count());
+    return CheckPlan(plan, recipe.train.generation_rows > 0, cuda::AvailableBytes());
+  });
+}
+
 }  // namespace
 
 Result<TrainSummary> RunSft(const SftRecipe& recipe, const TrainEnv& env) {
@@ -140,6 +163,7 @@ Result<TrainSummary> RunSft(const SftRecipe& recipe, const TrainEnv& env) {
   if (Status s = run.Together(run.Open(recipe.json)); !s.ok()) return s.error();
   Result<SftData> data = LoadSftRows(recipe, *run.setup().tokenizer, run.setup().eos_id);
   if (Status s = run.Together(data.ok() ? Status() : data.error()); !s.ok()) return s.error();
+  if (Status s = run.Together(CheckFits(recipe, data->rows, &run)); !s.ok()) return s.error();
   TellRows(recipe, *data, &run);
   const std::vector<SftRow>& rows = data->rows;
   if (spec.eval.steps > 0) {

@@ -42,8 +42,8 @@ constexpr std::pair<std::string_view, std::string_view> kAnswers[] = {
     {"report_to", "nothing: DIR/metrics.jsonl and DIR/tensorboard are always written"},
     {"logging_dir", "nothing: DIR/tensorboard is always written"},
     {"lora_dropout", "nothing: adapters are trained without dropout"},
-    {"load_in_4bit", "nothing: frozen weights are held in model.dtype"},
-    {"load_in_8bit", "nothing: frozen weights are held in model.dtype"},
+    {"load_in_4bit", "load_in_8bit, or nothing: frozen weights are held in model.dtype"},
+    {"fsdp", "shard = \"weights\" with several processes"},
     {"num_completions_to_print", "log_completions = true"},
     {"generation_kwargs", "temperature, top_p, top_k, min_p, repetition_penalty, stop"},
     // verl

@@ -107,6 +107,11 @@ void AddOptim(OptimSpec* t, Options* o) {
   o->Add("adam_beta2", &t->adam_beta2, "of the second moment").Range(0, 1);
   o->Add("adam_epsilon", &t->adam_epsilon, "added to the denominator").AtLeast(0);
   o->Add("max_grad_norm", &t->max_grad_norm, "longer gradients are cut; 0: no clipping").AtLeast(0);
+  o->Add(
+       "shard", &t->shard,
+       "what several processes share out: nothing, the optimiser's moments, or weights, gradients "
+       "and moments")
+      .OneOf({"none", "moments", "weights"});
 }
 
 void AddLoraKeys(TrainSpec* t, Options* o) {
@@ -118,6 +123,8 @@ void AddLoraKeys(TrainSpec* t, Options* o) {
          "the linear layers that have one: q_proj, .. down_proj, or all-linear")
       .OrOne();
   o->Add("use_rslora", &t->lora.rslora, "scaled by alpha / sqrt(r) instead");
+  o->Add("load_in_8bit", &t->load_in_8bit,
+         "the frozen matrices of the layers are held in 8 bits (with use_peft)");
 }
 
 void AddRun(TrainSpec* t, Options* o) {
@@ -368,6 +375,18 @@ Status CheckTrain(const TrainSpec& t) {
       return Error{ErrorCode::kUsage, "use_peft needs weights to put an adapter on",
                    "set model.path"};
   }
+  if (t.load_in_8bit && (!t.use_peft || t.optim.shard == "weights")) {
+    return Error{ErrorCode::kUsage,
+                 t.use_peft ? "'load_in_8bit' and 'shard = \"weights\"' exclude each other"
+                            : "'load_in_8bit' is for weights that are frozen under an adapter",
+                 t.use_peft ? "weights in 8 bits are whole in every process" : "set use_peft"};
+  }
+  if (t.optim.shard == "weights" && !t.model.adapter.empty() && !t.use_peft) {
+    return Error{
+        ErrorCode::kUsage,
+        "'model.adapter' is merged into whole weights, 'shard = \"weights\"' has none",
+        "train on with use_peft, or merge it in a run of max_steps = 1, learning_rate = 0"};
+  }
   if (t.keep_best && t.eval.steps == 0) {
     return Error{ErrorCode::kUsage, "'keep_best' needs held-out problems to tell which is best",
                  "set eval.steps and data.eval"};
@@ -505,23 +524,39 @@ Result<GrpoRecipe> GrpoRecipeFromToml(const std::string& text, const std::string
 }
 
 std::string FirstFixedDifference(const Json& saved, const Json& now) {
-  static const std::set<std::string, std::less<>> kFree = {
-      "save_dtype",       "keep_best",
-      "save_only_model",  "max_steps",
-      "num_train_epochs", "save_steps",
-      "save_total_limit", "logging_steps",
-      "max_seconds",      "eval.steps",
-      "eval.limit",       "eval.samples",
-      "eval.at_start",    "eval.stop_at",
-      "eval.temperature", "data.eval",
-      "reward.threads",   "threads",
-      "generation_rows",  "gradient_checkpointing",
-      "log_completions",  "async_steps",
-      "null_rate_stop",   "reward.timeout_s",
-      "server.url",       "server.model",
-      "server.key_env",   "server.timeout_s",
-      "server.retries",   "server.concurrency",
-      "server.push",      "server.weights_dir"};
+  static const std::set<std::string, std::less<>> kFree = {"save_dtype",
+                                                           "keep_best",
+                                                           "save_only_model",
+                                                           "max_steps",
+                                                           "num_train_epochs",
+                                                           "save_steps",
+                                                           "save_total_limit",
+                                                           "logging_steps",
+                                                           "max_seconds",
+                                                           "eval.steps",
+                                                           "eval.limit",
+                                                           "eval.samples",
+                                                           "eval.at_start",
+                                                           "eval.stop_at",
+                                                           "eval.temperature",
+                                                           "data.eval",
+                                                           "reward.threads",
+                                                           "threads",
+                                                           "generation_rows",
+                                                           "gradient_checkpointing",
+                                                           "log_completions",
+                                                           "async_steps",
+                                                           "null_rate_stop",
+                                                           "reward.timeout_s",
+                                                           "server.url",
+                                                           "server.model",
+                                                           "server.key_env",
+                                                           "server.timeout_s",
+                                                           "server.retries",
+                                                           "server.concurrency",
+                                                           "server.push",
+                                                           "server.weights_dir",
+                                                           "shard"};
   if (!saved.IsObject() || !now.IsObject()) return "recipe";
   for (const Json::Member& member : *now.AsObject()) {
     if (kFree.count(member.key) != 0) continue;

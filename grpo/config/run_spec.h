@@ -82,7 +82,8 @@ struct OptimSpec {
   double min_lr_ratio = 0;
   double weight_decay = 0;
   double adam_beta1 = 0.9, adam_beta2 = 0.999, adam_epsilon = 1e-8;
-  double max_grad_norm = 1.0;  // 0: no clipping
+  double max_grad_norm = 1.0;     // 0: no clipping
+  std::string shard = "moments";  // what several processes share out: none | moments | weights
 };
 
 // What both trainers have.
@@ -95,6 +96,7 @@ struct TrainSpec {
   OptimSpec optim;
   bool use_peft = false;  // trains an adapter on frozen weights
   LoraConfig lora;
+  bool load_in_8bit = false;  // the frozen weights beneath an adapter
   int64_t seed = 42;
   int64_t max_steps = -1;  // 0 and below: num_train_epochs decides
   double num_train_epochs = 3;

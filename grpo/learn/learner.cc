@@ -12,6 +12,7 @@
 #include "core/json.h"
 #include "core/text.h"
 #include "grpo/model/cuda/runtime.h"
+#include "grpo/model/shards.h"
 #include "grpo/model/torch_error.h"
 
 namespace assay {
@@ -83,10 +84,7 @@ GrpoLearner::GrpoLearner(Model* policy, const GrpoRecipe& recipe, const Compute&
       processes_(processes != nullptr && !processes->alone() ? processes : nullptr),
       recipe_(recipe),
       compute_(compute),
-      optimizer_(TrainableWeights(*policy),
-                 {recipe.train.optim.adam_beta1, recipe.train.optim.adam_beta2,
-                  recipe.train.optim.adam_epsilon, recipe.train.optim.weight_decay},
-                 processes),
+      optimizer_(*policy, recipe.train.optim, processes),
       compute_policy_(policy, {compute.dtype, compute.checkpoint, CountOf(processes)}) {
   if (recipe.loss.beta != 0) {
     Model start = reference != nullptr ? *reference : *policy;
@@ -94,10 +92,15 @@ GrpoLearner::GrpoLearner(Model* policy, const GrpoRecipe& recipe, const Compute&
     const bool frozen = std::exchange(start.lora, nullptr) != nullptr;
     // It is only ever computed with in the compute dtype; a GPU's memory is dearer than the mixing of a moving reference is frequent.
     const bool fixed = policy->device().is_cuda() && !recipe.sync_ref_model;
-    reference_ = frozen                                    ? start
-                 : fixed && compute.dtype != start.dtype() ? CastModel(start, compute.dtype)
-                                                           : CloneModel(start);
-    SetTrainable(&*reference_, false);
+    if (Shards* const shards = frozen ? nullptr : ShardsOf(start); shards != nullptr) {
+      reference_ = start;
+      reference_->source = shards->Frozen(fixed ? compute.dtype : at::kFloat);
+    } else {
+      reference_ = frozen                                    ? start
+                   : fixed && compute.dtype != start.dtype() ? CastModel(start, compute.dtype)
+                                                             : CloneModel(start);
+      SetTrainable(&*reference_, false);
+    }
   }
   SetTrainable(policy_, true);
 }
@@ -173,6 +176,16 @@ Result<GrpoLearner::RowScores> GrpoLearner::ScoreRows(const Model& model,
   });
 }
 
+// A pass with the others whose result nobody wants.
+Result<GrpoLearner::RowScores> GrpoLearner::ScoreNothing(const Model& model) const {
+  return CatchTorch("scoring completions", [&]() -> Result<RowScores> {
+    c10::NoGradGuard no_grad;
+    const TokenGroup group{{0}, {{0}}};
+    ScoreTokens(model, PackGroups({group}, policy_->device()), {}, {});
+    return RowScores{};
+  });
+}
+
 // Whole groups: about as many rows at a time as a micro-batch has, on a GPU as many tokens as keep it busy (nothing is kept for a
 // backward pass).
 std::vector<MicroBatch> GrpoLearner::ScoringParts(const GenerationBatch& batch) const {
@@ -215,12 +228,24 @@ Status GrpoLearner::ScoreParts(const Model& master, const std::vector<MicroBatch
                                std::vector<float> RolloutRow::*field,
                                GenerationBatch* batch) const {
   c10::NoGradGuard no_grad;
-  const Model model = CastModel(master, compute_.dtype);
-  for (size_t p = 0; p < parts.size(); ++p) {
+  const Result<Model> made = CatchTorch("preparing to score", [&]() -> Result<Model> {
+    return master.source != nullptr ? master.source->ForComputing(master, compute_.dtype)
+                                    : CastModel(master, compute_.dtype);
+  });
+  if (!made.ok()) return made.error();
+  const Model& model = *made;
+  size_t passes = parts.size();
+  if (processes_ != nullptr && ShardsOf(master) != nullptr) {
+    // Who has no part left goes along, for the others need its shares.
+    const auto count = static_cast<size_t>(processes_->count());
+    passes = (passes + count - 1) / count * count;
+  }
+  for (size_t p = 0; p < passes; ++p) {
     if (processes_ != nullptr && !processes_->Owns(static_cast<int64_t>(p))) continue;
-    Result<RowScores> scores = ScoreRows(model, *batch, parts[p]);
+    Result<RowScores> scores =
+        p < parts.size() ? ScoreRows(model, *batch, parts[p]) : ScoreNothing(model);
     if (!scores.ok()) return scores.error();
-    for (size_t b = 0; b < parts[p].size(); ++b)
+    for (size_t b = 0; p < parts.size() && b < parts[p].size(); ++b)
       batch->groups[parts[p][b].first].rows[parts[p][b].second].*field = std::move(scores->logp[b]);
   }
   if (processes_ == nullptr) return {};
@@ -359,8 +384,11 @@ Status GrpoLearner::Accumulate(const GenerationBatch& batch, const MicroBatch& m
   for (const auto& at : micro) {
     if (Sum(LossMask(RowAt(batch, at), recipe_)) > 0) live.push_back(at);
   }
-  if (live.empty()) return {};
   return CatchTorch("a training step", [&]() -> Status {
+    if (live.empty()) {
+      if (ShardsOf(*policy_) != nullptr) compute_policy_.Accompany();
+      return {};
+    }
     const ScoredBatch scored = PackGroups(TokenGroupsOf(batch, live), policy_->device());
     ForwardOptions forward;
     LogprobOptions options;
@@ -442,9 +470,9 @@ void GrpoLearner::MaybeSyncReference(int64_t step) {
   if (!recipe_.sync_ref_model || !reference_ || step % recipe_.ref_model_sync_steps != 0) return;
   c10::NoGradGuard no_grad;
   const double alpha = recipe_.ref_model_mixup_alpha;
-  const std::vector<NamedTensor> from = NamedWeights(*policy_);
-  std::vector<NamedTensor> to = NamedWeights(*reference_);
-  for (size_t i = 0; i < from.size(); ++i) to[i].tensor.mul_(1 - alpha).add_(from[i].tensor, alpha);
+  const std::vector<at::Tensor> from = HeldWeights(*policy_);
+  const std::vector<at::Tensor> to = HeldWeights(*reference_);
+  for (size_t i = 0; i < from.size(); ++i) to[i].mul_(1 - alpha).add_(from[i], alpha);
 }
 
 }  // namespace assay

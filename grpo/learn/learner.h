@@ -101,6 +101,7 @@ class GrpoLearner {
   std::vector<MicroBatch> ScoringParts(const GenerationBatch& batch) const;
   Status ScoreParts(const Model& model, const std::vector<MicroBatch>& parts,
                     std::vector<float> RolloutRow::*field, GenerationBatch* batch) const;
+  Result<RowScores> ScoreNothing(const Model& model) const;
   void ShareScores(const std::vector<MicroBatch>& parts, std::vector<float> RolloutRow::*field,
                    GenerationBatch* batch) const;
   StepOutcome TakeOutcome();

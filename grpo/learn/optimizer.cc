@@ -11,49 +11,93 @@
 
 namespace assay {
 
+namespace {
+
+AdamWConfig ConfigOf(const OptimSpec& optim) {
+  return {optim.adam_beta1, optim.adam_beta2, optim.adam_epsilon, optim.weight_decay,
+          optim.shard != "none"};
+}
+
+}  // namespace
+
 AdamW::AdamW(std::vector<NamedTensor> parameters, const AdamWConfig& config, Processes* processes)
     : config_(config),
       processes_(processes != nullptr && !processes->alone() ? processes : nullptr) {
   int64_t total = 0;
   for (const NamedTensor& parameter : parameters) total += parameter.tensor.numel();
-  const int64_t count = processes_ == nullptr ? 1 : processes_->count();
+  const int64_t count = MomentsShared() ? processes_->count() : 1;
   const int64_t share = (total + count - 1) / count;
   padded_ = share * count;
-  const int64_t mine = processes_ == nullptr ? 0 : share * processes_->rank();
+  const int64_t mine = MomentsShared() ? share * processes_->rank() : 0;
   int64_t first = 0;
   for (NamedTensor& parameter : parameters) {
     Slot slot;
     slot.name = std::move(parameter.name);
+    slot.shape = parameter.tensor.sizes().vec();
     slot.weight = std::move(parameter.tensor);
     slot.first = first;
     const int64_t size = slot.weight.numel();
     slot.begin = std::clamp<int64_t>(mine - first, 0, size);
     slot.end = std::clamp<int64_t>(mine + share - first, 0, size);
-    const at::Tensor part = Part(slot, slot.weight.detach());
-    slot.exp_avg = at::zeros_like(part);
-    slot.exp_avg_sq = at::zeros_like(part);
-    slot.step = at::zeros({}, part.options().dtype(at::kFloat));
-    slots_.push_back(std::move(slot));
     first += size;
+    AddSlot(std::move(slot));
   }
+}
+
+AdamW::AdamW(const Model& model, const OptimSpec& optim, Processes* processes)
+    : AdamW(LearningShards(model) != nullptr ? std::vector<NamedTensor>() : TrainableWeights(model),
+            ConfigOf(optim), processes) {
+  shards_ = LearningShards(model);
+  if (shards_ == nullptr) return;
+  for (const Shards::Part& part : shards_->Parts()) {
+    Slot slot;
+    slot.name = part.place->name;
+    slot.shape = part.place->shape;
+    slot.piece = part.piece;
+    slot.first = part.at;
+    slot.begin = part.begin;
+    slot.end = part.end;
+    AddSlot(std::move(slot));
+  }
+}
+
+void AdamW::AddSlot(Slot slot) {
+  const at::Tensor part = WeightPart(slot);
+  slot.exp_avg = at::zeros_like(part);
+  slot.exp_avg_sq = at::zeros_like(part);
+  slot.step = at::zeros({}, part.options().dtype(at::kFloat));
+  slots_.push_back(std::move(slot));
 }
 
 // What of a tensor of the weight's shape is this process's.
 at::Tensor AdamW::Part(const Slot& slot, const at::Tensor& whole) const {
-  return processes_ == nullptr ? whole
-                               : whole.view({-1}).narrow(0, slot.begin, slot.end - slot.begin);
+  const bool all = shards_ == nullptr && !MomentsShared();
+  return all ? whole : whole.reshape({-1}).narrow(0, slot.begin, slot.end - slot.begin);
+}
+
+at::Tensor AdamW::WeightPart(const Slot& slot) const {
+  if (shards_ == nullptr) return Part(slot, slot.weight.detach());
+  return shards_->pieces()[slot.piece].mine.narrow(0, slot.first, slot.end - slot.begin);
+}
+
+// Undefined where the weight has none.
+at::Tensor AdamW::GradientPart(const Slot& slot) const {
+  if (shards_ == nullptr)
+    return slot.weight.grad().defined() ? Part(slot, slot.weight.grad()) : at::Tensor();
+  const at::Tensor& gradient = shards_->pieces()[slot.piece].gradient;
+  return gradient.defined() ? gradient.narrow(0, slot.first, slot.end - slot.begin) : at::Tensor();
 }
 
 at::Tensor AdamW::GradNorm() const {
   std::vector<at::Tensor> gradients;
   for (const Slot& slot : slots_) {
-    if (slot.weight.grad().defined() && slot.end > slot.begin)
-      gradients.push_back(Part(slot, slot.weight.grad()));
+    const at::Tensor gradient = GradientPart(slot);
+    if (gradient.defined() && slot.end > slot.begin) gradients.push_back(gradient);
   }
   const auto options = slots_.empty() ? at::TensorOptions() : slots_[0].exp_avg.options();
   const at::Tensor norm = gradients.empty() ? at::zeros({}, options)
                                             : at::stack(at::_foreach_norm(gradients, 2)).norm(2);
-  if (processes_ == nullptr) return norm;
+  if (shards_ == nullptr && !MomentsShared()) return norm;
   const at::Tensor squares = norm.square().unsqueeze(0);
   processes_->Sum(squares);
   return squares.sqrt().squeeze(0);
@@ -62,7 +106,8 @@ at::Tensor AdamW::GradNorm() const {
 void AdamW::ClipGradients(const at::Tensor& norm, double max_norm) {
   const at::Tensor coefficient = (max_norm / (norm + 1e-6)).clamp_max(1.0);
   for (const Slot& slot : slots_) {
-    if (slot.weight.grad().defined()) Part(slot, slot.weight.grad()).mul_(coefficient);
+    const at::Tensor gradient = GradientPart(slot);
+    if (gradient.defined()) gradient.mul_(coefficient);
   }
 }
 
@@ -71,8 +116,8 @@ void AdamW::StepGroup(const std::vector<const Slot*>& slots, double learning_rat
   if (slots.empty()) return;
   std::vector<at::Tensor> weights, gradients, exp_avg, exp_avg_sq, steps;
   for (const Slot* slot : slots) {
-    weights.push_back(Part(*slot, slot->weight.detach()));
-    gradients.push_back(Part(*slot, slot->weight.grad()));
+    weights.push_back(WeightPart(*slot));
+    gradients.push_back(GradientPart(*slot));
     exp_avg.push_back(slot->exp_avg);
     exp_avg_sq.push_back(slot->exp_avg_sq);
     steps.push_back(slot->step);
@@ -86,13 +131,13 @@ void AdamW::StepGroup(const std::vector<const Slot*>& slots, double learning_rat
 void AdamW::Step(double learning_rate) {
   std::vector<const Slot*> decay, no_decay;
   for (const Slot& slot : slots_) {
-    if (!slot.weight.grad().defined()) continue;
+    if (!GradientPart(slot).defined()) continue;
     if (slot.end == slot.begin) {
       at::Tensor step = slot.step;
       step.add_(1);
       continue;
     }
-    (slot.weight.dim() < 2 ? no_decay : decay).push_back(&slot);
+    (slot.shape.size() < 2 ? no_decay : decay).push_back(&slot);
   }
   StepGroup(decay, learning_rate, config_.weight_decay);
   StepGroup(no_decay, learning_rate, 0.0);
@@ -102,8 +147,7 @@ void AdamW::Step(double learning_rate) {
 void AdamW::HandOut(const at::Tensor& room) {
   for (const Slot& slot : slots_) {
     if (slot.end > slot.begin)
-      room.narrow(0, slot.first + slot.begin, slot.end - slot.begin)
-          .copy_(Part(slot, slot.weight.detach()));
+      room.narrow(0, slot.first + slot.begin, slot.end - slot.begin).copy_(WeightPart(slot));
   }
   processes_->GatherShares(room);
   for (const Slot& slot : slots_) {
@@ -114,13 +158,14 @@ void AdamW::HandOut(const at::Tensor& room) {
 
 double AdamW::Update(const at::Tensor& gradients, double loss, double max_norm,
                      double learning_rate) {
-  if (processes_ != nullptr) processes_->SumShare(gradients);
+  if (processes_ != nullptr && shards_ == nullptr)
+    config_.share_moments ? processes_->SumShare(gradients) : processes_->Sum(gradients);
   const at::Tensor norm = GradNorm();
   if (max_norm > 0) ClipGradients(norm, max_norm);
   const auto value = norm.item<double>();
   if (!std::isfinite(value) || !std::isfinite(loss)) return value;
   Step(learning_rate);
-  if (processes_ != nullptr) HandOut(gradients);
+  if (MomentsShared() && shards_ == nullptr) HandOut(gradients);
   return value;
 }
 
@@ -135,8 +180,36 @@ at::Tensor AdamW::Gathered(at::Tensor Slot::*moment) const {
   return all.cpu();
 }
 
+// Piece by piece, so that no process but the first ever holds more of them than a piece.
+std::vector<NamedTensor> AdamW::StateOfShards() const {
+  std::vector<NamedTensor> state;
+  const std::vector<Shards::Part> parts = shards_->Parts();  // as the slots are
+  for (const auto& [prefix, moment] :
+       {std::pair("exp_avg.", &Slot::exp_avg), std::pair("exp_avg_sq.", &Slot::exp_avg_sq)}) {
+    for (size_t i = 0; i < slots_.size();) {
+      const size_t number = slots_[i].piece, first = i;
+      const Shards::Piece& piece = shards_->pieces()[number];
+      const at::Tensor mine = at::zeros_like(piece.mine);
+      for (; i < slots_.size() && slots_[i].piece == number; ++i)
+        mine.narrow(0, slots_[i].first, slots_[i].end - slots_[i].begin).copy_(slots_[i].*moment);
+      const at::Tensor all = shards_->Gather(piece, mine, at::kFloat);
+      if (!processes_->first()) continue;
+      const at::Tensor host = all.cpu();
+      for (size_t k = first; k < i; ++k) {
+        const Shards::Place& place = *parts[k].place;
+        state.push_back({prefix + slots_[k].name,
+                         host.narrow(0, place.first, place.size).view(slots_[k].shape)});
+      }
+    }
+  }
+  if (!processes_->first()) return {};
+  for (const Slot& slot : slots_) state.push_back({"step." + slot.name, slot.step});
+  return state;
+}
+
 std::vector<NamedTensor> AdamW::State() const {
-  const bool shared = processes_ != nullptr && !slots_.empty();
+  if (shards_ != nullptr) return StateOfShards();
+  const bool shared = MomentsShared() && !slots_.empty();
   const at::Tensor all = shared ? Gathered(&Slot::exp_avg) : at::Tensor(),
                    all_sq = shared ? Gathered(&Slot::exp_avg_sq) : at::Tensor();
   std::vector<NamedTensor> state;
@@ -164,7 +237,7 @@ Status AdamW::LoadState(const std::vector<NamedTensor>& state) {
                                                            {"exp_avg_sq.", &slot.exp_avg_sq}};
     for (const auto& [prefix, moment] : moments) {
       const auto found = by_name.find(prefix + slot.name);
-      if (found == by_name.end() || found->second->sizes() != slot.weight.sizes())
+      if (found == by_name.end() || found->second->sizes() != at::IntArrayRef(slot.shape))
         return lacks(prefix + slot.name);
       moment->copy_(Part(slot, found->second->contiguous()));
     }

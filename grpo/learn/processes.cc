@@ -92,9 +92,9 @@ void Processes::Leave() {
   Gather("");
   // The first one keeps the store: it goes last.
   if (first()) {
-    for (int64_t rank = 1; rank < count_; ++rank) Take(StrCat("assay/left/", rank));
+    for (int64_t rank = 1; rank < count_; ++rank) Take(StrCat(prefix_, "left/", rank));
   } else {
-    Put(StrCat("assay/left/", rank_), "1", 1);
+    Put(StrCat(prefix_, "left/", rank_), "1", 1);
   }
 }
 
@@ -105,6 +105,8 @@ Result<std::unique_ptr<Processes>> Processes::FromEnvironment() {
   made->local_rank_ = EnvironmentNumber("LOCAL_RANK", made->rank_);
   const char* host = std::getenv("MASTER_ADDR");
   const int64_t port = EnvironmentNumber("MASTER_PORT", 29500);
+  // torchrun's store outlives the processes that it starts anew after a failure.
+  made->prefix_ = StrCat("assay/", EnvironmentNumber("TORCHELASTIC_RESTART_COUNT", 0), "/");
   if (made->count_ < 1 || made->count_ > kMostProcesses || made->rank_ < 0 ||
       made->rank_ >= made->count_ || port < 1 || port > 65535) {
     return Error{ErrorCode::kUsage,
@@ -137,7 +139,7 @@ Result<std::unique_ptr<Processes>> Processes::FromEnvironment() {
 }
 
 std::string Processes::Key(int64_t from, int64_t to) const {
-  return StrCat("assay/", exchange_, "/", from, "/", to);
+  return StrCat(prefix_, exchange_, "/", from, "/", to);
 }
 
 // In pieces; the first tells how many bytes there are.
@@ -203,13 +205,13 @@ namespace {
 // Where the share of process `rank` of `count` begins.
 int64_t ShareBegin(int64_t size, int64_t rank, int64_t count) { return size * rank / count; }
 
-size_t ShareBytes(int64_t size, int64_t rank, int64_t count) {
+size_t ShareBytes(int64_t size, int64_t rank, int64_t count, size_t element = sizeof(float)) {
   return static_cast<size_t>(ShareBegin(size, rank + 1, count) - ShareBegin(size, rank, count)) *
-         sizeof(float);
+         element;
 }
 
 constexpr char kOtherSize[] = "another process sums a tensor of another size";
-constexpr int kFloat32 = 7, kSum = 0;  // NCCL's
+constexpr int kFloat32 = 7, kUint8 = 1, kSum = 0;  // NCCL's
 
 void* StreamOf(const at::Tensor& tensor) {
   const auto* guard = c10::impl::getDeviceGuardImpl(c10::DeviceType::CUDA);
@@ -241,14 +243,17 @@ void Processes::SumShareOnHost(float* data, int64_t size) {
   std::copy(sum.begin(), sum.end(), mine);
 }
 
-void Processes::GatherSharesOnHost(float* data, int64_t size) {
-  const std::vector<std::string> all =
-      Gather({reinterpret_cast<const char*>(data + ShareBegin(size, rank_, count_)),
-              ShareBytes(size, rank_, count_)});
+void Processes::GatherSharesOnHost(char* data, int64_t size, size_t element) {
+  const auto begin = [&](int64_t rank) {
+    return data + static_cast<size_t>(ShareBegin(size, rank, count_)) * element;
+  };
+  NextExchange();
+  Put(Key(rank_, -1), begin(rank_), ShareBytes(size, rank_, count_, element));
   for (int64_t rank = 0; rank < count_; ++rank) {
-    const std::string& bytes = all[static_cast<size_t>(rank)];
-    TORCH_CHECK(bytes.size() == ShareBytes(size, rank, count_), kOtherSize);
-    std::memcpy(data + ShareBegin(size, rank, count_), bytes.data(), bytes.size());
+    if (rank == rank_) continue;
+    const std::string bytes = Take(Key(rank, -1));
+    TORCH_CHECK(bytes.size() == ShareBytes(size, rank, count_, element), kOtherSize);
+    std::memcpy(begin(rank), bytes.data(), bytes.size());
   }
 }
 
@@ -271,7 +276,7 @@ void Processes::Sum(at::Tensor tensor) {
   if (alone() || tensor.numel() == 0) return;
   if (!tensor.is_cuda()) {
     SumShareOnHost(tensor.data_ptr<float>(), tensor.numel());
-    return GatherSharesOnHost(tensor.data_ptr<float>(), tensor.numel());
+    return GatherSharesOnHost(static_cast<char*>(tensor.data_ptr()), tensor.numel(), sizeof(float));
   }
   void* const communicator = Communicator();
   NcclLibrary().Check(NcclLibrary().all_reduce(tensor.data_ptr(), tensor.data_ptr(),
@@ -295,16 +300,17 @@ void Processes::SumShare(at::Tensor tensor) {
 }
 
 void Processes::GatherShares(at::Tensor tensor) {
-  ASSAY_CHECK(tensor.is_contiguous() && tensor.scalar_type() == at::kFloat);
+  ASSAY_CHECK(tensor.is_contiguous());
   ASSAY_CHECK(tensor.numel() % count_ == 0);
   if (alone() || tensor.numel() == 0) return;
-  if (!tensor.is_cuda()) return GatherSharesOnHost(tensor.data_ptr<float>(), tensor.numel());
+  auto* const data = static_cast<char*>(tensor.data_ptr());
+  if (!tensor.is_cuda())
+    return GatherSharesOnHost(data, tensor.numel(), static_cast<size_t>(tensor.element_size()));
   void* const communicator = Communicator();
-  const int64_t share = tensor.numel() / count_;
-  NcclLibrary().Check(NcclLibrary().all_gather(tensor.data_ptr<float>() + rank_ * share,
-                                               tensor.data_ptr(), static_cast<size_t>(share),
-                                               kFloat32, communicator, StreamOf(tensor)),
-                      "handing out what was updated");
+  const size_t share = tensor.nbytes() / static_cast<size_t>(count_);  // bytes have every dtype
+  NcclLibrary().Check(NcclLibrary().all_gather(data + static_cast<size_t>(rank_) * share, data,
+                                               share, kUint8, communicator, StreamOf(tensor)),
+                      "handing out shares");
 }
 
 }  // namespace assay

@@ -15,20 +15,21 @@
 #include <vector>
 
 #include "core/result.h"
+#include "grpo/model/shards.h"
 
 namespace assay {
 
-class Processes {
+class Processes : public ShareExchange {
  public:
   // Alone where the environment says nothing. Waits for the others. Errors: kUsage for an environment that makes no sense,
   // kUnavailable when the others do not come.
   static Result<std::unique_ptr<Processes>> FromEnvironment();
-  ~Processes();
+  ~Processes() override;
   Processes(const Processes&) = delete;
   Processes& operator=(const Processes&) = delete;
 
-  int64_t rank() const { return rank_; }
-  int64_t count() const { return count_; }
+  int64_t rank() const override { return rank_; }
+  int64_t count() const override { return count_; }
   int64_t local_rank() const { return local_rank_; }  // which GPU of its machine
   bool alone() const { return count_ == 1; }
   bool first() const { return rank_ == 0; }  // the one that writes files and speaks
@@ -46,9 +47,9 @@ class Processes {
   // The sum over all processes in the place of a contiguous float32 tensor of the same size everywhere.
   void Sum(at::Tensor tensor);
   // The two halves of that, for a size that is a multiple of count(): the sum of this process's share (the rank-th of equal ones) in
-  // its place, the rest being of no meaning then; and every process's share for all.
-  void SumShare(at::Tensor tensor);
-  void GatherShares(at::Tensor tensor);
+  // its place, the rest being of no meaning then; and every process's share, of any dtype, for all.
+  void SumShare(at::Tensor tensor) override;
+  void GatherShares(at::Tensor tensor) override;
 
  private:
   struct Meeting;  // the store, and NCCL's communicator once there is one
@@ -58,10 +59,11 @@ class Processes {
   std::string Key(int64_t from, int64_t to) const;
   void NextExchange();
   void SumShareOnHost(float* data, int64_t size);
-  void GatherSharesOnHost(float* data, int64_t size);
+  void GatherSharesOnHost(char* data, int64_t size, size_t element);
   void* Communicator();
 
   int64_t rank_ = 0, count_ = 1, local_rank_ = 0;
+  std::string prefix_;  // of all keys in the store
   int64_t exchange_ = 0;
   std::vector<std::string> put_, put_before_;  // keys of this exchange and of the one before
   std::unique_ptr<Meeting> meeting_;

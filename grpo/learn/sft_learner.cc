@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/check.h"
+#include "grpo/model/shards.h"
 #include "grpo/model/torch_error.h"
 
 namespace assay {
@@ -15,9 +16,7 @@ SftLearner::SftLearner(Model* policy, const OptimSpec& optim, const Compute& com
     : policy_(policy),
       processes_(processes != nullptr && !processes->alone() ? processes : nullptr),
       max_grad_norm_(optim.max_grad_norm),
-      optimizer_(TrainableWeights(*policy),
-                 {optim.adam_beta1, optim.adam_beta2, optim.adam_epsilon, optim.weight_decay},
-                 processes),
+      optimizer_(*policy, optim, processes),
       compute_policy_(policy, {compute.dtype, compute.checkpoint, CountOf(processes)}) {
   SetTrainable(policy_, true);
 }
@@ -35,8 +34,11 @@ Status SftLearner::Accumulate(const std::vector<SftRow>& rows, double num_items)
     for (size_t i = row.labels_from; i < row.ids.size(); ++i)
       learn.push_back(row.learn.empty() || row.learn[i] != 0 ? 1.0f : 0.0f);
   }
-  if (groups.empty()) return {};
   return CatchTorch("a training step", [&]() -> Status {
+    if (groups.empty()) {
+      if (ShardsOf(*policy_) != nullptr) compute_policy_.Accompany();
+      return {};
+    }
     const ScoredBatch scored = PackGroups(groups, policy_->device(), /*share_prompts=*/false);
     ForwardOptions forward;
     LogprobOptions options;

@@ -11,6 +11,7 @@
 
 #include "grpo/model/lora.h"
 #include "grpo/model/ops.h"
+#include "grpo/model/shards.h"
 
 namespace assay {
 namespace {
@@ -52,33 +53,61 @@ class AddToMaster : public torch::autograd::PostAccumulateGradHook {
 }  // namespace
 
 at::Tensor ComputePolicy::Gradients() {
+  if (Shards* const shards = LearningShards(*master_); shards != nullptr) {
+    if (!ready_) MakeShardGradients();
+    shards->AddWholeGradient("model.embed_tokens.weight", embed_gradient_);
+    shards->AddWholeGradient("lm_head.weight", head_gradient_);
+    const at::Tensor norm = model_.norm.defined() ? model_.norm.grad() : at::Tensor();
+    shards->AddWholeGradient(
+        "model.norm.weight",
+        norm.defined() ? norm
+                       : at::zeros({master_->config.hidden_size}, embed_gradient_.options()));
+    return {};
+  }
   if (!gradients_.defined()) MakeGradients();
   return gradients_;
 }
 
 const Model& ComputePolicy::Prepare(ForwardOptions* forward, LogprobOptions* logprobs) {
+  const bool shards = LearningShards(*master_) != nullptr;
   if (!ready_) {
-    Gradients();
+    shards ? MakeShardGradients() : MakeGradients();
     MakeWeights();
     ready_ = true;
   }
   forward->checkpoint = compute_.checkpoint;
   forward->compute_dtype = compute_.dtype;
-  forward->embed_grad = master_->embed.grad();
-  logprobs->head_grad = master_->head.grad();
+  forward->embed_grad = shards                     ? embed_gradient_
+                        : master_->embed.defined() ? master_->embed.grad()
+                                                   : at::Tensor();
+  logprobs->head_grad = shards                    ? head_gradient_
+                        : master_->head.defined() ? master_->head.grad()
+                                                  : at::Tensor();
   return model_;
 }
 
+void ComputePolicy::Accompany() {
+  ForwardOptions forward;
+  LogprobOptions logprobs;
+  const Model& model = Prepare(&forward, &logprobs);
+  const TokenGroup group{{0}, {{0}}};
+  const ScoredBatch one = PackGroups({group}, master_->device());
+  (ScoreTokens(model, one, forward, logprobs).logp_M.sum() * 0).backward();
+}
+
 void ComputePolicy::Drop() {
-  for (NamedTensor& weight : TrainableWeights(*master_))
-    weight.tensor.mutable_grad() = at::Tensor();
+  for (NamedTensor& weight : TrainableWeights(*master_)) {
+    if (weight.tensor.defined()) weight.tensor.mutable_grad() = at::Tensor();
+  }
+  if (Shards* const shards = LearningShards(*master_); shards != nullptr) shards->DropGradients();
   model_ = Model{};
-  gradients_ = at::Tensor();
+  gradients_ = embed_gradient_ = head_gradient_ = at::Tensor();
   ready_ = false;
   if (CountParameters(*master_) >= kTrimParameters) malloc_trim(0);
 }
 
 void ComputePolicy::MakeGradients() {
+  if (gradients_.defined()) return;
   std::vector<NamedTensor> weights = TrainableWeights(*master_);
   int64_t count = 0;
   for (const NamedTensor& weight : weights) count += weight.tensor.numel();
@@ -93,6 +122,15 @@ void ComputePolicy::MakeGradients() {
   }
 }
 
+void ComputePolicy::MakeShardGradients() {
+  const ModelConfig& c = master_->config;
+  if (CountParameters(*master_) >= kTrimParameters) malloc_trim(0);
+  LearningShards(*master_)->MakeGradients();
+  const auto options = at::TensorOptions(master_->device()).dtype(at::kFloat);
+  embed_gradient_ = at::zeros({c.vocab_size, c.hidden_size}, options);
+  head_gradient_ = c.tied_head ? embed_gradient_ : at::zeros_like(embed_gradient_);
+}
+
 void ComputePolicy::MakeMergedWeights() {
   model_ = CastModel(*master_, compute_.dtype);
   for (const NamedTensor& weight : NamedWeights(model_)) {
@@ -105,6 +143,11 @@ void ComputePolicy::MakeMergedWeights() {
 }
 
 void ComputePolicy::MakeWeights() {
+  if (master_->source != nullptr) {
+    model_ = master_->source->ForComputing(*master_, compute_.dtype);
+    model_.norm.requires_grad_(LearningShards(*master_) != nullptr);
+    return;
+  }
   if (master_->lora != nullptr) return MakeMergedWeights();
   // With checkpointing a layer's weights are cast when the layer is computed: that takes a few per cent of the time and saves the
   // copy, which would live beside gradients and moments.

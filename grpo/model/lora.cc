@@ -9,6 +9,7 @@
 #include <map>
 #include <utility>
 
+#include "core/check.h"
 #include "core/jsonl.h"
 #include "core/rng.h"
 #include "core/text.h"
@@ -30,14 +31,15 @@ Result<std::shared_ptr<Lora>> EmptyLora(const LoraConfig& config, const Model& m
   if (Status status = CheckLora(config); !status.ok()) return status.error();
   auto lora = std::make_shared<Lora>();
   lora->config = config;
-  const auto options = model.embed.options().requires_grad(false).dtype(at::kFloat);
+  const auto options = at::TensorOptions(model.device()).dtype(at::kFloat);
   for (const NamedTensor& weight : NamedWeights(model)) {
     if (!config.Targets(weight.name)) continue;
     if (weight.name.find(".experts.") != std::string::npos) {
       return Error{ErrorCode::kUsage, "adapters of experts are not supported",
                    "lora_target_modules may name q_proj, k_proj, v_proj and o_proj here"};
     }
-    const int64_t out = weight.tensor.size(0), in = weight.tensor.size(1);
+    const std::vector<int64_t> shape = WeightShape(model.config, weight.name);
+    const int64_t out = shape[0], in = shape[1];
     lora->pairs.push_back({weight.name, at::zeros({config.rank, in}, options),
                            at::zeros({out, config.rank}, options)});
   }
@@ -86,6 +88,7 @@ at::Tensor MergeLora(const at::Tensor& weight, const LoraPair& pair, double scal
 
 Model MergedModel(const Model& model) {
   if (model.lora == nullptr) return model;
+  ASSAY_CHECK(model.source == nullptr);  // WholeModel merges, too
   Model merged = model;
   merged.lora = nullptr;
   VisitWeights(&merged, [&](const std::string& name, at::Tensor* tensor) {

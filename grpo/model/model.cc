@@ -14,6 +14,7 @@
 #include "grpo/model/blocks.h"
 #include "grpo/model/cuda/layer.h"
 #include "grpo/model/cuda/runtime.h"
+#include "grpo/model/layer_source.h"
 #include "grpo/model/lora.h"
 #include "grpo/model/ops.h"
 
@@ -136,30 +137,39 @@ Shape LayerShape(const ModelConfig& config, int64_t layer, std::string_view name
   return {};
 }
 
-bool IsNorm(const std::string& name) { return name.find("norm") != std::string::npos; }
-
 at::Tensor ToInt64Tensor(const std::vector<int64_t>& values, at::Device device) {
   return device.is_cuda() ? cuda::ToDevice(values, device) : at::tensor(values, at::kLong);
 }
 
 }  // namespace
 
+bool IsNorm(const std::string& name) { return name.find("norm") != std::string::npos; }
+
+at::Device Model::device() const { return embed.defined() ? embed.device() : source->device(); }
+
+at::ScalarType Model::dtype() const { return embed.defined() ? embed.scalar_type() : at::kFloat; }
+
+void VisitLayer(const ModelConfig& config, int64_t index, LayerWeights* layer,
+                const WeightVisitor& visit) {
+  for (const LayerField& field : kLayerFields) {
+    if (!FieldShape(config, index, field).empty()) visit(field.name, &(layer->*field.field));
+  }
+  if (!config.layer(index).experts) return;
+  layer->experts.resize(static_cast<size_t>(config.num_experts));
+  for (size_t e = 0; e < layer->experts.size(); ++e) {
+    for (const ExpertField& field : kExpertFields)
+      visit(StrCat(kExpertPrefix, e, ".", field.name), &(layer->experts[e].*field.field));
+  }
+}
+
 void VisitWeights(Model* model, const WeightVisitor& visit) {
   const ModelConfig& config = model->config;
   model->layers.resize(static_cast<size_t>(config.num_layers));
   visit("model.embed_tokens.weight", &model->embed);
   for (int64_t i = 0; i < config.num_layers; ++i) {
-    LayerWeights& layer = model->layers[static_cast<size_t>(i)];
     const std::string prefix = StrCat(kLayerPrefix, i, ".");
-    for (const LayerField& field : kLayerFields) {
-      if (!FieldShape(config, i, field).empty()) visit(prefix + field.name, &(layer.*field.field));
-    }
-    if (!config.layer(i).experts) continue;
-    layer.experts.resize(static_cast<size_t>(config.num_experts));
-    for (size_t e = 0; e < layer.experts.size(); ++e) {
-      for (const ExpertField& field : kExpertFields)
-        visit(StrCat(prefix, kExpertPrefix, e, ".", field.name), &(layer.experts[e].*field.field));
-    }
+    VisitLayer(config, i, &model->layers[static_cast<size_t>(i)],
+               [&](const std::string& name, at::Tensor* tensor) { visit(prefix + name, tensor); });
   }
   visit("model.norm.weight", &model->norm);
   if (config.tied_head) {
@@ -197,8 +207,9 @@ std::vector<NamedTensor> TrainableWeights(const Model& model) {
 }
 
 void SetTrainable(Model* model, bool trainable) {
-  for (const NamedTensor& weight : TrainableWeights(*model))
-    weight.tensor.requires_grad_(trainable);
+  for (const NamedTensor& weight : TrainableWeights(*model)) {
+    if (weight.tensor.defined()) weight.tensor.requires_grad_(trainable);
+  }
 }
 
 namespace {
@@ -239,11 +250,13 @@ Model CopyPacked(Model model, at::ScalarType dtype) {
 }  // namespace
 
 Model CastModel(const Model& model, at::ScalarType dtype) {
+  if (model.source != nullptr) return WholeModel(model, dtype);
   return model.dtype() == dtype && model.lora == nullptr ? model : CopyPacked(model, dtype);
 }
 
 Model PackModel(Model model) {
   const at::ScalarType dtype = model.dtype();
+  if (model.source != nullptr) return WholeModel(model, dtype);
   return CopyPacked(std::move(model), dtype);
 }
 
@@ -263,13 +276,15 @@ Model CloneModel(const Model& model) {
 
 int64_t CountParameters(const Model& model) {
   int64_t count = 0;
-  for (const NamedTensor& weight : NamedWeights(model)) count += weight.tensor.numel();
+  for (const NamedTensor& weight : NamedWeights(model))
+    count += c10::multiply_integers(WeightShape(model.config, weight.name));
   return count;
 }
 
 int64_t CountTrainable(const Model& model) {
+  if (model.lora == nullptr) return CountParameters(model);
   int64_t count = 0;
-  for (const NamedTensor& weight : TrainableWeights(model)) count += weight.tensor.numel();
+  for (const NamedTensor& weight : LoraTensors(*model.lora)) count += weight.tensor.numel();
   return count;
 }
 
@@ -476,44 +491,164 @@ RotaryTables MakeRotaryTables(const RopeConfig& rope, int64_t head_dim, const at
           (angles.sin() * table.scale).to(dtype).contiguous()};
 }
 
+namespace {
+
+// A layer whose weights the model's source makes, computed by `body`; what goes in and comes out is one tensor, or two where the
+// stream stands as two.
+using LayerBody = std::function<std::vector<at::Tensor>(const std::vector<at::Tensor>& in,
+                                                        const LayerWeights& weights)>;
+std::vector<at::Tensor> MadeLayer(const Model& model, int64_t layer, at::ScalarType compute,
+                                  const std::vector<at::Tensor>& in, const LayerBody& body) {
+  if (!at::GradMode::is_enabled()) return body(in, LayerOf(model, layer, compute));
+  OnDemand on_demand;
+  on_demand.take = [model, layer, compute] { return Flatten(LayerOf(model, layer, compute)); };
+  on_demand.body = [body](const std::vector<at::Tensor>& given,
+                          const std::vector<at::Tensor>& flat) {
+    return body(given, Unflatten(flat));
+  };
+  on_demand.give = [model, layer](const std::vector<at::Tensor>& gradients) {
+    AddLayerGradient(model, layer, Unflatten(gradients));
+  };
+  return CheckpointOnDemand(in, std::move(on_demand));
+}
+
+// All layers by kernels of our own.
+at::Tensor FusedLayers(const Model& model, const cuda::Plan& plan, at::Tensor x,
+                       const ForwardOptions& options) {
+  cuda::Stream stream{std::move(x), {}};
+  for (int64_t i = 0; i < model.config.num_layers; ++i) {
+    if (model.source == nullptr) {
+      stream = cuda::FusedLayer(plan, model.layers[static_cast<size_t>(i)], stream, options.kv);
+      continue;
+    }
+    std::vector<at::Tensor> in = {stream.x};
+    if (stream.y.defined()) in.push_back(stream.y);
+    const auto body = [plan, kv = options.kv](const std::vector<at::Tensor>& given,
+                                              const LayerWeights& weights) {
+      const cuda::Stream out = cuda::FusedLayer(
+          plan, weights, {given[0], given.size() > 1 ? given[1] : at::Tensor()}, kv);
+      return std::vector<at::Tensor>{out.x, out.y};
+    };
+    const std::vector<at::Tensor> out = MadeLayer(model, i, at::kBFloat16, in, body);
+    stream = {out[0], out[1]};
+  }
+  return cuda::FusedFinalNorm(plan, model.norm, stream);
+}
+
+// One layer by LibTorch's operators.
+at::Tensor PlainLayer(const Model& model, int64_t index, const Pass& pass, const at::Tensor& x,
+                      bool checkpoint) {
+  if (model.source != nullptr) {
+    const auto body = [pass, index](const std::vector<at::Tensor>& in,
+                                    const LayerWeights& weights) {
+      return std::vector<at::Tensor>{Layer(pass, index, CastLayer(weights, pass.compute), in[0])};
+    };
+    return MadeLayer(model, index, pass.compute, {x}, body)[0];
+  }
+  const LayerWeights& held = model.layers[static_cast<size_t>(index)];
+  if (!checkpoint) return Layer(pass, index, CastLayer(held, pass.compute), x);
+  return Checkpoint(x, Flatten(held),
+                    [pass, index](const at::Tensor& in, const std::vector<at::Tensor>& flat) {
+                      return Layer(pass, index, CastLayer(Unflatten(flat), pass.compute), in);
+                    });
+}
+
+}  // namespace
+
+LayerWeights LayerOf(const Model& model, int64_t index, at::ScalarType dtype) {
+  if (model.source == nullptr) return CastLayer(model.layers[static_cast<size_t>(index)], dtype);
+  LayerWeights layer = model.source->Layer(index, dtype);
+  VisitLayer(model.config, index, &layer, [&](const std::string& name, at::Tensor* tensor) {
+    const LoraPair* pair =
+        model.lora == nullptr ? nullptr : model.lora->Find(StrCat(kLayerPrefix, index, ".", name));
+    if (pair != nullptr) *tensor = MergeLora(*tensor, *pair, model.lora->config.scale());
+    tensor->requires_grad_(pair != nullptr || (model.lora == nullptr && model.source->Learns()));
+  });
+  return layer;
+}
+
+void AddLayerGradient(const Model& model, int64_t index, const LayerWeights& gradient) {
+  if (model.lora == nullptr) {
+    if (model.source->Learns()) model.source->AddGradient(index, gradient);
+    return;
+  }
+  LayerWeights given = gradient;
+  VisitLayer(model.config, index, &given, [&](const std::string& name, at::Tensor* tensor) {
+    const LoraPair* pair = model.lora->Find(StrCat(kLayerPrefix, index, ".", name));
+    if (pair != nullptr && tensor->defined())
+      AddLoraGradient(*pair, model.lora->config.scale(), *tensor, pair->a.grad(), pair->b.grad());
+  });
+}
+
+Model WholeModel(const Model& model, at::ScalarType dtype, bool keep, bool on_cpu) {
+  at::NoGradGuard no_grad;
+  const at::Device device = on_cpu ? at::Device(at::kCPU) : model.device();
+  Model whole = model.source->ForComputing(model, dtype);
+  const at::TensorOptions options = at::TensorOptions(device).dtype(dtype);
+  for (int64_t i = 0; i < model.config.num_layers; ++i) {
+    LayerWeights made = LayerOf(model, i, dtype);
+    if (!keep) continue;
+    // As CopyPacked places them.
+    const auto padded = [](const at::Tensor& tensor) { return (tensor.numel() + 63) / 64 * 64; };
+    int64_t count = 0, first = 0;
+    VisitLayer(model.config, i, &made, [&](const std::string&, at::Tensor* tensor) {
+      if (tensor->dim() == 2) count += padded(*tensor);
+    });
+    const at::Tensor room = at::empty({count}, options);
+    VisitLayer(model.config, i, &made, [&](const std::string&, at::Tensor* tensor) {
+      const at::Tensor from = tensor->detach();
+      if (from.dim() != 2) {
+        *tensor = from.to(device);
+        return;
+      }
+      *tensor = room.narrow(0, first, from.numel()).view(from.sizes());
+      tensor->copy_(from);
+      first += padded(from);
+    });
+    whole.layers[static_cast<size_t>(i)] = std::move(made);
+  }
+  if (!keep) return {};
+  whole.source = nullptr;
+  whole.lora = nullptr;
+  if (whole.config.tied_head) whole.head = at::Tensor();
+  for (at::Tensor* outer : {&whole.embed, &whole.norm, &whole.head}) {
+    if (outer->defined()) *outer = outer->detach().to(device);
+  }
+  TieHead(&whole);
+  return whole;
+}
+
 at::Tensor Forward(const Model& model, const PackedBatch& batch, const ForwardOptions& options) {
   const at::ScalarType compute = options.compute_dtype.value_or(model.dtype());
   const at::ScalarType stream = StreamDtype(compute);
   const ModelRotary rotary = MakeModelRotary(
       model.config, batch.positions_N, std::max(options.longest, LongestContext(batch)), stream);
   at::Tensor x = at::embedding(model.embed, batch.ids_N).to(compute).to(stream);
-  if (options.embed_grad.defined() && at::GradMode::is_enabled()) {
+  if (at::GradMode::is_enabled() && (options.embed_grad.defined() || model.source != nullptr)) {
+    // Layers that a source makes are no inputs of the graph: it goes through the stream.
     x.requires_grad_(true);
-    x.register_hook([sum = options.embed_grad, ids = batch.ids_N](const at::Tensor& grad) {
-      at::NoGradGuard no_grad;
-      sum.index_add_(0, ids, grad.to(sum.scalar_type()));
-    });
+    if (options.embed_grad.defined()) {
+      x.register_hook([sum = options.embed_grad, ids = batch.ids_N](const at::Tensor& grad) {
+        at::NoGradGuard no_grad;
+        sum.index_add_(0, ids, grad.to(sum.scalar_type()));
+      });
+    }
   }
   x = ScaleEmbedding(model.config, x, compute);
   const bool checkpoint = options.checkpoint && at::GradMode::is_enabled();
   if (options.hidden_states == nullptr && cuda::HasFusedLayers(model, batch, compute)) {
-    const cuda::Plan plan =
-        cuda::MakeLayerPlan(model, batch, rotary.full.cosine, rotary.full.sine, checkpoint);
-    cuda::Stream stream_xy{x, {}};
-    for (const LayerWeights& layer : model.layers)
-      stream_xy = cuda::FusedLayer(plan, layer, stream_xy, options.kv);
-    return cuda::FusedFinalNorm(plan, model.norm, stream_xy);
+    // What a source makes is computed again by it, whole.
+    const cuda::Plan plan = cuda::MakeLayerPlan(model, batch, rotary.full.cosine, rotary.full.sine,
+                                                checkpoint && model.source == nullptr);
+    return FusedLayers(model, plan, x, options);
   }
   const Pass pass{std::make_shared<const ModelConfig>(model.config),
                   std::make_shared<const AttentionPlan>(
                       MakeAttentionPlan(batch.segments, model.config.window, model.device())),
                   rotary, compute, options.kv};
   for (int64_t i = 0; i < model.config.num_layers; ++i) {
-    const LayerWeights& layer = model.layers[static_cast<size_t>(i)];
     if (options.hidden_states != nullptr) options.hidden_states->push_back(x.detach());
-    if (!checkpoint) {
-      x = Layer(pass, i, CastLayer(layer, compute), x);
-      continue;
-    }
-    x = Checkpoint(x, Flatten(layer),
-                   [pass, i](const at::Tensor& in, const std::vector<at::Tensor>& flat) {
-                     return Layer(pass, i, CastLayer(Unflatten(flat), pass.compute), in);
-                   });
+    x = PlainLayer(model, i, pass, x, checkpoint);
   }
   x = ConfigNorm(model.config, x, model.norm, compute);
   if (options.hidden_states != nullptr) options.hidden_states->push_back(x.detach());

@@ -44,7 +44,8 @@ struct LayerWeights {
   std::vector<ExpertWeights> experts;  // in place of the MLP
 };
 
-struct Lora;  // grpo/model/lora.h
+struct Lora;        // grpo/model/lora.h
+class LayerSource;  // grpo/model/layer_source.h
 
 struct Model {
   ModelConfig config;
@@ -52,19 +53,28 @@ struct Model {
   std::vector<LayerWeights> layers;
   at::Tensor norm;  // [H]
   at::Tensor head;  // [V, H]; the same tensor as `embed` where the config ties them
-  // An adapter beside the weights, which are frozen then: a pass through the model sees it only once CastModel has merged it.
+  // An adapter beside the weights, which are frozen then: a pass through the model sees it only once CastModel has merged it, or where
+  // a source makes the layers.
   std::shared_ptr<Lora> lora;
+  // Where the layers' weights come from if the model does not hold them; those in `layers` are undefined then.
+  std::shared_ptr<LayerSource> source;
 
-  at::Device device() const { return embed.device(); }
-  at::ScalarType dtype() const { return embed.scalar_type(); }
+  at::Device device() const;
+  // Of what is held: float32 where weights are shared out among processes.
+  at::ScalarType dtype() const;
 };
 
 // Calls `visit` for every weight that the config has, by its Hugging Face name ("model.layers.0.mlp.up_proj.weight"),
 // in a fixed order; a tied head is left out. A weight may be undefined or replaced by the visitor.
 using WeightVisitor = std::function<void(const std::string& name, at::Tensor* weight)>;
 void VisitWeights(Model* model, const WeightVisitor& visit);
+// The same for one layer, by names within it ("mlp.up_proj.weight").
+void VisitLayer(const ModelConfig& config, int64_t index, LayerWeights* layer,
+                const WeightVisitor& visit);
 // The shape that the config asks of that name; empty if it has no such weight.
 std::vector<int64_t> WeightShape(const ModelConfig& config, const std::string& name);
+// A norm's weight, by its name: it has the precision of the residual stream.
+bool IsNorm(const std::string& name);
 // After weights were replaced: head = embed where tied.
 void TieHead(Model* model);
 
@@ -78,7 +88,8 @@ std::vector<NamedTensor> NamedWeights(const Model& model);
 std::vector<NamedTensor> TrainableWeights(const Model& model);
 // Sets requires_grad on what is trained.
 void SetTrainable(Model* model, bool trainable);
-// The same model in another dtype or on another device, without gradients of its own; CastModel merges an adapter. Norm weights stay float32 when the target is
+// The same model in another dtype or on another device, without gradients of its own; CastModel merges an adapter and has a source make
+// all layers (where weights are shared out: all processes together). Norm weights stay float32 when the target is
 // bfloat16 or float16. Weights that are already so are shared, not copied; copied matrices lie one after the other in one
 // allocation, so that those which are multiplied with the same input (q, k, v; gate, up) are one matrix to the decoder.
 Model CastModel(const Model& model, at::ScalarType dtype);

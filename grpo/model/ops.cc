@@ -342,6 +342,59 @@ struct CheckpointFunction : torch::autograd::Function<CheckpointFunction> {
   }
 };
 
+struct OnDemandHolder : torch::CustomClassHolder {
+  OnDemand what;
+};
+
+struct OnDemandFunction : torch::autograd::Function<OnDemandFunction> {
+  static variable_list forward(AutogradContext* ctx, at::TensorList inputs, const OnDemand* what) {
+    auto holder = c10::make_intrusive<OnDemandHolder>();
+    holder->what = *what;
+    ctx->saved_data["what"] = c10::IValue::make_capsule(holder);
+    ctx->save_for_backward(variable_list(inputs.begin(), inputs.end()));
+    return what->body(inputs.vec(), what->take());
+  }
+
+  static variable_list backward(AutogradContext* ctx, variable_list grads) {
+    const auto holder =
+        c10::static_intrusive_pointer_cast<OnDemandHolder>(ctx->saved_data["what"].toCapsule());
+    std::vector<at::Tensor> inputs, wanted;
+    const variable_list saved = ctx->get_saved_variables();
+    for (size_t i = 0; i < saved.size(); ++i) {
+      inputs.push_back(saved[i].detach().requires_grad_(ctx->needs_input_grad(i)));
+      if (inputs.back().requires_grad()) wanted.push_back(inputs.back());
+    }
+    const std::vector<at::Tensor> weights = holder->what.take();
+    for (const at::Tensor& weight : weights) {
+      if (weight.defined() && weight.requires_grad()) wanted.push_back(weight);
+    }
+    variable_list out, from_above;
+    {
+      at::AutoGradMode enable(true);
+      const std::vector<at::Tensor> all = holder->what.body(inputs, weights);
+      for (size_t i = 0; i < all.size(); ++i) {
+        if (grads[i].defined()) out.push_back(all[i]), from_above.push_back(grads[i]);
+      }
+    }
+    const variable_list found =
+        torch::autograd::grad(out, wanted, from_above, /*retain_graph=*/false,
+                              /*create_graph=*/false, /*allow_unused=*/true);
+    size_t next = 0;
+    const auto gradients_of = [&](const std::vector<at::Tensor>& of) {
+      variable_list gradients;
+      for (const at::Tensor& tensor : of) {
+        const bool has = tensor.defined() && tensor.requires_grad();
+        gradients.push_back(has ? found[next++] : at::Tensor());
+      }
+      return gradients;
+    };
+    variable_list result = gradients_of(inputs);
+    holder->what.give(gradients_of(weights));
+    result.push_back(Variable());  // what it was
+    return result;
+  }
+};
+
 }  // namespace
 
 at::Tensor RmsNorm(const at::Tensor& x_NH, const at::Tensor& weight_H, double eps,
@@ -439,6 +492,10 @@ at::Tensor Checkpoint(const at::Tensor& x, const std::vector<at::Tensor>& weight
     return body(in, all);
   };
   return CheckpointFunction::apply(at::TensorList(inputs), &with_gaps);
+}
+
+std::vector<at::Tensor> CheckpointOnDemand(const std::vector<at::Tensor>& in, OnDemand what) {
+  return OnDemandFunction::apply(at::TensorList(in), &what);
 }
 
 }  // namespace assay

@@ -54,4 +54,16 @@ using CheckpointBody =
 at::Tensor Checkpoint(const at::Tensor& x, const std::vector<at::Tensor>& weights,
                       CheckpointBody body);
 
+// The same with weights that are made for each of the two passes and freed after it. The backward pass gives the gradients of those that
+// want one (requires_grad of what `take` gives) away at once, undefined for the others; they are no inputs of the graph, so one of `in`
+// must want a gradient.
+struct OnDemand {
+  std::function<std::vector<at::Tensor>()> take;
+  std::function<std::vector<at::Tensor>(const std::vector<at::Tensor>& in,
+                                        const std::vector<at::Tensor>& weights)>
+      body;
+  std::function<void(const std::vector<at::Tensor>& gradients)> give;
+};
+std::vector<at::Tensor> CheckpointOnDemand(const std::vector<at::Tensor>& in, OnDemand what);
+
 }  // namespace assay

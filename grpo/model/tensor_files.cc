@@ -40,8 +40,18 @@ Result<std::vector<NamedTensor>> ReadTensors(const std::string& path) {
           StrCat(path, ": '", name, "' has dtype ", entry.dtype, ", which is not supported"),
           "known: F32, F64, F16, BF16"};
     }
-    at::Tensor tensor = at::empty(entry.shape, at::TensorOptions().dtype(dtype->second));
-    if (entry.bytes > 0) std::memcpy(tensor.data_ptr(), entry.data, entry.bytes);
+    const auto options = at::TensorOptions().dtype(dtype->second);
+    // The file's own pages, which the kernel may take back: of a large checkpoint each process copies what it wants.
+    const bool aligned =
+        reinterpret_cast<uintptr_t>(entry.data) % c10::elementSize(dtype->second) == 0;
+    at::Tensor tensor;
+    if (aligned && entry.bytes > 0) {
+      tensor = at::from_blob(
+          const_cast<uint8_t*>(entry.data), entry.shape, [keep = *file](void*) {}, options);
+    } else {
+      tensor = at::empty(entry.shape, options);
+      if (entry.bytes > 0) std::memcpy(tensor.data_ptr(), entry.data, entry.bytes);
+    }
     tensors.push_back({name, tensor.to(at::kFloat)});
   }
   return tensors;

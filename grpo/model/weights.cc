@@ -10,6 +10,7 @@
 #include "core/rng.h"
 #include "core/text.h"
 #include "grpo/files/gguf.h"
+#include "grpo/model/shards.h"
 #include "grpo/model/stored_weights.h"
 #include "grpo/model/torch_error.h"
 
@@ -45,12 +46,36 @@ Error BadModel(std::string message, std::string hint) {
   return Error{ErrorCode::kInput, std::move(message), std::move(hint)};
 }
 
+namespace {
+
+// The places of a model's weights, which come one by one: in the model, or each process's share of them.
+class Holder {
+ public:
+  Holder(const ModelConfig& config, const LoadOptions& options, at::Device device)
+      : options_(options), device_(device) {
+    if (options.exchange != nullptr) shards_ = Shards::Make(config, options.exchange, device);
+  }
+  void Take(const std::string& name, const at::Tensor& whole, at::Tensor* place) const {
+    if (shards_ != nullptr) return shards_->Put(name, whole);
+    *place = whole.to(options_.dtype).to(device_);
+  }
+  void Finish(Model* model) const { model->source = shards_; }
+
+ private:
+  const LoadOptions& options_;
+  at::Device device_;
+  std::shared_ptr<Shards> shards_;
+};
+
+}  // namespace
+
 // --- from files
 
 Result<Model> Assemble(const ModelConfig& config, const StoredWeights& stored,
                        const std::string& path, const LoadOptions& options, at::Device device) {
   Model model;
   model.config = config;
+  const Holder holder(config, options, device);
   std::optional<Error> error;
   std::set<std::string> used;
   VisitWeights(&model, [&](const std::string& name, at::Tensor* tensor) {
@@ -75,9 +100,10 @@ Result<Model> Assemble(const ModelConfig& config, const StoredWeights& stored,
       error = read.error();
       return;
     }
-    *tensor = read->to(options.dtype).to(device);
+    holder.Take(name, *read, tensor);
   });
   if (error) return *error;
+  holder.Finish(&model);
   for (const auto& [name, weight] : stored) {
     if (used.count(name) == 0 && !IsLeftover(name, config)) {
       return BadModel(StrCat(weight.where, ": unknown weight '", Shorten(name, 120), "'"),
@@ -121,23 +147,35 @@ Result<LoadedModel> LoadModel(const std::string& path, const LoadOptions& option
 
 Result<Model> RandomModel(const ModelConfig& config, uint64_t seed, double stddev,
                           at::ScalarType dtype) {
+  LoadOptions options;
+  options.dtype = dtype;
+  return RandomModel(config, seed, stddev, options);
+}
+
+Result<Model> RandomModel(const ModelConfig& config, uint64_t seed, double stddev,
+                          const LoadOptions& options) {
   if (Status s = CheckModelConfig(config); !s.ok()) return s.error();
+  Result<at::Device> device = ParseDevice(options.device);
+  if (!device.ok()) return device.error();
   return CatchTorch("making a random model", [&]() -> Result<Model> {
     at::NoGradGuard no_grad;
     Model model;
     model.config = config;
+    const Holder holder(config, options, *device);
     VisitWeights(&model, [&](const std::string& name, at::Tensor* tensor) {
-      *tensor = at::zeros(WeightShape(config, name), at::TensorOptions().dtype(at::kFloat));
-      if (name.find("norm") != std::string::npos) {
-        tensor->fill_(config.unit_norms ? 0.0 : 1.0);
+      const at::Tensor whole =
+          at::zeros(WeightShape(config, name), at::TensorOptions().dtype(at::kFloat));
+      if (IsNorm(name)) {
+        whole.fill_(config.unit_norms ? 0.0 : 1.0);
       } else if (EndsWith(name, ".weight")) {
         Rng rng(seed, name);
-        float* data = tensor->data_ptr<float>();
-        for (int64_t i = 0; i < tensor->numel(); ++i)
+        float* data = whole.data_ptr<float>();
+        for (int64_t i = 0; i < whole.numel(); ++i)
           data[i] = static_cast<float>(rng.Normal() * stddev);
       }
-      *tensor = tensor->to(dtype);
+      holder.Take(name, whole, tensor);
     });
+    holder.Finish(&model);
     return model;
   });
 }

@@ -16,9 +16,14 @@
 
 namespace assay {
 
+class ShareExchange;  // grpo/model/shards.h
+
 struct LoadOptions {
   at::ScalarType dtype = at::kFloat;  // what the file holds is converted to this
   std::string device = "cpu";         // "cpu", "cuda", "cuda:1"
+  // If set: each process keeps its share of every weight alone, in float32 (Model::source is a Shards), and never holds more than one
+  // weight whole. Outlives the model.
+  ShareExchange* exchange = nullptr;
 };
 
 struct LoadedModel {
@@ -36,6 +41,8 @@ Result<Model> LoadWeights(const std::string& path, const LoadOptions& options = 
 // Normal weights of deviation `stddev`, norms that change nothing, biases 0; the same on every machine for one seed.
 Result<Model> RandomModel(const ModelConfig& config, uint64_t seed, double stddev = 0.02,
                           at::ScalarType dtype = at::kFloat);
+Result<Model> RandomModel(const ModelConfig& config, uint64_t seed, double stddev,
+                          const LoadOptions& options);
 
 // Writes model.safetensors (shards of at most `shard_bytes` and their index beyond that), config.json,
 // generation_config.json and, if `tokenizer` is not null, its files; transformers loads the folder. Each file is written

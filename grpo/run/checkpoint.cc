@@ -14,6 +14,7 @@
 #include "core/text.h"
 #include "grpo/files/remove_tree.h"
 #include "grpo/model/lora.h"
+#include "grpo/model/shards.h"
 #include "grpo/model/tensor_files.h"
 #include "grpo/model/torch_error.h"
 #include "grpo/model/weights.h"
@@ -27,13 +28,19 @@ constexpr char kPrefix[] = "checkpoint-";
 Status CopyWeights(const std::vector<NamedTensor>& from, const Model& to,
                    const std::string& where) {
   c10::NoGradGuard no_grad;
+  Shards* const shards = ShardsOf(to);
   for (const NamedTensor& weight : NamedWeights(to)) {
     const auto found = std::find_if(from.begin(), from.end(), [&](const NamedTensor& entry) {
       return entry.name == weight.name;
     });
-    if (found == from.end() || found->tensor.sizes() != weight.tensor.sizes()) {
+    const std::vector<int64_t> shape = WeightShape(to.config, weight.name);
+    if (found == from.end() || found->tensor.sizes() != at::IntArrayRef(shape)) {
       return Error{ErrorCode::kInput, StrCat(where, " lacks '", weight.name, "' in its shape"),
                    "the checkpoint is of another model; use an empty --out"};
+    }
+    if (shards != nullptr) {
+      shards->Put(weight.name, found->tensor);
+      continue;
     }
     at::Tensor target = weight.tensor;
     target.copy_(found->tensor);

@@ -16,7 +16,7 @@
 namespace assay {
 
 // Writes DIR/checkpoint-<step>, then deletes all but the newest `keep`. `moments`: AdamW::State's. `reference` and `tokenizer` may be
-// null.
+// null. Weights are whole, whoever holds them in the run.
 Status SaveCheckpoint(const std::string& folder, int64_t step, const Json& state,
                       const Model& policy, const std::vector<NamedTensor>& moments,
                       const Model* reference, const Tokenizer* tokenizer, int64_t keep);
@@ -33,7 +33,7 @@ void SetAside(const std::string& checkpoint);
 // The newest whole checkpoint's folder, or "".
 std::string LatestCheckpoint(const std::string& folder);
 
-// Copies the checkpoint's tensors into what is there. Errors: kInput (another model), kIo. Returns state.json.
+// Copies the checkpoint's tensors, or of weights that are shared out this process's part, into what is there. Errors: kInput (another model), kIo. Returns state.json.
 Result<Json> LoadCheckpoint(const std::string& checkpoint, Model* policy, AdamW* optimizer,
                             const Model* reference);
 

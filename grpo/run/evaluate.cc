@@ -62,11 +62,10 @@ Status WriteAnswers(const std::string& file, std::vector<Group> groups,
 
 }  // namespace
 
-Result<NamedValues> Evaluate(const PolicySetup& setup, const TrainSpec& spec,
+Result<NamedValues> Evaluate(const Model& model, const PolicySetup& setup, const TrainSpec& spec,
                              const std::vector<Problem>& problems, const RubricSpec& rubric,
                              RewardPool* pool, const TrainEnv& env, const std::string& answers) {
   c10::NoGradGuard no_grad;
-  const Model model = CastModel(setup.policy, setup.compute.dtype);
   GenerateOptions options = RolloutOptions(spec, env);
   options.sampling.temperature = spec.eval.temperature;
   // A seed of its own: evaluations do not draw from the training's streams.

@@ -172,7 +172,8 @@ Result<Model> RolloutSource::Snapshot() const {
   const PolicySetup& setup = run_->setup();
   return CatchTorch("copying the policy", [&]() -> Result<Model> {
     c10::NoGradGuard no_grad;
-    const bool shared = setup.policy.lora == nullptr && setup.policy.dtype() == setup.compute.dtype;
+    const bool shared = setup.policy.lora == nullptr && setup.policy.source == nullptr &&
+                        setup.policy.dtype() == setup.compute.dtype;
     // Who learns meanwhile changes its weights in place.
     return recipe_.async_steps > 0 && shared ? PackModel(setup.policy)
                                              : CastModel(setup.policy, setup.compute.dtype);
@@ -185,9 +186,15 @@ Status RolloutSource::FollowPolicy() {
   const int64_t step = run_->at.step;
   if (OwnSampler()) sampler_step_ = step;
   if (server.push.empty() || (pushed_ && sampler_step_ == step)) return {};
-  const Status mine =
-      run_->processes()->first() ? PushWeights(server, run_->setup(), run_->env()) : Status();
-  if (Status s = run_->Together(mine); !s.ok()) return s;
+  const auto push = [&]() -> Status {
+    const Result<Model> whole = run_->WholePolicy();
+    if (!whole.ok()) return whole.error();
+    if (!run_->processes()->first()) return {};
+    PolicySetup setup = run_->setup();
+    setup.policy = *whole;
+    return PushWeights(server, setup, run_->env());
+  };
+  if (Status s = run_->Together(push()); !s.ok()) return s;
   sampler_step_ = step;
   pushed_ = true;
   return {};

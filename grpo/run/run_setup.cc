@@ -11,7 +11,9 @@
 
 #include "core/jsonl.h"
 #include "core/text.h"
+#include "grpo/model/int8_layers.h"
 #include "grpo/model/lora.h"
+#include "grpo/model/shards.h"
 #include "grpo/model/torch_error.h"
 #include "grpo/model/weights.h"
 #include "grpo/run/checkpoint.h"
@@ -38,7 +40,8 @@ Result<std::shared_ptr<const Tokenizer>> TokenizerOf(const ModelSpec& spec) {
 }
 
 // [model.config] with what the tokenizer knows filled in.
-Result<Model> FreshModel(const ModelSpec& spec, const Tokenizer& tokenizer, int64_t seed) {
+Result<Model> FreshModel(const ModelSpec& spec, const Tokenizer& tokenizer, int64_t seed,
+                         const LoadOptions& options) {
   Json config = spec.config;
   const auto fill = [&](const char* key, Json value) {
     if (config.Find(key) == nullptr) config.Set(key, std::move(value));
@@ -55,7 +58,9 @@ Result<Model> FreshModel(const ModelSpec& spec, const Tokenizer& tokenizer, int6
   if (!parsed.ok())
     return Error{parsed.error().code, "[model.config]: " + parsed.error().message,
                  parsed.error().hint};
-  return RandomModel(*parsed, static_cast<uint64_t>(seed), spec.init_std);
+  Result<Model> model = RandomModel(*parsed, static_cast<uint64_t>(seed), spec.init_std, options);
+  if (!model.ok() || model->source != nullptr) return model;
+  return PackModel(std::move(*model));
 }
 
 // Of several processes each takes a GPU of its own, or the only one that it is shown.
@@ -65,35 +70,93 @@ std::string DeviceOf(const std::string& name, int64_t local_rank) {
   return count == 0 ? name : StrCat("cuda:", local_rank % count);
 }
 
-// The adapter that the recipe names or asks for. Weights that are frozen under one need no more precision than is computed with.
-Status AddAdapter(const TrainSpec& spec, at::ScalarType dtype, Model* policy) {
+// What is frozen under an adapter needs no more precision than is computed with; in 8 bits the layers have less.
+Model Freeze(const TrainSpec& spec, at::ScalarType dtype, at::Device device, Model model) {
+  if (spec.load_in_8bit) return Int8Layers::Quantize(std::move(model), dtype, device);
+  if (const Shards* shards = ShardsOf(model); shards != nullptr) {
+    model.source = shards->Frozen(dtype);
+    return model;
+  }
+  return CastModel(model, dtype);
+}
+
+// The adapter that the recipe names or asks for.
+Status AddAdapter(const TrainSpec& spec, at::ScalarType dtype, at::Device device, Model* policy) {
   if (!spec.model.adapter.empty()) {
     if (Status status = LoadLora(spec.model.adapter, policy); !status.ok()) return status;
     if (!spec.use_peft) *policy = CastModel(*policy, policy->dtype());
   }
   if (!spec.use_peft) return {};
-  if (policy->lora == nullptr) {
-    const Status status =
-        AddLora(spec.lora, spec.model.path, static_cast<uint64_t>(spec.seed), policy);
-    if (!status.ok()) return status;
+  std::shared_ptr<Lora> lora = std::exchange(policy->lora, nullptr);
+  *policy = Freeze(spec, dtype, device, std::exchange(*policy, Model{}));
+  policy->lora = std::move(lora);
+  if (policy->lora == nullptr)
+    return AddLora(spec.lora, spec.model.path, static_cast<uint64_t>(spec.seed), policy);
+  for (LoraPair& pair : policy->lora->pairs) {
+    pair.a = pair.a.to(device);
+    pair.b = pair.b.to(device);
   }
-  const std::shared_ptr<Lora> lora = std::exchange(policy->lora, nullptr);
-  *policy = CastModel(*policy, dtype);
-  policy->lora = lora;
   return {};
+}
+
+// The policy on the device, and the model's own tokenizer where the recipe names none.
+Status LoadPolicy(const TrainSpec& spec, at::Device device, LoadOptions options,
+                  PolicySetup* setup) {
+  if (spec.model.path.empty()) {
+    if (setup->tokenizer == nullptr) {
+      return Error{
+          ErrorCode::kUsage, "a model of random weights needs a tokenizer",
+          "set model.tokenizer = \"characters\" and model.alphabet, or a tokenizer's path"};
+    }
+    Result<Model> model = FreshModel(spec.model, *setup->tokenizer, spec.seed, options);
+    if (!model.ok()) return model.error();
+    setup->policy = std::move(*model);
+    return {};
+  }
+  // What will be in 8 bits need not fit on the device before.
+  if (spec.load_in_8bit) options.device = "cpu";
+  Result<LoadedModel> loaded = LoadModel(spec.model.path, options);
+  if (!loaded.ok()) return loaded.error();
+  const bool packed = !spec.load_in_8bit && loaded->model.source == nullptr;
+  setup->policy = packed ? PackModel(std::move(loaded->model)) : std::move(loaded->model);
+  Status added;
+  const Status caught = CatchTorch("adding an adapter", [&]() -> Status {
+    added = AddAdapter(spec, setup->compute.dtype, device, &setup->policy);
+    return {};
+  });
+  if (!caught.ok() || !added.ok()) return caught.ok() ? added : caught;
+  if (setup->tokenizer == nullptr) setup->tokenizer = loaded->tokenizer;
+  return {};
+}
+
+Status CheckTokenizer(const TrainSpec& spec, const PolicySetup& setup) {
+  if (setup.tokenizer == nullptr) {
+    return Error{ErrorCode::kInput, StrCat("'", spec.model.path, "' has no tokenizer"),
+                 "set model.tokenizer"};
+  }
+  if (setup.tokenizer->vocab_size() <= setup.policy.config.vocab_size) return {};
+  return Error{
+      ErrorCode::kInput,
+      StrCat("the tokenizer has ", setup.tokenizer->vocab_size(), " tokens, the model's embedding ",
+             setup.policy.config.vocab_size, " rows"),
+      "use the tokenizer that came with the model (model.tokenizer), or give [model.config] "
+      "no vocab_size"};
 }
 
 }  // namespace
 
-Result<PolicySetup> SetUpPolicy(const TrainSpec& spec, int64_t local_rank) {
+Result<PolicySetup> SetUpPolicy(const TrainSpec& spec, Processes* processes) {
   if (spec.threads > 0) at::set_num_threads(static_cast<int>(spec.threads));
+  const bool several = processes != nullptr && !processes->alone();
   PolicySetup setup;
   Result<at::ScalarType> dtype = ParseDtype(spec.model.dtype);
   if (!dtype.ok()) return dtype.error();
   setup.compute.dtype = *dtype;
   setup.compute.checkpoint = spec.gradient_checkpointing;
-  const std::string device_name = DeviceOf(spec.model.device, local_rank);
-  Result<at::Device> device = ParseDevice(device_name);
+  LoadOptions options;
+  options.device = DeviceOf(spec.model.device, several ? processes->local_rank() : -1);
+  if (several && spec.optim.shard == "weights") options.exchange = processes;
+  Result<at::Device> device = ParseDevice(options.device);
   if (!device.ok()) return device.error();
   if (device->is_cuda() && device->has_index())
     c10::impl::getDeviceGuardImpl(device->type())->setDevice(*device);
@@ -102,38 +165,12 @@ Result<PolicySetup> SetUpPolicy(const TrainSpec& spec, int64_t local_rank) {
     if (!tokenizer.ok()) return tokenizer.error();
     setup.tokenizer = *tokenizer;
   }
-  if (!spec.model.path.empty()) {
-    Result<LoadedModel> loaded = LoadModel(spec.model.path, {at::kFloat, device_name});
-    if (!loaded.ok()) return loaded.error();
-    setup.policy = PackModel(std::move(loaded->model));
-    if (Status status = AddAdapter(spec, *dtype, &setup.policy); !status.ok())
-      return status.error();
-    if (setup.tokenizer == nullptr) setup.tokenizer = loaded->tokenizer;
-  } else {
-    if (setup.tokenizer == nullptr) {
-      return Error{
-          ErrorCode::kUsage, "a model of random weights needs a tokenizer",
-          "set model.tokenizer = \"characters\" and model.alphabet, or a tokenizer's path"};
-    }
-    Result<Model> model = FreshModel(spec.model, *setup.tokenizer, spec.seed);
-    if (!model.ok()) return model.error();
-    setup.policy = ToDevice(PackModel(std::move(*model)), *device);
-  }
-  if (setup.tokenizer == nullptr) {
-    return Error{ErrorCode::kInput, StrCat("'", spec.model.path, "' has no tokenizer"),
-                 "set model.tokenizer"};
-  }
-  if (setup.tokenizer->vocab_size() > setup.policy.config.vocab_size) {
-    return Error{
-        ErrorCode::kInput,
-        StrCat("the tokenizer has ", setup.tokenizer->vocab_size(),
-               " tokens, the model's embedding ", setup.policy.config.vocab_size, " rows"),
-        "use the tokenizer that came with the model (model.tokenizer), or give [model.config] "
-        "no vocab_size"};
-  }
+  if (Status s = LoadPolicy(spec, *device, options, &setup); !s.ok()) return s.error();
+  if (Status s = CheckTokenizer(spec, setup); !s.ok()) return s.error();
   if (device->is_cpu()) {
-    if (Status status = CheckMemory(CountTrainable(setup.policy), AvailableBytes()); !status.ok())
-      return status.error();
+    const int64_t owners = options.exchange != nullptr ? processes->count() : 1;
+    const Status fits = CheckMemory(CountTrainable(setup.policy) / owners, AvailableBytes());
+    if (!fits.ok()) return fits.error();
   }
   const std::vector<int64_t>& stops = setup.policy.config.eos_ids;
   setup.eos_id =

@@ -11,6 +11,7 @@
 #include "core/result.h"
 #include "grpo/config/run_spec.h"
 #include "grpo/learn/learner.h"
+#include "grpo/learn/processes.h"
 #include "grpo/model/model.h"
 #include "grpo/rollout/generate.h"
 #include "grpo/rollout/reward_pool.h"
@@ -47,8 +48,9 @@ struct PolicySetup {
   int64_t eos_id = -1;
 };
 // From files or random. Errors: kInput, kUsage, kUnavailable naming what is wrong.
-// `local_rank`: of several processes on a machine, which GPU of those that "cuda" means; -1: the process is alone.
-Result<PolicySetup> SetUpPolicy(const TrainSpec& spec, int64_t local_rank = -1);
+// `processes`, if not null and not alone, outlive the policy: each takes a GPU of its own of those that "cuda" means, and its share of
+// the weights where the recipe shares them out.
+Result<PolicySetup> SetUpPolicy(const TrainSpec& spec, Processes* processes = nullptr);
 Result<std::shared_ptr<const Rubric>> SetUpRubric(const RewardConfig& config,
                                                   const VerifierEnv& env);
 RewardPool::Options PoolOptions(const RewardConfig& config);

@@ -7,6 +7,7 @@
 #include "core/text.h"
 #include "grpo/files/remove_tree.h"
 #include "grpo/model/lora.h"
+#include "grpo/model/shards.h"
 #include "grpo/model/torch_error.h"
 #include "grpo/model/weights.h"
 #include "grpo/run/checkpoint.h"
@@ -98,8 +99,7 @@ Status TrainingRun::Open(const Json& recipe) {
   Result<std::string> checkpoint = OpenFolder(recipe_);
   if (!checkpoint.ok()) return checkpoint.error();
   checkpoint_ = std::move(*checkpoint);
-  Result<PolicySetup> setup =
-      SetUpPolicy(spec_, processes_->alone() ? -1 : processes_->local_rank());
+  Result<PolicySetup> setup = SetUpPolicy(spec_, processes_.get());
   if (!setup.ok()) return setup.error();
   setup_ = std::move(*setup);
   return {};
@@ -278,12 +278,22 @@ Status TrainingRun::BetweenSteps() {
   return {};
 }
 
-// By the first process; the others wait and are told.
+// By the first process, which the others help where each has a share of the weights; they wait and are told.
 Result<NamedValues> TrainingRun::EvaluateTogether() {
   Result<NamedValues> values = NamedValues();
-  if (processes_->first())
-    values = Evaluate(setup_, spec_, held_out_, rubric(), &*pool_, env_,
-                      StrCat(env_.out, "/evals/step-", at.step, ".jsonl"));
+  const bool shared = ShardsOf(setup_.policy) != nullptr;
+  if (processes_->first() || shared) {
+    const Result<Model> model = CatchTorch("copying the policy", [&]() -> Result<Model> {
+      if (shared) return WholeModel(setup_.policy, setup_.compute.dtype, processes_->first());
+      return CastModel(setup_.policy, setup_.compute.dtype);
+    });
+    if (!model.ok()) {
+      values = model.error();
+    } else if (processes_->first()) {
+      values = Evaluate(*model, setup_, spec_, held_out_, rubric(), &*pool_, env_,
+                        StrCat(env_.out, "/evals/step-", at.step, ".jsonl"));
+    }
+  }
   if (processes_->alone()) return values;
   if (Status s = Together(values.ok() ? Status() : values.error()); !s.ok()) return s.error();
   Json say = Json::MakeObject();
@@ -305,33 +315,67 @@ Status TrainingRun::EvaluateNow() {
     env_.note(StrCat("step ", at.step, ": held-out pass@1 ",
                      FixedDigits(100 * ValueOf(*values, "eval/pass@1", 0), 1), " %"));
   }
-  if (log_ == nullptr) return {};
-  if (Status status = log_->Write(at.step, *values); !status.ok()) return status;
+  if (log_ != nullptr) {
+    if (Status status = log_->Write(at.step, *values); !status.ok()) return status;
+  }
   return spec_.keep_best ? KeepBest() : Status();
 }
 
+// All processes know the values, and so whether there is something to keep.
 Status TrainingRun::KeepBest() {
   const double now = ValueOf(summary_.last_eval, "eval/pass@1", 0);
   if (now <= at.best) return {};
+  at.best = settled_.best = now;
+  const Result<Model> whole = WholePolicy();
+  if (!whole.ok()) return whole.error();
+  return processes_->first() ? ReplaceBest(*whole) : Status();
+}
+
+Status TrainingRun::ReplaceBest(const Model& whole) const {
   namespace fs = std::filesystem;
   const fs::path best = fs::path(env_.out) / "best",
                  temporary = fs::path(env_.out) / ".best-writing";
   std::error_code code;
   RemoveTree(temporary);
-  if (Status s = SaveResult(temporary.string()); !s.ok()) return s;
+  if (Status s = SaveResult(whole, temporary.string()); !s.ok()) return s;
   RemoveTree(best);
   fs::rename(temporary, best, code);
   if (code)
     return Error{ErrorCode::kIo, StrCat("cannot rename to '", best.string(), "': ", code.message()),
                  ""};
-  at.best = settled_.best = now;
   return {};
 }
 
-Status TrainingRun::SaveResult(const std::string& folder) const {
+Result<Model> TrainingRun::WholePolicy() const {
+  if (HoldsWholeWeights()) return setup_.policy;
+  if (spec_.load_in_8bit) {
+    if (!processes_->first()) return Model{};
+    Result<Model> original = LoadWeights(spec_.model.path);
+    if (!original.ok()) return original.error();
+    original->config = setup_.policy.config;
+    original->lora = std::make_shared<Lora>(*setup_.policy.lora);
+    for (LoraPair& pair : original->lora->pairs) {
+      pair.a = pair.a.detach().cpu();
+      pair.b = pair.b.detach().cpu();
+    }
+    return original;
+  }
+  return CatchTorch("gathering the policy", [&]() -> Result<Model> {
+    return WholeModel(setup_.policy, at::kFloat, processes_->first(), /*on_cpu=*/true);
+  });
+}
+
+Status TrainingRun::SaveResult(const Model& whole, const std::string& folder) const {
   Result<at::ScalarType> dtype = ParseDtype(spec_.save_dtype);
   if (!dtype.ok()) return dtype.error();
-  return SaveModel(setup_.policy, setup_.tokenizer.get(), folder, *dtype);
+  return SaveModel(whole, setup_.tokenizer.get(), folder, *dtype);
+}
+
+// By the first process, with the shares of the others.
+Status TrainingRun::SaveResultTogether(const std::string& folder) const {
+  const Result<Model> whole = WholePolicy();
+  if (!whole.ok()) return whole.error();
+  return processes_->first() ? SaveResult(*whole, folder) : Status();
 }
 
 void TrainingRun::TellPath() const {
@@ -356,16 +400,28 @@ void TrainingRun::TellDiskUse() const {
 }
 
 Status TrainingRun::SaveModelAlone() {
+  const Result<Model> whole = WholePolicy();
+  if (!whole.ok()) return whole.error();
   if (!processes_->first()) return {};
   return SaveModelCheckpoint(env_.out, at.step, spec_.save_total_limit,
-                             [this](const std::string& folder) { return SaveResult(folder); });
+                             [&](const std::string& folder) { return SaveResult(*whole, folder); });
 }
 
-// All processes together: each holds a share of the moments.
+// All processes together: each holds a share of the moments, or of all.
 Status TrainingRun::Save() {
   std::vector<NamedTensor> moments;
-  const Status gathered = CatchTorch("gathering the optimiser's state", [&]() -> Status {
+  Model policy = setup_.policy;
+  std::optional<Model> reference;
+  const Status gathered = CatchTorch("gathering what is saved", [&]() -> Status {
     moments = optimizer_->State();
+    const bool first = processes_->first();
+    if (LearningShards(policy) != nullptr)
+      policy = WholeModel(policy, at::kFloat, first, /*on_cpu=*/true);
+    if (reference_ != nullptr) {
+      reference = reference_->source == nullptr
+                      ? *reference_
+                      : WholeModel(*reference_, at::kFloat, first, /*on_cpu=*/true);
+    }
     return {};
   });
   if (!gathered.ok() || !processes_->first()) return gathered;
@@ -373,8 +429,9 @@ Status TrainingRun::Save() {
   if (!bytes.ok()) return bytes.error();
   // In the middle of a batch that was stepped on already, the rest of the batch is given up.
   const RunCounters& counters = at.step > settled_.step ? at : settled_;
-  return SaveCheckpoint(env_.out, counters.step, StateJson(counters, *bytes), setup_.policy,
-                        moments, reference_, setup_.tokenizer.get(), spec_.save_total_limit);
+  return SaveCheckpoint(env_.out, counters.step, StateJson(counters, *bytes), policy, moments,
+                        reference ? &*reference : nullptr, setup_.tokenizer.get(),
+                        spec_.save_total_limit);
 }
 
 namespace {
@@ -418,16 +475,15 @@ Status TrainingRun::SaveAll() {
   if (summary_.interrupted || !spec_.save_only_model) {
     if (Status status = Save(); !status.ok()) return status;
   }
-  if (!processes_->first()) return {};
   if (!summary_.interrupted) {
     const std::string folder = (std::filesystem::path(env_.out) / "model").string();
-    if (Status status = SaveResult(folder); !status.ok()) return status;
-    if (const auto& lora = setup_.policy.lora; lora != nullptr) {
+    if (Status status = SaveResultTogether(folder); !status.ok()) return status;
+    if (const auto& lora = setup_.policy.lora; lora != nullptr && processes_->first()) {
       const std::string adapter = (std::filesystem::path(env_.out) / "adapter").string();
       if (Status status = SaveLora(*lora, adapter); !status.ok()) return status;
     }
   }
-  return log_->Close();
+  return processes_->first() ? log_->Close() : Status();
 }
 
 }  // namespace assay

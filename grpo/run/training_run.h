@@ -88,6 +88,9 @@ class TrainingRun {
   const TrainSpec& spec() const { return spec_; }
   const TrainEnv& env() const { return env_; }
   PolicySetup& setup() { return setup_; }
+  // The policy with whole weights, to be written: gathered onto the first process's CPU where they are shared out (all processes call
+  // together, the others get nothing); with frozen weights in 8 bits, the adapter beside the weights that model.path has.
+  Result<Model> WholePolicy() const;
   // After SetUpRewards.
   const RubricSpec& rubric() const { return rubric_->spec(); }
   RewardPool& pool() { return *pool_; }
@@ -103,7 +106,10 @@ class TrainingRun {
   Status CheckHeldOut();
   Status EvaluateNow();
   Status KeepBest();
-  Status SaveResult(const std::string& folder) const;
+  Status ReplaceBest(const Model& whole) const;
+  bool HoldsWholeWeights() const { return setup_.policy.source == nullptr; }
+  Status SaveResult(const Model& whole, const std::string& folder) const;
+  Status SaveResultTogether(const std::string& folder) const;
   void TellDiskUse() const;
   void TellPath() const;
   Status Save();

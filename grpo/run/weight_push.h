@@ -7,7 +7,7 @@
 
 namespace assay {
 
-// Replaces server.weights_dir by the policy as safetensors with its config and tokenizer, in the dtype of the computation, and has the
+// Replaces server.weights_dir by the policy (its weights whole) as safetensors with its config and tokenizer, in the dtype of the computation, and has the
 // server load it. Errors: SaveModel's, LoadServerWeights'; kIo when the folder cannot be replaced.
 Status PushWeights(const ServerSpec& server, const PolicySetup& setup, const TrainEnv& env);
 

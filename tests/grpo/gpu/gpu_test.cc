@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -13,7 +14,9 @@
 #include "core/text.h"
 #include "grpo/learn/learner.h"
 #include "grpo/model/cuda/runtime.h"
+#include "grpo/model/int8_layers.h"
 #include "grpo/model/lora.h"
+#include "grpo/model/shards.h"
 #include "grpo/model/weights.h"
 #include "grpo/rollout/cuda_decoder.h"
 #include "grpo/rollout/generate.h"
@@ -322,6 +325,89 @@ TEST_F(Gpu, AdaptersLearnAsOnTheCpu) {
   }
   std::printf("an adapter's gradient in bfloat16: %.4f of float32\n", std::sqrt(difference / norm));
   EXPECT_LT(std::sqrt(difference / norm), 0.05);
+}
+
+// A process that shares weights out with nobody: what is gathered is what it has.
+class Alone : public ShareExchange {
+ public:
+  int64_t rank() const override { return 0; }
+  int64_t count() const override { return 1; }
+  void GatherShares(at::Tensor) override {}
+  void SumShare(at::Tensor) override {}
+};
+
+// The gradients of shards through the fused layers, which are computed again when they go back. (That several GPUs exchange their shares
+// through NCCL is docs/gpu.md's to show: one process cannot.)
+TEST_F(Gpu, SharesHaveTheGradientsOfWholeWeights) {
+  for (const char* family : {"llama", "qwen2", "qwen3"}) {
+    const ScoredBatch batch =
+        PackGroups({{{1, 2, 3}, {{4, 5, 6, 7}, {8, 9}}}, {{10, 11}, {{12, 13, 14}}}}, at::kCUDA);
+    const auto learn = [&](Model* policy) {
+      SetTrainable(policy, true);
+      auto compute = std::make_unique<ComputePolicy>(policy, Compute{at::kBFloat16, true});
+      ForwardOptions forward;
+      LogprobOptions logprobs;
+      const Model& model = compute->Prepare(&forward, &logprobs);
+      ScoreTokens(model, batch, forward, logprobs).logp_M.mean().backward();
+      compute->Gradients();
+      return compute;
+    };
+    Model whole = ToDevice(*RandomModel(Wide(family), 3, 0.05), at::kCUDA);
+    const auto held = learn(&whole);
+    Alone alone;
+    LoadOptions options;
+    options.device = "cuda";
+    options.exchange = &alone;
+    Model shared = *RandomModel(Wide(family), 3, 0.05, options);
+    const auto made = learn(&shared);
+    const std::vector<NamedTensor> wanted = NamedWeights(whole);
+    double difference = 0, norm = 0;
+    for (const Shards::Part& part : ShardsOf(shared)->Parts()) {
+      for (const NamedTensor& want : wanted) {
+        if (want.name != part.place->name) continue;
+        const at::Tensor ours =
+            ShardsOf(shared)->pieces()[part.piece].gradient.narrow(0, part.at, part.end);
+        difference += (ours - want.tensor.grad().reshape({-1})).square().sum().item<double>();
+        norm += want.tensor.grad().square().sum().item<double>();
+      }
+    }
+    EXPECT_LT(std::sqrt(difference / norm), 0.01) << family;
+    EXPECT_GT(norm, 0);
+  }
+}
+
+// An adapter on weights in 8 bits against the same on the weights that they stand for, held whole.
+TEST_F(Gpu, AdaptersOnEightBitsLearnAsOnTheRoundedWeights) {
+  const auto gradients = [&](bool whole) {
+    Model policy = Int8Layers::Quantize(*RandomModel(Wide(), 3, 0.05), at::kBFloat16, at::kCUDA);
+    if (whole) policy = CastModel(policy, at::kBFloat16);
+    LoraConfig config;
+    config.rank = 8;
+    config.targets = {"all-linear"};
+    EXPECT_TRUE(AddLora(config, "", 5, &policy).ok());
+    for (LoraPair& pair : policy.lora->pairs)
+      pair.b.copy_(
+          at::linspace(-0.05, 0.05, pair.b.numel(), pair.b.options()).view(pair.b.sizes()));
+    SetTrainable(&policy, true);
+    ComputePolicy compute(&policy, {at::kBFloat16, true});
+    ForwardOptions forward;
+    LogprobOptions logprobs;
+    const Model& model = compute.Prepare(&forward, &logprobs);
+    const ScoredBatch batch =
+        PackGroups({{{1, 2, 3}, {{4, 5, 6, 7}, {8, 9}}}, {{10, 11}, {{12, 13, 14}}}}, at::kCUDA);
+    ScoreTokens(model, batch, forward, logprobs).logp_M.mean().backward();
+    std::vector<at::Tensor> found;
+    for (const NamedTensor& weight : TrainableWeights(policy))
+      found.push_back(weight.tensor.grad().cpu());
+    return found;
+  };
+  const auto held = gradients(true), made = gradients(false);
+  double difference = 0, norm = 0;
+  for (size_t i = 0; i < held.size(); ++i) {
+    difference += (held[i] - made[i]).square().sum().item<double>();
+    norm += held[i].square().sum().item<double>();
+  }
+  EXPECT_LT(std::sqrt(difference / norm), 0.02);
 }
 
 }  // namespace

@@ -238,5 +238,78 @@ TEST(FewShot, ExamplesStandInFrontOfTheProblem) {
   EXPECT_EQ(chat.messages[3].content, "2+2");
 }
 
+TEST(MemoryPlan, KnowsWhatIsSharedOut) {
+  GrpoRecipe recipe;
+  recipe.train.model.dtype = "bfloat16";
+  recipe.steps_per_generation = 1;
+  recipe.loss.beta = 0.04;
+  const auto all = static_cast<double>(CountParameters(SmallShapes()));
+  const MemoryPlan moments = PlanMemory(SmallShapes(), recipe, 100, 4);
+  recipe.train.optim.shard = "none";
+  EXPECT_DOUBLE_EQ(PlanMemory(SmallShapes(), recipe, 100, 4).moments, 4 * moments.moments);
+  recipe.train.optim.shard = "weights";
+  const MemoryPlan shared = PlanMemory(SmallShapes(), recipe, 100, 4);
+  EXPECT_DOUBLE_EQ(shared.weights, all);
+  EXPECT_DOUBLE_EQ(shared.moments, moments.moments);
+  EXPECT_DOUBLE_EQ(shared.reference, moments.reference / 4);
+  EXPECT_LT(shared.learning, moments.learning);
+  // Who samples needs a whole copy.
+  EXPECT_DOUBLE_EQ(shared.sampling, moments.sampling);
+  EXPECT_GT(shared.sampling_least, 2 * all);
+  const Status status = CheckPlan({1e9, 1e9, 0, 9e9, 8e9, 2e9}, false, 6e9);
+  ASSERT_FALSE(status.ok());
+  EXPECT_NE(status.error().hint.find("server.url"), std::string::npos) << status.error().hint;
+  recipe.train.server.url = "http://localhost:8000/v1";
+  EXPECT_EQ(PlanMemory(SmallShapes(), recipe, 100, 4).sampling, 0);
+  // One process shares nothing out.
+  EXPECT_DOUBLE_EQ(PlanMemory(SmallShapes(), recipe, 100).weights, 4 * all);
+}
+
+TEST(MemoryPlan, FrozenWeightsInEightBitsTakeAByte) {
+  GrpoRecipe recipe;
+  recipe.train.model.dtype = "bfloat16";
+  recipe.steps_per_generation = 1;
+  recipe.train.max_completion_length = 64;
+  recipe.train.use_peft = true;
+  const MemoryPlan half = PlanMemory(SmallShapes(), recipe, 100);
+  recipe.train.load_in_8bit = true;
+  const MemoryPlan eight = PlanMemory(SmallShapes(), recipe, 100);
+  const double matrices = 30.0 * (2 * 576 * (576 + 192) + 3 * 576 * 1536);
+  EXPECT_NEAR(half.weights - eight.weights, matrices, 0.01 * matrices);
+  EXPECT_LT(eight.learning, half.learning - matrices);
+  EXPECT_EQ(eight.sampling, half.sampling);
+}
+
+TEST(MemoryPlan, WhatGoesOnAtOnceAddsUp) {
+  GrpoRecipe recipe;
+  recipe.steps_per_generation = 1;
+  const MemoryPlan turns = PlanMemory(SmallShapes(), recipe, 100);
+  recipe.async_steps = 1;
+  const MemoryPlan both = PlanMemory(SmallShapes(), recipe, 100);
+  EXPECT_DOUBLE_EQ(both.peak() - turns.peak(), std::min(turns.sampling, turns.learning));
+  const double rest = both.peak() - both.weights;
+  EXPECT_TRUE(CheckPlan(both, true, rest).ok());
+  EXPECT_FALSE(CheckPlan(both, true, 0.99 * rest).ok());
+}
+
+TEST(MemoryPlan, SupervisedRunsHaveOne) {
+  SftRecipe sft;
+  sft.train.model.dtype = "bfloat16";
+  sft.max_length = 512;
+  GrpoRecipe grpo;
+  grpo.train = sft.train;
+  grpo.steps_per_generation = 1;
+  grpo.train.max_completion_length = 512;
+  const MemoryPlan plan = PlanMemory(SmallShapes(), sft, 0),
+                   like = PlanMemory(SmallShapes(), grpo, 0);
+  // As many tokens are learned from as GRPO does without a prompt.
+  EXPECT_DOUBLE_EQ(plan.learning, like.learning);
+  EXPECT_DOUBLE_EQ(plan.moments, like.moments);
+  EXPECT_EQ(plan.sampling, 0);
+  EXPECT_EQ(plan.reference, 0);
+  sft.train.eval.steps = 10;
+  EXPECT_GT(PlanMemory(SmallShapes(), sft, 100).sampling, 0);
+}
+
 }  // namespace
 }  // namespace assay

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <random>
 #include <sstream>
 #include <string>
@@ -162,72 +163,168 @@ std::vector<float> Floats(const std::string& bytes) {
   return values;
 }
 
+// The same by the tensors' names, whatever their order.
+std::map<std::string, std::vector<float>> Tensors(const std::string& bytes) {
+  uint64_t header = 0;
+  if (bytes.size() < 8) return {};
+  std::memcpy(&header, bytes.data(), 8);
+  const std::vector<float> all = Floats(bytes);
+  std::map<std::string, std::vector<float>> tensors;
+  const Json names = *ParseJson(bytes.substr(8, header));
+  for (const Json::Member& member : *names.AsObject()) {
+    const Json* offsets = member.value.Find("data_offsets");
+    if (offsets == nullptr) continue;
+    const auto begin = *(*offsets->AsArray())[0].AsInt() / 4,
+               end = *(*offsets->AsArray())[1].AsInt() / 4;
+    tensors[member.key] = {all.begin() + begin, all.begin() + end};
+  }
+  return tensors;
+}
+
 double MeanDifference(const std::vector<float>& a, const std::vector<float>& b) {
   double sum = 0;
   for (size_t i = 0; i < a.size() && i < b.size(); ++i) sum += std::abs(a[i] - b[i]);
   return a.size() == b.size() && !a.empty() ? sum / static_cast<double>(a.size()) : 1e9;
 }
 
-// Two processes with half the accumulation steps are one process: in what they log and in the weights, up to the order of sums.
-TEST_F(TrainRun, TwoProcessesAreOne) {
-  for (const std::string command : {"grpo", "sft"}) {
-    const auto run = [&](const std::string& out, const char* steps,
-                         std::vector<std::string> more = {}) {
-      more.insert(more.end(), {"--set", std::string("gradient_accumulation_steps=") + steps,
-                               "--set", "max_steps=5", "--set", "learning_rate=1e-4"});
-      return Run(command, command + out, more);
-    };
-    ASSERT_EQ(run("one", "4"), 0) << ReadAll(folder_ / "log");
-    ASSERT_EQ(run("two", "2", {"--processes", "2"}), 0) << ReadAll(folder_ / "log");
-    const std::vector<std::string> one = Metrics(command + "one"), two = Metrics(command + "two");
-    ASSERT_EQ(one.size(), 5u);
-    ASSERT_EQ(two.size(), 5u);
-    for (size_t step = 0; step < one.size(); ++step) {
-      const Json a = *ParseJson(one[step]), b = *ParseJson(two[step]);
-      for (const Json::Member& member : *a.AsObject()) {
-        const Json* other = b.Find(member.key);
-        ASSERT_NE(other, nullptr) << member.key;
-        const double value = member.value.NumberOr(0);
-        EXPECT_NEAR(other->NumberOr(-1), value, 1e-5 + 1e-3 * std::abs(value))
-            << command << " step " << step << " " << member.key;
-      }
+// The words of a run of so many processes that together do what one does with four accumulation steps.
+std::vector<std::string> Several(int processes, const std::string& shard) {
+  std::vector<std::string> words = {"--set",
+                                    "gradient_accumulation_steps=" + std::to_string(4 / processes),
+                                    "--set", "shard=" + shard};
+  if (processes > 1) words.insert(words.end(), {"--processes", std::to_string(processes)});
+  return words;
+}
+
+std::vector<std::string> Joined(std::vector<std::string> words,
+                                const std::vector<std::string>& more) {
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
+}
+
+// Every value of every step, up to the order of sums.
+void ExpectSameCurve(const std::vector<std::string>& lines, const std::vector<std::string>& want,
+                     const std::string& what) {
+  ASSERT_EQ(lines.size(), want.size()) << what;
+  for (size_t step = 0; step < want.size(); ++step) {
+    const Json a = *ParseJson(want[step]), b = *ParseJson(lines[step]);
+    for (const Json::Member& member : *a.AsObject()) {
+      const Json* other = b.Find(member.key);
+      ASSERT_NE(other, nullptr) << member.key;
+      const double value = member.value.NumberOr(0);
+      EXPECT_NEAR(other->NumberOr(-1), value, 1e-5 + 1e-3 * std::abs(value))
+          << what << " step " << step << " " << member.key;
     }
-    EXPECT_LT(MeanDifference(Floats(Weights(command + "one")), Floats(Weights(command + "two"))),
-              1e-6);
+  }
+}
+
+// Two or four processes with a half or a fourth of the accumulation steps are one process, whatever they share out: in what they log and
+// in the weights.
+TEST_F(TrainRun, SeveralProcessesAreOne) {
+  const std::vector<std::string> common = {
+      "--set", "max_steps=5", "--set", "learning_rate=1e-4", "--set", "weight_decay=0.1"};
+  for (const std::string command : {"grpo", "sft"}) {
+    ASSERT_EQ(Run(command, command, Joined(common, Several(1, "moments"))), 0)
+        << ReadAll(folder_ / "log");
+    ASSERT_EQ(Metrics(command).size(), 5u);
+    for (const auto& [count, shard] : std::vector<std::pair<int, std::string>>{
+             {2, "none"}, {2, "moments"}, {4, "moments"}, {2, "weights"}, {4, "weights"}}) {
+      const std::string out = command + shard + std::to_string(count);
+      ASSERT_EQ(Run(command, out, Joined(common, Several(count, shard))), 0)
+          << out << ReadAll(folder_ / "log");
+      ExpectSameCurve(Metrics(out), Metrics(command), out);
+      EXPECT_LT(MeanDifference(Floats(Weights(out)), Floats(Weights(command))), 1e-6) << out;
+    }
   }
   EXPECT_EQ(Run("grpo", "bad", {"--processes", "2", "--set", "data.train=/nonexistent.jsonl"}), 2);
 }
 
-// Each of two processes holds half of the moments; a checkpoint holds them whole, and any number of processes goes on with it.
+// A checkpoint holds weights and moments whole, whoever held them, and any number of processes goes on with it.
 TEST_F(TrainRun, AnotherNumberOfProcessesGoesOn) {
-  const auto run = [&](const std::string& out, int processes, const char* steps, bool resume) {
-    std::vector<std::string> more = {
-        "--set",
-        "learning_rate=1e-4",
-        "--set",
-        "lr_scheduler_type=constant",
-        "--set",
-        std::string("max_steps=") + steps,
-        "--set",
-        processes == 2 ? "gradient_accumulation_steps=2" : "gradient_accumulation_steps=4"};
-    if (processes == 2) more.insert(more.end(), {"--processes", "2"});
-    if (resume) more.push_back("--resume");
+  const auto run = [&](const std::string& out, int processes, const std::string& shard,
+                       const std::string& steps, bool resume) {
+    std::vector<std::string> more = Joined(
+        Several(processes, shard), {"--set", "learning_rate=1e-4", "--set",
+                                    "lr_scheduler_type=constant", "--set", "max_steps=" + steps});
+    if (resume) more.emplace_back("--resume");
     return Run("grpo", out, more);
   };
-  ASSERT_EQ(run("whole", 1, "8", false), 0) << ReadAll(folder_ / "log");
+  ASSERT_EQ(run("whole", 1, "moments", "8", false), 0) << ReadAll(folder_ / "log");
   const std::vector<float> whole = Floats(Weights("whole"));
-  for (const int first : {1, 2}) {
-    const std::string out = first == 1 ? "wider" : "narrower";
-    ASSERT_EQ(run(out, first, "4", false), 0) << ReadAll(folder_ / "log");
-    EXPECT_GT(MeanDifference(Floats(Weights(out)), whole), 1e-6);
-    ASSERT_EQ(run(out, 3 - first, "8", true), 0) << ReadAll(folder_ / "log");
+  using Stages = std::vector<std::pair<int, std::string>>;
+  const Stages wider = {{1, "moments"}, {2, "weights"}, {4, "moments"}, {1, "moments"}};
+  const Stages narrower = {{4, "weights"}, {2, "moments"}, {1, "weights"}, {2, "weights"}};
+  for (const Stages& stages : {wider, narrower}) {
+    const std::string out = "from" + stages[0].second;
+    for (size_t i = 0; i < stages.size(); ++i) {
+      ASSERT_EQ(run(out, stages[i].first, stages[i].second, std::to_string(2 * i + 2), i > 0), 0)
+          << ReadAll(folder_ / "log");
+    }
     EXPECT_LT(MeanDifference(Floats(Weights(out)), whole), 1e-6) << out;
-    const auto moments = [&](const std::string& of) {
-      return Floats(ReadAll(folder_ / of / "checkpoint-000008" / "optimizer.safetensors"));
-    };
-    EXPECT_LT(MeanDifference(moments(out), moments("whole")), 1e-6) << out;
+    for (const char* file : {"optimizer.safetensors", "reference.safetensors"}) {
+      const auto tensors = [&](const std::string& of) {
+        return Tensors(ReadAll(folder_ / of / "checkpoint-000008" / file));
+      };
+      const auto ours = tensors(out), theirs = tensors("whole");
+      EXPECT_EQ(ours.size(), theirs.size()) << file;
+      for (const auto& [name, values] : theirs) {
+        ASSERT_EQ(ours.count(name), 1u) << name;
+        EXPECT_LT(MeanDifference(ours.at(name), values), 1e-6) << out << " " << name;
+      }
+    }
   }
   EXPECT_EQ(Run("grpo", "whole", {"--resume", "--set", "gradient_accumulation_steps=2"}), 2);
+}
+
+// SIGTERM to the one that started them: all save together, and another number goes on.
+TEST_F(TrainRun, SigtermToSeveralSavesAndResumeGoesOn) {
+  const std::vector<std::string> common = {"--set", "save_steps=0",
+                                           "--set", "learning_rate=1e-4",
+                                           "--set", "lr_scheduler_type=constant"};
+  ASSERT_EQ(Run("grpo", "whole", Joined(common, Several(1, "moments"))), 0)
+      << ReadAll(folder_ / "log");
+  for (const std::string shard : {"moments", "weights"}) {
+    const pid_t pid = Start("grpo", shard, Joined(common, Several(4, shard)));
+    for (int i = 0; i < 12000 && ReadAll(folder_ / shard / "metrics.jsonl").find("\"step\":2") ==
+                                     std::string::npos;
+         ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    kill(pid, SIGTERM);
+    const int code = Wait(pid);
+    ASSERT_TRUE(code == 130 || code == 0) << code << ReadAll(folder_ / "log");
+    EXPECT_EQ(fs::exists(folder_ / shard / "model"), code == 0);
+    ASSERT_EQ(Run("grpo", shard, Joined(Joined(common, Several(2, shard)), {"--resume"})), 0)
+        << ReadAll(folder_ / "log");
+    EXPECT_LT(MeanDifference(Floats(Weights(shard)), Floats(Weights("whole"))), 1e-5) << shard;
+  }
+}
+
+// Evaluation, the best model, models alone, rows that teach nothing, and one process with fewer rows to score than the other, where no
+// process has the weights.
+TEST_F(TrainRun, SharedWeightsDoWhatWholeOnesDo) {
+  const std::vector<std::string> common = {
+      "--set", "learning_rate=1e-4",
+      "--set", "max_steps=4",
+      "--set", "eval.steps=2",
+      "--set", "eval.limit=8",
+      "--set", "keep_best=true",
+      "--set", "save_steps=2",
+      "--set", "save_only_model=true",
+      "--set", "per_device_train_batch_size=2",
+      "--set", "mask_truncated_completions=true",
+      "--set", "data.eval=" + (folder_ / "problems.jsonl").string()};
+  ASSERT_EQ(Run("grpo", "whole", Joined(common, Several(1, "moments"))), 0)
+      << ReadAll(folder_ / "log");
+  ASSERT_EQ(Run("grpo", "shared", Joined(common, Several(2, "weights"))), 0)
+      << ReadAll(folder_ / "log");
+  ExpectSameCurve(Metrics("shared"), Metrics("whole"), "shared");
+  for (const char* place : {"model", "best", "checkpoint-000002"}) {
+    const auto file = [&](const char* out) {
+      return Floats(ReadAll(folder_ / out / place / "model.safetensors"));
+    };
+    EXPECT_LT(MeanDifference(file("shared"), file("whole")), 1e-6) << place;
+  }
 }
 
 TEST_F(TrainRun, AdaptersAreTrainedAndResumed) {
@@ -259,6 +356,29 @@ TEST_F(TrainRun, AdaptersAreTrainedAndResumed) {
             0)
       << ReadAll(folder_ / "log");
   EXPECT_LT(MeanDifference(Floats(Weights("merged")), Floats(Weights("whole"))), 1e-7);
+  // The same with frozen weights shared out, and nearly so with frozen weights in 8 bits.
+  ASSERT_EQ(
+      Run("grpo", "shared",
+          {"--processes", "2", "--set", "shard=weights", "--set", "per_device_train_batch_size=8"}),
+      0)
+      << ReadAll(folder_ / "log");
+  EXPECT_LT(MeanDifference(Floats(Weights("shared")), Floats(Weights("whole"))), 1e-5);
+  ASSERT_EQ(Run("grpo", "eight", {"--set", "load_in_8bit=true"}), 0) << ReadAll(folder_ / "log");
+  ASSERT_EQ(Run("grpo", "eights", {"--set", "load_in_8bit=true", "--set", "max_steps=3"}), 0);
+  ASSERT_EQ(Run("grpo", "eights", {"--set", "load_in_8bit=true", "--resume"}), 0)
+      << ReadAll(folder_ / "log");
+  EXPECT_EQ(adapter("eight"), adapter("eights"));
+  EXPECT_NE(adapter("eight"), adapter("whole"));
+  // DIR/model is the adapter on the weights as they were before they were rounded.
+  ASSERT_EQ(Run("grpo", "unrounded",
+                {"--set", "use_peft=false", "--set",
+                 "model.adapter=" + (folder_ / "eight" / "adapter").string(), "--set",
+                 "learning_rate=0", "--set", "max_steps=1"}),
+            0)
+      << ReadAll(folder_ / "log");
+  EXPECT_LT(MeanDifference(Floats(Weights("unrounded")), Floats(Weights("eight"))), 1e-7);
+  EXPECT_EQ(Run("grpo", "refused", {"--set", "load_in_8bit=true", "--set", "use_peft=false"}), 2);
+  EXPECT_NE(ReadAll(folder_ / "log").find("hint: set use_peft"), std::string::npos);
 }
 
 int Kills() { return std::atoi(Env("ASSAY_TEST_KILLS", "3").c_str()); }
