@@ -41,7 +41,8 @@ def call(python, *arguments, **variables):
 
 def run_peer(name, options):
     """What came of it, in words; "ok" if all is well."""
-    variables = {"ASSAY_BUILD_DIR": str(options.build), "PYTHONPATH": str(options.build / "python")}
+    # Ray's workers import the tests, too.
+    variables = {"ASSAY_BUILD_DIR": str(options.build), "PYTHONPATH": os.pathsep.join((str(options.build / "python"), str(ROOT / "tests/python")))}
     if name == "server":
         code = call(sys.executable, ROOT / "scripts/serve_clients.py", "--build", options.build, "--venv", options.venvs / name, **variables)
         return "ok" if code == 0 else "FAILED"
