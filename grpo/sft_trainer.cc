@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <numeric>
 #include <vector>
 
 #include "core/text.h"
@@ -142,12 +144,22 @@ Status CheckFits(const SftRecipe& recipe, const std::vector<SftRow>& rows, Train
   const Model& policy = run->setup().policy;
   if (!policy.device().is_cuda() || !cuda::WhyNotUsable().empty()) return {};
   SftRecipe known = recipe;
-  int64_t prompt = 1, longest = 1;
+  int64_t prompt = 1;
+  std::vector<int64_t> lengths = {1};
   for (const SftRow& row : rows) {
     prompt = std::max<int64_t>(prompt, static_cast<int64_t>(row.labels_from));
-    longest = std::max<int64_t>(longest, static_cast<int64_t>(row.ids.size()));
+    lengths.push_back(static_cast<int64_t>(row.ids.size()));
   }
-  if (!recipe.packing) known.max_length = longest;
+  if (!recipe.packing) {
+    // Rows stand side by side without padding: the most tokens are those of a batch of the longest, here by their mean.
+    std::sort(lengths.begin(), lengths.end(), std::greater<>());
+    const auto batch = std::min<size_t>(
+        lengths.size(), static_cast<size_t>(recipe.train.per_device_train_batch_size));
+    const int64_t tokens =
+        std::accumulate(lengths.begin(), lengths.begin() + static_cast<int64_t>(batch), int64_t{0});
+    const int64_t rows_a_batch = recipe.train.per_device_train_batch_size;
+    known.max_length = std::max<int64_t>(1, (tokens + rows_a_batch - 1) / rows_a_batch);
+  }
   return CatchTorch("asking for free memory", [&]() -> Status {
     const MemoryPlan plan = PlanMemory(policy.config, known, prompt, run->processes()->count());
     return CheckPlan(plan, recipe.train.generation_rows > 0, cuda::AvailableBytes());

@@ -69,10 +69,10 @@ def check(condition, message):
         sys.exit(f"torchrun_check: {message}")
 
 
-def compare(one, two):
+def compare(one, two, keys=("loss", "grad_norm", "mean_token_accuracy")):
     check(len(metrics(one)) == len(metrics(two)) > 0, "not as many steps")
     for a, b in zip(metrics(one), metrics(two)):
-        for key in ("loss", "grad_norm", "mean_token_accuracy"):
+        for key in keys:
             check(abs(a[key] - b[key]) <= 1e-5 + 1e-3 * abs(a[key]), f"{key} of step {a['step']}: {a[key]} and {b[key]}")
     mine, theirs = weights(one), weights(two)
     difference = sum(abs(x - y) for x, y in zip(mine, theirs)) / len(mine)
@@ -114,7 +114,8 @@ def check_interrupt(runs):
     print(f"SIGTERM saved at step {len(metrics(runs.folder / 'stopped'))}")
     if not (runs.folder / "stopped" / "model").exists():
         runs.alone("stopped", 400, "--resume")
-    compare(runs.folder / "undisturbed", runs.folder / "stopped")
+    # Not the accuracy: where two tokens are as likely, rounding decides which is one's own, in one of 400 steps or not.
+    compare(runs.folder / "undisturbed", runs.folder / "stopped", ("loss", "grad_norm"))
 
 
 def main():

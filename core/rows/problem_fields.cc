@@ -94,14 +94,14 @@ constexpr const char* kLiveCodeBenchTests[] = {"public_test_cases", "private_tes
 
 // LiveCodeBench: tests as JSON text in two columns, the method's name in a third.
 void FillFromLiveCodeBench(Json* row) {
-  if (!CheckTests(*row).ok()) return;
+  if (Has(*row, "verification_info") || !CheckTests(*row).ok()) return;
   Json cases = Json::MakeArray();
   for (const char* key : kLiveCodeBenchTests) {
     if (!Has(*row, key)) continue;
     const Json tests = Struct(row->Find(key));
     for (const Json& test : *tests.AsArray()) cases.Append(test);
   }
-  if (cases.AsArray()->empty() || Has(*row, "verification_info")) return;
+  if (cases.AsArray()->empty()) return;
   Json info = Json().Set("language", "python").Set("test_cases", std::move(cases));
   const std::string name(Struct(Present(*row, "metadata")).StringOr("func_name", ""));
   if (!name.empty()) info.Set("fn_name", name);

@@ -82,6 +82,7 @@ class Endpoint : public Generator {
       if (!answer.ok()) return answer.error();
       // Some servers refuse to give several choices.
       if (samples > 1 && (answer->status == 400 || answer->status == 422)) {
+        if (!limit_->Wait(options_.cancelled)) return Cancelled();
         Result<HttpAnswer> one = HttpPost(url_, Request(problem, 1, seed).Dump(), http_);
         if (!one.ok()) return one.error();
         one_at_a_time_ = one->status == 200;

@@ -249,19 +249,22 @@ Status DropRun(const std::string& path, const std::string& name) {
     return Error{ErrorCode::kUsage, StrCat("no run '", name, "' in store '", path, "'"),
                  "`assay stats` lists them"};
   }
-  Result<int64_t> users =
-      (*db)->QueryInt(StrCat("SELECT count(*) FROM dataset_runs WHERE run_id = ", **id));
-  if (!users.ok()) return users.error();
-  if (*users > 0) {
-    return Error{ErrorCode::kUsage,
-                 StrCat("run '", name, "' is what ", *users, " data sets were made from"),
-                 "drop these first: `assay store drop --dataset NAME`"};
-  }
   const std::string inputs = StrCat("(SELECT id FROM inputs WHERE run_id = ", **id, ")");
   const std::string sql = StrCat(
       "DELETE FROM samples WHERE row_id >> 32 IN ", inputs, "; DELETE FROM rows WHERE input_id IN ",
       inputs, "; DELETE FROM inputs WHERE run_id = ", **id, "; DELETE FROM runs WHERE id = ", **id);
-  return InTransaction(db->get(), [&] { return (*db)->Exec(sql); });
+  return InTransaction(db->get(), [&]() -> Status {
+    // Here, where nobody else can make a data set from it meanwhile.
+    Result<int64_t> users =
+        (*db)->QueryInt(StrCat("SELECT count(*) FROM dataset_runs WHERE run_id = ", **id));
+    if (!users.ok()) return users.error();
+    if (*users > 0) {
+      return Error{ErrorCode::kUsage,
+                   StrCat("run '", name, "' is what ", *users, " data sets were made from"),
+                   "drop these first: `assay store drop --dataset NAME`"};
+    }
+    return (*db)->Exec(sql);
+  });
 }
 
 Result<StoreSize> VacuumStore(const std::string& path) {

@@ -36,10 +36,13 @@ class _Items:
         self.at = (0, math.inf)  # which item, since when
         self.done = threading.Event()
         self.raised: BaseException | None = None
+        self.left = False  # nobody waits for it any more: what a function caught must not go on with the next item
 
     def run(self) -> None:
         try:
             for place, item in enumerate(self._items):
+                if self.left:
+                    return
                 self.at = (place, time.monotonic())
                 self.results.append(self._call(item))
         except TooLong:
@@ -126,6 +129,7 @@ class Bounded:
             return work.results
         with self._lock:
             self._stuck.append(runner)
+        work.left = True
         runner.leave()
         if self._interrupted():
             return work.results[:place] + [Late("interrupted")] * (len(items) - place)

@@ -153,6 +153,10 @@ const Case kCases[] = {
     {"trl",
      R"({"task_id":2,"text":"write f","test_list":["assert f(1) == 2"],"test_imports":["import math"],"completion":"x"})",
      R"({"id":2,"prompt":"write f","setup":"import math\n"})"},
+    // Tests that cannot be read beside those that are ours already.
+    {"trl",
+     R"({"prompt":"p","completion":"x","verification_info":{"asserts":"assert f(1) == 2"},"private_test_cases":"eJxrYJ"})",
+     R"({"verification_info":{"asserts":"assert f(1) == 2"}})"},
     {"trl", R"({"completions":null,"completion":"x","question":"2+2?","answer":"4"})",
      R"({"completion":"x","prompt":"2+2?","answer":"4"})"},
 };

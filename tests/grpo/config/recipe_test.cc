@@ -133,6 +133,12 @@ TEST(Recipe, ResumedRunsMayOnlyChangeTheirLength) {
   EXPECT_EQ(FirstFixedDifference(one.json, Parse(kMinimal, {"learning_rate=1e-4"}).json),
             "learning_rate");
   EXPECT_EQ(FirstFixedDifference(one.json, Parse(kMinimal, {"loss_type=grpo"}).json), "loss_type");
+  // Of an earlier version, which did not know the key.
+  Json earlier = Json::MakeObject();
+  for (const Json::Member& member : *one.json.AsObject()) {
+    if (member.key != "load_in_8bit") earlier.Set(member.key, member.value);
+  }
+  EXPECT_EQ(FirstFixedDifference(earlier, one.json), "");
 }
 
 TEST(Recipe, ModelConfigKeysCanBeOverridden) {
