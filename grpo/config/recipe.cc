@@ -562,7 +562,7 @@ std::string FirstFixedDifference(const Json& saved, const Json& now) {
     if (kFree.count(member.key) != 0) continue;
     const Json* before = saved.Find(member.key);
     // A run of an earlier version did not know the key, and it is off.
-    if (before == nullptr && member.value.IsBool() && !member.value.BoolOr(true)) continue;
+    if (before == nullptr && member.value.Dump() == "false") continue;
     // Through text: 1 and 1.0 are the same number to a recipe.
     if (before == nullptr ||
         (before->Dump() != member.value.Dump() &&
