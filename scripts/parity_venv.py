@@ -13,9 +13,7 @@ import sys
 
 import virtual_env
 
-# transformers, what it imports, and what the wheel of torch (installed without dependencies) imports.
-PACKAGES = ["transformers==5.23.0", "safetensors==0.8.0", "gguf==0.19.0", "sentencepiece==0.2.3", "numpy==2.4.6", "sympy==1.14.0",
-            "networkx==3.6.1", "jinja2==3.1.6", "fsspec", "filelock", "typing_extensions"]
+PACKAGES = ["transformers==5.23.0", "safetensors==0.8.0", "gguf==0.19.0", "sentencepiece==0.2.3"]
 
 
 def main():
@@ -24,10 +22,7 @@ def main():
     parser.add_argument("--venv", type=pathlib.Path, required=True)
     parser.add_argument("--torch", type=pathlib.Path, required=True)
     options = parser.parse_args()
-    interpreter = options.torch.parent.parent.parent / "bin" / "python3"
-    python = None
-    if (options.torch / "torch" / "__init__.py").exists() and interpreter.exists():
-        python = virtual_env.python_of(options.venv, PACKAGES, interpreter, options.torch)
+    python = virtual_env.beside_torch(options.venv, PACKAGES, options.torch)
     if python is None:
         print("ASSAY_SKIPPED_WHOLE_PROGRAM transformers cannot be installed")
         sys.exit(77)

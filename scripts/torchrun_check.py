@@ -21,9 +21,6 @@ import time
 
 import virtual_env
 
-# What the wheel of torch (installed without dependencies) imports.
-PACKAGES = ["numpy==2.4.6", "sympy==1.14.0", "networkx==3.6.1", "jinja2==3.1.6", "fsspec", "filelock", "typing_extensions"]
-
 RECIPE = """
 seed = 3
 learning_rate = 1e-4
@@ -124,10 +121,7 @@ def main():
     parser.add_argument("--venv", type=pathlib.Path, required=True)
     parser.add_argument("--torch", type=pathlib.Path, required=True)
     options = parser.parse_args()
-    interpreter = options.torch.parent.parent.parent / "bin" / "python3"
-    python = None
-    if (options.torch / "torch" / "__init__.py").exists() and interpreter.exists():
-        python = virtual_env.python_of(options.venv, PACKAGES, interpreter, options.torch)
+    python = virtual_env.beside_torch(options.venv, [], options.torch)
     if python is None:
         print("ASSAY_SKIPPED_WHOLE_PROGRAM torchrun cannot be installed")
         sys.exit(77)

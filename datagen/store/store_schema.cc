@@ -177,9 +177,9 @@ constexpr char kVersion5[] = R"sql(
 ALTER TABLE verdicts ADD COLUMN part REAL;
 )sql";
 
-// The view `provenance` with the parts.
+// The view `provenance` with the parts. Version 7 makes it once more, over its own tables.
 constexpr char kVersion6[] = R"sql(
-DROP VIEW provenance;
+DROP VIEW IF EXISTS provenance;
 CREATE VIEW provenance AS
   SELECT d.name AS dataset, dr.position AS position, dr.decision AS decision,
          d.strategy AS strategy, d.params AS params, d.tool_version AS selected_by,
@@ -247,32 +247,14 @@ CREATE VIEW verdicts AS
          json_extract(v.value, '$[5]') AS evidence, json_extract(v.value, '$[6]') AS ms,
          json_extract(v.value, '$[7]') AS part
     FROM samples s, json_each(s.verdicts) v;
-CREATE VIEW provenance AS
-  SELECT d.name AS dataset, dr.position AS position, dr.decision AS decision,
-         d.strategy AS strategy, d.params AS params, d.tool_version AS selected_by,
-         r.name AS run, r.rubric AS rubric, r.config_hash AS config_hash, r.tool_version AS scored_by,
-         i.file AS file, rw.line AS line, hex(rw.line_hash) AS line_hash,
-         p.id AS problem_id, p.name AS problem, s.id AS sample_id, s.id - rw.first_sample AS sample_index,
-         s.reward AS reward, s.advantage AS advantage, t.body AS text,
-         (SELECT json_group_array(json_object('label', v.label, 'outcome', v.outcome, 'score', v.score,
-                                              'reason', v.reason, 'detail', v.detail,
-                                              'evidence', json(v.evidence), 'part', v.part))
-            FROM verdicts v WHERE v.sample_id = s.id) AS verdicts
-    FROM dataset_rows dr
-    JOIN datasets d ON d.id = dr.dataset_id
-    JOIN samples s ON s.id = dr.sample_id
-    JOIN texts t ON t.id = s.text_id
-    JOIN rows rw ON rw.id = s.row_id
-    JOIN problems p ON p.id = rw.problem_id
-    JOIN inputs i ON i.id = rw.input_id
-    JOIN runs r ON r.id = i.run_id;
 )sql";
 
 Status TakeStep(Database* db, int version) {
   if (Status status = db->Exec(MigrationSql(version)); !status.ok()) return status;
   if (version != 6) return {};
   if (Status status = ConvertToVersion7(db); !status.ok()) return status;
-  return db->Exec(kVersion7End);
+  if (Status status = db->Exec(kVersion7End); !status.ok()) return status;
+  return db->Exec(kVersion6);
 }
 
 Status MigrateUnlooked(Database* db, int from) {

@@ -19,8 +19,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "scripts"))
 import virtual_env
 
 # TRL, what it imports, and what the wheel of torch (installed without dependencies) imports.
-TRL = ["trl==1.16.0", "transformers==5.24.0", "accelerate==1.15.0", "datasets==5.2.0", "jinja2", "sympy", "networkx", "fsspec", "filelock",
-       "typing_extensions", "numpy"]
+TRL = ["trl==1.16.0", "transformers==5.24.0", "accelerate==1.15.0", "datasets==5.2.0"]
 # verl names far more than its data sets import.
 VERL = ["omegaconf==2.3.1", "hydra-core==1.3.8", "tensordict==0.15.3", "codetiming", "pandas", "pyarrow", "ray==2.60.0", "pillow"]
 
@@ -139,10 +138,7 @@ def run(python, program, folder, files):
 
 def main():
     build, venv, site = map(pathlib.Path, sys.argv[1:4])
-    interpreter = site.parent.parent.parent / "bin" / "python3"
-    python = None
-    if (site / "torch" / "__init__.py").exists() and interpreter.exists():
-        python = virtual_env.python_of(venv, TRL, interpreter, site)
+    python = virtual_env.beside_torch(venv, TRL, site)
     if python is None:
         print("ASSAY_SKIPPED_WHOLE_PROGRAM TRL cannot be installed")
         sys.exit(77)

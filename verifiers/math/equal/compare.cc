@@ -190,7 +190,7 @@ Decision SameReadings(Comparison* cmp, const Reading& g, const Reading& a) {
     const NodeId y = NamesAsLetters(&tree, right, cmp->gold.source);
     if ((x != left) != (y != right)) d = Same(cmp, x, y, 0);
   }
-  const auto rewritten = [&](NodeId (*rewrite)(Tree*, NodeId)) {
+  const auto rewritten = [&](const auto& rewrite) {
     const NodeId x = rewrite(&tree, left);
     const NodeId y = rewrite(&tree, right);
     if (x != left || y != right) d = Same(cmp, x, y, 0);
@@ -199,11 +199,8 @@ Decision SameReadings(Comparison* cmp, const Reading& g, const Reading& a) {
     return ContainsOp(tree, left, op) || ContainsOp(tree, right, op);
   };
   if (!d.yes() && (contain(Op::kSum) || contain(Op::kProd))) rewritten(SumsWrittenOut);
-  if (!d.yes() && contain(Op::kFunc) && contain(Op::kRel)) {
-    const NodeId x = ExactTrigonometry(&tree, &cmp->scalars, left);
-    const NodeId y = ExactTrigonometry(&tree, &cmp->scalars, right);
-    if (x != left || y != right) d = Same(cmp, x, y, 0);
-  }
+  if (!d.yes() && contain(Op::kFunc) && contain(Op::kRel))
+    rewritten([cmp](Tree* all, NodeId id) { return ExactTrigonometry(all, &cmp->scalars, id); });
   if (!d.yes() && contain(Op::kAbs)) rewritten(SplitAbsoluteLogs);
   if (d.outcome == Outcome::kUndecided && !cmp->budget.Exhausted()) rewritten(NumbersOutOfRoots);
   if (!d.yes() && cmp->options.rename_variables) {

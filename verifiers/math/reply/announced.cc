@@ -266,8 +266,8 @@ bool HasUnspacedCase(std::string_view rest) {
     std::string_view behind = rest.substr(at + when.size(), kNear);
     for (bool again = true; again;) {
       again = false;
-      for (const std::string_view skipped : {"，", "、", ",", " ", "は", "答案", "是", "为", "為",
-                                             "等于", "答え", "は", "に", "="}) {
+      for (const std::string_view skipped :
+           {"，", "、", ",", " ", "は", "答案", "是", "为", "為", "等于", "答え", "に", "="}) {
         if (!StartsWith(behind, skipped)) continue;
         behind.remove_prefix(skipped.size());
         again = true;

@@ -260,10 +260,14 @@ bool IsSentenceHedge(std::string_view word) {
                                  "suppose", "supposing", "if", "whether", "unless", "might");
 }
 
+// Most sentences hold no word of a script without spaces, which is told at a glance.
+static bool IsAscii(std::string_view text) {
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+
 bool HasUnspacedHedge(std::string_view text) {
-  if (std::all_of(text.begin(), text.end(),
-                  [](char c) { return static_cast<unsigned char>(c) < 0x80; }))
-    return false;
+  if (IsAscii(text)) return false;
   for (const std::string_view hedge :
        {"未必", "不一定", "还是", "可能", "也许", "或许",   "かもし", "おそらく", "恐らく",
         "多分", "たぶん", "大概", "估计", "恐怕", "恐らく", "น่าจะ",   "คงจะ",     "อาจ",
@@ -435,6 +439,7 @@ bool HasUnspacedWrong(std::string_view text) {
 }
 
 bool HasUnspacedGivingUp(std::string_view text) {
+  if (IsAscii(text)) return false;
   for (const std::string_view words :
        {"无法确认",       "无法给出",       "无法确定",   "无法解答",     "无法回答",
         "无法得出",       "无法验证",       "無法確認",   "無法給出",     "不能确定",

@@ -288,9 +288,7 @@ Said SaidAt(const Reply& reply, size_t at, std::string_view answer, bool continu
   const std::string_view sentence = text.substr(at, end - at);
   if (HasUnspacedWrong(sentence) && std::none_of(sentence.begin(), sentence.end(), IsLetter))
     return Said::kRetracts;
-  const bool foreign = std::any_of(sentence.begin(), sentence.end(),
-                                   [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
-  if (foreign && HasUnspacedGivingUp(sentence)) return Said::kRetracts;
+  if (HasUnspacedGivingUp(sentence)) return Said::kRetracts;
   Remark remark(continued);
   for (i = at; i < end && !remark.Full();) {
     size_t word_end = i;
