@@ -1,6 +1,7 @@
 // Text as a list of words, for verifiers that count or compare them. Pure; thread-safe; linear time.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>

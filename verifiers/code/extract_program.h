@@ -2,6 +2,7 @@
 // length; thread-safe. They do not parse the language: a program that does not parse is the interpreter's to say.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>

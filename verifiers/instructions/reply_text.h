@@ -2,6 +2,7 @@
 // is made for each reply.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>

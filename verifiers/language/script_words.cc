@@ -1,5 +1,7 @@
 #include "verifiers/language/script_words.h"
 
+#include <cstdint>
+
 #include <unicode/uchar.h>
 #include <unicode/uscript.h>
 #include <unicode/utf8.h>

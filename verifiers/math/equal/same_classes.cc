@@ -2,6 +2,7 @@
 // (-1)^k pi/6 + k pi among them. Equal are those that hold the same numbers, whatever their parameters are called and wherever
 // they are counted from.
 #include <algorithm>
+#include <cstdlib>
 #include <numeric>
 #include <set>
 #include <string>

@@ -1,5 +1,6 @@
 // The algebra of exact rationals. What a symbol without a value, a constant like pi or an angle is worth is not rational: kNo.
 #include <algorithm>
+#include <cstdlib>
 #include <string>
 
 #include "verifiers/math/value/ball_size.h"

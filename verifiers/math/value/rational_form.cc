@@ -1,5 +1,6 @@
 #include "verifiers/math/value/rational_form.h"
 
+#include <cstdlib>
 #include <string>
 
 namespace assay::math {
