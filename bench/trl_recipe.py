@@ -131,9 +131,10 @@ def main():
         del model
         same = ("learning_rate", "lr_scheduler_type", "warmup_steps", "beta", "num_generations", "per_device_train_batch_size",
                 "gradient_accumulation_steps", "gradient_checkpointing", "max_completion_length")
-        config = trl.GRPOConfig(output_dir=folder + "/out", max_steps=10**6, logging_steps=1, report_to=[], save_strategy="no", disable_tqdm=True,
-                                bf16=options["model"]["dtype"] == "bfloat16", temperature=1.0, model_init_kwargs={"dtype": "float32"},
-                                **{key: options[key] for key in same if key in options})
+        config = trl.GRPOConfig(
+            output_dir=folder + "/out", max_steps=10**6, logging_steps=1, report_to=[], save_strategy="no", disable_tqdm=True,
+            use_cpu=not torch.cuda.is_available(), bf16=options["model"]["dtype"] == "bfloat16", temperature=1.0,
+            model_init_kwargs={"dtype": "float32"}, **{key: options[key] for key in same if key in options})
         trainer = trl.GRPOTrainer(model=folder + "/model", reward_funcs=reward, args=config, processing_class=tokenizer,
                                   train_dataset=Dataset.from_list(training))
         trainer.add_callback(clock)
