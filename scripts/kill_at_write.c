@@ -1,6 +1,7 @@
 // Preloaded into a program under test, for scripts/kill_resume.py only. Counts the writes to files whose name ends in
-// KILL_FILE and kills the program with SIGKILL inside number KILL_AT_WRITE, after half of that write's bytes. If the program
-// lives to its end, the count goes to the file KILL_REPORT.
+// KILL_FILE and kills the program with SIGKILL inside number KILL_AT_WRITE, after half of that write's bytes. With KILL_STEPS
+// instead it counts files whose name contains that being renamed or removed, and dies just before number KILL_AT_WRITE. If the
+// program lives to its end, the count goes to the file KILL_REPORT.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <signal.h>
@@ -31,6 +32,23 @@ static int IsDue(int fd) {
   if (!IsWatched(fd)) return 0;
   const char* at = getenv("KILL_AT_WRITE");
   return atomic_fetch_add(&calls, 1) + 1 == (at == NULL ? -1 : atol(at));
+}
+
+static void CountStep(const char* path) {
+  const char* part = getenv("KILL_STEPS");
+  const char* at = getenv("KILL_AT_WRITE");
+  if (part == NULL || strstr(path, part) == NULL) return;
+  if (atomic_fetch_add(&calls, 1) + 1 == (at == NULL ? -1 : atol(at))) kill(getpid(), SIGKILL);
+}
+
+int rename(const char* from, const char* to) {
+  CountStep(from);
+  return ((int (*)(const char*, const char*))dlsym(RTLD_NEXT, "rename"))(from, to);
+}
+
+int unlink(const char* path) {
+  CountStep(path);
+  return ((int (*)(const char*))dlsym(RTLD_NEXT, "unlink"))(path);
 }
 
 ssize_t write(int fd, const void* bytes, size_t size) {

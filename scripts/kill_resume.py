@@ -1,9 +1,9 @@
 """Kills scoring runs with SIGKILL at seeded points, resumes them and compares what they leave with an undisturbed run's.
 
-A point is a moment in time, or a write: the process dies inside its Nth write to the output, to the output's journal or to
-the store's write-ahead log (inside a transaction), with half of that write done (kill_at_write.c). Every third run is killed
-again while it resumes. The output must be equal byte for byte, and so must the store's dump. Prints one JSON line; exit 1 if
-anything differs.
+A point is a moment in time, a write, or a step: the process dies inside its Nth write to the output, to the output's journal or to
+the store's write-ahead log (inside a transaction), with half of that write done, or just before it renames or removes its Nth
+file (kill_at_write.c). Every third run is killed again while it resumes. The output must be equal byte for byte, and so must the
+store's dump, and nothing else may be left but a journal. Prints one JSON line; exit 1 if anything differs.
 
     kill_resume.py --build build --input FILE.jsonl[.gz] [--points 50] [--seed 1] [--verifier math] [--gather]
 
@@ -24,7 +24,8 @@ import tempfile
 import time
 
 KINDS = (".jsonl", ".jsonl.resume", ".sqlite-wal")
-GATHERED_KINDS = (".jsonl.gathered", ".jsonl.gathered.resume", ".jsonl", ".sqlite-wal")
+GATHERED_KINDS = (".jsonl.gathered", ".jsonl.gathered.resume", ".jsonl.gathered.new", ".sqlite-wal")
+STEPS = "steps"  # files renamed and removed
 HERE = pathlib.Path(__file__).resolve().parent
 
 
@@ -77,14 +78,15 @@ class Runner:
 
     def watched(self, name, kind, number, resume):
         """Runs under the shim; True if it died in write `number` to its file of that kind."""
-        environment = dict(os.environ, LD_PRELOAD=str(self.shim), KILL_FILE=f"/{name}{kind}", KILL_AT_WRITE=str(number),
-                           KILL_REPORT=str(self.folder / f"{name}.count"))
+        watched = {"KILL_STEPS": f"{name}."} if kind == STEPS else {"KILL_FILE": f"/{name}{kind}"}
+        environment = dict(os.environ, LD_PRELOAD=str(self.shim), KILL_AT_WRITE=str(number),
+                           KILL_REPORT=str(self.folder / f"{name}.count"), **watched)
         done = subprocess.run(self.command(name, resume), cwd=self.folder, env=environment, capture_output=True, check=False)
         return done.returncode == -signal.SIGKILL
 
     def count_writes(self, kind):
-        """How many writes to its file of that kind a whole run makes."""
-        self.watched("count", kind, -1, False)
+        """How many writes to its file of that kind a whole run makes, or how many steps."""
+        self.watched("count", kind, -1, kind == STEPS)
         writes = int((self.folder / "count.count").read_text())
         self.remove("count")
         return writes
@@ -111,7 +113,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--gather", action="store_true")
     options = parser.parse_args()
-    kinds = GATHERED_KINDS if options.gather else KINDS
+    kinds = (*(GATHERED_KINDS if options.gather else KINDS), STEPS)
     chance = random.Random(options.seed)
 
     with tempfile.TemporaryDirectory(prefix="assay-kill-") as scratch:
@@ -128,11 +130,15 @@ def main():
             name, kind = f"run{point}", [None, *kinds][point % (len(kinds) + 1)]
             if kind is None:
                 hit, moment = "time", chance.uniform(0, seconds)
-                while not (was_killed := runner.killed_in_time(name, moment, False)):
+                # A run that has removed its journal has nothing to resume: one that says --resume keeps it.
+                while not (was_killed := runner.killed_in_time(name, moment, True)):
                     runner.remove(name)  # it was done before that moment
                     moment *= 0.7
             else:
-                hit, was_killed = kind, runner.watched(name, kind, chance.randint(1, writes[kind]), False)
+                hit, number = kind, chance.randint(1, writes[kind])
+                while not (was_killed := runner.watched(name, kind, number, kind == STEPS)):
+                    runner.remove(name)  # a flush once a second makes the count depend on the machine
+                    number = max(1, number - 1)
             killed += was_killed
             hits[hit] = hits.get(hit, 0) + was_killed
             if point % 3 == 0:
@@ -140,6 +146,9 @@ def main():
                 twice += runner.watched(name, again, chance.randint(1, max(1, writes[again] // 4)), True)
             try:
                 runner.whole(name, resume=True)
+                left = {path.name[len(name):] for path in folder.glob(f"{name}.*")} - {".jsonl", ".jsonl.resume", ".sqlite", ".count"}
+                if left:
+                    different.append(f"point {point} ({hit}): {', '.join(sorted(left))} is left")
                 if (folder / f"{name}.jsonl").read_bytes() != expected_output:
                     different.append(f"point {point} ({hit}): the output differs")
                 if dump(folder / f"{name}.sqlite") != expected_dump:

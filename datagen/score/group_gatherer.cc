@@ -130,9 +130,10 @@ class LineIndex {
     }
   }
 
-  Status ForEachRow(SpoolFile* spool, const EmitRow& emit) {
+  Status ForEachRow(SpoolFile* spool, const StopReading& stop, const EmitRow& emit) {
     groups_ = {};
     for (const Row& ends : rows_) {
+      if (stop()) break;
       ScoreRow row;
       row.file = lines_[ends.first].file;
       for (uint32_t at = ends.first;; at = lines_[at].next) {
@@ -215,7 +216,7 @@ Status GatherGroups(const LineSource& source, const GroupField& field, const std
   if (!status.ok()) return status;
   if (!failed.ok()) return failed;
   if (Status used = use.Check(field); !used.ok() && !stop()) return used;
-  return index.ForEachRow(spool->get(), emit);
+  return index.ForEachRow(spool->get(), stop, emit);
 }
 
 Status AdjacentLines::Take(InputLine line) {

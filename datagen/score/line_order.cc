@@ -8,6 +8,7 @@
 
 #include "core/byte_source.h"
 #include "core/jsonl.h"
+#include "core/spool_file.h"
 #include "core/text.h"
 
 namespace assay {
@@ -57,16 +58,23 @@ Result<std::vector<int64_t>> LineStarts(const InputFile& file) {
   }
 }
 
+Error NotOurs(const std::string& path) {
+  return {ErrorCode::kInput, StrCat("'", path, "' is not what this run wrote"),
+          "something else changed it: start afresh, without --resume"};
+}
+
 }  // namespace
 
 void LineOrder::Add(const ScoreRow& row) {
   for (const InputLine& line : row.lines) places_.push_back(line.place);
 }
 
-Status LineOrder::Write(const std::string& from, const std::string& to) const {
+Result<bool> LineOrder::Write(const std::string& from, const std::string& to,
+                              const std::function<bool()>& stop) const {
   const InputFile file(from);
   Result<std::vector<int64_t>> starts = LineStarts(file);
   if (!starts.ok()) return starts.error();
+  if (starts->size() != places_.size() + 1) return NotOurs(from);
   std::vector<uint64_t> written(places_.size(), places_.size());  // by place: which line it is
   for (uint64_t line = 0; line < places_.size(); ++line) {
     if (places_[line] < written.size()) written[places_[line]] = line;
@@ -75,15 +83,41 @@ Status LineOrder::Write(const std::string& from, const std::string& to) const {
   if (!writer.ok()) return writer.error();
   std::string text;
   for (const uint64_t line : written) {
-    if (line + 1 >= starts->size() || starts->size() != places_.size() + 1) {
-      return Error{ErrorCode::kInput, StrCat("'", from, "' is not what this run wrote"),
-                   "something else changed it: start afresh, without --resume"};
-    }
+    if (line >= places_.size()) return NotOurs(from);
+    if (stop()) return false;
     const auto bytes = static_cast<size_t>((*starts)[line + 1] - (*starts)[line] - 1);
-    if (Status status = file.Read((*starts)[line], bytes, &text); !status.ok()) return status;
-    if (Status status = (*writer)->Write(text); !status.ok()) return status;
+    Status status = file.Read((*starts)[line], bytes, &text);
+    if (status.ok()) status = (*writer)->Write(text);
+    if (!status.ok()) return status.error();
   }
-  return (*writer)->Close();
+  if (Status status = (*writer)->Close(); !status.ok()) return status.error();
+  return true;
+}
+
+Status LineOrder::ReadBack(const std::string& path,
+                           const std::function<void(std::string_view line)>& take) const {
+  // It may be packed.
+  Result<std::unique_ptr<SpoolFile>> spool = SpoolFile::Make(path);
+  if (!spool.ok()) return spool.error();
+  Result<std::unique_ptr<LineReader>> reader = LineReader::Open(path);
+  if (!reader.ok()) return reader.error();
+  std::vector<SpoolFile::Place> lines;
+  for (LineReader::Line line;;) {
+    Result<bool> more = (*reader)->Next(&line);
+    if (!more.ok()) return more.error();
+    if (!*more) break;
+    Result<SpoolFile::Place> place = (*spool)->Add(line.text);
+    if (!place.ok()) return place.error();
+    lines.push_back(*place);
+  }
+  if (lines.size() != places_.size()) return NotOurs(path);
+  std::string text;
+  for (const uint64_t place : places_) {
+    if (place >= lines.size()) return NotOurs(path);
+    if (Status status = (*spool)->Read(lines[place], &text); !status.ok()) return status;
+    take(text);
+  }
+  return {};
 }
 
 }  // namespace assay

@@ -52,13 +52,18 @@ struct ResumeJournal::Impl {
   std::string path;
   int fd = -1;
   int output_fd = -1;        // holds the lock on the output
-  std::vector<Record> done;  // of the interrupted run; freed as it is compared
+  std::vector<Record> done;  // of the interrupted run
   int64_t rows_done = 0;
   std::vector<Record> pending;
 
   Status Flush() {
-    const char* data = reinterpret_cast<const char*>(pending.data());
-    size_t left = pending.size() * sizeof(Record);
+    Status status =
+        Write(reinterpret_cast<const char*>(pending.data()), pending.size() * sizeof(Record));
+    if (status.ok()) pending.clear();
+    return status;
+  }
+
+  Status Write(const char* data, size_t left) const {
     while (left > 0) {
       const ssize_t count = write(fd, data, left);
       if (count < 0 && errno == EINTR) continue;
@@ -66,7 +71,6 @@ struct ResumeJournal::Impl {
       data += count;
       left -= static_cast<size_t>(count);
     }
-    pending.clear();
     return {};
   }
 };
@@ -131,6 +135,14 @@ Status ReadJournal(const std::string& path, const std::string& header, std::vect
 
 }  // namespace
 
+Error ResumeJournal::Missing(const std::string& output) {
+  return {
+      ErrorCode::kUsage,
+      StrCat("cannot resume '", output, "': its journal '", output, ".resume' is missing"),
+      "a run that finishes removes it (unless it was told to --resume); if that one did not, start "
+      "afresh without --resume"};
+}
+
 ResumeJournal::ResumeJournal() : impl_(std::make_unique<Impl>()) {}
 ResumeJournal::~ResumeJournal() {
   if (impl_->fd >= 0) close(impl_->fd);
@@ -177,11 +189,7 @@ Result<std::unique_ptr<ResumeJournal>> ResumeJournal::Open(const std::string& ou
   const bool journal_exists = stat(impl.path.c_str(), &journal_info) == 0;
   bool fresh = !resume || !journal_exists;
   if (resume && !journal_exists && exists && info.st_size > 0) {
-    return Error{ErrorCode::kUsage,
-                 StrCat("cannot resume '", output, "': its journal '", impl.path, "' is missing"),
-                 "a run that finishes removes it (unless it was told to --resume); if that one did "
-                 "not, start afresh "
-                 "without --resume"};
+    return Missing(output);
   }
   Result<int> locked = LockOutput(output);
   if (!locked.ok()) return locked.error();
@@ -199,19 +207,40 @@ Result<std::unique_ptr<ResumeJournal>> ResumeJournal::Open(const std::string& ou
   }
   impl.rows_done = static_cast<int64_t>(impl.done.size());
   if (ftruncate(impl.output_fd, cut) != 0) return SystemError(output, errno);
-  if (fresh) {
-    Status status = WriteFileAtomic(impl.path, header);
-    if (!status.ok()) return status.error();
-  } else if (truncate(impl.path.c_str(),
-                      static_cast<off_t>(header.size() + impl.done.size() * sizeof(Record))) != 0) {
+  if (!fresh &&
+      truncate(impl.path.c_str(),
+               static_cast<off_t>(header.size() + impl.done.size() * sizeof(Record))) != 0) {
     return SystemError(impl.path, errno);
   }
-  impl.fd = open(impl.path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+  impl.fd = open(impl.path.c_str(),
+                 O_WRONLY | O_APPEND | O_CLOEXEC | (fresh ? O_CREAT | O_TRUNC : 0), 0666);
   if (impl.fd < 0) return SystemError(impl.path, errno);
+  if (!fresh) return journal;
+  if (Status status = impl.Write(header.data(), header.size()); !status.ok()) return status.error();
+  return journal;
+}
+
+Result<std::unique_ptr<ResumeJournal>> ResumeJournal::OpenFinished(
+    const std::string& output, const std::string& config_hash,
+    const std::vector<std::string>& files) {
+  std::unique_ptr<ResumeJournal> journal(new ResumeJournal());
+  Impl& impl = *journal->impl_;
+  impl.path = output + ".resume";
+  Result<int> locked = LockOutput(output);
+  if (!locked.ok()) return locked.error();
+  impl.output_fd = *locked;
+  bool fresh = false;
+  Status status = ReadJournal(impl.path, Header(config_hash, files), &impl.done, &fresh);
+  if (!status.ok()) return status.error();
+  impl.rows_done = static_cast<int64_t>(impl.done.size());
   return journal;
 }
 
 int64_t ResumeJournal::rows_done() const { return impl_->rows_done; }
+
+size_t ResumeJournal::OutputLines(int64_t index) const {
+  return impl_->done[static_cast<size_t>(index)].output_lines;
+}
 
 bool ResumeJournal::Matches(int64_t index, size_t file, int64_t line, uint64_t hash) {
   if (index >= impl_->rows_done) return false;

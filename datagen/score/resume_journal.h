@@ -22,9 +22,17 @@ class ResumeJournal {
                                                      const std::string& config_hash,
                                                      const std::vector<std::string>& files,
                                                      bool resume, int64_t rows_max);
+  // Takes up the journal of a run that has finished, so that it can be compared with the input: nothing is cut, nothing may be added.
+  static Result<std::unique_ptr<ResumeJournal>> OpenFinished(const std::string& output,
+                                                             const std::string& config_hash,
+                                                             const std::vector<std::string>& files);
+  // The error for an output that has no journal.
+  static Error Missing(const std::string& output);
   ~ResumeJournal();
 
   int64_t rows_done() const;
+  // Of row `index`, as Matches counts them.
+  size_t OutputLines(int64_t index) const;
   // True if row `index` (0-based, in order) of the interrupted run was this one. Indices must come in increasing order.
   bool Matches(int64_t index, size_t file, int64_t line, uint64_t hash);
   struct Row {

@@ -27,7 +27,9 @@ Hash128 HashOf(const std::vector<InputLine>& lines) {
 }  // namespace
 
 void RowReader::Run() {
-  const Status status = ReadAll();
+  Status status = ReadAll();
+  if (status.ok() && rows_read_ < plan_.rows_done && !queue_->stopped() && !options_.Interrupted())
+    status = plan_.too_short(rows_read_);
   PushPending();
   queue_->EndOfInput(status);
 }
@@ -47,7 +49,7 @@ Status RowReader::ReadGathered() {
       options_.from_store.empty()
           ? LinesOfFiles(options_.files, stop,
                          [this](std::string_view line) { return filters_.Repeats(line); })
-          : LinesOfStoredRun(options_.from_store, options_.from_run, options_.files);
+          : LinesOfStoredRun(options_.from_store, options_.from_run, options_.files, stop);
   return GatherGroups(source, group_field_, options_.output, stop,
                       [this](ScoreRow row) { return Emit(std::move(row)); });
 }

@@ -25,6 +25,8 @@ class RowReader {
     int64_t rows_done = 0;  // rows of the interrupted run, which come first
     // An error if the row, `index`-th of the input, is not what the interrupted run scored there.
     std::function<Status(const ScoreRow& row, int64_t index)> compare_with_done;
+    // The error for an input that ends after `rows`, before all that the interrupted run had scored.
+    std::function<Error(int64_t rows)> too_short;
   };
   RowReader(const ScoreRunOptions& options, const GroupField& group_field, Plan plan,
             RowQueue* queue)

@@ -24,7 +24,7 @@ Error OverItself(const char* what, const std::string& file) {
 std::vector<std::string> Written(const ScoreRunOptions& options) {
   std::vector<std::string> written = {options.output.empty() ? "-" : options.output};
   if (options.to_file()) {
-    for (const char* suffix : {".resume", ".gathered", ".gathered.resume"})
+    for (const char* suffix : {".resume", ".gathered", ".gathered.resume", ".gathered.new"})
       written.push_back(options.output + suffix);
   }
   if (!options.store.empty()) {

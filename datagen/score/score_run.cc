@@ -42,15 +42,20 @@ class ScoreRun {
       split =
           GroupsAreSplit(options_.files, group_field_, [this] { return options_.Interrupted(); });
     if (!split.ok()) return split.error();
+    // Whoever interrupts that look does not know how the run would have written.
+    summary_.interrupted = options_.Interrupted();
+    if (summary_.interrupted) return summary_;
     Result<std::unique_ptr<RunOutputs>> outputs =
         RunOutputs::Open(options_, rubric_.spec(), /*gathers=*/*split);
     if (!outputs.ok()) return outputs.error();
     const Status status = RunStations(outputs->get(), /*gathers=*/*split);
-    const Status closed = (*outputs)->Close(!status.ok()           ? RunOutputs::End::kFailed
-                                            : summary_.interrupted ? RunOutputs::End::kInterrupted
-                                                                   : RunOutputs::End::kFinished);
+    RunOutputs::End end = !status.ok()           ? RunOutputs::End::kFailed
+                          : summary_.interrupted ? RunOutputs::End::kInterrupted
+                                                 : RunOutputs::End::kFinished;
+    const Status closed = (*outputs)->Close(&end);
     if (!status.ok()) return status.error();
     if (!closed.ok()) return closed.error();
+    summary_.interrupted = end == RunOutputs::End::kInterrupted;
     summary_.seconds = Seconds();
     for (std::string& note : rubric_.Notes()) summary_.notes.push_back(std::move(note));
     return summary_;
@@ -59,9 +64,9 @@ class ScoreRun {
  private:
   Status RunStations(RunOutputs* outputs, bool gathers) {
     summary_.resumed = outputs->rows_done();
-    Result<bool> counted =
-        outputs->ReadWritten([this](const Json& line) { summary_.AddWritten(line); });
-    if (!counted.ok()) return counted.error();
+    const auto count = [this](const Json& line, bool begins) { summary_.AddWritten(line, begins); };
+    Status counted = outputs->was_finished() ? Status() : outputs->ReadWritten(count);
+    if (!counted.ok()) return counted;
     Status stored = outputs->ReadStored([this](const ScoreRow& row) { summary_.AddStored(row); });
     if (!stored.ok()) return stored;
     RowQueue queue;
@@ -72,7 +77,8 @@ class ScoreRun {
                       .compare_with_done =
                           [outputs](const ScoreRow& row, int64_t index) {
                             return outputs->CompareWithDone(row, index);
-                          }},
+                          },
+                      .too_short = [outputs](int64_t rows) { return outputs->TooShort(rows); }},
                      &queue);
     const RowScorer scorer(options_, rubric_, /*keep_samples=*/outputs->has_store());
 
@@ -88,6 +94,8 @@ class ScoreRun {
     if (reading.joinable()) reading.join();
     for (std::thread& worker : workers) worker.join();
     if (reader.filters().repeats() > 0) summary_.notes.push_back(reader.filters().Note());
+    if (status.ok() && !summary_.interrupted && outputs->was_finished())
+      status = outputs->ReadWritten(count);
     return status;
   }
 

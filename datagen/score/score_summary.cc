@@ -137,24 +137,20 @@ void ScoreRunSummary::SuspectWritten(const std::string& id, const Json::Array& s
   }
 }
 
-void ScoreRunSummary::AddWritten(const Json& line) {
+void ScoreRunSummary::AddWritten(const Json& line, bool begins) {
   if (line.Find("error") != nullptr || !line.IsObject()) {
-    ++bad_rows;
+    if (begins) ++bad_rows;
     return;
   }
   const Json* verdicts = line.Find("verdicts");
   const Json* rewards = line.Find("rewards");
   const bool flat = rewards == nullptr;
   const Json* id = line.Find("id");
-  const std::string group = id == nullptr ? "" : id->Dump();
-  // Flat lines of one group stand together and have an advantage each.
-  const bool goes_on = flat && line.Find("advantage") != nullptr && group == written_group_;
-  if (!goes_on) {
+  if (begins) {
     ++groups;
     ++zero_variance_groups;  // until two rewards differ
     written_reward_.reset();
     written_varies_ = false;
-    written_group_ = group;
   }
   const bool varied = written_varies_;
   cut_off += CutOffIn(line);

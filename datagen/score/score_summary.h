@@ -45,9 +45,9 @@ struct ScoreRunSummary {
 
   // Counts a row that a worker is done with.
   void Add(const ScoreRow& row);
-  // Counts a line that the interrupted run wrote, so that a summary is of the whole output. A line that is none of ours counts as
-  // bad.
-  void AddWritten(const Json& line);
+  // Counts a line that the interrupted run wrote, so that a summary is of the whole output. `begins`: the first line of its row. A line that
+  // is none of ours counts as bad.
+  void AddWritten(const Json& line, bool begins);
 
   // Likewise a row of the interrupted run that its store keeps.
   void AddStored(const ScoreRow& row);
@@ -64,8 +64,7 @@ struct ScoreRunSummary {
   void Suspect(const std::string& id, const std::string& label,
                const std::vector<const Verdict*>& verdicts);
 
-  std::string written_group_;  // AddWritten: the id of a flat line's group
-  std::optional<double> written_reward_;
+  std::optional<double> written_reward_;  // AddWritten: the last of the row
   bool written_varies_ = false;
 };
 

@@ -88,13 +88,15 @@ std::vector<Problem> ProblemsOfStoredRow(const Group& group) {
   return problems;
 }
 
-LineSource LinesOfStoredRun(std::string store, std::string run, std::vector<std::string> files) {
-  return [store = std::move(store), run = std::move(run),
-          files = std::move(files)](const std::function<bool(const SourceLine&)>& take) -> Status {
+LineSource LinesOfStoredRun(std::string store, std::string run, std::vector<std::string> files,
+                            StopReading stop) {
+  return [store = std::move(store), run = std::move(run), files = std::move(files),
+          stop = std::move(stop)](const std::function<bool(const SourceLine&)>& take) -> Status {
     bool more = true;
     std::vector<int64_t> last(files.size(), 0);               // line of each file
     const Error enough{ErrorCode::kInternal, "stopped", ""};  // ends the reading
     const Status status = ForEachStoredRow(store, run, files, [&](ScoreRow row) -> Status {
+      more = !stop();
       const InputLine& line = row.lines[0];
       // Of a group only its first line's number is known; each line must have one of its own.
       const auto hand = [&](std::string_view text) {

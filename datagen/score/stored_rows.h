@@ -21,7 +21,8 @@ Status ForEachStoredRow(const std::string& store, const std::string& run,
                         const std::function<Status(ScoreRow)>& emit);
 
 // The same rows as lines of our own form, of flat rows one a sample: for --group-by, which makes other groups of them.
-LineSource LinesOfStoredRun(std::string store, std::string run, std::vector<std::string> files);
+LineSource LinesOfStoredRun(std::string store, std::string run, std::vector<std::string> files,
+                            StopReading stop);
 
 // The problem of each of the row's lines: of flat lines that make a group, each has its own id and other keys.
 std::vector<Problem> ProblemsOfStoredRow(const Group& group);

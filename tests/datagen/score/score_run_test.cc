@@ -241,13 +241,92 @@ TEST_F(ScoreRunTest, GroupsThatStandApartAreGathered) {
                     File("3.jsonl", text(mixed, 101, mixed.size()))}),
         expected);
   }
-  // Resumed, it begins again and ends with the same bytes, in the store too.
-  options_.store = folder_ + "/s.sqlite";
+}
+
+// Lines of `problems` groups, those of one group far from each other, without ids.
+std::string ScatteredLines(int problems) {
+  Rng rng(4);
+  std::string text;
+  for (int sample = 0; sample < 4; ++sample) {
+    for (int problem = 0; problem < problems; ++problem)
+      StrAppend(&text,
+                Json()
+                    .Set("task_id", problem)
+                    .Set("completion", rng.Below(2) == 0 ? "<think>a</think>b" : "no")
+                    .Dump(),
+                "\n");
+  }
+  return text;
+}
+
+// Who always says --resume finds that nothing is left to do, and what the whole run had to say.
+TEST_F(ScoreRunTest, AGatheredRunThatHasEndedIsNotScoredAgain) {
+  const std::string text = ScatteredLines(50);
+  options_.group_by = "task_id";
+  for (const char* const name : {"out.jsonl", "out.jsonl.gz"}) {
+    options_.files = {File("a.jsonl", text)};
+    options_.output = folder_ + "/" + name;
+    options_.store = folder_ + "/" + name + ".sqlite";
+    options_.resume = true;
+    const ScoreRunSummary whole = Run();
+    const std::string expected = RawBytes(options_.output);
+    EXPECT_EQ(whole.rows, 200);
+    const ScoreRunSummary again = Run();
+    EXPECT_EQ(again.rows, 0);
+    EXPECT_EQ(again.resumed, 50);
+    EXPECT_EQ(again.samples, whole.samples);
+    EXPECT_EQ(again.groups, whole.groups);
+    EXPECT_EQ(again.zero_variance_groups, whole.zero_variance_groups);
+    EXPECT_EQ(again.reward_sum, whole.reward_sum);
+    EXPECT_EQ(again.PassShare(), whole.PassShare());
+    EXPECT_EQ(RawBytes(options_.output), expected);
+    EXPECT_FALSE(std::filesystem::exists(options_.output + ".gathered"));
+    // An input that is not what it was is refused, and leaves the output alone.
+    File("a.jsonl", text + "{\"task_id\":99,\"completion\":\"no\"}\n");
+    EXPECT_NE(RunError().message.find("more rows"), std::string::npos);
+    File("a.jsonl", text + "{\"task_id\":1,\"completion\":\"no\"}\n");
+    EXPECT_NE(RunError().message.find("is not what"), std::string::npos);
+    EXPECT_EQ(RawBytes(options_.output), expected);
+    // What the store has lost is scored into it.
+    File("a.jsonl", text);
+    std::filesystem::remove(options_.store);
+    EXPECT_EQ(Run().rows, 200);
+    EXPECT_EQ(RawBytes(options_.output), expected);
+    EXPECT_EQ(Run().rows, 0);
+    unlink((options_.output + ".resume").c_str());
+    EXPECT_NE(RunError().message.find("is missing"), std::string::npos);
+  }
+}
+
+// Until all is written the output is what was there before, through a link too.
+TEST_F(ScoreRunTest, AGatheredRunsOutputTakesItsPlaceWhole) {
+  options_.files = {File("a.jsonl", ScatteredLines(20))};
+  options_.group_by = "task_id";
+  const std::string real = File("real.jsonl", "old\n"), link = folder_ + "/link.jsonl";
+  ASSERT_EQ(chmod(real.c_str(), 0640), 0);
+  ASSERT_EQ(symlink(real.c_str(), link.c_str()), 0);
+  options_.output = link;
+  std::atomic<bool> interrupted = true;
+  options_.interrupted = &interrupted;
+  EXPECT_TRUE(Run().interrupted);
+  EXPECT_EQ(RawBytes(real), "old\n");
+  interrupted = false;
   Run();
-  const std::string whole = *ReadFile(options_.output);
+  EXPECT_EQ(Output().size(), 80u);
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
+  struct stat info {};
+  ASSERT_EQ(stat(real.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0640u);
+}
+
+// Rows that an interrupted run had scored and that the input has no more would stay in the output.
+TEST_F(ScoreRunTest, AnInputThatWasCutShortIsNotResumed) {
+  const std::string text = MakeInput(60);
+  options_.files = {File("a.jsonl", text)};
   options_.resume = true;
   Run();
-  EXPECT_EQ(*ReadFile(options_.output), whole);
+  File("a.jsonl", text.substr(0, text.rfind('\n', text.size() - 2) + 1));
+  EXPECT_NE(RunError().message.find("ends after 59 rows"), std::string::npos);
 }
 
 TEST_F(ScoreRunTest, GroupsThatStandApartInAPipeAreGathered) {
@@ -592,10 +671,12 @@ TEST(ScoreSummaryTest, RowsThatFailForOneReasonOfTheirOwnAreNamed) {
   EXPECT_EQ(summary.first_suspects[1].id, "g");
   // What an interrupted run wrote counts in the same way.
   ScoreRunSummary resumed;
-  resumed.AddWritten(*ParseJson(
-      R"({"id":"h","rewards":[0,0],"verdicts":[{"code":{"outcome":"fail","reason":"exception",)"
-      R"("evidence":{"suspect":"no x"}}},{"code":{"outcome":"fail","reason":"exception",)"
-      R"("evidence":{"suspect":"no x"}}}]})"));
+  resumed.AddWritten(
+      *ParseJson(
+          R"({"id":"h","rewards":[0,0],"verdicts":[{"code":{"outcome":"fail","reason":"exception",)"
+          R"("evidence":{"suspect":"no x"}}},{"code":{"outcome":"fail","reason":"exception",)"
+          R"("evidence":{"suspect":"no x"}}}]})"),
+      /*begins=*/true);
   ASSERT_EQ(resumed.suspects, 1);
   EXPECT_EQ(resumed.first_suspects[0].id, "h");
   EXPECT_NE(resumed.ToJson().Find("suspects"), nullptr);
