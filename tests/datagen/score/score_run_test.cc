@@ -298,6 +298,21 @@ TEST_F(ScoreRunTest, AGatheredRunThatHasEndedIsNotScoredAgain) {
   }
 }
 
+// A pipe gets all lines again, and the user is told.
+TEST_F(ScoreRunTest, AGatheredRunIntoNoFileBeginsAgainAndSaysSo) {
+  options_.files = {File("a.jsonl", ScatteredLines(20))};
+  options_.group_by = "task_id";
+  options_.output = "/dev/null";
+  options_.store = folder_ + "/s.sqlite";
+  std::string said;
+  options_.warn = [&](const std::string& sentence) { said = sentence; };
+  options_.resume = true;
+  EXPECT_EQ(Run().rows, 80);
+  EXPECT_EQ(said, "");
+  EXPECT_EQ(Run().rows, 80);
+  EXPECT_NE(said.find("begins again"), std::string::npos);
+}
+
 // Until all is written the output is what was there before, through a link too.
 TEST_F(ScoreRunTest, AGatheredRunsOutputTakesItsPlaceWhole) {
   options_.files = {File("a.jsonl", ScatteredLines(20))};
