@@ -4,6 +4,7 @@
 // After Python.h, which wants to be first.
 #include <link.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -72,11 +73,15 @@ void* TakeArena(void*, size_t size) {
 
 void GiveArenaBack(void*, void* arena, size_t size) { munmap(arena, size); }
 
+uintptr_t NextHugePage(uintptr_t address) {
+  return (address + kHugeBytes - 1) / kHugeBytes * kHugeBytes;
+}
+
 constexpr int kCollapse = 25;  // MADV_COLLAPSE, younger than the headers
 
 // The pages of [begin, end) that fill whole huge pages, or nearly. Where the kernel cannot, they stay what they are.
 void Collapse(uintptr_t begin, uintptr_t end) {
-  begin = (begin + kHugeBytes - 1) / kHugeBytes * kHugeBytes;
+  begin = NextHugePage(begin);
   end = (end + kHugeBytes / 2) / kHugeBytes * kHugeBytes;
   for (; begin < end; begin += kHugeBytes)
     (void)madvise(reinterpret_cast<void*>(begin), kHugeBytes, kCollapse);
@@ -84,58 +89,138 @@ void Collapse(uintptr_t begin, uintptr_t end) {
 
 uintptr_t g_heap_begin = 0;
 
+// What libc's heap gets from now on begins with a huge page. Returns where.
+uintptr_t AlignHeap() {
+  const auto now = reinterpret_cast<uintptr_t>(sbrk(0));
+  const uintptr_t next = NextHugePage(now);
+  return sbrk(static_cast<intptr_t>(next - now)) == reinterpret_cast<void*>(-1) ? now : next;
+}
+
+constexpr size_t kRestBlock = 4000;
+
+// libc's heap goes on behind the next huge page: what the zygote itself writes from now on does not split those that it shares with
+// its children.
+void LeaveHeap() {
+  const uintptr_t end = AlignHeap();
+  for (size_t left = kHoleBytesMax; left > kRestBlock; left -= kRestBlock) {
+    void* block = malloc(kRestBlock);
+    if (reinterpret_cast<uintptr_t>(block) < end && block != nullptr) continue;
+    free(block);
+    return;
+  }
+}
+
 struct Part {
   uintptr_t begin;
   uintptr_t end;
   int protection;
 };
 
-// Code and constants of one loaded object, if it is one of those that every program runs.
-int AddCode(dl_phdr_info* object, size_t, void* parts) {
+uintptr_t PageBytes() {
+  static const auto bytes = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  return bytes;
+}
+uintptr_t PageBefore(uintptr_t address) { return address / PageBytes() * PageBytes(); }
+uintptr_t PageAfter(uintptr_t address) { return PageBefore(address + PageBytes() - 1); }
+
+// Of the loaded objects that every program runs, what nobody writes to: code, constants, and what was constant when the loader had
+// done.
+struct Code {
+  std::vector<Part> parts;
+  std::vector<Part> interpreter;  // the same of its own object, side by side
+};
+
+// One loaded object, if it is one of those.
+int AddCode(dl_phdr_info* object, size_t, void* code) {
   const uintptr_t wanted[] = {reinterpret_cast<uintptr_t>(&Py_IsInitialized),
                               reinterpret_cast<uintptr_t>(&malloc),
                               reinterpret_cast<uintptr_t>(&PlaceArenas)};
-  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
   std::vector<Part> found;
-  bool is_wanted = false;
+  Part constant = {};  // relocated, and read-only since
+  bool holds[3] = {};
   for (int i = 0; i < object->dlpi_phnum; ++i) {
     const ElfW(Phdr)& part = object->dlpi_phdr[i];
-    if (part.p_type != PT_LOAD || (part.p_flags & PF_W) != 0) continue;
     const uintptr_t begin = object->dlpi_addr + part.p_vaddr;
     const uintptr_t end = begin + part.p_memsz;
-    for (uintptr_t address : wanted) is_wanted = is_wanted || (address >= begin && address < end);
-    found.push_back({begin / page * page, (end + page - 1) / page * page,
+    if (part.p_type == PT_GNU_RELRO) constant = {PageBefore(begin), PageBefore(end), PROT_READ};
+    if (part.p_type != PT_LOAD || (part.p_flags & PF_W) != 0) continue;
+    for (int w = 0; w < 3; ++w) holds[w] = holds[w] || (wanted[w] >= begin && wanted[w] < end);
+    found.push_back({PageBefore(begin), PageAfter(end),
                      PROT_READ | ((part.p_flags & PF_X) != 0 ? PROT_EXEC : 0)});
   }
-  auto* all = static_cast<std::vector<Part>*>(parts);
-  if (is_wanted) all->insert(all->end(), found.begin(), found.end());
+  auto* all = static_cast<Code*>(code);
+  if (holds[0] || holds[1] || holds[2])
+    all->parts.insert(all->parts.end(), found.begin(), found.end());
+  if (!holds[0]) return 0;
+  found.push_back(constant);
+  for (const Part& part : found) {
+    if (!all->interpreter.empty() && all->interpreter.back().end != part.begin) break;
+    all->interpreter.push_back(part);
+  }
   return 0;
 }
 
-std::vector<Part> Code() {
-  std::vector<Part> parts;
-  dl_iterate_phdr(AddCode, &parts);
-  return parts;
+Code FindCode() {
+  Code code;
+  dl_iterate_phdr(AddCode, &code);
+  return code;
+}
+
+// A copy of [begin, begin + kHugeBytes) in one huge page takes its place. False: the kernel has none.
+bool MoveToHugePage(uintptr_t begin, int protection) {
+  void* room =
+      mmap(nullptr, 2 * kHugeBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (room == MAP_FAILED) return false;
+  const auto start = reinterpret_cast<uintptr_t>(room);
+  void* copy = reinterpret_cast<void*>(NextHugePage(start));
+  (void)madvise(copy, kHugeBytes, MADV_HUGEPAGE);
+  memcpy(copy, reinterpret_cast<void*>(begin), kHugeBytes);
+  const bool moved = madvise(copy, kHugeBytes, kCollapse) == 0 &&
+                     mprotect(copy, kHugeBytes, protection) == 0 &&
+                     mremap(copy, kHugeBytes, kHugeBytes, MREMAP_MAYMOVE | MREMAP_FIXED,
+                            reinterpret_cast<void*>(begin)) != MAP_FAILED;
+  munmap(room, 2 * kHugeBytes);
+  return moved;
+}
+
+// Code and constants of the interpreter, as far as they fill huge pages. Constants that share one with code can be executed then.
+// Returns what lies in such pages.
+Part MoveInterpreter(const std::vector<Part>& parts) {
+  Part moved = {};
+  if (parts.empty()) return moved;
+  const uintptr_t end = parts.back().end;
+  uintptr_t at = NextHugePage(parts.front().begin);
+  moved.begin = moved.end = at;
+  for (; at + kHugeBytes <= end; at += kHugeBytes) {
+    int protection = 0;
+    for (const Part& part : parts) {
+      if (part.begin < at + kHugeBytes && part.end > at) protection |= part.protection;
+    }
+    if (!MoveToHugePage(at, protection)) break;
+    moved.end = at + kHugeBytes;
+  }
+  return moved;
 }
 
 // A fork copies the page tables of a mapping of a file only where one of its pages has been written to.
-void WriteOnce(const Part& part) {
-  void* place = reinterpret_cast<void*>(part.begin);
-  if (mprotect(place, part.end - part.begin, part.protection | PROT_WRITE) != 0) return;
-  auto* byte = reinterpret_cast<volatile char*>(part.begin);
+void WriteOnce(uintptr_t begin, uintptr_t end, int protection) {
+  if (begin >= end) return;
+  void* place = reinterpret_cast<void*>(begin);
+  if (mprotect(place, end - begin, protection | PROT_WRITE) != 0) return;
+  auto* byte = reinterpret_cast<volatile char*>(begin);
   *byte = *byte;
-  (void)mprotect(place, part.end - part.begin, part.protection);
+  (void)mprotect(place, end - begin, protection);
 }
 
 }  // namespace
 
 void PlaceArenas() {
-  g_heap_begin = reinterpret_cast<uintptr_t>(sbrk(0));
+  g_heap_begin = AlignHeap();
   const size_t room = kArenasBytes + kHugeBytes;
   void* place = mmap(nullptr, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (place == MAP_FAILED) return;
   const auto start = reinterpret_cast<uintptr_t>(place);
-  const uintptr_t aligned = (start + kHugeBytes - 1) / kHugeBytes * kHugeBytes;
+  const uintptr_t aligned = NextHugePage(start);
   if (aligned > start) munmap(place, aligned - start);
   const uintptr_t after = aligned + kArenasBytes;
   if (start + room > after) munmap(reinterpret_cast<void*>(after), start + room - after);
@@ -144,13 +229,20 @@ void PlaceArenas() {
   PyObject_SetArenaAllocator(&allocator);
 }
 
-void PackHeap() {
+void PackHeap(bool often) {
   for (size_t size = kBlockStep; size <= kBlockMax; size += kBlockStep) FillSmallBlocks(size);
   FillLibcHoles();
+  const auto heap_end = reinterpret_cast<uintptr_t>(sbrk(0));
+  LeaveHeap();
   const auto arenas = reinterpret_cast<uintptr_t>(g_arenas);
   Collapse(arenas, arenas + g_arenas_used);
-  Collapse(g_heap_begin, reinterpret_cast<uintptr_t>(sbrk(0)));
-  for (const Part& part : Code()) WriteOnce(part);
+  Collapse(g_heap_begin, heap_end);
+  const Code code = FindCode();
+  const Part moved = often ? MoveInterpreter(code.interpreter) : Part{};
+  for (const Part& part : code.parts) {
+    WriteOnce(part.begin, std::min(part.end, std::max(part.begin, moved.begin)), part.protection);
+    WriteOnce(std::max(part.begin, moved.end), part.end, part.protection);
+  }
 }
 
 }  // namespace assay::jail

@@ -240,8 +240,11 @@ bool IsLink(PyTypeObject* holder, PyObject* value) {
 
 bool DataDiffers(PyObject* before, PyObject* after) {
   if (before == after) return false;
-  if (Py_TYPE(before) != Py_TYPE(after)) return true;
-  if (PyTuple_CheckExact(before)) {
+  // Of a named tuple whose class only the other side knows a class of the same name has been made here.
+  const bool tuples = PyTuple_Check(before) && PyTuple_Check(after);
+  const bool alike = tuples && std::strcmp(Py_TYPE(before)->tp_name, Py_TYPE(after)->tp_name) == 0;
+  if (Py_TYPE(before) != Py_TYPE(after) && !alike) return true;
+  if (tuples) {
     const Py_ssize_t size = PyTuple_GET_SIZE(before);
     if (size != PyTuple_GET_SIZE(after)) return true;
     for (Py_ssize_t i = 0; i < size; ++i) {

@@ -91,7 +91,7 @@ Result<Filters> Begin(const World& world, const sandbox::WorkerConfig& config, b
   } else {
     hello.python_version = *version;
     FreezePython();
-    PackHeap();
+    PackHeap(config.role == sandbox::Role::kCandidate);
   }
   if (!SendFrame(kControlFd, FrameType::kHello, hello.Encode()))
     return Error{ErrorCode::kIo, "the parent is gone", ""};
