@@ -156,6 +156,23 @@ class TesterHooks : public TransferHooks {
     MarkAs(std::string("a ") + Py_TYPE(container)->tp_name + " of " + owner->tp_name);
   }
 
+  void Rewritten(PyObject* container, PyObject* before, const std::vector<PyRef>& items) override {
+    if (!watcher_) return;
+    PyRef after(PyList_New(0));
+    for (const PyRef& item : items) {
+      if (!after || !item || PyList_Append(after.get(), item.get()) != 0) return PyErr_Clear();
+    }
+    Watched(container, before, after.get());
+  }
+
+  // The program has asked an iterator of the tests' for its next.
+  void Consumed(PyObject* iterator) {
+    if (watcher_) Watched(iterator, Py_None, Py_None);
+  }
+
+  // Is told what the program does to containers and iterators of the tests': (it, what it held, what it holds), lists or None.
+  void SetWatcher(PyObject* function) { watcher_ = PyRef::Borrow(function); }
+
   void Reclassed(PyObject* record) override {
     MarkAs(std::string(Py_TYPE(record)->tp_name) + ".__class__");
   }
@@ -206,6 +223,11 @@ class TesterHooks : public TransferHooks {
   }
 
  private:
+  void Watched(PyObject* object, PyObject* before, PyObject* after) {
+    PyRef done(PyObject_CallFunctionObjArgs(watcher_.get(), object, before, after, nullptr));
+    PyErr_Clear();
+  }
+
   static bool IsHandle(PyObject* value) {
     return PyObject_TypeCheck(value, reinterpret_cast<PyTypeObject*>(g_classes.handle)) != 0;
   }
@@ -294,6 +316,7 @@ class TesterHooks : public TransferHooks {
   std::set<std::string> managing_;
   std::set<std::string> replaced_;
   std::unordered_map<PyObject*, std::string> builtins_;  // handle -> what it is called
+  PyRef watcher_;
 };
 
 std::string Printable(std::string_view bytes) {
@@ -585,7 +608,9 @@ class Conversation {
         (kwargs.get() != Py_None && !PyDict_CheckExact(kwargs.get()))) {
       return Malformed(decoder) != nullptr;
     }
-    PyRef value(PyIter_Check(function) && !PyCallable_Check(function)
+    const bool iterates = PyIter_Check(function) && !PyCallable_Check(function);
+    if (iterates) hooks_.Consumed(function);
+    PyRef value(iterates
                     ? NextOf(function, args.get())
                     : PyObject_Call(function, args.get(),
                                     kwargs.get() == Py_None ? nullptr : kwargs.get()));
@@ -739,6 +764,11 @@ PyObject* ModuleReplaced(PyObject*, PyObject*) {
   }
   return list.release();
 }
+PyObject* ModuleWatch(PyObject*, PyObject* function) {
+  if (Current() == nullptr) return nullptr;
+  g_conversation->hooks().SetWatcher(function);
+  Py_RETURN_NONE;
+}
 PyObject* ModuleAsked(PyObject*, PyObject*) {
   return Current() != nullptr ? PyLong_FromUnsignedLongLong(g_conversation->asked()) : nullptr;
 }
@@ -871,6 +901,7 @@ PyMethodDef g_methods[] = {{"setup", ModuleSetup, METH_VARARGS, nullptr},
                            {"last_call", ModuleLastCall, METH_NOARGS, nullptr},
                            {"swallowed", ModuleSwallowed, METH_NOARGS, nullptr},
                            {"replaced", ModuleReplaced, METH_NOARGS, nullptr},
+                           {"watch", ModuleWatch, METH_O, nullptr},
                            {"asked", ModuleAsked, METH_NOARGS, nullptr},
                            {"is_candidates", ModuleIsCandidates, METH_O, nullptr},
                            {"break_off", ModuleBreakOff, METH_O, nullptr},

@@ -20,6 +20,7 @@ Nothing here trusts a value: what a candidate returns is plain data or a Handle 
 import _symtable
 import ast
 import builtins
+import collections
 import contextlib
 import decimal
 import io
@@ -410,8 +411,10 @@ def deciding_names(trees, names, entry):
             and any(of_program(argument, called(part)) for argument in part.args + [k.value for k in part.keywords])}
 
 
-def oracles(texts, program):
-    """Names that asserts use elsewhere than in what they hand to the program: `reference` in `assert f(3) == reference(3)`."""
+def oracles(texts, program, follow=False):
+    """Names that asserts use elsewhere than in what they hand to the program: `reference` in `assert f(3) == reference(3)`, but not
+    `same` in `assert same(f(3), 9)`, which is given the answer. `follow`: also those from which such names get their values, by
+    assignment or in a loop."""
     found = set()
 
     def visit(node, inside):
@@ -419,16 +422,25 @@ def oracles(texts, program):
             inside = True
         if isinstance(node, ast.Name) and not inside:
             found.add(node.id)
+        judges = called(node) and any(called(n) in program for part in getattr(node, "args", ()) for n in ast.walk(part))
         for child in ast.iter_child_nodes(node):
-            visit(child, inside)
+            if not (judges and child is node.func):
+                visit(child, inside)
 
-    for text in texts:
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.Assert):
-                visit(node.test, False)
-            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr.startswith("assert"):
-                for part in node.args:
-                    visit(part, False)
+    nodes = [node for text in texts for node in ast.walk(ast.parse(text))]
+    for node in nodes:
+        if isinstance(node, ast.Assert):
+            visit(node.test, False)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr.startswith("assert"):
+            for part in node.args:
+                visit(part, False)
+    before = None
+    while follow and found != before:
+        before = set(found)
+        for node in nodes:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, (ast.For, ast.comprehension)) else []
+            if any(mentions(target, before) for target in targets):
+                visit(node.value if isinstance(node, ast.Assign) else node.iter, False)
     return found
 
 
@@ -469,30 +481,95 @@ def is_never(node):
 STARTERS = {"Thread", "Timer", "submit", "run_in_executor", "apply_async"}
 
 
+def given_names(nodes, names):
+    """Variables of the tests that hold what the program gave them, or what such an object gave."""
+    assigns = [node for node in nodes if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)]
+    given, before = set(), None
+    while given != before:
+        before = set(given)
+        given |= {n.id for node in assigns if mentions(node.value.func, names | given) for target in node.targets
+                  for n in ast.walk(target) if isinstance(n, ast.Name)}
+    return given
+
+
+def bare_root(node):
+    """The variable of `c.want` or `table["want"]`, or None."""
+    if not isinstance(node, (ast.Attribute, ast.Subscript)):
+        return None
+    while isinstance(node, (ast.Attribute, ast.Subscript)):
+        node = node.value
+    return node if isinstance(node, ast.Name) else None
+
+
 class NoteRuns(ast.NodeTransformer):
     """Asserts that are heard only if the program, or a thread, lets them be report that they held: those of functions that are handed
-    to it or decorated by it, and of loops over what it returns."""
+    to it or decorated by it, of loops over what it returns or was handed, and in `with` its object. What such a loop goes over is
+    noted, for the program may take from it or write there; and so is what the program was handed where an assert compares its answer
+    with a part of that (`f(c) == c.want`)."""
 
     def __init__(self, nodes, names):
         self.names = names
         calls = [node for node in nodes if isinstance(node, ast.Call) and (
             mentions(node.func, names) or getattr(node.func, "attr", getattr(node.func, "id", "")) in STARTERS)]
-        self.handed = {part.id if isinstance(part, ast.Name) else called(part) for call in calls
-                       for part in call.args + [k.value for k in call.keywords] if isinstance(part, (ast.Name, ast.Call))} - {""}
-        self.places = []  # of asserts: the name of the function, or "for"
+        parts = [part for call in calls for part in call.args + [k.value for k in call.keywords]]
+        self.handed = {part.id if isinstance(part, ast.Name) else called(part) for part in parts
+                       if isinstance(part, (ast.Name, ast.Call))} - {""}
+        self.places = []  # of asserts: the name of the function, "for" or "with"
         self.decorated = set()
         self.place = None
+        # Variables that the program is handed, and of the loops over them.
+        self.arguments, self.targets = set(), {}
+        self.given = set()
+        if any(isinstance(node, (ast.For, ast.comprehension, ast.With, ast.Attribute, ast.Subscript)) for node in nodes):
+            self.arguments = {n.id for part in parts for n in ast.walk(part) if isinstance(n, ast.Name)} - names
+            self.given = given_names(nodes, names)
+            for node in nodes:
+                if isinstance(node, (ast.For, ast.comprehension)) and self.is_over_handed(node):
+                    root = next(n.id for n in ast.walk(node.iter) if isinstance(n, ast.Name) and n.id in self.arguments)
+                    names = [n.id for n in ast.walk(node.target) if isinstance(n, ast.Name)]
+                    self.targets.update((name, root) for name in names)
+                    self.arguments.update(names)
 
     def finds_any(self, nodes):
         """Whether a visit would find a place of that kind."""
         return any(isinstance(node, ast.FunctionDef) and (node.name in self.handed or self.is_decorated(node))
-                   or isinstance(node, ast.For) and self.is_over_answers(node) for node in nodes)
+                   or isinstance(node, (ast.For, ast.comprehension)) and (self.is_over_answers(node) or self.is_over_handed(node))
+                   or isinstance(node, ast.With) and self.is_of_program(node)
+                   or isinstance(node, (ast.Assert, ast.Call)) and bool(self.told_by(node)) for node in nodes)
 
     def is_decorated(self, node):
         return any(mentions(decorator, self.names) for decorator in node.decorator_list)
 
     def is_over_answers(self, node):
         return any(isinstance(n, ast.Call) and mentions(n.func, self.names) for n in ast.walk(node.iter))
+
+    def is_over_handed(self, node):
+        return mentions(node.iter, self.arguments)
+
+    def is_of_program(self, node):
+        return any(mentions(item.context_expr, self.names | self.given)
+                   and getattr(getattr(item.context_expr, "func", None), "attr", called(item.context_expr)) not in
+                   beside_plan.EXPECTED_TO_RAISE | {"subTest"} for item in node.items)
+
+    def told_by(self, node):
+        """Of an assert, what the program was handed and all that its answer is compared with: (variable, what to call it, whether it is
+        so whatever the variable holds)."""
+        if isinstance(node, ast.Assert):
+            pairs = [[n.left] + n.comparators for n in ast.walk(node.test) if isinstance(n, ast.Compare)]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr.startswith("assert"):
+            pairs = [node.args[:2]]
+        else:
+            return []
+        found = []
+        for sides in pairs:
+            asks = [n for side in sides for n in ast.walk(side) if isinstance(n, ast.Call) and mentions(n.func, self.names)]
+            for side in sides if asks else ():
+                root = bare_root(side)
+                if isinstance(side, ast.Name) and side.id in self.targets:
+                    found.append((side, self.targets[side.id], True))
+                elif root and any(mentions(part, {root.id}) for ask in asks for part in ask.args + [k.value for k in ask.keywords]):
+                    found.append((root, ast.unparse(side), False))
+        return found
 
     def visit_FunctionDef(self, node):
         before = self.place
@@ -506,34 +583,83 @@ class NoteRuns(ast.NodeTransformer):
 
     def visit_For(self, node):
         before = self.place
-        if self.is_over_answers(node):
+        if self.is_over_answers(node) or self.is_over_handed(node):
             self.place = "for"
+        self.generic_visit(node)
+        node.iter = self.watched(node.iter)
+        self.place = before
+        return node
+
+    def visit_comprehension(self, node):
+        self.generic_visit(node)
+        node.iter = self.watched(node.iter)
+        return node
+
+    def visit_With(self, node):
+        before = self.place
+        if self.is_of_program(node):
+            self.place = "with"
         self.generic_visit(node)
         self.place = before
         return node
 
+    def watched(self, node):
+        """What a loop goes over: it, and the variables in it, are noted."""
+        found = [n for n in ast.walk(node) if isinstance(n, ast.Name) and n.id in self.arguments and isinstance(n.ctx, ast.Load)]
+        if not found:
+            return node
+        name = ast.Constant(found[0].id)
+        return noting("__assay_over__", Swapped({n: [ast.Constant(n.id)] for n in found}, "__assay_over__").visit(node), [name])
+
     def noted(self, node):
+        told = self.told_by(node.value if isinstance(node, ast.Expr) else node)
+        node = Swapped({n: [ast.Constant(text), ast.Constant(always)] for n, text, always in told}, "__assay_told__").visit(node)
+        self.generic_visit(node)
+        if not self.place:
+            return node
         self.places.append(self.place)
         report = ast.Expr(ast.Call(ast.Name("__assay_ran__", ast.Load()), [ast.Constant(len(self.places) - 1)], []))
         return [node, ast.fix_missing_locations(ast.copy_location(report, node))]
 
     def visit_Assert(self, node):
-        return self.noted(node) if self.place and not is_never(node) else node
+        return node if is_never(node) else self.noted(node)
 
     def visit_Expr(self, node):
         method = node.value.func if isinstance(node.value, ast.Call) else None
         is_test = isinstance(method, ast.Attribute) and method.attr.startswith("assert") and isinstance(method.value, ast.Name)
-        return self.noted(node) if self.place and is_test else node
+        if is_test:
+            return self.noted(node)
+        self.generic_visit(node)
+        return node
+
+
+def noting(function, node, arguments):
+    """The same value, of which that function is told."""
+    return ast.fix_missing_locations(ast.copy_location(ast.Call(ast.Name(function, ast.Load()), [node] + arguments, []), node))
+
+
+class Swapped(ast.NodeTransformer):
+    """Some variables, at some places, are read through a function that is told of them."""
+
+    def __init__(self, arguments, function):
+        self.arguments, self.function = arguments, function
+
+    def visit_Name(self, node):
+        return noting(self.function, node, self.arguments[node]) if node in self.arguments else node
+
+
+def plain_key(value):
+    """Equal for plain data that is equal; for all else what it is."""
+    if isinstance(value, tuple):
+        return tuple, tuple(map(plain_key, value))
+    if value is None or type(value) in (bool, int, float, complex, str, bytes):
+        return type(value), value
+    return id, id(value)
 
 
 def writes_into_given(nodes, names):
     """Whether tests change what the program gave them, which in one process the program would see."""
-    given, before = set(), None
-    while given != before:  # what an object that it gave gives, too
-        before = set(given)
-        given |= {n.id for node in nodes if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
-                  and mentions(node.value.func, names | given) for target in node.targets for n in ast.walk(target)
-                  if isinstance(n, ast.Name)}
+    given = given_names(nodes, names)
     for node in nodes:
         if isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load) and mentions(node.value, given):
             return True
@@ -762,7 +888,7 @@ class Session:
 
     def note_runs(self, parsed, nodes):
         """What decides a pass beside the program's answers: see NoteRuns and followed_texts. `nodes`: of all trusted texts."""
-        self.places, self.decorated, self.followed, self.writes = [], set(), [], False
+        self.places, self.decorated, self.followed, self.writes, self.watches = [], set(), [], False, False
         if self.kind not in ("asserts", "check"):
             return
         self.writes = any(writes_into_given(one.nodes, set(self.wanted)) for one in parsed)
@@ -776,8 +902,8 @@ class Session:
         if not note.finds_any(of_tests):
             return
         trees = [note.visit(ast.parse(text)) for text in self.texts]
-        self.places, self.decorated = note.places, note.decorated
-        if self.places and not self.partial:
+        self.places, self.decorated, self.watches = note.places, note.decorated, bool(note.arguments)
+        if not self.partial:
             self.steps = [compile_text(tree, f"<tests {number}>", "tests") for number, tree in enumerate(trees)]
 
     def is_as_new(self):
@@ -852,6 +978,7 @@ class Session:
         self.fetched = {}
         self.ran = set()
         self.idle_asks, self.idle_answers, self.fickle = 0, {}, set()
+        self.told, self.overs, self.taken = set(), {}, {}
         self.data_names = ()
         exception_classes.clear()
         self.namespace = {"__name__": "tests", "__builtins__": builtins}
@@ -926,7 +1053,7 @@ class Session:
         """Values of the setup that the program mentions and the asserts compare with: it may have taken its answer from there."""
         classes = {node.name for node in ast.parse(self.setup).body if isinstance(node, ast.ClassDef)}
         known = names_of(self.setup)[1] - classes
-        return sorted(oracles(self.texts, set(self.wanted)) & known & set(self.request.get("mentions", ())) - self.hidden())
+        return sorted(oracles(self.texts, set(self.wanted), follow=True) & known & set(self.request.get("mentions", ())) - self.hidden())
 
     def judge_beside(self):
         """The tests have run in the box; what they saw is checked here."""
@@ -1125,6 +1252,10 @@ class Session:
         self.namespace["__assay_held__"] = self.count_held
         self.namespace["__assay_failed__"] = self.count_failed
         self.namespace["__assay_ran__"] = self.ran.add
+        self.namespace["__assay_told__"] = self.note_told
+        self.namespace["__assay_over__"] = self.note_over
+        if self.watches:
+            channel.watch(self.note_rewritten)
         try:
             exec(self.setup_code, self.namespace)
             if self.entry:  # never the setup's own
@@ -1201,6 +1332,24 @@ class Session:
     def note_raised(self, error):
         self.raised += 1
         self.failures.append(self.explain(error))
+
+    def note_told(self, value, text, always):
+        if always or not isinstance(value, (Handle, tuple, str, bytes, int, float, complex, frozenset, range, type(None))):
+            self.told.add(text)
+        return value
+
+    def note_over(self, value, name):
+        self.overs[id(value)] = value, name  # kept, so that the number stays its own
+        return value
+
+    def note_rewritten(self, value, before, after):
+        """The program has changed what a container of the tests' holds, or taken from an iterator. What it takes out, and an object that
+        it puts in the place of another, a loop over it would miss; other data and another order are what programs are asked for."""
+        if before is not None and len(after) >= len(before):
+            left = collections.Counter(map(plain_key, after))
+            if not any(id in key for key in collections.Counter(map(plain_key, before)) - left):
+                return
+        self.taken[id(value)] = value
 
     def count_held(self, number):
         self.units.setdefault(number, [0, 0])[0] += 1
@@ -1280,7 +1429,8 @@ class Session:
                 deciding += sorted({place for number, place in enumerate(self.places) if number not in self.ran})
             if swallowed is not None:
                 deciding.append(place)
-            deciding = deciding + channel.replaced() + sorted(self.fickle)
+            deciding = deciding + channel.replaced() + sorted(self.fickle | self.told)
+            deciding += sorted({name for number, (_, name) in self.overs.items() if number in self.taken})
             return dict(passed, decided_by=deciding, forgeable=True) if deciding else passed
         first = dict(self.failures[0])
         result = failure(first.pop("reason"), first.pop("detail"), first.pop("suspect", ""))

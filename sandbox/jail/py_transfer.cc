@@ -1546,6 +1546,7 @@ void Decoder::TellItemsOf(PyObject* container, const std::vector<PyRef>& items) 
   if (before && !PySet_Check(container)) TellItems(before.get(), items);
   TellLost(container, items);
   TellTouched(container, before.get(), items);
+  if (before) hooks_->Rewritten(container, before.get(), items);
   PyErr_Clear();
 }
 
@@ -1562,6 +1563,17 @@ void Decoder::TellDict(PyObject* dict, const std::vector<PyRef>& keys,
   if (held) TellLost(held.get(), values);
   PyTypeObject* owner = OwnerOf(dict);
   if (!same && owner != nullptr) hooks_->Touched(owner, dict);
+  if (!same) TellRewritten(dict, keys, values);
+}
+
+void Decoder::TellRewritten(PyObject* dict, const std::vector<PyRef>& keys,
+                            const std::vector<PyRef>& values) {
+  PyRef before(PyDict_Items(dict));
+  std::vector<PyRef> pairs;
+  for (size_t i = 0; i < keys.size(); ++i)
+    pairs.emplace_back(PyTuple_Pack(2, keys[i].get(), values[i].get()));
+  if (before) hooks_->Rewritten(dict, before.get(), pairs);
+  PyErr_Clear();
 }
 
 // As `record.__class__ = type` does, between classes that both are trusted.

@@ -109,6 +109,9 @@ class TransferHooks {
                     const std::vector<PyRef>& /*left*/) {}
   // A reply has changed the contents of a container that belongs to an object of a guarded class.
   virtual void Touched(PyTypeObject* /*owner*/, PyObject* /*container*/) {}
+  // A reply puts `items` (of a dict: pairs) in the place of what a container of the asker's own held, as a list.
+  virtual void Rewritten(PyObject* /*container*/, PyObject* /*before*/,
+                         const std::vector<PyRef>& /*items*/) {}
   // A reply has made an object of the asker's own one of another class.
   virtual void Reclassed(PyObject* /*record*/) {}
   virtual Guard GuardOf(PyTypeObject* /*type*/) { return Guard::kNone; }
@@ -271,6 +274,8 @@ class Decoder {
   void TellTouched(PyObject* container, PyObject* before, const std::vector<PyRef>& items);
   void TellItemsOf(PyObject* container, const std::vector<PyRef>& items);
   void TellDict(PyObject* dict, const std::vector<PyRef>& keys, const std::vector<PyRef>& values);
+  void TellRewritten(PyObject* dict, const std::vector<PyRef>& keys,
+                     const std::vector<PyRef>& values);
   bool Reclass(PyObject* record, PyObject* type);
   PyTypeObject* OwnerOf(PyObject* object) const {
     return request_ != nullptr ? request_->OwnerOf(object) : nullptr;
