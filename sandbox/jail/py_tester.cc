@@ -610,10 +610,9 @@ class Conversation {
     }
     const bool iterates = PyIter_Check(function) && !PyCallable_Check(function);
     if (iterates) hooks_.Consumed(function);
-    PyRef value(iterates
-                    ? NextOf(function, args.get())
-                    : PyObject_Call(function, args.get(),
-                                    kwargs.get() == Py_None ? nullptr : kwargs.get()));
+    PyRef value(iterates ? NextOf(function, args.get())
+                         : PyObject_Call(function, args.get(),
+                                         kwargs.get() == Py_None ? nullptr : kwargs.get()));
     if (!value) {
       if (PyErr_ExceptionMatches(g_classes.broken) || PyErr_ExceptionMatches(g_classes.exit) ||
           PyErr_ExceptionMatches(g_classes.unsupported)) {

@@ -438,9 +438,10 @@ def oracles(texts, program, follow=False):
     while follow and found != before:
         before = set(found)
         for node in nodes:
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, (ast.For, ast.comprehension)) else []
-            if any(mentions(target, before) for target in targets):
-                visit(node.value if isinstance(node, ast.Assign) else node.iter, False)
+            if isinstance(node, ast.Assign) and any(mentions(target, before) for target in node.targets):
+                visit(node.value, False)
+            elif isinstance(node, (ast.For, ast.comprehension)) and mentions(node.target, before):
+                visit(node.iter, False)
     return found
 
 

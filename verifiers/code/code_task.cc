@@ -113,6 +113,14 @@ Status ReadLimits(const Json& json, Limits* limits) {
   return Bad(error.hint.empty() ? error.message : StrCat(error.message, " (", error.hint, ")"));
 }
 
+// An output may keep a special judge busy for a second and twice what the program itself may use; or as long as is asked for.
+int64_t CheckerCpuMs(std::initializer_list<const Json*> given, const Limits& limits) {
+  for (const Json* json : given) {
+    if (json != nullptr && json->Find("tester_cpu_ms") != nullptr) return limits.tester_cpu_ms;
+  }
+  return std::min(limits.tester_cpu_ms, 1000 + 2 * limits.cpu_ms);
+}
+
 // The JSON values on the lines of `text`, as LiveCodeBench writes the arguments of a call; false if one does not parse.
 bool JsonLines(std::string_view text, Json* list) {
   *list = Json::MakeArray();
@@ -591,6 +599,7 @@ Result<CodeTask> ReadCodeTask(const Problem& problem, const CodeOptions& options
     Status read = ReadLimits(*limits, &task.limits);
     if (!read.ok()) return read.error();
   }
+  task.checker_cpu_ms = CheckerCpuMs({&options.limits, info.Find("limits")}, task.limits);
   if (const Json* allow = info.Find("allow"); allow != nullptr && allow->IsArray()) {
     for (const Json& item : *allow->AsArray()) task.allow.push_back(item.ScalarText());
   }

@@ -54,6 +54,7 @@ struct CodeTask {
   std::vector<StdioCase> stdio;
   std::string checker;  // source of a special judge for `stdio`; may be empty
   std::string checker_language = "python";
+  int64_t checker_cpu_ms = 0;  // for the output of one test; for all together limits.tester_cpu_ms
   std::string
       interactor;  // source of a program that talks with the candidate, for `stdio`; may be empty
   std::string interactor_language = "python";

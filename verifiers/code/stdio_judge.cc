@@ -194,6 +194,10 @@ class StreamsJudge {
     nothing.module_name = "solution";
     job.candidate_spec = nothing.Encode();
     job.limits = task_.limits;
+    // Of all outputs together.
+    const auto tests_run = static_cast<int64_t>(task_.stdio.size());
+    job.limits.tester_cpu_ms =
+        std::min(job.limits.tester_cpu_ms, task_.checker_cpu_ms * std::max<int64_t>(tests_run, 1));
     JudgeResult judged = sandbox_->Judge(job);
     Result<Json> said = ParseJson(judged.result);
     if (!said.ok()) {
@@ -227,7 +231,7 @@ class StreamsJudge {
                    {"correct_output.txt", std::string(kept.StringOr("output", ""))},
                    {"solution_output.txt", std::string(kept.StringOr("got", ""))}};
       job.args = {"input.txt", "correct_output.txt", "solution_output.txt"};
-      job.limits.cpu_ms = task_.limits.tester_cpu_ms;
+      job.limits.cpu_ms = task_.checker_cpu_ms;
       job.limits.memory_mib = task_.limits.tester_memory_mib;
       RunResult run = sandbox_->Run(job);
       if (run.cause == Cause::kFault) return Verdict::Fault("sandbox_fault", run.fault);
