@@ -8,7 +8,6 @@
 // Weights are random unless --model names a file: speed does not depend on them. --mean: completions end at different times, after so
 // many tokens on average (--new at most). --plain: LibTorch's operators only.
 #include <ATen/ATen.h>
-#include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/GradMode.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
@@ -132,15 +131,6 @@ double Timed(Body&& body) {
   body();
   Synchronize();
   return std::chrono::duration<double>(Clock::now() - begun).count();
-}
-
-struct Peak {
-  double allocated_gb = 0, reserved_gb = 0;
-};
-Peak PeakMemory() {
-  const auto stats = c10::getDeviceAllocator(c10::DeviceType::CUDA)->getDeviceStats(0);
-  return {static_cast<double>(stats.allocated_bytes[0].peak) / (1 << 30),
-          static_cast<double>(stats.reserved_bytes[0].peak) / (1 << 30)};
 }
 
 std::vector<GenerateRequest> Requests(const Arguments& a, const ModelConfig& config, int64_t step) {
@@ -352,7 +342,7 @@ Result<Json> Run(const Arguments& a) {
                     : a.work == "decode" ? RunDecodeWork(a, *model, &line)
                                          : RunLearnWork(a, &*model, &line);
     if (!status.ok()) return status.error();
-    const Peak peak = PeakMemory();
+    const cuda::MemoryPeak peak = cuda::PeakMemory();
     line.Set("peak_allocated_gb", peak.allocated_gb).Set("peak_reserved_gb", peak.reserved_gb);
     return line;
   });

@@ -138,7 +138,11 @@ Status CheckFits(const GrpoRecipe& given, TrainingRun* run, int64_t longest_prom
   return CatchTorch("asking for free memory", [&]() -> Status {
     const MemoryPlan plan =
         PlanMemory(policy.config, given, longest_prompt, run->processes()->count());
-    return CheckPlan(plan, given.train.generation_rows > 0, cuda::AvailableBytes());
+    const bool rows_are_set = given.train.generation_rows > 0;
+    const double available = cuda::AvailableBytes();
+    const std::string note = NearlyFullNote(plan, rows_are_set, available);
+    if (!note.empty() && run->env().note) run->env().note(note);
+    return CheckPlan(plan, rows_are_set, available);
   });
 }
 

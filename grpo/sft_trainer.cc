@@ -162,7 +162,11 @@ Status CheckFits(const SftRecipe& recipe, const std::vector<SftRow>& rows, Train
   }
   return CatchTorch("asking for free memory", [&]() -> Status {
     const MemoryPlan plan = PlanMemory(policy.config, known, prompt, run->processes()->count());
-    return CheckPlan(plan, recipe.train.generation_rows > 0, cuda::AvailableBytes());
+    const bool rows_are_set = recipe.train.generation_rows > 0;
+    const double available = cuda::AvailableBytes();
+    const std::string note = NearlyFullNote(plan, rows_are_set, available);
+    if (!note.empty() && run->env().note) run->env().note(note);
+    return CheckPlan(plan, rows_are_set, available);
   });
 }
 

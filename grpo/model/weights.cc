@@ -57,7 +57,9 @@ class Holder {
   }
   void Take(const std::string& name, const at::Tensor& whole, at::Tensor* place) const {
     if (shards_ != nullptr) return shards_->Put(name, whole);
-    *place = whole.to(options_.dtype).to(device_);
+    // As a cast model has them.
+    const bool half = options_.dtype == at::kBFloat16 || options_.dtype == at::kHalf;
+    *place = whole.to(half && IsNorm(name) ? at::kFloat : options_.dtype).to(device_);
   }
   void Finish(Model* model) const { model->source = shards_; }
 

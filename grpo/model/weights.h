@@ -19,8 +19,9 @@ namespace assay {
 class ShareExchange;  // grpo/model/shards.h
 
 struct LoadOptions {
-  at::ScalarType dtype = at::kFloat;  // what the file holds is converted to this
-  std::string device = "cpu";         // "cpu", "cuda", "cuda:1"
+  at::ScalarType dtype = at::
+      kFloat;  // what the file holds is converted to this; norms stay in float32 beside half of the bits
+  std::string device = "cpu";  // "cpu", "cuda", "cuda:1"
   // If set: each process keeps its share of every weight alone, in float32 (Model::source is a Shards), and never holds more than one
   // weight whole. Outlives the model.
   ShareExchange* exchange = nullptr;

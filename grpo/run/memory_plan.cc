@@ -14,6 +14,8 @@ namespace {
 constexpr double kLogits = 1 << 27;
 // cuBLAS's workspaces of the streams that sample, learn and go back.
 constexpr double kWorkspaces = 3 * (32 << 20);
+// How far what is reckoned may be from what is taken.
+constexpr double kPlanError = 0.05;
 
 struct Widths {
   double hidden, inner, q, kv;
@@ -202,10 +204,27 @@ MemoryPlan PlanMemory(const ModelConfig& c, const SftRecipe& recipe, int64_t pro
   return plan;
 }
 
-Status CheckPlan(const MemoryPlan& plan, bool rows_are_set, double available_bytes) {
+namespace {
+
+double NeededBesideWeights(const MemoryPlan& plan, bool rows_are_set) {
   const double sampling = rows_are_set ? plan.sampling : plan.sampling_least;
   const double turn = plan.at_once ? sampling + plan.learning : std::max(sampling, plan.learning);
-  const double needed = plan.moments + plan.reference + turn;
+  return plan.moments + plan.reference + turn;
+}
+
+}  // namespace
+
+std::string NearlyFullNote(const MemoryPlan& plan, bool rows_are_set, double available_bytes) {
+  const double needed = NeededBesideWeights(plan, rows_are_set);
+  if (needed > available_bytes || needed <= (1 - kPlanError) * available_bytes) return "";
+  return StrCat("of the GPU's memory that is free, ", FixedDigits(available_bytes / 1e9, 1),
+                " GB, this run takes ", FixedDigits(100 * needed / available_bytes, 0),
+                " % as reckoned: it may run out of it (assay-train plan)");
+}
+
+Status CheckPlan(const MemoryPlan& plan, bool rows_are_set, double available_bytes) {
+  const double sampling = rows_are_set ? plan.sampling : plan.sampling_least;
+  const double needed = NeededBesideWeights(plan, rows_are_set);
   if (available_bytes < 0 || needed <= available_bytes) return {};
   const auto gb = [](double bytes) { return FixedDigits(bytes / 1e9, 1); };
   const bool shows_sampling = rows_are_set || plan.at_once || sampling > plan.learning;

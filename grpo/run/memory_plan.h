@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "core/result.h"
 #include "grpo/config/model_config.h"
@@ -39,5 +40,8 @@ MemoryPlan PlanMemory(const ModelConfig& config, const SftRecipe& recipe, int64_
 // Whether a run whose weights have been loaded fits into `available_bytes` more (below 0: not known). Sampling that may choose its rows
 // (generation_rows = 0) takes what there is. Errors: kUnavailable with the numbers and what takes less.
 Status CheckPlan(const MemoryPlan& plan, bool rows_are_set, double available_bytes);
+// What to say of a run that fits by less than the plan's own error; empty: it fits with room, or does
+// not fit, or that is not known.
+std::string NearlyFullNote(const MemoryPlan& plan, bool rows_are_set, double available_bytes);
 
 }  // namespace assay

@@ -113,8 +113,12 @@ Status LoadPolicy(const TrainSpec& spec, at::Device device, LoadOptions options,
     setup->policy = std::move(*model);
     return {};
   }
-  // What will be in 8 bits need not fit on the device before.
-  if (spec.load_in_8bit) options.device = "cpu";
+  // What will be in 8 bits need not fit on the device before, nor what is frozen in float32.
+  if (spec.load_in_8bit) {
+    options.device = "cpu";
+  } else if (spec.use_peft && options.exchange == nullptr) {
+    options.dtype = setup->compute.dtype;
+  }
   Result<LoadedModel> loaded = LoadModel(spec.model.path, options);
   if (!loaded.ok()) return loaded.error();
   const bool packed = !spec.load_in_8bit && loaded->model.source == nullptr;

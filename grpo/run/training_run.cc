@@ -6,6 +6,7 @@
 
 #include "core/text.h"
 #include "grpo/files/remove_tree.h"
+#include "grpo/model/cuda/runtime.h"
 #include "grpo/model/lora.h"
 #include "grpo/model/shards.h"
 #include "grpo/model/torch_error.h"
@@ -246,7 +247,13 @@ NamedValues TrainingRun::StepValues(const StepOutcome& outcome, double learning_
 Status TrainingRun::Log(const NamedValues& values, const std::string& note) {
   if (log_ != nullptr) {
     if (at.step % spec_.logging_steps == 0 || done() || skipped_in_row_ > 0) {
-      if (Status status = log_->Write(at.step, values); !status.ok()) return status;
+      NamedValues all = values;
+      if (setup_.policy.device().is_cuda()) {
+        const cuda::MemoryPeak peak = cuda::PeakMemory();
+        all.emplace_back("memory/peak_allocated_gb", peak.allocated_gb);
+        all.emplace_back("memory/peak_reserved_gb", peak.reserved_gb);
+      }
+      if (Status status = log_->Write(at.step, all); !status.ok()) return status;
     }
     log_->Show(at.step, note);
   }

@@ -268,6 +268,13 @@ double AvailableBytes() {
          static_cast<double>(stats.allocated_bytes[0].current);
 }
 
+MemoryPeak PeakMemory() {
+  const auto stats =
+      c10::getDeviceAllocator(c10::DeviceType::CUDA)->getDeviceStats(Guard()->getDevice().index());
+  return {static_cast<double>(stats.allocated_bytes[0].peak) / (1 << 30),
+          static_cast<double>(stats.reserved_bytes[0].peak) / (1 << 30)};
+}
+
 Kernel GetKernel(const char* source, const Definitions& definitions, const std::string& name) {
   using Key = std::tuple<const char*, Definitions, int>;
   static std::mutex mutex;

@@ -31,6 +31,11 @@ class PlainOnly {
 int MultiprocessorCount();
 // Memory of LibTorch's current device that could be taken: free, or kept by LibTorch's allocator without use.
 double AvailableBytes();
+// The most that LibTorch's allocator has had in use, and has taken, on its current device since the program began; GiB.
+struct MemoryPeak {
+  double allocated_gb = 0, reserved_gb = 0;
+};
+MemoryPeak PeakMemory();
 
 struct Grid {
   int64_t x = 1, y = 1, z = 1;

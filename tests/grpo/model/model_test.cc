@@ -360,6 +360,20 @@ TEST_F(Files, ASingleFileReplacesShardsAndBack) {
   EXPECT_TRUE(LoadWeights(folder_)->embed.equal(first.embed));
 }
 
+TEST_F(Files, HalfOfTheBitsAreThoseOfACastModel) {
+  const Model model = MakeTiny();
+  ASSERT_TRUE(SaveModel(model, nullptr, folder_).ok());
+  const Result<Model> half = LoadWeights(folder_, {at::kBFloat16});
+  ASSERT_TRUE(half.ok());
+  const std::vector<NamedTensor> found = NamedWeights(*half),
+                                 wanted = NamedWeights(CastModel(model, at::kBFloat16));
+  ASSERT_EQ(found.size(), wanted.size());
+  for (size_t i = 0; i < found.size(); ++i) {
+    EXPECT_EQ(found[i].tensor.dtype(), wanted[i].tensor.dtype()) << found[i].name;
+    EXPECT_TRUE(found[i].tensor.equal(wanted[i].tensor)) << found[i].name;
+  }
+}
+
 TEST_F(Files, BrokenFilesAreNamed) {
   ASSERT_TRUE(SaveModel(MakeTiny(), nullptr, folder_).ok());
   const std::string config = *ReadFile(Path("config.json"));

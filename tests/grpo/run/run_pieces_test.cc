@@ -186,6 +186,11 @@ TEST(MemoryPlan, ARunThatDoesNotFitIsRefusedWithTheNumbers) {
   const double needed = plan.peak() - plan.weights;
   EXPECT_TRUE(CheckPlan(plan, true, -1).ok());
   EXPECT_TRUE(CheckPlan(plan, true, needed).ok());
+  // It fits, but by less than the plan is exact.
+  EXPECT_NE(NearlyFullNote(plan, true, 1.01 * needed).find("99 %"), std::string::npos);
+  EXPECT_EQ(NearlyFullNote(plan, true, 1.1 * needed), "");
+  for (double available : {-1.0, 0.9 * needed})
+    EXPECT_EQ(NearlyFullNote(plan, true, available), "");
   const Status status = CheckPlan(plan, true, 2e9);
   ASSERT_FALSE(status.ok());
   EXPECT_EQ(status.error().code, ErrorCode::kUnavailable);
