@@ -385,7 +385,8 @@ struct TesterIo {
   bool finished() const { return lost || (done && !result.fd.valid()); }
 };
 
-bool StartTester(const JudgeJob& job, bool send_spec, int answers, int requests, TesterIo* tester) {
+bool StartTester(const JudgeJob& job, bool send_spec, int64_t cpu, int answers, int requests,
+                 TesterIo* tester) {
   Pipe result;
   if (!MakePipe(&result)) return false;
   ServeRequest request;
@@ -393,6 +394,7 @@ bool StartTester(const JudgeJob& job, bool send_spec, int answers, int requests,
   request.has_spec = send_spec;
   if (send_spec) request.spec = job.tester_spec;
   request.request = job.tester_request;
+  request.cpu = cpu;
   request.limits = job.limits;
   int fds[3] = {answers, requests, result.write.get()};
   tester->lost = !SendFrame(tester->socket, FrameType::kServe, request.Encode(), fds, 3);
@@ -423,7 +425,7 @@ void PollBoth(BoxIo* box, TesterIo* tester, int64_t deadline) {
 }  // namespace
 
 JudgeExchange ExchangeJudge(int candidate_socket, int tester_socket, const JudgeJob& job,
-                            bool send_spec) {
+                            bool send_spec, int64_t cpu) {
   JudgeExchange exchange;
   // Two pipes and no socket: a descriptor cannot be sent over a pipe, and one end alone says which way bytes may go.
   Pipe requests, answers;
@@ -437,14 +439,16 @@ JudgeExchange ExchangeJudge(int candidate_socket, int tester_socket, const Judge
       std::find(job.allow.begin(), job.allow.end(), "subprocess") != job.allow.end();
   request.measure = job.measure_bytecodes;
   request.exact = job.exact_usage;
+  request.cpu = cpu;
   request.limits = job.limits;
   request.source = job.candidate_spec;
   BoxIo box(candidate_socket, job.limits, "");
   TesterIo tester;
   tester.socket = tester_socket;
   // The tester first: it waits without using CPU, while the candidate's clock runs from its start.
-  bool started = StartTester(job, send_spec, answers.read.get(), requests.write.get(), &tester) &&
-                 !tester.lost && box.Start(request, requests.read.get(), answers.write.get());
+  bool started =
+      StartTester(job, send_spec, cpu, answers.read.get(), requests.write.get(), &tester) &&
+      !tester.lost && box.Start(request, requests.read.get(), answers.write.get());
   requests = Pipe();
   answers = Pipe();
   exchange.candidate_lost = box.lost();

@@ -31,8 +31,8 @@ struct JudgeExchange {
   bool candidate_lost = false;
   bool tester_lost = false;
 };
-// `send_spec`: the tester's zygote does not have the key's text yet.
+// `send_spec`: the tester's zygote does not have the key's text yet. `cpu`: where both run; -1: anywhere.
 JudgeExchange ExchangeJudge(int candidate_socket, int tester_socket, const JudgeJob& job,
-                            bool send_spec);
+                            bool send_spec, int64_t cpu);
 
 }  // namespace assay::sandbox

@@ -259,6 +259,7 @@ std::string RunRequest::Encode() const {
   out.U8(allow_exec ? 1 : 0);
   out.U8(measure ? 1 : 0);
   out.U8(exact ? 1 : 0);
+  out.I64(cpu);
   WriteLimits(limits, &out);
   out.Bytes(source);
   out.Strings(args);
@@ -273,6 +274,7 @@ bool RunRequestView::Decode(std::string_view bytes, RunRequestView* out) {
   out->allow_exec = in.U8() != 0;
   out->measure = in.U8() != 0;
   out->exact = in.U8() != 0;
+  out->cpu = in.I64();
   ReadLimits(&in, &out->limits);
   out->source = in.Bytes();
   out->args = ReadViews(&in);
@@ -321,6 +323,7 @@ std::string ServeRequest::Encode() const {
   out.U8(has_spec ? 1 : 0);
   out.Bytes(spec);
   out.Bytes(request);
+  out.I64(cpu);
   WriteLimits(limits, &out);
   return out.bytes();
 }
@@ -331,6 +334,7 @@ bool ServeRequest::Decode(std::string_view bytes, ServeRequest* out) {
   out->has_spec = in.U8() != 0;
   out->spec = in.Bytes();
   out->request = in.Bytes();
+  out->cpu = in.I64();
   ReadLimits(&in, &out->limits);
   return in.ok();
 }

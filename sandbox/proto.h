@@ -13,7 +13,7 @@
 
 namespace assay::sandbox {
 
-inline constexpr uint32_t kProtoVersion = 3;
+inline constexpr uint32_t kProtoVersion = 4;
 inline constexpr size_t kMaxFrameBytes = size_t{1} << 30;
 inline constexpr int kMaxFrameFds = 8;
 
@@ -129,6 +129,7 @@ struct RunRequest {
   bool allow_exec = false;
   bool measure = false;  // count bytecodes
   bool exact = false;    // a fresh box, and figures of all its processes to their very end
+  int64_t cpu = -1;      // where to run; -1: anywhere
   Limits limits;
   std::string source;
   std::vector<std::string> args;     // argv for kExec; sys.argv[1:] else
@@ -144,6 +145,7 @@ struct RunRequestView {
   bool allow_exec;
   bool measure;
   bool exact;
+  int64_t cpu;
   Limits limits;
   std::string_view source;
   std::vector<std::string_view> args;
@@ -176,6 +178,7 @@ struct ServeRequest {
   bool has_spec = false;
   std::string spec;
   std::string request;
+  int64_t cpu = -1;  // as in RunRequest
   Limits limits;
 
   std::string Encode() const;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <map>
 #include <mutex>
@@ -16,6 +17,7 @@
 #include "sandbox/identity.h"
 #include "sandbox/interpreter.h"
 #include "sandbox/languages.h"
+#include "sandbox/placement.h"
 #include "sandbox/weakened.h"
 #include "sandbox/worker.h"
 
@@ -26,6 +28,7 @@ using sandbox::ExchangeRun;
 using sandbox::JudgeExchange;
 using sandbox::Language;
 using sandbox::LanguageTable;
+using sandbox::Placement;
 using sandbox::Role;
 using sandbox::RunExchange;
 using sandbox::RunKind;
@@ -108,6 +111,7 @@ struct Sandbox::Impl {
   std::mutex mutex;
   std::condition_variable freed;
   std::vector<std::unique_ptr<Slot>> slots;
+  std::optional<Placement> placement;               // of all slots; guarded by mutex
   std::unique_ptr<sandbox::ContentCache> compiled;  // null: every program is compiled anew
   std::string compile_folder_state;                 // for Describe()
   std::mutex identity_mutex;
@@ -148,6 +152,7 @@ struct Sandbox::Impl {
   bool MakeRequest(const Job& job, RunRequest* request, RunResult* result);
   InteractResult InteractOnce(const RunRequest& program, const RunRequest& interactor,
                               bool last_try, bool* lost);
+  JudgeExchange ExchangeInPlace(Slot* slot, const JudgeJob& job, bool send_spec);
   JudgeResult JudgeWithRetry(const JudgeJob& job);
   JudgeResult JudgeOnce(const JudgeJob& job, bool last_try, bool* lost);
 };
@@ -422,6 +427,23 @@ std::string Sandbox::Impl::ToolIdentity(const Language& language) {
   return found->second;
 }
 
+// On the slot's own CPU.
+JudgeExchange Sandbox::Impl::ExchangeInPlace(Slot* slot, const JudgeJob& job, bool send_spec) {
+  using Clock = std::chrono::steady_clock;
+  const auto number = static_cast<size_t>(slot->index);
+  std::unique_lock<std::mutex> lock(mutex);
+  const int64_t cpu = placement->CpuOf(number);
+  lock.unlock();
+  const Clock::time_point start = Clock::now();
+  JudgeExchange exchange =
+      ExchangeJudge(slot->candidate->socket(), slot->tester->socket(), job, send_spec, cpu);
+  const std::chrono::duration<double, std::milli> wall = Clock::now() - start;
+  lock.lock();
+  placement->Note(number, wall.count(),
+                  exchange.result.candidate.cpu_ms + exchange.result.tester_cpu_ms);
+  return exchange;
+}
+
 JudgeResult Sandbox::Impl::JudgeOnce(const JudgeJob& job, bool last_try, bool* lost) {
   Lease slot(this, Take(job.tester_key));
   JudgeResult result;
@@ -432,8 +454,7 @@ JudgeResult Sandbox::Impl::JudgeOnce(const JudgeJob& job, bool last_try, bool* l
     return result;
   }
   bool send_spec = slot->tester_key != job.tester_key;
-  JudgeExchange exchange =
-      ExchangeJudge(slot->candidate->socket(), slot->tester->socket(), job, send_spec);
+  JudgeExchange exchange = ExchangeInPlace(slot.get(), job, send_spec);
   slot->tester_key = job.tester_key;
   *lost = exchange.candidate_lost || exchange.tester_lost;
   if (!*lost) return std::move(exchange.result);
@@ -507,6 +528,7 @@ Result<std::unique_ptr<Sandbox>> Sandbox::Make(const SandboxConfig& config, uint
     impl.slots.push_back(std::make_unique<Slot>());
     impl.slots.back()->index = i;
   }
+  impl.placement = Placement::OfThisProcess(impl.slots.size());
   if (Status started = impl.EnsureCandidate(impl.slots[0].get()); !started.ok())
     return started.error();
   impl.hello = impl.slots[0]->candidate->hello();

@@ -15,6 +15,7 @@
 #include <algorithm>
 
 #include "core/text.h"
+#include "sandbox/jail/affinity.h"
 #include "sandbox/jail/box.h"
 #include "sandbox/jail/measure.h"
 #include "sandbox/jail/py_harness.h"
@@ -190,6 +191,7 @@ struct BoxKind {
   RunKind kind = RunKind::kExec;
   const Program* filter = nullptr;
   Limits limits;
+  int64_t cpu = -1;
 
   bool operator==(const BoxKind&) const = default;
 };
@@ -221,6 +223,7 @@ class Candidates {
   const Filters& filters_;
   Scratch scratch_;
   Supervisor supervisor_;
+  Affinity affinity_;
   BytecodeCount* count_ = nullptr;
   BoxKind last_kind_;
   bool repeated_ = false;
@@ -344,7 +347,9 @@ bool Candidates::RunJob(Frame* frame) {
     report.fault = "a malformed request";
   } else {
     const bool exec = request.kind == RunKind::kExec || request.allow_exec;
-    BoxKind kind{request.kind, exec ? &filters_.with_exec : &filters_.plain, request.limits};
+    BoxKind kind{request.kind, exec ? &filters_.with_exec : &filters_.plain, request.limits,
+                 request.cpu};
+    affinity_.Stay(request.cpu);
     report.fault = Start(request, kind, frame);
     // The box has its own copies: kept open here, its ends would never be seen to close.
     frame->fds.clear();
@@ -401,6 +406,7 @@ struct Tester {
   int64_t last_rss_kib = 0;
   int served = 0;
   bool as_new = false;
+  int64_t cpu = -1;
 
   bool valid() const { return pid > 0; }
 };
@@ -440,6 +446,7 @@ class Testers {
   const World& world_;
   const Filters& filters_;
   Scratch scratch_;
+  Affinity affinity_;
   Limits limits_;
   BoxProgress progress_ = {};
   std::string key_;
@@ -515,6 +522,7 @@ bool Testers::Fork(Tester* tester, bool is_spare) {
   Fd inner(pair[1]);
   Fd nothing(open("/dev/null", O_RDWR | O_CLOEXEC));
   const int64_t other_tasks = TasksBeside(world_);
+  tester->cpu = affinity_.cpu();
   tester->pid = ForkWithPython();
   if (tester->pid == 0) {
     BoxSpec spec;
@@ -590,8 +598,11 @@ bool Testers::Serve(const ServeRequest& request, Frame* frame, ServeReport* repo
   report->cause = static_cast<uint8_t>(Cause::kFault);
   int fds[3] = {frame->fds[0].get(), frame->fds[1].get(), frame->fds[2].get()};
   bool sent = false;
+  affinity_.Stay(request.cpu);
   for (int attempt = 0; attempt < 2 && !sent; ++attempt) {
     if (!Ready(request, report)) return true;
+    if (current_.cpu != request.cpu) affinity_.Take(current_.pid);
+    current_.cpu = request.cpu;
     sent = SendFrame(current_.control.get(), FrameType::kServe, request.request, fds, 3);
     if (!sent) StopAll();
   }
