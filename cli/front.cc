@@ -200,6 +200,8 @@ int ParseAndRun(CLI::App* app, Context* context, int argc, char** argv) {
   std::set_new_handler(OnOutOfMemory);
   g_context = context;
   std::signal(SIGPIPE, SIG_IGN);
+  // A write beyond the limit on a file's size is an error with a hint then. A handler, unlike SIG_IGN, is not passed on to other programs.
+  std::signal(SIGXFSZ, [](int) {});
   std::signal(SIGINT, OnInterrupt);
   std::signal(SIGTERM, OnInterrupt);
   try {

@@ -20,6 +20,14 @@ namespace {
 
 constexpr int kPollMs = 100;
 
+// By its mark, or by the zeros beside two of JSON's characters.
+bool IsUtf16(std::string_view start) {
+  if (StartsWith(start, "\xff\xfe") || StartsWith(start, "\xfe\xff")) return true;
+  if (start.size() < 4) return false;
+  const bool zeros[] = {start[0] == 0, start[1] == 0, start[2] == 0, start[3] == 0};
+  return zeros[0] == zeros[2] && zeros[1] == zeros[3] && zeros[0] != zeros[1];
+}
+
 }  // namespace
 
 Error IoError(const std::string& what, const std::string& path, int error_number) {
@@ -27,6 +35,7 @@ Error IoError(const std::string& what, const std::string& path, int error_number
   if (error_number == ENOENT) hint = "check the path; relative paths start at the current folder";
   if (error_number == EACCES || error_number == EPERM) hint = "check the permissions (ls -l)";
   if (error_number == EISDIR) hint = "give a file, not a folder";
+  if (error_number == EFBIG) hint = "raise the limit on a file's size (ulimit -f)";
   if (error_number == ENOSPC || error_number == EDQUOT) {
     hint = "free some space, then run it again (`assay score`: with --resume)";
   }
@@ -118,7 +127,7 @@ Status ByteSource::Sniff() {
   if (start == "PAR1") {
     return OpenParquet();
   }
-  if (StartsWith(start, "\xff\xfe") || StartsWith(start, "\xfe\xff")) {
+  if (IsUtf16(start)) {
     return Error{ErrorCode::kInput, StrCat("'", path_, "' is UTF-16, not UTF-8"),
                  StrCat("iconv -f UTF-16 -t UTF-8 ", path_, " makes UTF-8 of it")};
   }

@@ -163,6 +163,7 @@ LineWriter::~LineWriter() {
 }
 
 Result<std::unique_ptr<LineWriter>> LineWriter::Open(const std::string& path, bool append) {
+  if (Status status = Packer::CheckName(path); !status.ok()) return status.error();
   std::unique_ptr<LineWriter> writer(new LineWriter());
   Impl& impl = *writer->impl_;
   if (path.empty() || path == "-") {

@@ -20,6 +20,11 @@ Error LibraryError(std::string_view what) {
   return {ErrorCode::kInternal, StrCat("cannot pack: ", what), ""};
 }
 
+// Binary forms by the ends of their names. `assay export` writes Parquet before it comes here.
+constexpr std::string_view kNotWritten[] = {".xz",  ".bz2",  ".lz4",     ".lzma",    ".br",
+                                            ".zip", ".tar",  ".tgz",     ".parquet", ".arrow",
+                                            ".orc", ".avro", ".feather", ".xlsx",    ".sqlite"};
+
 class Plain : public Packer {
  public:
   Status Add(std::string_view bytes, std::string* out) override {
@@ -103,6 +108,16 @@ class Zstd : public Packer {
 };
 
 }  // namespace
+
+Status Packer::CheckName(std::string_view path) {
+  for (const std::string_view ending : kNotWritten) {
+    if (!EndsWith(path, ending)) continue;
+    return Error{
+        ErrorCode::kUsage, StrCat("cannot write '", path, "': ", ending, " is not written here"),
+        "lines go into .jsonl, .jsonl.gz or .jsonl.zst; `assay export` writes .parquet, too"};
+  }
+  return {};
+}
 
 Packer::Kind Packer::KindOf(std::string_view path) {
   if (EndsWith(path, ".gz")) return Kind::kGzip;

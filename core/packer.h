@@ -16,6 +16,8 @@ class Packer {
   // ".gz", ".zst" and ".zstd" at the end of the name.
   static Kind KindOf(std::string_view path);
   static std::unique_ptr<Packer> Make(Kind kind);
+  // kUsage where the name's end promises bytes that nobody here writes (.xz, .bz2, .parquet, ..): plain text under it would mislead.
+  static Status CheckName(std::string_view path);
   virtual ~Packer() = default;
 
   // Appends to `out` what comes out of these bytes; it may be nothing yet. Errors: kInternal (the library's).

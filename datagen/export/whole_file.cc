@@ -21,6 +21,7 @@ constexpr size_t kBufferBytes = size_t{256} << 10;
 }  // namespace
 
 Result<WholeFile> WholeFile::Open(const std::string& path, const std::atomic<bool>* interrupted) {
+  if (Status status = Packer::CheckName(path); !status.ok()) return status.error();
   WholeFile file;
   file.interrupted_ = interrupted;
   file.path_ = path;

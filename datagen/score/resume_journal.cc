@@ -28,7 +28,9 @@ constexpr size_t kFlushRecords = 1024;
 
 Error SystemError(const std::string& path, int error_number) {
   return {ErrorCode::kIo, StrCat("cannot write '", path, "': ", std::strerror(error_number)),
-          error_number == ENOSPC ? "free some space, then run the same command with --resume" : ""};
+          error_number == ENOSPC  ? "free some space, then run the same command with --resume"
+          : error_number == EFBIG ? "raise the limit on a file's size (ulimit -f)"
+                                  : ""};
 }
 
 uint64_t Place(size_t file, int64_t line) {

@@ -59,7 +59,8 @@ Result<std::unique_ptr<RunOutputs>> RunOutputs::Open(const ScoreRunOptions& opti
   if (!options.store.empty()) {
     if (Status status = outputs->OpenStore(rubric, config); !status.ok()) return status.error();
   }
-  if (options.to_file()) {
+  // What is no file has no journal beside it: a store knows how far the run came.
+  if (options.to_file() && (options.store.empty() || IsFileOrNew(options.output))) {
     if (Status status = outputs->OpenJournal(config); !status.ok()) return status.error();
   } else if (options.resume && !gathers) {
     outputs->rows_done_ = outputs->store_rows_;

@@ -4,11 +4,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
+#include <utility>
 
 #include "core/hash.h"
 #include "core/json.h"
 #include "core/jsonl.h"
+#include "core/packer.h"
 #include "core/rows/input_format.h"
 #include "core/text.h"
 
@@ -64,17 +67,36 @@ Status CheckStoredRun(const ScoreRunOptions& options) {
   return {};
 }
 
+// Before a store has got a run for it.
+Status CheckOutputName(const std::string& output) {
+  for (const char* const table : {".csv", ".tsv"}) {
+    if (!EndsWith(output, table)) continue;
+    return Error{ErrorCode::kUsage,
+                 StrCat("cannot write '", output, "': JSON Lines come out, no table"),
+                 "name it .jsonl; `assay export` writes CSV from a store"};
+  }
+  return Packer::CheckName(output);
+}
+
 Status CheckFiles(const ScoreRunOptions& options) {
   if (!options.from_store.empty()) {
     if (Status status = CheckStoredRun(options); !status.ok()) return status;
   }
+  std::map<std::pair<dev_t, ino_t>, std::string> seen;  // regular files
   for (const std::string& file : options.files) {
     if (!options.from_store.empty()) break;
-    if (std::count(options.files.begin(), options.files.end(), file) > 1) {
-      return Error{ErrorCode::kUsage, StrCat("input file '", file, "' is given twice"),
-                   "name each file once"};
-    }
     struct stat info {};
+    const bool regular = file != "-" && stat(file.c_str(), &info) == 0 && S_ISREG(info.st_mode);
+    const auto [first, is_new] = seen.try_emplace(
+        regular ? std::pair(info.st_dev, info.st_ino) : std::pair<dev_t, ino_t>(), file);
+    if (regular ? !is_new : std::count(options.files.begin(), options.files.end(), file) > 1) {
+      return Error{
+          ErrorCode::kUsage,
+          StrCat(
+              "input file '", file, "' is given twice",
+              regular && first->second != file ? StrCat(" (also as '", first->second, "')") : ""),
+          "name each file once"};
+    }
     if (file != "-" && (stat(file.c_str(), &info) != 0 || S_ISDIR(info.st_mode) ||
                         access(file.c_str(), R_OK) != 0)) {
       // Opening it says what is wrong with it.
@@ -82,6 +104,7 @@ Status CheckFiles(const ScoreRunOptions& options) {
       if (!reader.ok()) return reader.error();
     }
   }
+  if (Status status = CheckOutputName(options.output); !status.ok()) return status;
   if (Status status = CheckNothingIsWrittenOver(options); !status.ok()) return status;
   if (!options.store.empty() &&
       (options.store == options.output || IsSameFile(options.store, options.output)))

@@ -19,7 +19,9 @@ Error IoError(sqlite3* db, const std::string& path) {
   return {ErrorCode::kIo,
           StrCat("cannot read or write store '", path,
                  "': ", system_errno != 0 ? std::strerror(system_errno) : sqlite3_errmsg(db)),
-          "check the disk; what was committed before is kept"};
+          system_errno == EFBIG
+              ? "raise the limit on a file's size (ulimit -f); what was committed before is kept"
+              : "check the disk; what was committed before is kept"};
 }
 
 Error OpenError(sqlite3* db, const std::string& path) {

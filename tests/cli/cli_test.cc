@@ -162,7 +162,8 @@ TEST_F(CliTest, OneDocumentOverManyLinesIsOneError) {
   File("numbers.json", "[\n  1,\n  2\n]\n");
   File("object.json", "{\n  \"id\": \"a\",\n   \"completion\": \"x\"}\n");
   File("utf16.jsonl", std::string("\xff\xfe{\0}\0\n\0", 8));
-  for (const char* file : {"numbers.json", "object.json", "utf16.jsonl"}) {
+  File("utf16be.jsonl", std::string("\0{\0}\0\n", 6));
+  for (const char* file : {"numbers.json", "object.json", "utf16.jsonl", "utf16be.jsonl"}) {
     ran = Run(StrCat("score --verifier format ", file));
     EXPECT_EQ(ran.code, 2) << file;
     EXPECT_EQ(ran.out, "") << file;
@@ -181,6 +182,36 @@ TEST_F(CliTest, AReaderThatHasSeenEnoughIsNoError) {
                                      .c_str());
   EXPECT_EQ(WEXITSTATUS(status), 0);
   EXPECT_EQ(*ReadFile(folder_ + "/err.txt"), "");
+}
+
+// A limit on the size of files is an error with a hint, not a signal; what is whole stays, and the run goes on when there is room.
+TEST_F(CliTest, AFileThatMayNotGrowIsAnError) {
+  std::string rows;
+  for (int i = 0; i < 5'000; ++i) rows += kRows;
+  File("rows.jsonl", rows);
+  const std::string run = "score --verifier format rows.jsonl -q --no-times --store s.sqlite -o ";
+  EXPECT_EQ(Run(run + "whole.jsonl --run whole").code, 0);
+  const Ran ran = Run(run + "out.jsonl", "ulimit -f 500;");
+  EXPECT_EQ(ran.code, 2);
+  EXPECT_NE(ran.err.find("ulimit -f"), std::string::npos) << ran.err;
+  const Ran rest = Run(run + "out.jsonl --resume");
+  EXPECT_EQ(rest.code, 0) << rest.err;
+  EXPECT_EQ(*ReadFile(folder_ + "/out.jsonl"), *ReadFile(folder_ + "/whole.jsonl"));
+}
+
+// A name that promises other bytes than are written, and one file under two names.
+TEST_F(CliTest, NamesThatMisleadAreRefused) {
+  File("rows.jsonl", kRows);
+  for (const char* const name : {"o.parquet", "o.jsonl.xz", "o.jsonl.bz2", "o.csv"}) {
+    const Ran ran = Run(StrCat("score --verifier format rows.jsonl --store s.sqlite -o ", name));
+    EXPECT_EQ(ran.code, 2) << name;
+    EXPECT_NE(ran.err.find("hint:"), std::string::npos) << ran.err;
+    EXPECT_FALSE(std::filesystem::exists(folder_ + "/" + name));
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder_ + "/s.sqlite"));
+  const Ran twice = Run("score --verifier format rows.jsonl ./rows.jsonl");
+  EXPECT_EQ(twice.code, 2);
+  EXPECT_NE(twice.err.find("also as 'rows.jsonl'"), std::string::npos) << twice.err;
 }
 
 // The folder of a run may not be there yet when somebody begins to watch it.

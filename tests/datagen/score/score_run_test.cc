@@ -313,6 +313,18 @@ TEST_F(ScoreRunTest, AGatheredRunIntoNoFileBeginsAgainAndSaysSo) {
   EXPECT_NE(said.find("begins again"), std::string::npos);
 }
 
+// Lines that go into no file have no journal; the store knows how far the run came.
+TEST_F(ScoreRunTest, ARunIntoNoFileIsResumedByItsStore) {
+  options_.files = {File("a.jsonl", MakeInput(100))};
+  options_.output = "/dev/null";
+  options_.store = folder_ + "/s.sqlite";
+  options_.resume = true;
+  EXPECT_EQ(Run().rows, 100);
+  const ScoreRunSummary again = Run();
+  EXPECT_EQ(again.rows, 0);
+  EXPECT_EQ(again.resumed, 100);
+}
+
 // Until all is written the output is what was there before, through a link too.
 TEST_F(ScoreRunTest, AGatheredRunsOutputTakesItsPlaceWhole) {
   options_.files = {File("a.jsonl", ScatteredLines(20))};
