@@ -23,7 +23,7 @@ Error LibraryError(std::string_view what) {
 // Binary forms by the ends of their names. `assay export` writes Parquet before it comes here.
 constexpr std::string_view kNotWritten[] = {".xz",  ".bz2",  ".lz4",     ".lzma",    ".br",
                                             ".zip", ".tar",  ".tgz",     ".parquet", ".arrow",
-                                            ".orc", ".avro", ".feather", ".xlsx",    ".sqlite"};
+                                            ".orc", ".avro", ".feather", ".xlsx"};
 
 class Plain : public Packer {
  public:
