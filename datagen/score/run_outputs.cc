@@ -85,22 +85,21 @@ Result<std::unique_ptr<RunOutputs>> RunOutputs::Open(const ScoreRunOptions& opti
 Status RunOutputs::OpenStore(const RubricSpec& rubric, const std::string& config) {
   Result<std::unique_ptr<Store>> store = Store::Open(options_.store, OpenMode::kCreate);
   if (!store.ok()) return store.error();
-  store_ = std::move(*store);
   RunInfo info;
   info.name = options_.run_name;
   info.rubric_json = rubric.ToJson().Dump();
   info.config_hash = config;
   info.tool_version = options_.tool_version;
   info.seed = options_.seed;
-  Result<RunId> run = store_->BeginRun(info, options_.resume);
+  Result<RunId> run = (*store)->BeginRun(info, options_.resume);
   if (!run.ok()) return run.error();
-  run_ = *run;
   store_rows_ = 0;
   for (const std::string& file : options_.files) {
-    Result<int64_t> rows = store_->RowsDone(run_, file);
+    Result<int64_t> rows = (*store)->RowsDone(*run, file);
     if (!rows.ok()) return rows.error();
     store_rows_ += *rows;
   }
+  store_ = std::make_unique<StoreWriter>(options_, std::move(*store), *run);
   return {};
 }
 
@@ -136,10 +135,6 @@ Status RunOutputs::OpenFinished(const std::string& config) {
   return {};
 }
 
-RowKey RunOutputs::KeyOf(const ScoreRow& row) const {
-  return {options_.files[row.file], row.lines[0].number, row.hash};
-}
-
 Status RunOutputs::ReadWritten(const std::function<void(const Json&, bool begins)>& take) const {
   if (!journal_ || rows_done_ == 0) return {};
   int64_t row = 0;
@@ -165,17 +160,18 @@ Status RunOutputs::ReadWritten(const std::function<void(const Json&, bool begins
 
 Status RunOutputs::ReadStored(const std::function<void(const ScoreRow&)>& take) {
   if (journal_ || !store_ || rows_done_ == 0) return {};
-  return store_->ForEachGroup(run_, /*with_texts=*/false, [&](const StoredGroup& group) {
-    ScoreRow row;
-    row.bad = !group.error.empty();
-    row.score.labels = group.labels;
-    for (const StoredSample& sample : group.samples) {
-      row.score.samples.push_back(sample.score);
-      row.cut_off += sample.sample.truncated() ? 1 : 0;
-    }
-    take(row);
-    return Status();
-  });
+  return store_->store()->ForEachGroup(store_->run(), /*with_texts=*/false,
+                                       [&](const StoredGroup& group) {
+                                         ScoreRow row;
+                                         row.bad = !group.error.empty();
+                                         row.score.labels = group.labels;
+                                         for (const StoredSample& sample : group.samples) {
+                                           row.score.samples.push_back(sample.score);
+                                           row.cut_off += sample.sample.truncated() ? 1 : 0;
+                                         }
+                                         take(row);
+                                         return Status();
+                                       });
 }
 
 std::string RunOutputs::KnownBy() const {
@@ -203,8 +199,7 @@ Status RunOutputs::CompareWithDone(const ScoreRow& row, int64_t index) {
     return same ? Status() : Status(changed);
   }
   if (store_) {
-    std::lock_guard<std::mutex> lock(store_mutex_);
-    Result<bool> has = store_->HasRow(run_, KeyOf(row));
+    Result<bool> has = store_->HasRow(row);
     if (!has.ok()) return has.error();
     if (!*has) return changed;
   }
@@ -217,9 +212,6 @@ Status RunOutputs::Write(const ScoreRow& row) {
                  StrCat("the input has more rows than the ", rows_done_,
                         " of the run that ended, by ", KnownBy()),
                  "start afresh, without --resume, into another file or run"};
-  }
-  if (store_) {
-    if (Status status = WriteToStore(row); !status.ok()) return status;
   }
   if (journal_) {
     Status status = journal_->Add({row.file, row.lines[0].number, row.hash.low, row.lines.size()});
@@ -262,13 +254,8 @@ void RunOutputs::RemoveJournals() const {
   if (!options_.resume) (void)unlink(journal.c_str());
 }
 
-Status RunOutputs::WriteToStore(const ScoreRow& row) {
-  std::lock_guard<std::mutex> lock(store_mutex_);
-  Status status =
-      row.bad ? store_->AddBadRow(run_, KeyOf(row), row.error_message)
-              : store_->AddGroup(run_, KeyOf(row), row.group, row.score, options_.with_times);
-  if (status.ok() && store_->ShouldCommit()) status = store_->Commit();
-  return status;
+Status RunOutputs::Keep(std::unique_ptr<RowBatch> batch) {
+  return store_ ? store_->Add(std::move(batch)) : Status();
 }
 
 // A gathered group's lines wait until all before them are written.
@@ -287,14 +274,10 @@ Status RunOutputs::FlushNowAndThen() {
   last_flush_ = now;
   Status status = writer_ ? writer_->Flush() : Status();
   if (status.ok() && journal_) status = journal_->Flush();
-  return status.ok() ? CommitStore() : status;
+  return status.ok() && store_ ? store_->CommitSoon() : status;
 }
 
-Status RunOutputs::CommitStore() {
-  if (!store_) return {};
-  std::lock_guard<std::mutex> lock(store_mutex_);
-  return store_->Commit();
-}
+Status RunOutputs::CommitStore() { return store_ ? store_->Commit() : Status(); }
 
 Status RunOutputs::Close(End* end) {
   Status status = *end != End::kFailed ? CommitStore() : Status();
@@ -314,8 +297,7 @@ Status RunOutputs::Close(End* end) {
     if (!*placed) return {};
   }
   if (store_) {
-    std::lock_guard<std::mutex> lock(store_mutex_);
-    if (status = store_->FinishRun(run_); !status.ok()) return status;
+    if (status = store_->FinishRun(); !status.ok()) return status;
   }
   if (journal_) RemoveJournals();
   return {};

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "core/json.h"
@@ -18,7 +17,7 @@
 #include "datagen/score/resume_journal.h"
 #include "datagen/score/score_options.h"
 #include "datagen/score/score_row.h"
-#include "datagen/store/store.h"
+#include "datagen/score/store_writer.h"
 #include "verifiers/rubric.h"
 
 namespace assay {
@@ -49,6 +48,8 @@ class RunOutputs {
   Error TooShort(int64_t rows) const;
 
   Status Write(const ScoreRow& row);
+  // Rows that were all written, for the store.
+  Status Keep(std::unique_ptr<RowBatch> batch);
   // Once a second it flushes: slow rows must not wait in buffers, and a killed run loses at most a second's work.
   Status FlushNowAndThen();
   // Makes all that was written to the store durable, for a run that ends in an error of its input.
@@ -65,8 +66,6 @@ class RunOutputs {
   Status OpenStore(const RubricSpec& rubric, const std::string& config);
   Status OpenJournal(const std::string& config);
   Status OpenFinished(const std::string& config);
-  RowKey KeyOf(const ScoreRow& row) const;
-  Status WriteToStore(const ScoreRow& row);
   Status WriteInPlace(const ScoreRow& row);
   // The file that lines go to while the run goes on.
   std::string Growing() const;
@@ -82,9 +81,7 @@ class RunOutputs {
   std::chrono::steady_clock::time_point last_flush_;
   int64_t rows_done_ = 0;
 
-  std::mutex store_mutex_;  // the reader asks it while resuming
-  std::unique_ptr<Store> store_;
-  RunId run_ = 0;
+  std::unique_ptr<StoreWriter> store_;
   int64_t store_rows_ = -1;  // rows in the store; -1: no store
   std::unique_ptr<ResumeJournal> journal_;
   std::unique_ptr<LineWriter> writer_;  // null: was_finished_

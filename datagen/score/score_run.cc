@@ -1,5 +1,6 @@
 // The scoring run from top to bottom: options checked, outputs opened, then three stations with a bounded queue between them: one reader
-// thread (RowReader), worker threads (RowScorer), and the calling thread, which writes (RunOutputs) and counts (ScoreRunSummary).
+// thread (RowReader), worker threads (RowScorer), and the calling thread, which writes (RunOutputs) and counts (ScoreRunSummary). What goes
+// into a store is written behind it, on a thread of its own (StoreWriter).
 #include "datagen/score/score_run.h"
 
 #include <algorithm>
@@ -142,6 +143,7 @@ class ScoreRun {
       for (const ScoreRow& row : (*batch)->rows) {
         if (Status status = WriteRow(row, outputs); !status.ok()) return status;
       }
+      if (Status status = outputs->Keep(std::move(*batch)); !status.ok()) return status;
       if (Status status = now_and_then(); !status.ok()) return status;
     }
     summary_.interrupted = options_.Interrupted();

@@ -1,5 +1,5 @@
 // Scores whole files: reads rows, scores them on several threads, writes one line for each in input order and, if asked,
-// into a store. Memory is bounded by kInFlightBytes whatever the file's size and however slow a row is. The same
+// into a store. Memory is bounded by kInFlightBytes, and a third of it for a store, whatever the file's size and however slow a row is. The same
 // input gives the same bytes with any number of threads (times aside).
 //
 // Resuming: beside the output FILE a journal FILE.resume keeps the configuration's hash and one record for each row
