@@ -34,6 +34,7 @@ void RowScorer::Score(std::vector<ScoreRow>* rows) const {
       WriteLines(problems[i], &row);
     }
     if (!keep_samples_) row.group.samples.clear();
+    if (keep_samples_ && !row.bad) row.hashes = HashesOf(row.group);
   }
 }
 

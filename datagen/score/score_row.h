@@ -9,6 +9,7 @@
 #include "core/hash.h"
 #include "core/json.h"
 #include "core/types.h"
+#include "datagen/store/store.h"
 #include "verifiers/rubric.h"
 
 namespace assay {
@@ -33,6 +34,7 @@ struct ScoreRow {
   std::string error_message;
   Group group;
   GroupScore score;
+  GroupHashes hashes;   // of `group`, where a store wants it
   int64_t cut_off = 0;  // samples that ended at a length limit
   std::string output;   // as many lines as `lines`, joined by newlines
   JsonRepairs repairs;

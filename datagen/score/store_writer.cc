@@ -106,10 +106,11 @@ void StoreWriter::Run() {
 
 Status StoreWriter::Write(const RowBatch& batch) {
   std::lock_guard<std::mutex> lock(store_mutex_);
+  for (const ScoreRow& row : batch.rows) store_->Prefetch(row.hashes);
   for (const ScoreRow& row : batch.rows) {
-    Status status =
-        row.bad ? store_->AddBadRow(run_, KeyOf(row), row.error_message)
-                : store_->AddGroup(run_, KeyOf(row), row.group, row.score, options_.with_times);
+    Status status = row.bad ? store_->AddBadRow(run_, KeyOf(row), row.error_message)
+                            : store_->AddGroup(run_, KeyOf(row), row.group, row.score,
+                                               options_.with_times, &row.hashes);
     if (status.ok() && store_->ShouldCommit()) status = store_->Commit();
     if (!status.ok()) return status;
   }

@@ -62,6 +62,14 @@ struct RowKey {
   Hash128 line_hash;
 };
 
+// By what AddGroup finds texts and problems that it has already. Costs as much as a good part of writing the row, and any thread can do it.
+struct GroupHashes {
+  Hash128 prompt;
+  std::optional<Hash128> problem;  // none: nothing says that another row is about the same
+  std::vector<Hash128> texts;      // of the samples
+};
+GroupHashes HashesOf(const Group& group);
+
 // A sample as it was stored. `sample.text` is empty where texts were not asked for.
 struct StoredSample {
   int64_t id = 0;
@@ -150,9 +158,11 @@ class Store {
   // True if the row is in the store. kInput if that line is there with another hash (the file changed since).
   Result<bool> HasRow(RunId run, const RowKey& key);
   // Adds one input row to the open transaction. A row that HasRow is skipped: adding twice is harmless, which is what
-  // resuming relies on. `with_times` false leaves the verdicts' ms out.
+  // resuming relies on. `with_times` false leaves the verdicts' ms out. `hashes`: HashesOf(group), by the caller.
   Status AddGroup(RunId run, const RowKey& key, const Group& group, const GroupScore& score,
-                  bool with_times);
+                  bool with_times, const GroupHashes* hashes = nullptr);
+  // Fetches from memory what AddGroup will look up: worth it for some dozens of rows at once.
+  void Prefetch(const GroupHashes& hashes) const;
   // A row that could not be read: recorded, so that resuming knows it.
   Status AddBadRow(RunId run, const RowKey& key, const std::string& message);
   // True when so much is pending (rows or bytes) that the caller should Commit.

@@ -69,11 +69,12 @@ struct Store::Impl {
   Result<bool> HasRow(Input* input, const RowKey& key);
   // `hash`: the text's.
   Result<int64_t> TextId(std::string_view text, const Hash128& hash);
-  Result<int64_t> ProblemId(const Problem& problem);
+  Result<int64_t> ProblemId(const Problem& problem, const GroupHashes& hashes);
+  // `group` and its hashes are null for a bad row.
   Status AddRow(Input* input, int64_t row_id, const RowKey& key, const Group* group,
-                const std::string& error);
-  Status AddSamples(int64_t row_id, const Group& group, const GroupScore& score, bool with_times);
-  void HashTexts(const Group& group);
+                const GroupHashes* hashes, const std::string& error);
+  Status AddSamples(int64_t row_id, const Group& group, const GroupHashes& hashes,
+                    const GroupScore& score, bool with_times);
 
   using Inputs = std::map<std::pair<RunId, std::string>, Input>;
   Inputs inputs;
@@ -83,9 +84,6 @@ struct Store::Impl {
   int64_t pending_rows = 0;   // samples and rows since the last commit
   int64_t pending_bytes = 0;
   sqlite::HashIndex texts, problems;
-  std::vector<Hash128> text_hashes;  // of the samples that are being added
-  Hash128 prompt_hash;               // of their prompt
-  std::string problem_key;           // scratch of ProblemId
   std::optional<Batches> batches;
   Statement find_row, insert_input, update_input, read_data_version;
   Statement insert_dataset_row, insert_dataset_drop;

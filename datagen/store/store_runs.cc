@@ -217,15 +217,46 @@ Result<bool> Store::HasRow(RunId run, const RowKey& key) {
   return has;
 }
 
-// All hashes of a group before the first is looked up, so that memory is read while others are made.
-void Store::Impl::HashTexts(const Group& group) {
-  prompt_hash = HashBytes128(group.problem.prompt);
-  texts.Prefetch(prompt_hash);
-  text_hashes.clear();
-  for (const Sample& sample : group.samples) {
-    text_hashes.push_back(HashBytes128(sample.text));
-    texts.Prefetch(text_hashes.back());
+namespace {
+
+// A problem's columns beside its texts; empty: null.
+struct ProblemColumns {
+  explicit ProblemColumns(const Problem& problem)
+      : messages(problem.messages.empty() ? "" : MessagesToJson(problem.messages).Dump()),
+        answers(ArrayJson(problem.answers)),
+        info(DumpOrEmpty(problem.verification_info)) {}
+  const std::string messages, answers, info;
+};
+
+std::optional<Hash128> ProblemHash(const Problem& problem) {
+  // Without an id and a prompt nothing says that two rows are about the same: equal answers do not.
+  if (problem.id.empty() && problem.prompt.empty() && problem.messages.empty()) return std::nullopt;
+  const ProblemColumns columns(problem);
+  std::string key;
+  for (std::string_view part :
+       {std::string_view(problem.id), std::string_view(problem.task),
+        std::string_view(problem.prompt), std::string_view(columns.messages),
+        std::string_view(columns.answers), std::string_view(columns.info)}) {
+    StrAppend(&key, part.size(), ":", part);
   }
+  return HashBytes128(key);
+}
+
+}  // namespace
+
+GroupHashes HashesOf(const Group& group) {
+  GroupHashes hashes;
+  hashes.prompt = HashBytes128(group.problem.prompt);
+  hashes.problem = ProblemHash(group.problem);
+  hashes.texts.reserve(group.samples.size());
+  for (const Sample& sample : group.samples) hashes.texts.push_back(HashBytes128(sample.text));
+  return hashes;
+}
+
+void Store::Prefetch(const GroupHashes& hashes) const {
+  if (hashes.problem) impl_->problems.Prefetch(*hashes.problem);
+  impl_->texts.Prefetch(hashes.prompt);
+  for (const Hash128& hash : hashes.texts) impl_->texts.Prefetch(hash);
 }
 
 Result<int64_t> Store::Impl::TextId(std::string_view text, const Hash128& hash) {
@@ -243,40 +274,30 @@ Result<int64_t> Store::Impl::TextId(std::string_view text, const Hash128& hash) 
   return id;
 }
 
-Result<int64_t> Store::Impl::ProblemId(const Problem& problem) {
-  std::string messages = problem.messages.empty() ? "" : MessagesToJson(problem.messages).Dump();
-  std::string answers = ArrayJson(problem.answers);
-  std::string info = DumpOrEmpty(problem.verification_info);
-  std::string& key = problem_key;
-  key.clear();
-  for (std::string_view part : {std::string_view(problem.id), std::string_view(problem.task),
-                                std::string_view(problem.prompt), std::string_view(messages),
-                                std::string_view(answers), std::string_view(info)}) {
-    StrAppend(&key, part.size(), ":", part);
-  }
-  // Without an id and a prompt nothing says that two rows are about the same: equal answers do not.
-  const bool nameless = problem.id.empty() && problem.prompt.empty() && problem.messages.empty();
-  Hash128 hash = HashBytes128(key);
-  if (!nameless) {
-    if (std::optional<int64_t> known = problems.Find(hash)) return *known;
+Result<int64_t> Store::Impl::ProblemId(const Problem& problem, const GroupHashes& hashes) {
+  if (hashes.problem) {
+    if (std::optional<int64_t> known = problems.Find(*hashes.problem)) return *known;
   }
   int64_t id = next.problem++;
-  if (!nameless) {
-    if (Status status = problems.Add(hash, id); !status.ok()) return status.error();
+  if (hashes.problem) {
+    if (Status status = problems.Add(*hashes.problem, id); !status.ok()) return status.error();
   }
-  Result<int64_t> prompt = TextId(problem.prompt, prompt_hash);
+  Result<int64_t> prompt = TextId(problem.prompt, hashes.prompt);
   if (!prompt.ok()) return prompt.error();
+  const ProblemColumns columns(problem);
   batches->problems.Int(id).Text(problem.id).Text(problem.task).Int(*prompt);
-  batches->problems.TextOrNull(messages).TextOrNull(answers).TextOrNull(info);
-  pending_bytes += static_cast<int64_t>(messages.size() + info.size());
+  batches->problems.TextOrNull(columns.messages)
+      .TextOrNull(columns.answers)
+      .TextOrNull(columns.info);
+  pending_bytes += static_cast<int64_t>(columns.messages.size() + columns.info.size());
   return id;
 }
 
 Status Store::Impl::AddRow(Input* input, int64_t row_id, const RowKey& key, const Group* group,
-                           const std::string& error) {
+                           const GroupHashes* hashes, const std::string& error) {
   std::optional<int64_t> problem;
   if (group != nullptr) {
-    Result<int64_t> id = ProblemId(group->problem);
+    Result<int64_t> id = ProblemId(group->problem, *hashes);
     if (!id.ok()) return id.error();
     problem = *id;
   }
@@ -303,13 +324,13 @@ Status Store::Impl::AddRow(Input* input, int64_t row_id, const RowKey& key, cons
   return {};
 }
 
-Status Store::Impl::AddSamples(int64_t row_id, const Group& group, const GroupScore& score,
-                               bool with_times) {
+Status Store::Impl::AddSamples(int64_t row_id, const Group& group, const GroupHashes& hashes,
+                               const GroupScore& score, bool with_times) {
   std::string verdicts;
   for (size_t i = 0; i < group.samples.size(); ++i) {
     const Sample& sample = group.samples[i];
     const SampleScore& scored = score.samples[i];
-    Result<int64_t> text = TextId(sample.text, text_hashes[i]);
+    Result<int64_t> text = TextId(sample.text, hashes.texts[i]);
     if (!text.ok()) return text.error();
     int64_t id = next.sample++;
     BatchInsert& samples = batches->samples;
@@ -336,16 +357,22 @@ Status Store::Impl::AddSamples(int64_t row_id, const Group& group, const GroupSc
 }
 
 Status Store::AddGroup(RunId run, const RowKey& key, const Group& group, const GroupScore& score,
-                       bool with_times) {
+                       bool with_times, const GroupHashes* hashes) {
   ASSAY_CHECK(group.samples.size() == score.samples.size());
+  GroupHashes own;
+  if (hashes == nullptr) {
+    own = HashesOf(group);
+    Prefetch(own);
+    hashes = &own;
+  }
+  ASSAY_CHECK(group.samples.size() == hashes->texts.size());
   Result<Impl::Input*> input = impl_->InputForNewRow(run, key);
   if (!input.ok()) return impl_->Fail(input.error());
   if (*input == nullptr) return {};
   Result<int64_t> row_id = impl_->RowIdOf(**input, key.line);
   Status status = row_id.ok() ? Status() : Status(row_id.error());
-  impl_->HashTexts(group);
-  if (status.ok()) status = impl_->AddRow(*input, *row_id, key, &group, "");
-  if (status.ok()) status = impl_->AddSamples(*row_id, group, score, with_times);
+  if (status.ok()) status = impl_->AddRow(*input, *row_id, key, &group, hashes, "");
+  if (status.ok()) status = impl_->AddSamples(*row_id, group, *hashes, score, with_times);
   if (!status.ok()) return impl_->Fail(status.error());
   return {};
 }
@@ -357,7 +384,8 @@ Status Store::AddBadRow(RunId run, const RowKey& key, const std::string& message
   Result<int64_t> row_id = impl_->RowIdOf(**input, key.line);
   Status status = row_id.ok() ? Status() : Status(row_id.error());
   if (status.ok())
-    status = impl_->AddRow(*input, *row_id, key, nullptr, message.empty() ? "bad row" : message);
+    status = impl_->AddRow(*input, *row_id, key, nullptr, nullptr,
+                           message.empty() ? "bad row" : message);
   if (status.ok()) status = impl_->FlushIfFull();
   if (!status.ok()) return impl_->Fail(status.error());
   return {};
