@@ -47,6 +47,7 @@ void AddRunOptions(CLI::App* command, RunArguments* arguments) {
                    "Override a key of the recipe: --set learning_rate=1e-5 (repeatable)")
       ->type_name("KEY=VALUE")
       ->expected(1)
+      ->allow_extra_args(false)
       ->take_all();
   command
       ->add_option("--out", arguments->env.out,
@@ -145,6 +146,7 @@ void AddGenerateOptions(CLI::App* command, GenerateArguments* a) {
   command->add_option("--max-new-tokens", s->max_new_tokens)->check(CLI::Range(1, 1 << 24));
   command->add_option("--stop", s->stop, "Texts that end a completion (repeatable)")
       ->expected(1)
+      ->allow_extra_args(false)
       ->take_all();
   command
       ->add_option("--rows", a->options.max_rows,
@@ -298,6 +300,7 @@ void AddPlanOptions(CLI::App* command, PlanArguments* a) {
   command->add_option("--set", a->overrides, "Override a key of the recipe (repeatable)")
       ->type_name("KEY=VALUE")
       ->expected(1)
+      ->allow_extra_args(false)
       ->take_all();
   command->add_option("--prompt-tokens", a->prompt, "Tokens of the longest prompt")
       ->check(CLI::Range(1, 1 << 24));

@@ -65,6 +65,7 @@ void AddPipelineCommand(CLI::App* app, Context* context) {
           "Override an option of a stage, or the seed: --set zero.max_steps=10 (repeatable)")
       ->type_name("STAGE.KEY=VALUE")
       ->expected(1)
+      ->allow_extra_args(false)
       ->take_all();
   command->callback([context, flags] {
     context->run = [context, flags] { return RunPipelineCommand(context, *flags); };
@@ -85,6 +86,7 @@ void AddMixCommand(CLI::App* app, Context* context) {
       ->add_option("--share", flags->shares,
                    "Of the mixture, one for each file in order (repeatable); none: all rows")
       ->expected(1)
+      ->allow_extra_args(false)
       ->take_all()
       ->check(CLI::NonNegativeNumber);
   command->add_option("--count", flags->count, "Rows that come out; 0: as many as the shares allow")

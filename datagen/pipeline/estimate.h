@@ -1,11 +1,14 @@
-// What a stage will take at most: memory and disk of its training run and time, from the model's size and the recipe's own limits; and
-// what each kind of machine can train. Rough by nature: lengths are taken at their limits, speeds are those of one kind of machine.
+// What a stage will take: at most how much memory and disk, and about how long, from the model's size, the rows that come in and the
+// recipe's own limits; and what each kind of machine can train. Rough by nature (docs/pipeline.md states the arithmetic): lengths are those
+// of some rows, speeds those of one kind of machine that does nothing else, and judges are taken to be quick.
 #pragma once
 
 #include <string>
+#include <utility>
 
 #include "core/json.h"
 #include "datagen/pipeline/recipe.h"
+#include "datagen/pipeline/row_facts.h"
 
 namespace assay {
 
@@ -13,11 +16,24 @@ struct StageEstimate {
   double parameters = 0;    // 0: unknown, or no model
   double memory_bytes = 0;  // of the process, or of the GPU
   double disk_bytes = 0;
-  double seconds = 0;  // 0: unknown
+  double seconds = 0;
   bool gpu = false;
 };
-StageEstimate EstimateStage(const PipelineRecipe& recipe, const StageSpec& stage,
-                            const std::string& out);
+
+// Of one recipe's stages; what it has read of their inputs it remembers. One thread.
+class Estimator {
+ public:
+  Estimator(const PipelineRecipe& recipe, std::string out)
+      : recipe_(recipe), out_(std::move(out)), rows_(recipe) {}
+  StageEstimate Of(const StageSpec& stage);
+
+ private:
+  double SecondsOfTeacher(const StageSpec& stage, const RowFacts& rows);
+
+  const PipelineRecipe& recipe_;
+  std::string out_;
+  RowReckoner rows_;
+};
 
 // The most parameters that can be trained within `bytes`, with a reference model or without.
 double LargestModel(double bytes, bool reference);

@@ -55,8 +55,9 @@ double MemoryOfMachine() {
 // What is asked for and cannot be had.
 Status CheckMachine(const PipelineRecipe& recipe, const std::string& out) {
   double disk = 0;
+  Estimator estimator(recipe, out);
   for (const StageSpec& stage : recipe.stages) {
-    const StageEstimate estimate = EstimateStage(recipe, stage, out);
+    const StageEstimate estimate = estimator.Of(stage);
     disk += estimate.disk_bytes;
     if (estimate.gpu || estimate.memory_bytes <= MemoryOfMachine()) continue;
     return Error{ErrorCode::kLimit,
@@ -210,6 +211,13 @@ class Runner {
     return text;
   }
 
+  // What a command said into its output, where that is a summary and no rows.
+  static std::string SummaryLeft(const std::string& part) {
+    if (!EndsWith(part, ".txt.part")) return "";
+    const Result<std::string> text = ReadFile(part, size_t{1} << 16);
+    return text.ok() ? SanitizeUtf8(Trim(*text)) : "";
+  }
+
   Status RunOne(const StageSpec& stage, const StagePlan& plan, const PlanCommand& command) const {
     std::error_code code;
     if (!command.trains && fs::exists(command.writes, code)) return {};
@@ -234,12 +242,15 @@ class Runner {
     Result<CommandResult> result = RunCommand(argv, log, options_.interrupted);
     if (!result.ok()) return result.error();
     if (result->exit_code != 0) {
+      // Some commands put what they have to say where their output goes.
+      std::string said(Trim(result->tail));
+      if (said.empty()) said = SummaryLeft(part);
       return Error{
           ErrorCode::kInput,
           StrCat("stage '", stage.name, "': `",
                  command.program == PlanCommand::Program::kTrain ? "assay-train " : "assay ",
                  command.words.empty() ? "" : command.words[0], "` ended with ", result->exit_code,
-                 "\n", Trim(result->tail)),
+                 said.empty() ? "" : "\n", said),
           StrCat("its log is ", fs::absolute(log).lexically_normal().string(),
                  "; the same command goes on from here")};
     }
@@ -309,9 +320,10 @@ Result<std::string> DrawPipeline(const PipelineRecipe& recipe, const std::string
   size_t width = 0;
   for (const StageSpec& stage : recipe.stages) width = std::max(width, stage.name.size());
   double seconds = 0, disk = 0, memory = 0, gpu_memory = 0;
+  Estimator estimator(recipe, out);
   for (const StageSpec& stage : recipe.stages) {
     if (Result<StagePlan> plan = PlanStage(recipe, stage, out); !plan.ok()) return plan.error();
-    const StageEstimate estimate = EstimateStage(recipe, stage, out);
+    const StageEstimate estimate = estimator.Of(stage);
     std::string from;
     for (const std::string* name : {&stage.model, &stage.teacher}) {
       if (!name->empty()) StrAppend(&from, from.empty() ? "" : ", ", *name);
@@ -333,8 +345,10 @@ Result<std::string> DrawPipeline(const PipelineRecipe& recipe, const std::string
     double* most = estimate.gpu ? &gpu_memory : &memory;
     *most = std::max(*most, estimate.memory_bytes);
   }
-  StrAppend(&text, "\nAt most: ", HumanBytes(memory), " of memory (this machine has ",
-            HumanBytes(MemoryOfMachine()), "), ");
+  text += "\nAt most: ";
+  if (memory > 0)
+    StrAppend(&text, HumanBytes(memory), " of memory (this machine has ",
+              HumanBytes(MemoryOfMachine()), "), ");
   if (gpu_memory > 0) StrAppend(&text, HumanBytes(gpu_memory), " on the GPU, ");
   StrAppend(&text, HumanBytes(disk), " of disk, about ", DurationText(seconds), "\n",
             std::max(memory, gpu_memory) > 16e9 ? StrCat("\n", LargestModels()) : "");

@@ -1,11 +1,14 @@
 #include "datagen/pipeline/plan.h"
 
+#include <algorithm>
 #include <filesystem>
+#include <utility>
 
 #include "core/jsonl.h"
 #include "core/text.h"
 #include "datagen/problems/problems.h"
 #include "datagen/select/select_options.h"
+#include "grpo/config/fresh_config.h"
 #include "grpo/config/recipe.h"
 #include "verifiers/rubric.h"
 
@@ -33,8 +36,13 @@ void AddFlags(const Json& options, std::vector<std::string>* words) {
   }
 }
 
-Error InStage(const StageSpec& stage, Error error) {
-  error.message = StrCat("stage '", stage.name, "': ", error.message);
+// "r.toml:3: stage 'zero': ", where `path` of the stage ("options.count") or what it has from [defaults] stands.
+std::string Head(const StageSpec& stage, std::string_view path) {
+  return StrCat(stage.where ? stage.where(path) : "", "stage '", stage.name, "': ");
+}
+
+Error InStage(const StageSpec& stage, Error error, std::string_view path = "") {
+  error.message = Head(stage, path) + error.message;
   return error;
 }
 
@@ -60,6 +68,16 @@ struct Planner {
   }
   std::string Seed() const { return StrCat(recipe.seed); }
 
+  Error Wrong(const std::string& option, std::string message, std::string hint) const {
+    return InStage(stage, {ErrorCode::kUsage, std::move(message), std::move(hint)},
+                   "options." + option);
+  }
+  // `given` stands under `key` of the stage.
+  Status ReadOptions(Options table, const Json& given, const char* key) const {
+    return table.Read(given,
+                      [&](std::string_view path) { return Head(stage, StrCat(key, ".", path)); });
+  }
+
   // The rubric as a file of the stage: what it says is part of what the stage depends on.
   Result<std::string> UseRubric() {
     std::string text;
@@ -75,7 +93,7 @@ struct Planner {
     }
     const Result<RubricSpec> spec =
         RubricFromToml(text, stage.rubric.empty() ? "rubric" : stage.rubric);
-    if (!spec.ok()) return InStage(stage, spec.error());
+    if (!spec.ok()) return InStage(stage, spec.error(), "rubric");
     plan.config.Set("rubric", text);
     plan.written.emplace_back(Path("rubric.toml"), text);
     return Path("rubric.toml");
@@ -91,10 +109,10 @@ struct Planner {
 
   Status Problems() {
     ProblemOptions options;
-    if (Status s = ProblemOptionTable(&options).Read(stage.options); !s.ok())
-      return InStage(stage, s.error());
+    if (Status s = ReadOptions(ProblemOptionTable(&options), stage.options, "options"); !s.ok())
+      return s;
     if (Result<ProblemSource> source = ProblemSource::Make(options); !source.ok())
-      return InStage(stage, source.error());
+      return InStage(stage, source.error(), "options");
     Json flags = stage.options;
     flags.Erase("kind");
     std::vector<std::string> words = {"problems", options.kind, "--seed", Seed()};
@@ -128,12 +146,16 @@ struct Planner {
   Status Generate(const Json& given, const std::string& model,
                   const std::vector<std::string>& data) {
     SampleOptions options;
-    if (Status s = SampleOptionTable(&options).Read(given); !s.ok())
-      return InStage(stage, s.error());
+    const bool distills = stage.kind == StageKind::kDistill;
+    if (Status s =
+            ReadOptions(SampleOptionTable(&options), given, distills ? "generate" : "options");
+        !s.ok())
+      return s;
     if (Input(model).empty())
       return InStage(stage,
                      {ErrorCode::kUsage, StrCat("'", model, "' has no weights to sample from"),
-                      "a stage that trains it comes first"});
+                      "a stage that trains it comes first"},
+                     distills ? "teacher" : "model");
     Json flags = given;
     if (Status s = UseExamples(options.few_shot, &flags); !s.ok()) return s;
     std::vector<std::string> words = {"generate", "--model", UseInput(model), "--seed", Seed()};
@@ -149,8 +171,10 @@ struct Planner {
     if (few_shot.empty()) return {};
     const std::string shots = ResolvePath(recipe, few_shot);
     if (!fs::exists(shots))
-      return InStage(stage, {ErrorCode::kInput, StrCat("no file '", few_shot, "'"),
-                             "few_shot names rows with a prompt and a completion"});
+      return InStage(stage,
+                     {ErrorCode::kInput, StrCat("no file '", few_shot, "'"),
+                      "few_shot names rows with a prompt and a completion"},
+                     "options.few_shot");
     plan.inputs.push_back(shots);
     flags->Set("few_shot", shots);
     return {};
@@ -159,8 +183,8 @@ struct Planner {
   // Samples of an endpoint or a command: into a store, which is kept when the stage ends early, for they cost money; then as groups.
   Status AskElsewhere() {
     EndpointStageOptions options;
-    if (Status s = EndpointStageTable(&options).Read(stage.options); !s.ok())
-      return InStage(stage, s.error());
+    if (Status s = ReadOptions(EndpointStageTable(&options), stage.options, "options"); !s.ok())
+      return s;
     Json flags = stage.options;
     if (Status s = UseExamples(options.few_shot, &flags); !s.ok()) return s;
     const std::string store = Path("store.sqlite");
@@ -196,7 +220,8 @@ struct Planner {
 
   Status Select(const Json& given, const std::string& store) {
     SelectOptions options;
-    if (Status s = SelectTable(&options).Read(given); !s.ok()) return InStage(stage, s.error());
+    const char* key = stage.kind == StageKind::kDistill ? "select" : "options";
+    if (Status s = ReadOptions(SelectTable(&options), given, key); !s.ok()) return s;
     // A store of its own: the selection must not change what another stage left.
     PlanCommand& copy = Add({}, Path("selected.sqlite"));
     copy.copy_from = store;
@@ -212,8 +237,8 @@ struct Planner {
 
   Status Export(const Json& given, const std::string& store) {
     ExportStageOptions options;
-    if (Status s = ExportStageTable(&options).Read(given); !s.ok())
-      return InStage(stage, s.error());
+    const char* key = stage.kind == StageKind::kDistill ? "export" : "options";
+    if (Status s = ReadOptions(ExportStageTable(&options), given, key); !s.ok()) return s;
     std::vector<std::string> words = {"export", "--store", store, "--dataset", kSelected};
     if (given.Find("format") == nullptr) words.insert(words.end(), {"--format", options.format});
     if (options.shuffle) words.insert(words.end(), {"--seed", Seed()});
@@ -223,10 +248,32 @@ struct Planner {
     return {};
   }
 
+  // Every input has a share, and nothing else has one.
+  Status CheckShares(const Json& shares) const {
+    if (!shares.IsObject()) return {};
+    double sum = 0;
+    for (const Json::Member& share : *shares.AsObject()) {
+      if (std::find(stage.data.begin(), stage.data.end(), share.key) == stage.data.end())
+        return Wrong("shares", StrCat("'", share.key, "' has a share and is none of its data"),
+                     DidYouMean(share.key, stage.data));
+      const double value = share.value.NumberOr(-1);
+      if (!(value >= 0))
+        return Wrong("shares", StrCat("the share of '", share.key, "' is no number from 0"), "");
+      sum += value;
+    }
+    for (const std::string& name : stage.data) {
+      if (shares.Find(name) == nullptr)
+        return Wrong("shares", StrCat("'", name, "' has no share"), "0 leaves it out");
+    }
+    if (sum > 0) return {};
+    return Wrong("shares", "all shares are 0", "");
+  }
+
   Status Mix() {
     MixOptions options;
-    if (Status s = MixOptionTable(&options).Read(stage.options); !s.ok())
-      return InStage(stage, s.error());
+    if (Status s = ReadOptions(MixOptionTable(&options), stage.options, "options"); !s.ok())
+      return s;
+    if (Status s = CheckShares(options.shares); !s.ok()) return s;
     std::vector<std::string> words = {"mix", "--seed", Seed()};
     if (options.count > 0) words.insert(words.end(), {"--count", StrCat(options.count)});
     for (const std::string& name : stage.data) {
@@ -311,6 +358,38 @@ Json ModelTable(const PipelineRecipe& recipe, const StageSpec& stage, const std:
   return model.Set("path", ResolvePath(recipe, stage.model));
 }
 
+constexpr const char* kTrainers = "recipe";  // the name of what is made for a trainer
+
+// An error about the recipe made for a trainer, whose line N is the Nth member of `json`, as one about the stage that it was made from.
+Error AsWritten(const StageSpec& stage, const Json& json, Error error) {
+  const std::string head = StrCat(kTrainers, ":");
+  std::string key;
+  if (StartsWith(error.message, head)) {
+    size_t at = head.size(), line = 0;
+    while (at < error.message.size() && error.message[at] >= '0' && error.message[at] <= '9')
+      line = line * 10 + static_cast<size_t>(error.message[at++] - '0');
+    if (line > 0 && line <= json.AsObject()->size()) key = (*json.AsObject())[line - 1].key;
+    if (line > 0 && at < error.message.size() && error.message[at] == ':') ++at;
+    error.message = Trim(std::string_view(error.message).substr(at));
+  }
+  return InStage(stage, std::move(error), "options." + key);
+}
+
+// A model of random weights can be made.
+Status CheckFreshModel(const StageSpec& stage, const ModelSpec& model) {
+  if (!model.path.empty()) return {};
+  const std::string place = StrCat("models.", stage.model, ".config");
+  // The tokenizer, which says how many tokens there are, is read when the model is made.
+  constexpr int64_t kSomeTokens = 1024;
+  if (const Result<ModelConfig> config = FreshModelConfig(model.config, kSomeTokens); !config.ok())
+    return InStage(stage, config.error(), place);
+  if (!model.tokenizer.empty()) return {};
+  return InStage(stage,
+                 {ErrorCode::kUsage, "a model of random weights needs a tokenizer",
+                  "tokenizer = \"characters\" or \"words\" with an alphabet, or a path"},
+                 place);
+}
+
 }  // namespace
 
 std::string StageOutput(const std::string& out, const StageSpec& stage) {
@@ -392,14 +471,17 @@ Result<Json> TrainingRecipe(const PipelineRecipe& recipe, const StageSpec& stage
   std::string text;
   for (const Json::Member& member : *json.AsObject())
     StrAppend(&text, member.key, " = ", TomlText(member.value), "\n");
-  const std::string name = StrCat("stage '", stage.name, "'");
+  ModelSpec begins_from;
   if (stage.kind == StageKind::kGrpo) {
-    if (Result<GrpoRecipe> parsed = GrpoRecipeFromToml(text, name, {}); !parsed.ok())
-      return parsed.error();
+    const Result<GrpoRecipe> parsed = GrpoRecipeFromToml(text, kTrainers, {});
+    if (!parsed.ok()) return AsWritten(stage, json, parsed.error());
+    begins_from = parsed->train.model;
   } else {
-    if (Result<SftRecipe> parsed = SftRecipeFromToml(text, name, {}); !parsed.ok())
-      return parsed.error();
+    const Result<SftRecipe> parsed = SftRecipeFromToml(text, kTrainers, {});
+    if (!parsed.ok()) return AsWritten(stage, json, parsed.error());
+    begins_from = parsed->train.model;
   }
+  if (Status s = CheckFreshModel(stage, begins_from); !s.ok()) return s.error();
   return json;
 }
 

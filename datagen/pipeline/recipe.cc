@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
+#include <memory>
 #include <set>
 
 #include "core/jsonl.h"
@@ -57,14 +59,16 @@ Options StageTable(StageSpec* stage, std::string* kind) {
   std::vector<std::string> kinds;
   for (const KindRow& row : kKinds) kinds.emplace_back(row.name);
   Options table;
-  table.Add("name", &stage->name, "what other stages call it").Required("\"base\"");
-  table.Add("kind", kind, "what it does").OneOf(std::move(kinds));
+  table.Add("name", &stage->name, "what other stages call it: letters, digits, - and _")
+      .Required("\"base\"");
+  table.Add("kind", kind, "what it does").OneOf(std::move(kinds)).Required("\"sft\"");
   table.Add("model", &stage->model,
             "what it begins from or samples: a stage, a name of [models], or a path");
   table.Add("teacher", &stage->teacher, "distill: whose replies are learned; as `model`");
   table.Add("data", &stage->data, "what comes in: stages or files").OrOne();
   table.Add("eval", &stage->eval, "held-out problems of a trainer: stages or files").OrOne();
-  table.Add("rubric", &stage->rubric, "a rubric file; a table is the rubric itself");
+  table.Add("rubric", &stage->rubric,
+            "a rubric file; a table is the rubric itself; none: each row's task decides");
   table.Add("options", &stage->options, "the keys of the command that does it");
   table.Add("generate", &stage->generate, "distill: how the teacher is sampled");
   table.Add("select", &stage->select, "distill: which of its replies are taken");
@@ -89,6 +93,27 @@ void MergeBelow(const Json& defaults, Json* options) {
   }
 }
 
+// StageSpec::where.
+std::function<std::string(std::string_view)> WhereOf(const TomlFile& file, const std::string& stage,
+                                                     const std::string& kind) {
+  const auto lines = std::make_shared<const TomlFile>(file);
+  return [lines, stage, kind](std::string_view path) {
+    // Shorter and shorter, in the stage itself and then below it.
+    for (std::string_view part = path; !part.empty();) {
+      const std::string own = StrCat(stage, ".", part);
+      if (lines->lines.count(own) != 0) return lines->At(own);
+      if (StartsWith(part, "models.") && lines->lines.count(part) != 0) return lines->At(part);
+      if (StartsWith(part, "options.")) {
+        const std::string below = StrCat("defaults.", kind, ".", part.substr(8));
+        if (lines->lines.count(below) != 0) return lines->At(below);
+      }
+      const size_t dot = part.rfind('.');
+      part = dot == std::string_view::npos ? "" : part.substr(0, dot);
+    }
+    return lines->At(stage);
+  };
+}
+
 Status ReadStage(const TomlFile& file, size_t at, const Json& defaults, Json json,
                  StageSpec* stage) {
   const std::string path = StrCat("stage[", at, "]");
@@ -102,15 +127,14 @@ Status ReadStage(const TomlFile& file, size_t at, const Json& defaults, Json jso
   const Status read =
       table.Read(json, [&](std::string_view key) { return file.At(StrCat(path, ".", key)); });
   if (!read.ok()) return read;
-  if (stage->name.empty() || kind.empty())
-    return Fault(file, path, "a stage needs a name and a kind",
-                 "name = \"base\" and kind = \"sft\"");
+  if (stage->name.empty()) return Fault(file, path, "a stage needs a name", "name = \"base\"");
   if (stage->name.find_first_not_of(
           "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != std::string::npos)
     return Fault(file, path, StrCat("stage '", stage->name, "' is no name"),
                  "letters, digits, - and _: it becomes a folder");
   stage->kind = *FromName("kind", kind, KindNames());
   if (const Json* below = defaults.Find(kind)) MergeBelow(*below, &stage->options);
+  stage->where = WhereOf(file, path, kind);
   return {};
 }
 
@@ -152,6 +176,24 @@ Status CheckShape(const TomlFile& file, size_t at, const StageSpec& stage) {
   return require(distill && stage.teacher.empty(), "teacher");
 }
 
+// Why a file or folder cannot be rows, or a model; "" if it may be.
+std::string WrongWithFile(const std::string& path, bool model) {
+  if (fs::is_directory(path)) {
+    const bool holds_model = fs::exists(path + "/config.json");
+    if (model) return holds_model ? "" : "is a folder without config.json";
+    return holds_model ? "is a model" : "is a folder";
+  }
+  if (!fs::is_regular_file(path)) return "";
+  std::ifstream file(path, std::ios::binary);
+  char magic[4] = {};
+  if (!file) return "cannot be read";
+  file.read(magic, sizeof magic);
+  const bool gguf = std::string_view(magic, sizeof magic) == "GGUF";
+  if (model) return gguf ? "" : "is no model";
+  if (gguf) return "is a model";
+  return file.gcount() == 0 ? "is empty" : "";
+}
+
 // One input: a stage that gives what is asked for, or else a file that is there. `models`: names of [models] count too.
 Status ResolveInput(const TomlFile& file, size_t at, const PipelineRecipe& recipe,
                     const std::string& input, const char* key, Sort sort, StageSpec* stage) {
@@ -175,7 +217,13 @@ Status ResolveInput(const TomlFile& file, size_t at, const PipelineRecipe& recip
     for (const Json::Member& member : *recipe.models.AsObject()) names.push_back(member.key);
   }
   const bool may_be_file = sort == Sort::kRows || sort == Sort::kModel || sort == Sort::kGroups;
-  if (may_be_file && fs::exists(ResolvePath(recipe, input))) return {};
+  if (may_be_file && fs::exists(ResolvePath(recipe, input))) {
+    const std::string wrong = WrongWithFile(ResolvePath(recipe, input), sort == Sort::kModel);
+    if (wrong.empty()) return {};
+    return Fault(file, path, StrCat("stage '", stage->name, "': '", input, "' ", wrong),
+                 sort == Sort::kModel ? "a model is a folder with config.json, or a .gguf file"
+                                      : "rows are JSON Lines, plain or .gz");
+  }
   return Fault(file, path,
                StrCat("stage '", stage->name, "': '", input, "' is no stage",
                       may_be_file ? " and no file" : ""),

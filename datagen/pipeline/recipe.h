@@ -21,6 +21,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,6 +57,8 @@ struct StageSpec {
   Json rubric_table;                // the rubric itself, or null
   Json options;                     // of the command; an object
   Json generate, select, exported;  // distill: options of those steps
+  // "r.toml:3: " for a path of the stage ("options.count"), of what it has from [defaults], or of [models]: the nearest that the file has.
+  std::function<std::string(std::string_view path)> where;
   // Places in PipelineRecipe::stages that this one needs, ascending.
   std::vector<size_t> needs;
 };

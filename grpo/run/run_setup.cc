@@ -11,6 +11,7 @@
 
 #include "core/jsonl.h"
 #include "core/text.h"
+#include "grpo/config/fresh_config.h"
 #include "grpo/model/int8_layers.h"
 #include "grpo/model/lora.h"
 #include "grpo/model/shards.h"
@@ -42,22 +43,15 @@ Result<std::shared_ptr<const Tokenizer>> TokenizerOf(const ModelSpec& spec) {
 // [model.config] with what the tokenizer knows filled in.
 Result<Model> FreshModel(const ModelSpec& spec, const Tokenizer& tokenizer, int64_t seed,
                          const LoadOptions& options) {
-  Json config = spec.config;
+  Json config = spec.config.IsObject() ? spec.config : Json::MakeObject();
   const auto fill = [&](const char* key, Json value) {
     if (config.Find(key) == nullptr) config.Set(key, std::move(value));
   };
-  fill("model_type", "llama");
-  fill("vocab_size", tokenizer.vocab_size());
   fill("eos_token_id", tokenizer.eos_id());
   fill("pad_token_id", tokenizer.pad_id());
   fill("bos_token_id", tokenizer.bos_id());
-  fill("max_position_embeddings", 2048);
-  fill("tie_word_embeddings", true);
-  fill("rms_norm_eps", 1e-5);
-  Result<ModelConfig> parsed = ModelConfigFromJson(config);
-  if (!parsed.ok())
-    return Error{parsed.error().code, "[model.config]: " + parsed.error().message,
-                 parsed.error().hint};
+  const Result<ModelConfig> parsed = FreshModelConfig(config, tokenizer.vocab_size());
+  if (!parsed.ok()) return parsed.error();
   Result<Model> model = RandomModel(*parsed, static_cast<uint64_t>(seed), spec.init_std, options);
   if (!model.ok() || model->source != nullptr) return model;
   return PackModel(std::move(*model));

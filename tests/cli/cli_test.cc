@@ -289,6 +289,17 @@ TEST_F(CliTest, PreimportTakesOneWordOnly) {
   }
 }
 
+TEST_F(CliTest, RepeatableOptionsMayStandBeforeFiles) {
+  File("rows.jsonl", kRows);
+  File("more.jsonl", kRows);
+  EXPECT_EQ(Run("mix rows.jsonl --share 1 more.jsonl --share 1").code, 0);
+  EXPECT_EQ(Run("mix --share 1 --share 1 rows.jsonl more.jsonl").code, 0);
+  File("p.toml", "[[stage]]\nname = \"p\"\nkind = \"problems\"\n");
+  const Ran drawn = Run("pipeline --set seed=7 p.toml --dry-run");
+  EXPECT_EQ(drawn.code, 0) << drawn.err;
+  EXPECT_NE(drawn.out.find("seed 7"), std::string::npos) << drawn.out;
+}
+
 TEST_F(CliTest, ScoreWritesDataToStdoutAndTheRestToStderr) {
   File("in.jsonl", kRows);
   const Ran ran = Run("score --verifier format in.jsonl --no-times");

@@ -134,7 +134,8 @@ TEST_F(PipelineTest, FewShotsAreAFileThatIsThere) {
       "[models.m]\npath = \"m\"\n[[stage]]\nname = \"g\"\nkind = \"generate\"\nmodel = \"m\"\n"
       "data = [\"p.jsonl\"]\noptions = { few_shot = \"shots.jsonl\" }\n";
   File("p.jsonl", "{\"prompt\": \"a\", \"answer\": \"1\"}\n");
-  EXPECT_EQ(ErrorOf(stage).message, "stage 'g': no file 'shots.jsonl'");
+  EXPECT_NE(ErrorOf(stage).message.find("r.toml:8: stage 'g': no file 'shots.jsonl'"),
+            std::string::npos);
   const std::string shots = File("shots.jsonl", "{\"prompt\": \"q\", \"completion\": \"a\"}\n");
   Result<PipelineRecipe> recipe = Read(stage);
   ASSERT_TRUE(recipe.ok()) << recipe.error().message;
@@ -244,6 +245,100 @@ TEST_F(PipelineTest, GraphsAreCheckedBeforeAnythingRuns) {
       "options = { learning_rat = 1 }\n");
   EXPECT_NE(key.message.find("learning_rat"), std::string::npos);
   EXPECT_FALSE(fs::exists(options_.out));
+}
+
+TEST_F(PipelineTest, FilesThatAreNoRowsOrNoModelAreNamed) {
+  File("empty.jsonl", "");
+  File("rows.jsonl", "{\"prompt\": \"a\"}\n");
+  File("m.gguf", "GGUF....");
+  fs::create_directories(folder_ + "/folder");
+  const auto mix = [&](const std::string& data) {
+    return ErrorOf("[[stage]]\nname = \"a\"\nkind = \"mix\"\ndata = [\"" + data + "\"]\n").message;
+  };
+  EXPECT_NE(mix("empty.jsonl").find("r.toml:4: stage 'a': 'empty.jsonl' is empty"),
+            std::string::npos);
+  EXPECT_NE(mix("folder").find("is a folder"), std::string::npos);
+  EXPECT_NE(mix("m.gguf").find("is a model"), std::string::npos);
+  const auto model = [&](const std::string& path) {
+    return ErrorOf("[[stage]]\nname = \"a\"\nkind = \"sft\"\ndata = \"rows.jsonl\"\nmodel = \"" +
+                   path + "\"\n");
+  };
+  EXPECT_NE(model("folder").message.find("is a folder without config.json"), std::string::npos);
+  EXPECT_NE(model("rows.jsonl").message.find("is no model"), std::string::npos);
+  EXPECT_EQ(model("rows.jsonl").hint, "a model is a folder with config.json, or a .gguf file");
+}
+
+TEST_F(PipelineTest, AModelOfRandomWeightsIsCheckedBefore) {
+  const auto with = [&](const std::string& model) {
+    return ErrorOf("[models.m]\n" + model +
+                   "\n[[stage]]\nname = \"p\"\nkind = \"problems\"\n"
+                   "[[stage]]\nname = \"t\"\nkind = \"grpo\"\nmodel = \"m\"\ndata = \"p\"\n");
+  };
+  const Error sizes = with(
+      "tokenizer = \"characters\"\nalphabet = \"ab\"\n"
+      "config = { hidden_size = 8, num_hidden_layers = 1 }");
+  EXPECT_NE(sizes.message.find("r.toml:4: stage 't': [model.config]: no 'intermediate_size', "
+                               "'num_attention_heads'"),
+            std::string::npos)
+      << sizes.message;
+  const Error tokenizer = with(
+      "config = { hidden_size = 8, num_hidden_layers = 1, intermediate_size = 8, "
+      "num_attention_heads = 2 }");
+  EXPECT_NE(tokenizer.message.find("needs a tokenizer"), std::string::npos) << tokenizer.message;
+}
+
+TEST_F(PipelineTest, WrongOptionsAreNamedWithTheirLines) {
+  const std::string stages =
+      "[[stage]]\nname = \"p\"\nkind = \"problems\"\noptions = { count = \"many\" }\n";
+  EXPECT_NE(ErrorOf(stages).message.find("r.toml:4: stage 'p': 'count' is not a whole number"),
+            std::string::npos);
+  // A trainer's key, where it stands and where the stage has it from.
+  const std::string trained =
+      "tokenizer = \"characters\"\nalphabet = \"ab\"\nconfig = { hidden_size = 8, "
+      "num_hidden_layers = 1, intermediate_size = 8, num_attention_heads = 2 }\n"
+      "[[stage]]\nname = \"p\"\nkind = \"problems\"\n"
+      "[[stage]]\nname = \"t\"\nkind = \"sft\"\nmodel = \"m\"\ndata = \"p\"\n";
+  const Error own = ErrorOf("[models.m]\n" + trained + "[stage.options]\nlearning_rat = 1\n");
+  EXPECT_NE(own.message.find("r.toml:14: stage 't': unknown key 'learning_rat'"), std::string::npos)
+      << own.message;
+  EXPECT_EQ(own.hint, "did you mean 'learning_rate'?");
+  const Error below = ErrorOf("[defaults.sft]\ndata = { sufix = 1 }\n[models.m]\n" + trained);
+  EXPECT_NE(below.message.find("r.toml:2: stage 't': unknown key 'data.sufix'"), std::string::npos)
+      << below.message;
+}
+
+TEST_F(PipelineTest, SharesAreOfTheMixturesInputs) {
+  File("x.jsonl", "{\"a\": 1}\n{\"a\": 2}\n");
+  File("y.jsonl", "{\"b\": 1}\n{\"b\": 2}\n{\"b\": 3}\n");
+  const auto mix = [](const std::string& shares) {
+    return "[[stage]]\nname = \"m\"\nkind = \"mix\"\ndata = [\"x.jsonl\", \"y.jsonl\"]\noptions = "
+           "{ "
+           "shares = { " +
+           shares + " } }\n";
+  };
+  EXPECT_NE(ErrorOf(mix("\"x.jsonl\" = 1")).message.find("r.toml:5: stage 'm': 'y.jsonl' has no"),
+            std::string::npos);
+  EXPECT_EQ(ErrorOf(mix("\"x.json\" = 1")).hint, "did you mean 'x.jsonl'?");
+  EXPECT_NE(ErrorOf(mix("\"x.jsonl\" = 0, \"y.jsonl\" = 0")).message.find("all shares are 0"),
+            std::string::npos);
+  EXPECT_NE(ErrorOf(mix("\"x.jsonl\" = -1, \"y.jsonl\" = 1")).message.find("no number from 0"),
+            std::string::npos);
+  File("r.toml", mix("\"x.jsonl\" = 1, \"y.jsonl\" = 1"));
+  EXPECT_EQ(Run().ran, 1) << notes_;
+  EXPECT_EQ(SplitChar(Trim(*ReadFile(options_.out + "/m/rows.jsonl")), '\n').size(), 4U);
+}
+
+// `assay generate` puts what it has to say where its output goes.
+TEST_F(PipelineTest, ACommandThatFailsIsHeard) {
+  File("p.jsonl", "{\"id\": \"a\", \"prompt\": \"2+2\", \"answer\": \"4\"}\n");
+  const Result<PipelineRecipe> recipe = Read(
+      "[[stage]]\nname = \"asked\"\nkind = \"generate\"\ndata = [\"p.jsonl\"]\n"
+      "options = { command = \"cat\" }\n");
+  ASSERT_TRUE(recipe.ok()) << recipe.error().message;
+  const Result<PipelineSummary> run = RunPipeline(*recipe, options_);
+  ASSERT_FALSE(run.ok());
+  EXPECT_NE(run.error().message.find("answered no completions"), std::string::npos)
+      << run.error().message;
 }
 
 TEST_F(PipelineTest, AnEstimateOfAModelThatDoesNotFit) {
