@@ -56,9 +56,14 @@ void AddPipelineCommand(CLI::App* app, Context* context) {
       ->type_name("DIR");
   command->add_flag("--dry-run", flags->dry_run,
                     "Check and draw the graph with estimates; run nothing");
-  command->add_option("--from", flags->options.from, "Begin at this stage")->type_name("STAGE");
-  command->add_option("--only", flags->options.only, "This stage alone")->type_name("STAGE");
-  command->add_option("--until", flags->options.until, "End with this stage")->type_name("STAGE");
+  CLI::Option* from =
+      command->add_option("--from", flags->options.from, "Begin at this stage")->type_name("STAGE");
+  CLI::Option* until = command->add_option("--until", flags->options.until, "End with this stage")
+                           ->type_name("STAGE");
+  command->add_option("--only", flags->options.only, "This stage alone")
+      ->type_name("STAGE")
+      ->excludes(from)
+      ->excludes(until);
   command
       ->add_option(
           "--set", flags->overrides,

@@ -48,6 +48,12 @@ class FolderLock {
   int fd_;
 };
 
+std::string Replaced(std::string text, std::string_view what, const std::string& by) {
+  for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + by.size()))
+    text.replace(at, what.size(), by);
+  return text;
+}
+
 double MemoryOfMachine() {
   return static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
 }
@@ -92,6 +98,7 @@ class Runner {
     }
     if (Status s = CheckMachine(recipe_, options_.out); !s.ok()) return s.error();
     if (Status s = CheckModels(); !s.ok()) return s.error();
+    NoteStale(plans, first, last);
     // So that a live page can begin with the first stage.
     if (Status s = WriteOverview(); !s.ok()) return s.error();
     for (size_t i = first; i < last && !Stopped(); ++i) {
@@ -133,10 +140,31 @@ class Runner {
       if (Status s = Place(options_.until, "--until", &place); !s.ok()) return s;
       *last = place + 1;
     }
+    if (*first >= *last)
+      return Error{
+          ErrorCode::kUsage,
+          StrCat("--from '", options_.from, "' comes behind --until '", options_.until, "'"),
+          "--dry-run shows the order"};
     if (options_.only.empty()) return {};
     if (Status s = Place(options_.only, "--only", &place); !s.ok()) return s;
     *first = place, *last = place + 1;
     return {};
+  }
+
+  // A part of the graph takes what the rest has left, even where that would run again.
+  void NoteStale(const std::vector<StagePlan>& plans, size_t first, size_t last) const {
+    std::vector<bool> wanted(plans.size(), false);
+    for (size_t i = last; i-- > 0;) {
+      const bool runs = i >= first;
+      if (!runs && !wanted[i]) continue;
+      for (const size_t need : recipe_.stages[i].needs) wanted[need] = true;
+      const StageState state = ReadStageState(plans[i].folder);
+      if (runs || !state.done) continue;
+      const Result<std::string> fingerprint = Fingerprint(plans[i], options_.tool_version);
+      if (fingerprint.ok() && UpToDate(plans[i], state, *fingerprint)) continue;
+      Say(StrCat("[", i + 1, "/", recipe_.stages.size(), "] ", recipe_.stages[i].name,
+                 ": used as it is, though what it was made from has changed"));
+    }
   }
 
   // Models that the recipe brings along are there before the first stage asks for one.
@@ -211,6 +239,24 @@ class Runner {
     return text;
   }
 
+  // Then not even a log could be written.
+  static bool DiskIsFull(const std::string& folder) {
+    std::error_code code;
+    const fs::space_info space = fs::space(folder, code);
+    return !code && space.available < size_t{64} << 10;
+  }
+
+  // The card that an export puts beside its file, under the name that the file has in the end.
+  static void MoveCard(const std::string& part, const std::string& writes) {
+    std::error_code code;
+    const std::string card = part + ".card.md";
+    const Result<std::string> text = ReadFile(card, size_t{1} << 20);
+    if (!text.ok()) return;
+    const std::string name = fs::path(writes).filename().string();
+    (void)WriteFileAtomic(writes + ".card.md", Replaced(*text, name + ".part", name));
+    fs::remove(card, code);
+  }
+
   // What a command said into its output, where that is a summary and no rows.
   static std::string SummaryLeft(const std::string& part) {
     if (!EndsWith(part, ".txt.part")) return "";
@@ -245,6 +291,7 @@ class Runner {
       // Some commands put what they have to say where their output goes.
       std::string said(Trim(result->tail));
       if (said.empty()) said = SummaryLeft(part);
+      if (said.empty() && DiskIsFull(plan.folder)) said = "no space is left on the disk";
       return Error{
           ErrorCode::kInput,
           StrCat("stage '", stage.name, "': `",
@@ -257,6 +304,7 @@ class Runner {
     if (!command.trains) fs::rename(part, command.writes, code);
     if (code)
       return Error{ErrorCode::kIo, StrCat("'", part, "' was not written: ", code.message()), ""};
+    MoveCard(part, command.writes);
     fs::remove(part + ".resume", code);
     return {};
   }
@@ -311,7 +359,11 @@ Result<PipelineSummary> RunPipeline(const PipelineRecipe& recipe, const Pipeline
   inside.out = ".";
   Result<PipelineSummary> summary = Runner(recipe, inside).Run();
   fs::current_path(before, code);
-  return summary;
+  if (summary.ok()) return summary;
+  // Who reads it stands elsewhere.
+  Error error = summary.error();
+  error.message = Replaced(error.message, "'./", StrCat("'", options.out, "/"));
+  return error;
 }
 
 Result<std::string> DrawPipeline(const PipelineRecipe& recipe, const std::string& out) {

@@ -206,13 +206,28 @@ TEST_F(PipelineTest, PartsOfTheGraph) {
   options_.only = "scores";
   Result<PipelineSummary> alone = RunPipeline(*recipe, options_);
   ASSERT_FALSE(alone.ok());
-  EXPECT_NE(alone.error().message.find("is not there"), std::string::npos);
+  EXPECT_NE(alone.error().message.find("'" + options_.out + "/worked/rows.jsonl' is not there"),
+            std::string::npos)
+      << alone.error().message;
   options_.only.clear();
   options_.until = "scores";
   EXPECT_EQ(Run().ran, 2);
   options_.until.clear();
   options_.from = "chosen";
   EXPECT_EQ(Run().ran, 3);
+  EXPECT_EQ(notes_.find("used as it is"), std::string::npos) << notes_;
+  // What stands before the part and would run again is used, and said.
+  EXPECT_EQ(Run({"worked.count=30"}).ran, 0);
+  EXPECT_NE(notes_.find("worked: used as it is, though"), std::string::npos) << notes_;
+  // The card of the rows bears their name.
+  EXPECT_NE(ReadFile(options_.out + "/exported/rows.jsonl.card.md")->find("rows.jsonl"),
+            std::string::npos);
+  EXPECT_FALSE(fs::exists(options_.out + "/exported/rows.jsonl.part.card.md"));
+  options_.until = "worked";
+  Result<PipelineSummary> nothing = RunPipeline(*recipe, options_);
+  ASSERT_FALSE(nothing.ok());
+  EXPECT_NE(nothing.error().message.find("comes behind"), std::string::npos);
+  options_.until.clear();
   options_.from = "chosem";
   Result<PipelineSummary> unknown = RunPipeline(*recipe, options_);
   ASSERT_FALSE(unknown.ok());
