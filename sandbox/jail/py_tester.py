@@ -452,26 +452,44 @@ FORGETFUL = {"bisect", "cmath", "collections", "fractions", "functools", "heapq"
 REACHES_FAR = {"breakpoint", "compile", "delattr", "eval", "exec", "exit", "globals", "input", "locals", "open", "quit", "setattr", "vars"}
 
 
-def leaves_nothing(nodes):
+def all_nodes(tree):
+    """What ast.walk gives, in half the time."""
+    found = [tree]
+    for node in found:
+        for name in node._fields:
+            part = getattr(node, name, None)
+            if type(part) is list:
+                found += [item for item in part if isinstance(item, ast.AST)]
+            elif isinstance(part, ast.AST):
+                found.append(part)
+    return found
+
+
+def by_kind(trees):
+    """{class of nodes: all nodes of it}"""
+    found = collections.defaultdict(list)
+    for tree in trees:
+        for node in all_nodes(tree):
+            found[type(node)].append(node)
+    return found
+
+
+def leaves_nothing(kinds):
     """Whether no run of these texts can change more of this process than State puts back, by what they say: they import what keeps
     nothing, write to no attribute and no item of one, and use nothing that could do so behind their backs."""
-    for node in nodes:
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
-            if not FORGETFUL.issuperset(name.partition(".")[0] for name in names):
-                return False
-        elif isinstance(node, ast.Attribute):
-            if not isinstance(node.ctx, ast.Load) or node.attr.startswith("_") or node.attr == "register":
-                return False
-        elif isinstance(node, ast.Subscript):
-            if not isinstance(node.ctx, ast.Load) and isinstance(node.value, ast.Attribute):
-                return False
-        elif isinstance(node, ast.Name) and (node.id in REACHES_FAR or node.id.startswith("__")):
+    for node in kinds[ast.Import] + kinds[ast.ImportFrom]:
+        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+        if not FORGETFUL.issuperset(name.partition(".")[0] for name in names):
             return False
-    return True
+    loads = ast.Load
+    return all(type(node.ctx) is loads and not node.attr.startswith("_") and node.attr != "register" for node in kinds[ast.Attribute]) \
+        and all(type(node.ctx) is loads or type(node.value) is not ast.Attribute for node in kinds[ast.Subscript]) \
+        and not any(node.id in REACHES_FAR or node.id.startswith("__") for node in kinds[ast.Name])
 
 
 def mentions(node, names):
+    if type(node) is ast.Name:
+        return node.id in names
     return any(isinstance(n, ast.Name) and n.id in names for n in ast.walk(node))
 
 
@@ -485,7 +503,7 @@ STARTERS = {"Thread", "Timer", "submit", "run_in_executor", "apply_async"}
 
 def given_names(nodes, names):
     """Variables of the tests that hold what the program gave them, or what such an object gave."""
-    assigns = [node for node in nodes if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)]
+    assigns = [node for node in nodes if type(node) is ast.Assign and type(node.value) is ast.Call]
     given, before = set(), None
     while given != before:
         before = set(given)
@@ -509,10 +527,11 @@ class NoteRuns(ast.NodeTransformer):
     noted, for the program may take from it or write there; and so is what the program was handed where an assert compares its answer
     with a part of that (`f(c) == c.want`)."""
 
-    def __init__(self, nodes, names):
+    def __init__(self, found, names):
         self.names = names
-        calls = [node for node in nodes if isinstance(node, ast.Call) and (
-            mentions(node.func, names) or getattr(node.func, "attr", getattr(node.func, "id", "")) in STARTERS)]
+        self.found = found  # as by_kind() gives it
+        calls = [node for node in found[ast.Call] if mentions(node.func, names)
+                 or getattr(node.func, "attr", getattr(node.func, "id", "")) in STARTERS]
         parts = [part for call in calls for part in call.args + [k.value for k in call.keywords]]
         self.handed = {part.id if isinstance(part, ast.Name) else called(part) for part in parts
                        if isinstance(part, (ast.Name, ast.Call))} - {""}
@@ -522,22 +541,26 @@ class NoteRuns(ast.NodeTransformer):
         # Variables that the program is handed, and of the loops over them.
         self.arguments, self.targets = set(), {}
         self.given = set()
-        if any(isinstance(node, (ast.For, ast.comprehension, ast.With, ast.Attribute, ast.Subscript)) for node in nodes):
+        loops = found[ast.For] + found[ast.comprehension]
+        self.tells = bool(loops) or any(
+            type(side) in (ast.Attribute, ast.Subscript) for node in found[ast.Compare] for side in (node.left, *node.comparators)) or any(
+            type(part) in (ast.Attribute, ast.Subscript) for node in found[ast.Call] for part in node.args[:2])
+        if self.tells or found[ast.With]:
             self.arguments = {n.id for part in parts for n in ast.walk(part) if isinstance(n, ast.Name)} - names
-            self.given = given_names(nodes, names)
-            for node in nodes:
-                if isinstance(node, (ast.For, ast.comprehension)) and self.is_over_handed(node):
-                    root = next(n.id for n in ast.walk(node.iter) if isinstance(n, ast.Name) and n.id in self.arguments)
-                    names = [n.id for n in ast.walk(node.target) if isinstance(n, ast.Name)]
-                    self.targets.update((name, root) for name in names)
-                    self.arguments.update(names)
+            self.given = given_names(found[ast.Assign], names)
+        for node in filter(self.is_over_handed, loops):
+            root = next(n.id for n in ast.walk(node.iter) if isinstance(n, ast.Name) and n.id in self.arguments)
+            names = [n.id for n in ast.walk(node.target) if isinstance(n, ast.Name)]
+            self.targets.update((name, root) for name in names)
+            self.arguments.update(names)
 
-    def finds_any(self, nodes):
+    def finds_any(self):
         """Whether a visit would find a place of that kind."""
-        return any(isinstance(node, ast.FunctionDef) and (node.name in self.handed or self.is_decorated(node))
-                   or isinstance(node, (ast.For, ast.comprehension)) and (self.is_over_answers(node) or self.is_over_handed(node))
-                   or isinstance(node, ast.With) and self.is_of_program(node)
-                   or isinstance(node, (ast.Assert, ast.Call)) and bool(self.told_by(node)) for node in nodes)
+        found = self.found
+        return any(node.name in self.handed or self.is_decorated(node) for node in found[ast.FunctionDef]) \
+            or any(self.is_over_answers(node) or self.is_over_handed(node) for node in found[ast.For] + found[ast.comprehension]) \
+            or any(map(self.is_of_program, found[ast.With])) \
+            or self.tells and any(self.told_by(node) for node in found[ast.Assert] + found[ast.Call])
 
     def is_decorated(self, node):
         return any(mentions(decorator, self.names) for decorator in node.decorator_list)
@@ -659,22 +682,18 @@ def plain_key(value):
     return id, id(value)
 
 
-def writes_into_given(nodes, names):
+def writes_into_given(found, names):
     """Whether tests change what the program gave them, which in one process the program would see."""
-    given = given_names(nodes, names)
-    for node in nodes:
-        if isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load) and mentions(node.value, given):
-            return True
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in beside_plan.CHANGERS \
-                and mentions(node.func.value, given):
-            return True
-    return False
+    given = given_names(found[ast.Assign], names)
+    return any(not isinstance(node.ctx, ast.Load) and mentions(node.value, given) for node in found[ast.Subscript]) or any(
+        isinstance(node.func, ast.Attribute) and node.func.attr in beside_plan.CHANGERS and mentions(node.func.value, given)
+        for node in found[ast.Call])
 
 
-def managing_classes(nodes):
+def managing_classes(classes):
     """Names of the classes whose methods, beside those with names like __init__, change what their object holds."""
     found = set()
-    for node in (n for n in nodes if isinstance(n, ast.ClassDef)):
+    for node in classes:
         for method in node.body:
             if isinstance(method, ast.FunctionDef) and not method.name.startswith("__") and method.args.args:
                 own = method.args.args[0].arg
@@ -688,11 +707,11 @@ READERS = {"eval", "exec", "compile", "__import__", "import_module", "getattr", 
 UNPACKERS = {"pickle", "cPickle", "dill", "marshal", "shelve", "cloudpickle", "joblib"}
 
 
-def followed_texts(nodes):
+def followed_texts(calls):
     """How these tests run, unpack or follow a text that may be the program's: `eval(f(2))`, `fmt.format(..)`, `pickle.loads(..)`. It then
     acts in the tests' own process."""
     found = set()
-    for node in (n for n in nodes if isinstance(n, ast.Call)):
+    for node in calls:
         name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr if isinstance(node.func, ast.Attribute) else ""
         base = node.func.value if isinstance(node.func, ast.Attribute) else None
         text = node.args[1 if name == "getattr" else 0] if len(node.args) > (name == "getattr") else None
@@ -779,14 +798,6 @@ def with_own_module(text):
 
 class GoldError(Exception):
     """The data set's doing: reason and sentence."""
-
-
-class Parsed:
-    """A trusted text's syntax tree and all nodes of it, for reading only."""
-
-    def __init__(self, text):
-        self.tree = ast.parse(text)
-        self.nodes = list(ast.walk(self.tree))
 
 
 def checked_text(make, what):
@@ -914,34 +925,35 @@ class Session:
         for code in self.trusted_code + [self.setup_code] + self.steps:
             import_modules(code)
         self.find_names()
-        given = [Parsed(text) for text in self.trusted + [self.setup]]
-        parsed = [Parsed(text) for text in self.texts]
-        nodes = [node for one in given + parsed for node in one.nodes]
-        self.note_runs(parsed, nodes)
-        self.managing = managing_classes(nodes)
+        of_tests = by_kind(map(ast.parse, self.texts))
+        kinds = by_kind(map(ast.parse, self.trusted + [self.setup]))
+        for kind, nodes in of_tests.items():
+            kinds[kind] += nodes
+        self.note_runs(of_tests, kinds)
+        self.managing = managing_classes(kinds[ast.ClassDef])
         self.plan = None  # for tests beside the program, made when first wanted
         self.routed = None
         # Apart from its tests the program would really wait, until its time is up: for a clock that they patch, or in one call for
         # another one that a thread of theirs makes.
         self.makes_wait = any(re.search(r"(patch|setattr)\b.*\bsleep\b|\bThread\(|\bThreadPool|\bto_thread\(|\brun_in_executor\(", text)
                               for text in self.texts)
-        self.leaves_nothing = self.kind != "checker" and FORGETFUL.issuperset(self.modules) and leaves_nothing(nodes)
+        self.leaves_nothing = self.kind != "checker" and FORGETFUL.issuperset(self.modules) and leaves_nothing(kinds)
         self.state = State()
 
-    def note_runs(self, parsed, nodes):
-        """What decides a pass beside the program's answers: see NoteRuns and followed_texts. `nodes`: of all trusted texts."""
+    def note_runs(self, of_tests, kinds):
+        """What decides a pass beside the program's answers: see NoteRuns and followed_texts. Nodes by their kind, of the tests and of all
+        trusted texts."""
         self.places, self.decorated, self.followed, self.writes, self.watches = [], set(), [], False, False
         if self.kind not in ("asserts", "check"):
             return
-        self.writes = any(writes_into_given(one.nodes, set(self.wanted)) for one in parsed)
-        self.followed = followed_texts(nodes)
+        self.writes = writes_into_given(of_tests, set(self.wanted))
+        self.followed = followed_texts(kinds[ast.Call])
         names = set(self.wanted)
         if self.kind == "check":
-            names |= {a.arg for one in parsed for node in one.tree.body if isinstance(node, ast.FunctionDef) and node.name == "check"
-                      for a in node.args.args}
-        of_tests = [node for one in parsed for node in one.nodes]
+            names |= {a.arg for module in of_tests[ast.Module] for node in module.body
+                      if isinstance(node, ast.FunctionDef) and node.name == "check" for a in node.args.args}
         note = NoteRuns(of_tests, names)
-        if not note.finds_any(of_tests):
+        if not note.finds_any():
             return
         trees = [note.visit(ast.parse(text)) for text in self.texts]
         self.places, self.decorated, self.watches = note.places, note.decorated, bool(note.arguments)
