@@ -9,8 +9,9 @@
 namespace assay::sandbox {
 namespace {
 
-// So much time of jobs is looked at together.
+// So much time of jobs is looked at together, at least and at most.
 constexpr double kLookMs = 100;
+constexpr double kLookMaxMs = 20'000;
 // Making a box and ending it, which no report counts.
 constexpr double kUncountedMs = 2;
 
@@ -41,8 +42,10 @@ void Placement::Note(size_t slot, double wall_ms, double cpu_ms) {
   Place& place = places_[slot];
   place.worked_ms += cpu_ms + kUncountedMs;
   place.waited_ms += std::max(wall_ms - cpu_ms - kUncountedMs, 0.0);
-  if (place.worked_ms + place.waited_ms < kLookMs) return;
-  if (place.waited_ms > place.worked_ms) Move(&place);
+  if (place.worked_ms + place.waited_ms < std::max(place.patience_ms, kLookMs)) return;
+  const bool crowded = place.waited_ms > place.worked_ms;
+  if (crowded) Move(&place);
+  place.patience_ms = crowded ? std::min(2 * std::max(place.patience_ms, kLookMs), kLookMaxMs) : 0;
   place.worked_ms = place.waited_ms = 0;
 }
 

@@ -1,6 +1,7 @@
 // On which CPU the workers of each slot of a pool stay while they judge. A box and its tester speak by turns, so one CPU is as good as
 // two, and costs a third less (sandbox/jail/affinity.h). A slot that finds its CPU taken by others goes to another one that none of
-// the pool's has. Not thread-safe.
+// the pool's has, and if it fares no better there, stays ever longer before it moves again: what it moves must find its caches
+// anew. Not thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -26,6 +27,7 @@ class Placement {
     size_t at = 0;  // index of its CPU
     double waited_ms = 0;
     double worked_ms = 0;
+    double patience_ms = 0;  // how much time of jobs it looks at before the next move
   };
   void Move(Place* place);
 

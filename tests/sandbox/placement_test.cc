@@ -29,6 +29,18 @@ TEST(PlacementTest, WhoWaitsMoreThanItWorksGoesToAFreeCpu) {
   EXPECT_EQ(placement.CpuOf(1), 1);
 }
 
+TEST(PlacementTest, WhoFaresNoBetterMovesSeldomer) {
+  Placement placement({0, 1}, 1, 0);
+  int moves = 0;
+  for (int i = 0; i < 1000; ++i) {
+    const int64_t before = placement.CpuOf(0);
+    placement.Note(0, 30, 3);
+    moves += placement.CpuOf(0) != before ? 1 : 0;
+  }
+  EXPECT_GT(moves, 4);
+  EXPECT_LT(moves, 10);
+}
+
 TEST(PlacementTest, WithoutAFreeCpuItStays) {
   Placement placement({0, 1}, 2, 0);
   for (int i = 0; i < 100; ++i) placement.Note(0, 30, 3);
