@@ -111,6 +111,7 @@ std::string ReadFiles(const Json& list, std::string* source, std::vector<SourceF
       return StrCat("files[", i, "].content is required as a string");
     const std::string encoding(file.StringOr("encoding", "utf8"));
     const std::string name(file.StringOr("name", StrCat("file", i, ".code")));
+    if (!StaysInside(name)) return StrCat("files[", i, "].name leaves the working folder");
     if (encoding == "utf8" && !found) {
       found = true;
       *source = *content->AsString();
@@ -121,7 +122,6 @@ std::string ReadFiles(const Json& list, std::string* source, std::vector<SourceF
                                        : encoding == "hex"    ? HexDecoded(*content->AsString())
                                                               : std::optional<std::string>();
     if (!bytes) return StrCat("files[", i, "] is not in the encoding ", encoding);
-    if (!StaysInside(name)) return StrCat("files[", i, "].name leaves the working folder");
     if (seen.insert(name).second) files->push_back({name, std::move(*bytes)});
   }
   return found ? "" : "files must include at least one utf8 encoded file";

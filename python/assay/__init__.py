@@ -3,7 +3,7 @@
     import assay
     assay.check("1/2", "0.5")                                    # pass (ok)
     assay.score(rows, assay.math() + 0.2 * assay.format())       # .rewards, .advantages, .verdicts
-    GRPOTrainer(..., reward_funcs=assay.trl.reward("math"))      # also verl, openrlhf, prime, open_instruct, nemo_gym, ray
+    GRPOTrainer(..., reward_funcs=assay.trl.reward("math"))      # also verl, openrlhf, prime, open_instruct, nemo_gym, slime, ray
 
 Nothing is started when this is imported; docs/python.md has the tour.
 """
@@ -18,12 +18,15 @@ from ._engine import configure
 from ._errors import AssayError
 from ._rubric import Rubric, term, verifier
 from ._sandbox import RunResult, Sandbox
-from ._score import Result, Verdict, VerifierInfo, check, check_async, doctor, score, score_async, verifiers
+from ._score import Result, Verdict, VerifierInfo, check, check_async, doctor, score, score_async
 from ._store import Store
 from ._terms import code, countdown, exact, format, length, math, qa, regex, repetition
 
 if TYPE_CHECKING:
-    from . import datasets, nemo_gym, open_instruct, openrlhf, prime, ray, trl, verl
+    from . import datasets, nemo_gym, open_instruct, openrlhf, prime, ray, slime, trl, verl
+    from ._score import verifiers
+else:
+    from . import verifiers
 
 _core.set_error_class(AssayError)
 
@@ -58,7 +61,7 @@ __all__ = [
     "verifiers",
 ]
 
-_ADAPTERS = ("datasets", "nemo_gym", "open_instruct", "openrlhf", "prime", "ray", "trl", "verl")
+_ADAPTERS = ("datasets", "nemo_gym", "open_instruct", "openrlhf", "prime", "ray", "slime", "trl", "verl")
 
 
 def __getattr__(name: str) -> Any:

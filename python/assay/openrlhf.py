@@ -2,7 +2,8 @@
 
     from assay.openrlhf import reward_func
 
-or, with a rubric of your own, `reward_func = assay.openrlhf.make("rubrics/r1.toml")`. `assay serve` answers /get_reward over HTTP.
+or this file itself; with a rubric of your own, `reward_func = assay.openrlhf.make("rubrics/r1.toml")`. `assay serve` answers /get_reward
+over HTTP.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ._adapting import number_or, response_of
-from ._rubric import RubricLike, as_rubric
-from ._score import score
+from assay._adapting import number_or, response_of
+from assay._rubric import RubricLike, as_rubric
+from assay._score import score
 
 
-def _row(query: str, prompt: str, label: Any) -> dict[str, Any]:
-    row: dict[str, Any] = {"prompt": prompt, "completion": response_of(query, prompt)}
+def row_of(query: Any, prompt: Any, label: Any) -> dict[str, Any]:
+    """A query and its label as a row; what is no text is a row that is not scored."""
+    text = isinstance(query, str) and isinstance(prompt, str)
+    row: dict[str, Any] = {"prompt": prompt, "completion": response_of(query, prompt) if text else query}
     if isinstance(label, str) and label.lstrip().startswith("{"):
         try:
             label = json.loads(label)
@@ -42,7 +45,7 @@ class RewardFunction:
         self.__name__ = "reward_func"
 
     def rewards(self, queries: Sequence[str], prompts: Sequence[str], labels: Sequence[Any]) -> list[float | None]:
-        rows = [_row(*fields) for fields in zip(queries, prompts, labels, strict=True)]
+        rows = [row_of(*fields) for fields in zip(queries, prompts, labels, strict=True)]
         return list(score(rows, self.rubric).rewards)
 
     def __call__(self, queries: Sequence[str], prompts: Sequence[str], labels: Sequence[Any], **_: Any) -> dict[str, Any]:

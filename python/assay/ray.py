@@ -13,17 +13,27 @@ from ._score import score
 
 
 class Scorer:
-    """A callable for `map_batches`: adds `reward` (NaN: not scored), `reward_reason` and, for flat rows with `group_by`, `advantage`.
+    """A callable for `map_batches`: adds `reward` (NaN: not scored), `reward_reason`, `reward_details` (the line that `assay score` writes; not with `details=False`)
+    and, for flat rows with `group_by`, `advantage`.
 
     A batch must hold groups whole: rows with `completions` are, flat rows are where `ds.groupby(key).map_groups` makes the batches.
     `jobs`: rows at once in this actor; by default as many as the CPUs that Ray gave it.
     """
 
-    def __init__(self, rubric: RubricLike | dict[str, Any] = None, *, group_by: str = "", jobs: int = 0, column: str = "reward") -> None:
+    def __init__(
+        self,
+        rubric: RubricLike | dict[str, Any] = None,
+        *,
+        group_by: str = "",
+        jobs: int = 0,
+        column: str = "reward",
+        details: bool = True,
+    ) -> None:
         self.rubric: Rubric = as_rubric(rubric)
         self.group_by = group_by
         self.jobs = jobs or int(os.environ.get("RAY_ASSAY_JOBS", "0")) or _cpus_of_actor()
         self.column = column
+        self.details = details
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         import numpy
@@ -33,6 +43,8 @@ class Scorer:
         out = dict(batch)
         out[self.column] = _array(result.rewards, numpy)
         out[f"{self.column}_reason"] = numpy.array([reason or "" for reason in result.reasons], dtype=object)
+        if self.details:
+            out[f"{self.column}_details"] = numpy.array(list(result.lines(times=False)), dtype=object)
         if self.group_by or "completions" in columns:
             out["advantage"] = _array(result.advantages, numpy)
         return out

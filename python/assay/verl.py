@@ -18,9 +18,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ._adapting import number_or, without_end
-from ._rubric import Rubric, RubricLike, as_rubric
-from ._score import Result, score
+from assay._adapting import number_or, without_end
+from assay._rubric import Rubric, RubricLike, as_rubric
+from assay._score import Result, score
 
 _CODE_SOURCES = ("codecontests", "apps", "codeforces", "taco")
 _rubrics: dict[str, Rubric] = {}

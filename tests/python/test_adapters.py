@@ -2,7 +2,9 @@
 
 import asyncio
 import concurrent.futures
+import importlib.util
 import json
+import pathlib
 import pickle
 
 import pytest
@@ -176,3 +178,40 @@ def test_ray_batches():
     out = assay.ray.Scorer(rubric="math")({"completions": groups, "answer": numpy.array(["3", "3"], dtype=object)})
     assert list(out["reward"][0]) == [1.0, 0.0] and list(out["reward"][1]) == [1.0]
     assert out["advantage"][0][0] > 0
+    assert json.loads(out["reward_details"][0])["verdicts"][1]["math"]["outcome"] == "fail"
+    assert "reward_details" not in assay.ray.Scorer("math", details=False)(batch)
+
+
+# --- slime: one sample a call, or a list of them.
+
+
+def test_slime():
+    class Sample:
+        prompt = "2+2?"
+
+        def __init__(self, response, label, metadata=None):
+            self.response, self.label, self.metadata = response, label, metadata
+
+    assert asyncio.run(assay.slime.reward(None, Sample("It is \\boxed{4}.", "4"))) == 1.0
+    tests = {"test_cases": [{"type": "stdin_stdout", "input": "1", "output": "2"}]}
+    group = [Sample("\\boxed{5}", "4"), Sample(PROGRAM, None, {"verification_info": tests}), Sample("4", None), Sample(None, "4")]
+    assert asyncio.run(assay.slime.reward(None, group, evaluation=False)) == [0.0, 1.0, 0.0, 0.0]
+
+
+# --- The spellings that trainers' configurations have: a file by its path, the module by the peer's name.
+
+
+def test_adapters_load_by_path():
+    for name, call in (("verl", "compute_score"), ("openrlhf", "reward_func")):
+        path = pathlib.Path(assay.__file__).with_name(f"{name}.py")
+        spec = importlib.util.spec_from_file_location("custom_module", path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        assert callable(getattr(module, call))
+    assert module.reward_func.rewards(["q 4", None], ["q ", None], ["4", None]) == [1.0, None]
+
+
+def test_verifiers_is_a_list_and_a_module():
+    listed = [info.name for info in assay.verifiers()]
+    module = importlib.import_module("assay.verifiers")
+    assert module is assay.verifiers and [info.name for info in module()] == listed and callable(assay.verifiers.rubric)

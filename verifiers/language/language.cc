@@ -27,7 +27,7 @@ std::string_view ReasoningPart(std::string_view reply) {
 // `language`: the share of a reply's words that are in the language of the prompt (DeepSeek-R1, 2501.12948, section 2.3.2), as score.
 struct LanguageJudge {
   struct Settings {
-    std::string language;
+    std::string language, target;
     Part part = Part::kReasoning;
     double pass_at = 1;
   };
@@ -37,6 +37,7 @@ struct LanguageJudge {
     table.Add("language", &s->language,
               "the language that the words should be in, by its code (en, pt-BR) or English name; "
               "none: the prompt's");
+    table.Add("target", &s->target, "another name of `language`");
     table.Add("part", &s->part,
               ChoiceNames<Part>{
                   {"reasoning", Part::kReasoning}, {"answer", Part::kAnswer}, {"all", Part::kAll}},
@@ -46,16 +47,27 @@ struct LanguageJudge {
     return table;
   }
   static Status Check(const Settings& s) {
-    if (s.language.empty() || LanguageFromName(s.language) != kNoLanguage) return {};
+    if (!s.language.empty() && !s.target.empty() && s.language != s.target) {
+      return Error{ErrorCode::kUsage,
+                   "options 'language' and 'target' of verifier 'language' are one and differ",
+                   "give one of them"};
+    }
+    const std::string& asked = Asked(s);
+    if (asked.empty() || LanguageFromName(asked) != kNoLanguage) return {};
     return Error{ErrorCode::kUsage,
-                 StrCat("option 'language' of verifier 'language': unknown language '",
-                        Shorten(s.language, 40), "'"),
+                 StrCat("option '", s.language.empty() ? "target" : "language",
+                        "' of verifier 'language': unknown language '", Shorten(asked, 40), "'"),
                  "a code such as en, zh or pt-BR"};
   }
 
+  // The language by either of its option's names; empty: the prompt's.
+  static const std::string& Asked(const Settings& s) {
+    return s.language.empty() ? s.target : s.language;
+  }
+
   LanguageJudge(const Settings& s, const Problem& problem) : settings(s) {
-    if (!s.language.empty()) {
-      expected = LanguageFromName(s.language);
+    if (!Asked(s).empty()) {
+      expected = LanguageFromName(Asked(s));
     } else {
       std::string_view prompt = problem.prompt;
       if (!problem.messages.empty()) prompt = AskedLast(problem);
