@@ -13,20 +13,6 @@
 namespace assay {
 namespace {
 
-constexpr std::string_view kEndMarks[] = {"</s>",
-                                          "<|im_end|>",
-                                          "<|endoftext|>",
-                                          "<|eot_id|>",
-                                          "<|end_of_text|>",
-                                          "<|eom_id|>",
-                                          "<end_of_turn>",
-                                          "<eos>",
-                                          "<|end|>",
-                                          "<|return|>",
-                                          "<pad>",
-                                          "<｜end▁of▁sentence｜>",
-                                          "<|finetune_right_pad_id|>"};
-
 struct RewardBody {
   std::vector<std::string> query, prompts;
   Json labels;
@@ -52,35 +38,9 @@ Fields RewardFields(RewardBody* b) {
 
 std::string_view Reply(std::string_view query, std::string_view prompt) {
   const size_t at = prompt.empty() ? 0 : query.find(prompt);
-  std::string_view reply = at == std::string_view::npos
-                               ? query
-                               : query.substr(at + (prompt.empty() ? 0 : prompt.size()));
-  for (bool cut = true; cut;) {
-    cut = false;
-    for (std::string_view mark : kEndMarks) {
-      const std::string_view trimmed = Trim(reply);
-      if (!EndsWith(trimmed, mark)) continue;
-      reply = trimmed.substr(0, trimmed.size() - mark.size());
-      cut = true;
-    }
-  }
-  return reply;
-}
-
-Json RowOf(const std::string& query, const std::string& prompt, const Json& label) {
-  Json row = Json::MakeObject();
-  const std::string* text = label.AsString();
-  if (label.IsObject()) {
-    row = label;
-  } else if (text != nullptr && StartsWith(Trim(*text), "{")) {
-    Result<Json> parsed = ParseJson(*text);
-    if (parsed.ok() && parsed->IsObject()) row = std::move(*parsed);
-  }
-  if (row.AsObject()->empty() && !label.IsNull()) row.Set("answer", label);
-  if (row.Find("prompt") == nullptr) row.Set("prompt", prompt);
-  row.Erase("completions");
-  row.Set("completion", Reply(query, prompt));
-  return row;
+  return WithoutEndMarks(at == std::string_view::npos
+                             ? query
+                             : query.substr(at + (prompt.empty() ? 0 : prompt.size())));
 }
 
 struct RewardWork {
@@ -92,8 +52,9 @@ struct RewardWork {
 };
 
 void ScoreOne(const ServeContext& context, RewardWork* work, size_t i) {
-  Result<Group> group = RewardGroup(context, RowOf(work->body.query[i], work->body.prompts[i],
-                                                   (*work->body.labels.AsArray())[i]));
+  Result<Group> group = RewardGroup(
+      context, LabelledRow(work->body.prompts[i], Reply(work->body.query[i], work->body.prompts[i]),
+                           (*work->body.labels.AsArray())[i]));
   if (!group.ok()) {
     work->problems[i] = group.error().message;
     return;

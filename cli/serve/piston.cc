@@ -42,6 +42,7 @@ constexpr char kJudgedPython[] = "cf_python3";
 constexpr char kJudgedCpp[] = "c++17";
 constexpr char kInputFile[] = "input.txt";
 constexpr char kExpectedFile[] = "correct_output.txt";
+constexpr char kConfigFile[] = "grader_config";  // lines KEY=VALUE
 
 HttpResponse BadRequest(const std::string& message) {
   return HttpResponse::OfJson(400, Json().Set("message", message));
@@ -221,6 +222,11 @@ Json PlainStage(int code, const std::string& out, const std::string& err) {
       .Set("status", code == 0 ? Json() : Json("RE"));
 }
 
+bool AsksForFiles(const std::vector<SourceFile>& files) {
+  const std::string* config = ContentOf(files, kConfigFile);
+  return config != nullptr && config->find("INPUT_MODE=file") != std::string::npos;
+}
+
 // One test of one program: 1 on stdout if it passes, 0 if not.
 PlanOrResponse PlanJudged(const ServeContext& context, const ExecuteBody& body,
                           const std::string& source, const std::vector<SourceFile>& files) {
@@ -243,6 +249,7 @@ PlanOrResponse PlanJudged(const ServeContext& context, const ExecuteBody& body,
                                      .Set("memory_mib", limits.memory_mib)
                                      .Set("compile_cpu_ms", limits.compile_cpu_ms));
   if (checker != nullptr) info.Set("checker", *checker);
+  if (AsksForFiles(files)) info.Set("input_mode", "file");
   auto group = std::make_shared<Group>(ProgramGroup(source, info));
   const Result<RubricSpec> spec = RubricFromNames("code");
   if (!spec.ok()) return BadRequest(spec.error().message);
@@ -293,6 +300,27 @@ Json RuntimesResponseSchema() {
                                    {"version", StringSchema("three numbers")},
                                    {"aliases", ArraySchema(StringSchema(""), "")}}),
                      "what is installed");
+}
+
+PlanOrResponse PlanPackages(const ServeContext& context, const HttpRequest&) {
+  return OnePiece([&context] {
+    Json list = Json::MakeArray();
+    for (const LanguageInfo& info : context.Languages()) {
+      if (!info.available) continue;
+      list.Append(Json()
+                      .Set("language", info.name)
+                      .Set("language_version", VersionIn(info.version))
+                      .Set("installed", true));
+    }
+    return HttpResponse::OfJson(200, list);
+  });
+}
+
+Json PackagesResponseSchema() {
+  return ArraySchema(ObjectSchema({{"language", StringSchema("")},
+                                   {"language_version", StringSchema("three numbers")},
+                                   {"installed", BooleanSchema("")}}),
+                     "what is installed; nothing more can be");
 }
 
 PlanOrResponse PlanExecute(const ServeContext& context, const HttpRequest& request) {

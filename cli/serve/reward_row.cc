@@ -8,6 +8,52 @@
 #include "core/text.h"
 
 namespace assay {
+namespace {
+
+constexpr std::string_view kEndMarks[] = {"</s>",
+                                          "<|im_end|>",
+                                          "<|endoftext|>",
+                                          "<|eot_id|>",
+                                          "<|end_of_text|>",
+                                          "<|eom_id|>",
+                                          "<end_of_turn>",
+                                          "<eos>",
+                                          "<|end|>",
+                                          "<|return|>",
+                                          "<pad>",
+                                          "<｜end▁of▁sentence｜>",
+                                          "<|finetune_right_pad_id|>"};
+
+}  // namespace
+
+std::string_view WithoutEndMarks(std::string_view reply) {
+  for (bool cut = true; cut;) {
+    cut = false;
+    for (std::string_view mark : kEndMarks) {
+      const std::string_view trimmed = Trim(reply);
+      if (!EndsWith(trimmed, mark)) continue;
+      reply = trimmed.substr(0, trimmed.size() - mark.size());
+      cut = true;
+    }
+  }
+  return reply;
+}
+
+Json LabelledRow(Json prompt, std::string_view reply, const Json& label) {
+  Json row = Json::MakeObject();
+  const std::string* text = label.AsString();
+  if (label.IsObject()) {
+    row = label;
+  } else if (text != nullptr && StartsWith(Trim(*text), "{")) {
+    Result<Json> parsed = ParseJson(*text);
+    if (parsed.ok() && parsed->IsObject()) row = std::move(*parsed);
+  }
+  if (row.AsObject()->empty() && !label.IsNull()) row.Set("answer", label);
+  if (row.Find("prompt") == nullptr && !prompt.IsNull()) row.Set("prompt", std::move(prompt));
+  row.Erase("completions");
+  row.Set("completion", reply);
+  return row;
+}
 
 Result<Group> RewardGroup(const ServeContext& context, Json row) {
   if (Status status = ToAssayRow("", &row); !status.ok()) return status.error();

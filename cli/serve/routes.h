@@ -40,6 +40,11 @@ Json PingResponseSchema();
 Json RunCodeRequestSchema();
 Json RunCodeResponseSchema();
 
+// jupyter.cc
+PlanOrResponse PlanRunJupyter(const ServeContext& context, const HttpRequest& request);
+Json RunJupyterRequestSchema();
+Json RunJupyterResponseSchema();
+
 // native.cc
 PlanOrResponse PlanScore(const ServeContext& context, const HttpRequest& request);
 PlanOrResponse PlanCheck(const ServeContext& context, const HttpRequest& request);
@@ -58,7 +63,9 @@ PlanOrResponse PlanExecute(const ServeContext& context, const HttpRequest& reque
 PlanOrResponse PlanRuntimes(const ServeContext& context, const HttpRequest& request);
 Json ExecuteRequestSchema();
 Json ExecuteResponseSchema();
+PlanOrResponse PlanPackages(const ServeContext& context, const HttpRequest& request);
 Json RuntimesResponseSchema();
+Json PackagesResponseSchema();
 
 // open_r1.cc
 PlanOrResponse PlanExecuteBatch(const ServeContext& context, const HttpRequest& request);
@@ -75,6 +82,11 @@ Json TestProgramResponseSchema();
 PlanOrResponse PlanGetReward(const ServeContext& context, const HttpRequest& request);
 Json GetRewardRequestSchema();
 Json GetRewardResponseSchema();
+
+// slime.cc
+PlanOrResponse PlanRemoteReward(const ServeContext& context, const HttpRequest& request);
+Json RemoteRewardRequestSchema();
+Json RemoteRewardResponseSchema();
 
 // nemo_gym.cc
 PlanOrResponse PlanSeedSession(const ServeContext& context, const HttpRequest& request);

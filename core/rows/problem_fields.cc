@@ -112,6 +112,7 @@ void FillFromLiveCodeBench(Json* row) {
 // MBPP: the question in `text`, asserts in `test_list`, what they need as a list of imports.
 void FillFromMbpp(Json* row) {
   if (!IsArrayAt(*row, "test_list")) return;
+  FillWith(row, "task", "code");
   Fill(row, "prompt", {"text"});
   const Json* imports = Present(*row, "test_imports");
   if (imports == nullptr || !imports->IsArray() || Has(*row, "setup")) return;
@@ -138,6 +139,7 @@ void FillFromCodeforces(Json* row) {
   info.Set("language", std::string(row->StringOr("language", "python")));
   info.Set("test_cases", Cases(*tests));
   if (const Json* checker = Present(*row, "generated_checker")) info.Set("checker", *checker);
+  if (const Json* mode = Present(*row, "input_mode")) info.Set("input_mode", *mode);
   Json limits = Json::MakeObject();
   if (const double seconds = row->DoubleOr("time_limit", 0); seconds > 0)
     limits.Set("cpu_ms", static_cast<int64_t>(seconds * 1000));
@@ -145,6 +147,7 @@ void FillFromCodeforces(Json* row) {
     limits.Set("memory_mib", static_cast<int64_t>(mib));
   if (!limits.AsObject()->empty()) info.Set("limits", std::move(limits));
   row->Set("verification_info", std::move(info));
+  FillWith(row, "task", "code");
 }
 
 void FillId(Json* row) {
@@ -174,6 +177,7 @@ void FillProblem(Json* row) {
   FillTask(row);
   FillFromMessages(row);
   FillFromMbpp(row);
+  if (Has(*row, "entry_point") && Has(*row, "test")) FillWith(row, "task", "code");  // HumanEval
   // In front of HumanEval's tests the prompt is a piece of the program: no description may take its place.
   if (!Has(*row, "entry_point"))
     Fill(row, "prompt", {"problem", "question", "instruction", "question_content"});

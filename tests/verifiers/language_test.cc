@@ -141,6 +141,17 @@ TEST(Language, Options) {
   EXPECT_FALSE(MakeVerifier("language", odd, {}).ok());
   for (const char* name : {"en", "pt-BR", "zh_CN", "nb", "he", "English"})
     EXPECT_TRUE(MakeVerifier("language", Json().Set("language", name), {}).ok()) << name;
+  EXPECT_TRUE(MakeVerifier("language", Json().Set("target", "en"), {}).ok());
+  EXPECT_FALSE(MakeVerifier("language", Json().Set("target", "klingonese"), {}).ok());
+  EXPECT_FALSE(MakeVerifier("language", Json().Set("target", "en").Set("language", "de"), {}).ok());
+  const Json row = Json()
+                       .Set("prompt", "Was ist das?")
+                       .Set("completion", "This is a short sentence in English.");
+  const Result<Group> group = GroupFromJson(row);
+  ASSERT_TRUE(group.ok());
+  const Json english = Json().Set("target", "en");
+  EXPECT_EQ(Language()->Verify(*group, &english)[0].outcome, Outcome::kPass);
+  EXPECT_EQ(Language()->Verify(*group, nullptr)[0].outcome, Outcome::kFail);
 }
 
 // What the search for code and formulas is weakest at.

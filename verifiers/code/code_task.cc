@@ -241,9 +241,21 @@ Status ReadChecker(const Json& info, CodeTask* task) {
   return {};
 }
 
-constexpr const char* kInfoKeys[] = {
-    "test_cases", "asserts", "entry_point", "setup",   "checker",   "interactor", "language",
-    "limits",     "allow",   "float_tol",   "partial", "unordered", "reference",  "records"};
+// `input_mode`: "stdio", or "file" as Codeforces has it.
+Status ReadInputMode(const Json& info, CodeTask* task) {
+  const std::string_view mode = info.StringOr("input_mode", "stdio");
+  if (mode != "stdio" && mode != "file")
+    return Bad(StrCat("'input_mode' is neither stdio nor file: '", Shorten(mode, 40), "'"));
+  task->by_files = mode == "file";
+  if (task->by_files && !task->interactor.empty())
+    return Bad("'interactor' is for tests of standard streams");
+  return {};
+}
+
+constexpr const char* kInfoKeys[] = {"test_cases", "asserts",    "entry_point", "setup",
+                                     "checker",    "interactor", "language",    "limits",
+                                     "allow",      "float_tol",  "partial",     "unordered",
+                                     "reference",  "records",    "input_mode"};
 
 // What is spelled almost as a key that would change the verdict would be ignored without a word.
 Status CheckSpelling(const Json& info) {
@@ -260,7 +272,7 @@ Status CheckSpelling(const Json& info) {
 
 // What would be read as absent if it had another type.
 Status CheckTypes(const Json& info) {
-  for (const char* key : {"language", "entry_point", "fn_name", "func_name"}) {
+  for (const char* key : {"language", "entry_point", "fn_name", "func_name", "input_mode"}) {
     const Json* value = info.Find(key);
     if (value != nullptr && !value->IsNull() && !value->IsString())
       return Bad(StrCat("'", key, "' is not a text"));
@@ -527,6 +539,7 @@ std::string TaskFingerprint(const CodeTask& task) {
   flags.push_back(StrCat(static_cast<int64_t>(options.match)));
   Limits limits = task.limits;
   flags.push_back(LimitTable(&limits).ToJson().Dump());
+  flags.push_back(StrCat(task.by_files));
   std::vector<std::string> cases;
   for (const StdioCase& test : task.stdio) cases.insert(cases.end(), {test.input, test.output});
   return sandbox::SizedText({{task.language, task.checker, task.interactor,
@@ -606,6 +619,7 @@ Result<CodeTask> ReadCodeTask(const Problem& problem, const CodeOptions& options
   if (task.language == "python")
     task.limits.memory_mib = std::max(task.limits.memory_mib, kPythonMemoryMib);
   if (Status read = ReadInteractor(info, &task); !read.ok()) return read.error();
+  if (Status read = ReadInputMode(info, &task); !read.ok()) return read.error();
   if (const Json* reference = info.Find("reference"); reference != nullptr && reference->IsString())
     task.reference = *reference->AsString();
   Result<Json> tests = ReadTests(info, &task);

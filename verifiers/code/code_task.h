@@ -52,7 +52,8 @@ struct CodeTask {
   CodeOptions options;
   // Either cases for standard streams, or a tester.
   std::vector<StdioCase> stdio;
-  std::string checker;  // source of a special judge for `stdio`; may be empty
+  bool by_files = false;  // these are input.txt and output.txt of the working folder instead
+  std::string checker;    // source of a special judge for `stdio`; may be empty
   std::string checker_language = "python";
   int64_t checker_cpu_ms = 0;  // for the output of one test; for all together limits.tester_cpu_ms
   std::string

@@ -141,6 +141,7 @@ class StreamsJudge {
   CaseResult RunCase(size_t number, RunResult* run) {
     const StdioCase& test = task_.stdio[number];
     if (task_.interactor.empty()) {
+      if (task_.by_files) return RunOnFiles(test, run);
       job_.stdin_bytes = test.input;
       *run = sandbox_->Run(job_);
       return JudgeRun(task_, program_, test, *run);
@@ -159,6 +160,16 @@ class StreamsJudge {
     CaseResult result = JudgeConversation(task_, program_, talk);
     *run = std::move(talk.program);
     return result;
+  }
+
+  // What the program leaves in output.txt stands in the place of what it prints; no such file: nothing.
+  CaseResult RunOnFiles(const StdioCase& test, RunResult* run) {
+    job_.files = {{"input.txt", test.input}};
+    job_.collect = {"output.txt"};
+    *run = sandbox_->Run(job_);
+    run->stdout_bytes.clear();
+    for (SourceFile& file : run->collected) run->stdout_bytes = std::move(file.bytes);
+    return JudgeRun(task_, program_, test, *run);
   }
 
   void Count(const RunResult& run) {

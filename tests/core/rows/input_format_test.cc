@@ -106,9 +106,11 @@ const Case kCases[] = {
      R"({"task":"code","verification_info":{"language":"python","test_cases":[{"type":"stdin_stdout","input":"1","output":"2"}]}})"},
     {"open-r1",
      R"({"id":"1873/A","language":"cpp","time_limit":1.5,"memory_limit":256.0,"official_tests":[{"input":"1","output":"2"}],)"
-     R"("generated_checker":null,"generations":["x"]})",
-     R"({"verification_info":{"language":"cpp","test_cases":[{"type":"stdin_stdout","input":"1","output":"2"}],)"
-     R"("limits":{"cpu_ms":1500,"memory_mib":256}}})"},
+     R"("generated_checker":null,"input_mode":"file","generations":["x"]})",
+     R"({"task":"code","verification_info":{"language":"cpp","test_cases":[{"type":"stdin_stdout","input":"1","output":"2"}],)"
+     R"("input_mode":"file","limits":{"cpu_ms":1500,"memory_mib":256}}})"},
+    {"trl", R"({"task_id":2,"text":"add","test_list":["assert f(1) == 2"],"completion":"x"})",
+     R"({"task":"code","prompt":"add"})"},
     {"trl", R"({"dataset":"code","ground_truth":"[\"assert f(1) == 2\"]","completion":"x"})",
      R"({"task":"code","verification_info":{"asserts":["assert f(1) == 2"]}})"},
     // What a server counted, who answered, who won.
@@ -147,9 +149,8 @@ const Case kCases[] = {
     {"trl", R"({"ground_truth":"{}","dataset":"ifeval","completion":"x","prompt":"p"})",
      R"({"task":"instructions"})"},
     // Tests of LiveCodeBench's problems, MBPP's question and imports.
-    {
-        "trl",
-        R"({"question_id":"q","question_content":"do","public_test_cases":"[{\"input\":\"1\",\"output\":\"2\",\"testtype\":\"functional\"}]","private_test_cases":"[{\"input\":\"3\",\"output\":\"4\",\"testtype\":\"functional\"}]","metadata":"{\"func_name\":\"f\"}","completion":"x"})", R"({"id":"q","task":"code","prompt":"do","verification_info":{"language":"python","test_cases":[{"input":"1","output":"2","testtype":"functional"},{"input":"3","output":"4","testtype":"functional"}],"fn_name":"f"}})"},
+    {"trl",
+     R"({"question_id":"q","question_content":"do","public_test_cases":"[{\"input\":\"1\",\"output\":\"2\",\"testtype\":\"functional\"}]","private_test_cases":"[{\"input\":\"3\",\"output\":\"4\",\"testtype\":\"functional\"}]","metadata":"{\"func_name\":\"f\"}","completion":"x"})", R"({"id":"q","task":"code","prompt":"do","verification_info":{"language":"python","test_cases":[{"input":"1","output":"2","testtype":"functional"},{"input":"3","output":"4","testtype":"functional"}],"fn_name":"f"}})"},
     {"trl",
      R"({"task_id":2,"text":"write f","test_list":["assert f(1) == 2"],"test_imports":["import math"],"completion":"x"})",
      R"({"id":2,"prompt":"write f","setup":"import math\n"})"},
@@ -192,6 +193,7 @@ TEST(InputFormat, OursStaysAsItIs) {
       *ParseJson(R"({"task_id":"a","question":"q","test":"t","entry_point":"f","completion":"x"})");
   ASSERT_TRUE(ToAssayRow("", &row).ok());
   EXPECT_EQ(row.Find("prompt"), nullptr);
+  EXPECT_EQ(row.StringOr("task", ""), "code");
 }
 
 TEST(InputFormat, WhatDoesNotFitIsSaid) {
