@@ -35,7 +35,9 @@ Status StoreWriter::Add(std::unique_ptr<RowBatch> batch) {
     }
   }
   if (alone_) return Write(*batch);
+  std::vector<std::unique_ptr<RowBatch>> stored;  // freed when the lock is given back
   std::unique_lock<std::mutex> lock(mutex_);
+  stored.swap(stored_);
   // Never waits when nothing is queued: one giant row must be able to pass.
   room_.wait(lock, [&] {
     return failed_ || queue_.empty() || queued_bytes_ + batch->bytes <= kQueuedBytes;
@@ -93,10 +95,11 @@ void StoreWriter::Run() {
       std::lock_guard<std::mutex> store_lock(store_mutex_);
       status = store_->Commit();
     }
-    const int64_t bytes = batch ? batch->bytes : 0;
-    batch.reset();
     lock.lock();
-    queued_bytes_ -= bytes;
+    if (batch) {
+      queued_bytes_ -= batch->bytes;
+      stored_.push_back(std::move(batch));
+    }
     busy_ = false;
     if (!status.ok()) failed_ = status.error();
     room_.notify_all();

@@ -4,7 +4,6 @@
 // which the reader asks meanwhile. Where the system gives no thread, the calls do the work.
 #pragma once
 
-#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -12,6 +11,7 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <vector>
 
 #include "core/result.h"
 #include "datagen/score/score_options.h"
@@ -61,6 +61,7 @@ class StoreWriter {
   std::mutex mutex_;  // of all that follows
   std::condition_variable work_, room_;
   std::deque<std::unique_ptr<RowBatch>> queue_;
+  std::vector<std::unique_ptr<RowBatch>> stored_;  // to be freed by the caller, who has more time
   int64_t queued_bytes_ = 0;
   bool busy_ = false;  // the thread is at a batch or at a commit
   bool commit_wanted_ = false;
