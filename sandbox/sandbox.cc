@@ -1,5 +1,7 @@
 #include "sandbox/sandbox.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -481,6 +483,22 @@ JudgeResult Sandbox::Impl::JudgeWithRetry(const JudgeJob& job) {
 Sandbox::Sandbox() : impl_(std::make_unique<Impl>()) {}
 Sandbox::~Sandbox() = default;
 
+namespace {
+
+// With too few, workers are lost in the middle of a program and nobody could say whose fault it was.
+Status CheckDescriptors(int slots) {
+  const auto needed = static_cast<rlim_t>(32 + 4 * std::max(slots, 1));
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed) return {};
+  return Error{
+      ErrorCode::kUnavailable,
+      StrCat("this process may have ", static_cast<int64_t>(limit.rlim_cur), " files open, and ",
+             slots, " programs at once need ", static_cast<int64_t>(needed)),
+      "raise the limit (ulimit -n), or give a smaller -j"};
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Sandbox>> Sandbox::Create(const SandboxConfig& config) {
   return Make(config, 0);
 }
@@ -490,6 +508,7 @@ Result<std::unique_ptr<Sandbox>> CreateWeakened(const SandboxConfig& config, uin
 }
 
 Result<std::unique_ptr<Sandbox>> Sandbox::Make(const SandboxConfig& config, uint32_t without) {
+  if (Status enough = CheckDescriptors(config.slots); !enough.ok()) return enough.error();
   std::unique_ptr<Sandbox> made(new Sandbox);
   Impl& impl = *made->impl_;
   impl.without = without;

@@ -1,4 +1,6 @@
 // Every limit stops what it is for, names itself, and lets honest use pass.
+#include <sys/resource.h>
+
 #include <string>
 
 #include "tests/sandbox/sandbox_fixture.h"
@@ -14,6 +16,22 @@ Limits Short() {
   limits.cpu_ms = 300;
   limits.wall_ms = 30'000;
   return limits;
+}
+
+// Workers that are lost for want of them would be blamed on a program.
+TEST_F(LimitsTest, TooFewFilesAreAnErrorBeforeTheFirstProgram) {
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit few = before;
+  few.rlim_cur = 40;
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+  SandboxConfig config;
+  config.slots = 4;
+  const auto made = Sandbox::Create(config);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  ASSERT_FALSE(made.ok());
+  EXPECT_EQ(made.error().code, ErrorCode::kUnavailable);
+  EXPECT_NE(made.error().hint.find("ulimit -n"), std::string::npos);
 }
 
 TEST_F(LimitsTest, AProgramThatEndsIsOk) {
