@@ -18,10 +18,24 @@ struct Range {
   void Add(double value) { low = std::min(low, value), high = std::max(high, value); }
 };
 
-std::string Number(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.3g", value);
-  return text;
+// A value of an axis whose marks are `apart` from each other: as many digits as tell them apart, thousands as k, millions as M.
+std::string Mark(double value, double apart) {
+  const double size = std::max(std::fabs(value), apart);
+  const double unit = size >= 1e7 ? 1e6 : (size >= 1e4 ? 1e3 : 1);
+  const auto digits = static_cast<int>(1 - std::floor(std::log10(apart / unit)));
+  char text[64];
+  if (size >= 1e13 || digits > 6) {
+    std::snprintf(text, sizeof text, "%.1e", value);
+    return text;
+  }
+  std::snprintf(text, sizeof text, "%.*f", std::max(0, digits), value / unit);
+  std::string mark = text;
+  if (mark.find('.') != std::string::npos) {
+    mark.erase(mark.find_last_not_of('0') + 1);
+    if (mark.back() == '.') mark.pop_back();
+  }
+  if (mark == "-0") mark = "0";
+  return StrCat(mark, unit == 1 || mark == "0" ? "" : (unit == 1e3 ? "k" : "M"));
 }
 
 // Neighbouring points averaged, so that a long run stays a small picture.
@@ -45,14 +59,14 @@ std::string Axes(const Range& x, const Range& y) {
     const double at = kHeight - kBottom - (kHeight - kBottom - kTop) * i / 4;
     StrAppend(&svg, "<line class=\"grid\" x1=\"", kLeft, "\" x2=\"", kWidth - kRight, "\" y1=\"",
               FixedDigits(at, 1), "\" y2=\"", FixedDigits(at, 1), "\"/><text x=\"", kLeft - 5,
-              "\" y=\"", FixedDigits(at + 4, 1), "\" text-anchor=\"end\">", Number(value),
-              "</text>");
+              "\" y=\"", FixedDigits(at + 4, 1), "\" text-anchor=\"end\">",
+              Mark(value, (y.high - y.low) / 4), "</text>");
   }
   for (int i = 0; i <= 2; ++i) {
     const double at = kLeft + (kWidth - kLeft - kRight) * i / 2;
     StrAppend(&svg, "<text x=\"", FixedDigits(at, 1), "\" y=\"", kHeight - 8, "\" text-anchor=\"",
               i == 0 ? "start" : (i == 1 ? "middle" : "end"), "\">",
-              Number(x.low + (x.high - x.low) * i / 2), "</text>");
+              Mark(x.low + (x.high - x.low) * i / 2, (x.high - x.low) / 2), "</text>");
   }
   return svg;
 }

@@ -70,18 +70,19 @@ Result<Json> EvalFigures(const std::string& scored, const std::string& groups) {
   });
   if (!read.ok()) return read.error();
   double characters = 0, texts = 0, tokens = 0, counted = 0;
-  read = EachLine(groups, [&](const Json& line) {
-    const Json* completions = line.Find("completions");
-    if (completions == nullptr || !completions->IsArray()) return;
-    for (const Json& text : *completions->AsArray()) {
-      if (text.IsString()) characters += static_cast<double>(text.AsString()->size()), ++texts;
-    }
-    const Json* ids = line.Find("token_ids");
-    if (ids == nullptr || !ids->IsArray()) return;
-    for (const Json& of_one : *ids->AsArray()) {
-      if (of_one.IsArray()) tokens += static_cast<double>(of_one.AsArray()->size()), ++counted;
-    }
-  });
+  if (!groups.empty())
+    read = EachLine(groups, [&](const Json& line) {
+      const Json* completions = line.Find("completions");
+      if (completions == nullptr || !completions->IsArray()) return;
+      for (const Json& text : *completions->AsArray()) {
+        if (text.IsString()) characters += static_cast<double>(text.AsString()->size()), ++texts;
+      }
+      const Json* ids = line.Find("token_ids");
+      if (ids == nullptr || !ids->IsArray()) return;
+      for (const Json& of_one : *ids->AsArray()) {
+        if (of_one.IsArray()) tokens += static_cast<double>(of_one.AsArray()->size()), ++counted;
+      }
+    });
   if (!read.ok()) return read.error();
   Json terms = Json::MakeObject();
   for (const Tally& tally : tallies) {

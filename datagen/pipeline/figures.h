@@ -16,7 +16,8 @@ struct Interval {
 Interval WilsonInterval(int64_t passed, int64_t count);
 
 // {"samples": n, "terms": {"math": {"passed", "judged", "share", "low", "high", "score", "reasons": {"wrong_value": 3}}}, "mean_bytes",
-// "mean_tokens"}; reasons are of what failed. `scored`: the output of score, `groups`: its input, for the lengths (0 where it has no token ids).
+// "mean_tokens"}; reasons are of what failed. `scored`: the output of score, `groups`: its input, for the lengths (0 where it has no token ids),
+// or "".
 Result<Json> EvalFigures(const std::string& scored, const std::string& groups);
 
 }  // namespace assay

@@ -64,7 +64,7 @@ std::string ChartOf(const std::string& title, const std::string& metric,
 }
 
 std::string Charts(const std::vector<PageRun>& runs) {
-  std::string html = "<h2>Over the steps</h2><div class=\"charts\">";
+  std::string html;
   for (const Chart& chart : kCharts) html += ChartOf(chart.title, chart.metric, runs, false);
   std::vector<std::string> terms;
   for (const PageRun& run : runs) {
@@ -78,7 +78,8 @@ std::string Charts(const std::vector<PageRun>& runs) {
     html += ChartOf(StrCat("Score of ", term.substr(8, term.size() - 13)), term, runs, true);
   html += ChartOf("Length on the hardest problems (tokens)", "length/hardest", runs, true);
   html += ChartOf("Replies that turn round on themselves", "reflections", runs, true);
-  return html + "</div>";
+  if (html.empty()) return "";
+  return StrCat("<h2>Over the steps</h2><div class=\"charts\">", html, "</div>");
 }
 
 std::string Percent(double share) { return StrCat(FixedDigits(100 * share, 1), " %"); }
@@ -95,6 +96,23 @@ std::vector<std::string> TermsOf(const std::vector<PageStage>& stages) {
   return terms;
 }
 
+// The stages, the model and the files that a stage was made from.
+std::string MadeFrom(const PageStage& stage) {
+  std::vector<std::string> names = stage.needs;
+  const auto add = [&](const std::string& name) {
+    if (!name.empty() && std::find(names.begin(), names.end(), name) == names.end())
+      names.push_back(name);
+  };
+  add(stage.model);
+  for (const std::string& data : stage.data) {
+    const bool is_stage = std::find(names.begin(), names.end(), data) != names.end();
+    if (!is_stage) add(data.substr(data.rfind('/') + 1));
+  }
+  std::string from;
+  for (const std::string& name : names) StrAppend(&from, from.empty() ? "" : ", ", name);
+  return from;
+}
+
 std::string StageTableHtml(const std::vector<PageStage>& stages) {
   if (stages.empty()) return "";
   const std::vector<std::string> terms = TermsOf(stages);
@@ -102,12 +120,11 @@ std::string StageTableHtml(const std::vector<PageStage>& stages) {
       "<h2>Stages</h2><div class=\"wide\"><table><tr><th>stage</th><th>kind</th><th>made "
       "from</th><th>time</th>";
   for (const std::string& term : terms) StrAppend(&html, "<th>", EscapeHtml(term), "</th>");
-  html += "<th>tokens</th></tr>";
+  if (!terms.empty()) html += "<th>tokens</th>";
+  html += "</tr>";
   for (const PageStage& stage : stages) {
-    std::string from;
-    for (const std::string& need : stage.needs) StrAppend(&from, from.empty() ? "" : ", ", need);
     StrAppend(&html, "<tr><td>", EscapeHtml(stage.name), "</td><td>", EscapeHtml(stage.kind),
-              "</td><td>", EscapeHtml(from), "</td><td>",
+              "</td><td>", EscapeHtml(MadeFrom(stage)), "</td><td>",
               stage.done ? DurationText(stage.seconds) : (stage.begun ? "begun" : "-"), "</td>");
     for (const std::string& term : terms) {
       const Json* all = stage.figures.Find("terms");
@@ -118,8 +135,10 @@ std::string StageTableHtml(const std::vector<PageStage>& stages) {
                                       Percent(one->DoubleOr("high", 0)), "</small></td>");
     }
     const double length = stage.figures.DoubleOr("mean_tokens", 0);
-    StrAppend(&html, "<td>", length > 0 ? FixedDigits(length, 1) : "", "</td></tr>");
+    if (!terms.empty()) StrAppend(&html, "<td>", length > 0 ? FixedDigits(length, 1) : "", "</td>");
+    html += "</tr>";
   }
+  if (terms.empty()) return html + "</table></div>";
   return html +
          "</table></div><p><small>Shares of replies that pass, with Wilson's 95 % "
          "intervals; the mean of their tokens.</small></p>";

@@ -20,7 +20,7 @@ struct PageStage {
   std::string output;              // the file or folder that it leaves, found from where we stand
   bool begun = false, done = false;
   double seconds = 0;
-  Json figures;  // of an eval
+  Json figures;  // of an eval or score
 };
 
 // One completion with what it was worth.

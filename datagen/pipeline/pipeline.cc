@@ -217,9 +217,10 @@ class Runner {
     state.fingerprint = *fingerprint;
     state.output_hash = ContentHash(plan.outputs[0]);
     state.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
-    if (stage.kind == StageKind::kEval) {
+    if (stage.kind == StageKind::kEval || stage.kind == StageKind::kScore) {
+      const bool samples = stage.kind == StageKind::kEval;
       Result<Json> figures =
-          EvalFigures(plan.folder + "/scored.jsonl", plan.folder + "/groups.jsonl");
+          EvalFigures(plan.folder + "/scored.jsonl", samples ? plan.folder + "/groups.jsonl" : "");
       if (!figures.ok()) return figures.error();
       state.figures = *figures;
     }

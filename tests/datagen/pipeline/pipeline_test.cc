@@ -283,6 +283,22 @@ TEST_F(PipelineTest, FilesThatAreNoRowsOrNoModelAreNamed) {
   EXPECT_EQ(model("rows.jsonl").hint, "a model is a folder with config.json, or a .gguf file");
 }
 
+TEST_F(PipelineTest, ScoresOfFilesHaveFiguresOnThePage) {
+  File("answers.jsonl",
+       "{\"prompt\": \"1+1\", \"answer\": \"2\", \"completion\": \"2\"}\n"
+       "{\"prompt\": \"1+2\", \"answer\": \"3\", \"completion\": \"4\"}\n");
+  File("r.toml",
+       "[[stage]]\nname = \"s\"\nkind = \"score\"\ndata = \"answers.jsonl\"\n"
+       "rubric = { term = [ { verifier = \"math\" } ] }\n");
+  Run();
+  EXPECT_NE(notes_.find("math 50.0 %"), std::string::npos) << notes_;
+  const std::string page = *ReadFile(options_.out + "/report.html");
+  EXPECT_NE(page.find("answers.jsonl"), std::string::npos);
+  EXPECT_NE(page.find("50.0 %"), std::string::npos);
+  // Nothing was trained.
+  EXPECT_EQ(page.find("Over the steps"), std::string::npos);
+}
+
 TEST_F(PipelineTest, AModelOfRandomWeightsIsCheckedBefore) {
   const auto with = [&](const std::string& model) {
     return ErrorOf("[models.m]\n" + model +
@@ -404,6 +420,13 @@ TEST(Figures, WilsonsInterval) {
 TEST(Page, WhatModelsSayIsText) {
   EXPECT_EQ(EscapeHtml("<script>\"'&\x01"), "&lt;script&gt;&quot;&#39;&amp;\xEF\xBF\xBD");
   EXPECT_EQ(ChartSvg("none", {{"a", {}}}), "");
+  // Marks of an axis differ from each other and are short.
+  const std::string large = ChartSvg("t", {{"a", {{1, 13'700}, {20'000, 24'700}}}});
+  for (const char* mark : {">13.7k<", ">24.7k<", ">20k<"})
+    EXPECT_NE(large.find(mark), std::string::npos) << mark << large;
+  const std::string near = ChartSvg("t", {{"a", {{1, 4.05}, {3, 4.054}}}});
+  for (const char* mark : {">4.05<", ">4.051<", ">4.052<", ">4.054<", ">2<"})
+    EXPECT_NE(near.find(mark), std::string::npos) << mark << near;
   EXPECT_NE(ChartSvg("<t>", {{"a&b", {{1, 2}, {2, 3}}}}).find("&lt;t&gt;"), std::string::npos);
   EXPECT_EQ(CountReflections("Wait, let me check. 不对"), 3);
 }
