@@ -39,7 +39,8 @@ def figures_of(folder):
     out = {}
     for file in sorted(folder.glob("*/stage.json")):
         figures = json.loads(file.read_text()).get("figures")
-        if not figures or not figures.get("terms"):
+        # Stages that only score have figures too, and sampled nothing.
+        if not figures or not figures.get("terms") or not (file.parent / "groups.jsonl").exists():
             continue
         terms = figures["terms"]
         row = {name: 100 * term["share"] for name, term in terms.items()}

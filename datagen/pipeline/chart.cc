@@ -28,7 +28,9 @@ std::string Mark(double value, double apart) {
     std::snprintf(text, sizeof text, "%.1e", value);
     return text;
   }
-  std::snprintf(text, sizeof text, "%.*f", std::max(0, digits), value / unit);
+  const int length = std::snprintf(text, sizeof text, "%.*f", std::max(0, digits), value / unit);
+  // What stands left of the axis has room for seven.
+  if (length > 7 && digits > 0) std::snprintf(text, sizeof text, "%.*f", digits - 1, value / unit);
   std::string mark = text;
   if (mark.find('.') != std::string::npos) {
     mark.erase(mark.find_last_not_of('0') + 1);
