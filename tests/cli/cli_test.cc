@@ -82,6 +82,8 @@ TEST_F(CliTest, RubricCheckAndExplain) {
 }
 
 TEST_F(CliTest, VersionAndHelp) {
+  EXPECT_EQ(Run("help").code, 0);
+  EXPECT_NE(Run("help score").out.find("--verifier"), std::string::npos);
   EXPECT_EQ(Run("version").out.rfind("assay ", 0), 0u);
   EXPECT_EQ(Run("--version").code, 0);
   EXPECT_EQ(Run("--help").code, 0);
@@ -198,6 +200,20 @@ TEST_F(CliTest, AFileThatMayNotGrowIsAnError) {
   EXPECT_EQ(rest.code, 0) << rest.err;
   EXPECT_EQ(*ReadFile(folder_ + "/out.jsonl"), *ReadFile(folder_ + "/whole.jsonl"));
 }
+
+// So is memory that the system does not give. Sanitizers want address space beyond any such limit.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST_F(CliTest, MemoryThatIsNotThereIsAnError) {
+  File("row.jsonl",
+       StrCat(R"({"id":"a","completion":")", std::string(size_t{64} << 20, 'x'), "\"}\n"));
+  for (const char* const more : {"", "--store s.sqlite"}) {
+    const Ran ran = Run(StrCat("score --verifier format row.jsonl -q -j 1 -o out.jsonl ", more),
+                        "ulimit -v 200000;");
+    EXPECT_EQ(ran.code, 2) << ran.err;
+    EXPECT_NE(ran.err.find("hint:"), std::string::npos) << ran.err;
+  }
+}
+#endif
 
 // A name that promises other bytes than are written, and one file under two names.
 TEST_F(CliTest, NamesThatMisleadAreRefused) {
