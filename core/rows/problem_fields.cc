@@ -168,6 +168,10 @@ void FillTask(Json* row) {
     row->Set("task", math ? Json("math") : code ? Json("code") : Json(kind));
     return;
   }
+  // OpenR1-Math's and NeMo-Skills' columns of a mathematics checker's verdicts; OpenThoughts' domains.
+  const bool checked = Has(*row, "correctness_math_verify") || Has(*row, "symbolic_correct");
+  const bool solved = Has(*row, "ground_truth_solution") && row->StringOr("domain", "") == "math";
+  if (checked || solved) row->Set("task", "math");
 }
 
 }  // namespace

@@ -18,11 +18,11 @@ const Case kCases[] = {
     {"open-r1",
      R"({"uuid":"a1","problem":"2+2?","answer":"4","generations":["x","y"],"finish_reasons":["stop","length"],)"
      R"("api_metadata":[{"completion_tokens":8},{"completion_tokens":9}],"correctness_math_verify":[true,false]})",
-     R"({"id":"a1","prompt":"2+2?","answer":"4","completions":["x","y"],"finish_reasons":["stop","length"],)"
+     R"({"id":"a1","task":"math","prompt":"2+2?","answer":"4","completions":["x","y"],"finish_reasons":["stop","length"],)"
      R"("labels":[true,false],"generations":null,"api_metadata":[{"completion_tokens":8},{"completion_tokens":9}]})"},
     {"nemo-skills",
      R"({"problem":"2+2?","expected_answer":"4","generation":"x","symbolic_correct":true,"predicted_answer":"4"})",
-     R"({"prompt":"2+2?","answer":"4","completion":"x","label":true,"predicted_answer":"4"})"},
+     R"({"task":"math","prompt":"2+2?","answer":"4","completion":"x","label":true,"predicted_answer":"4"})"},
     {"distilabel", R"({"instruction":"2+2?","generation":["x","y"],"model_name":"m"})",
      R"({"prompt":"2+2?","completions":["x","y"],"model_name":"m"})"},
     {"openai-batch",
@@ -123,8 +123,8 @@ const Case kCases[] = {
      R"({"prompt":"q","chosen":"a","chosen_model":"m","rejected":"b","rejected_model":"k"})",
      R"({"models":["m","k"]})"},
     {"open-thoughts",
-     R"({"problem":"2+2?","deepseek_reasoning":"add","deepseek_solution":"\\boxed{4}","ground_truth_solution":"4"})",
-     R"({"prompt":"2+2?","answer":"4","completion":[{"role":"assistant","content":"\\boxed{4}","reasoning_content":"add"}]})"},
+     R"({"problem":"2+2?","deepseek_reasoning":"add","deepseek_solution":"\\boxed{4}","ground_truth_solution":"4","domain":"math"})",
+     R"({"task":"math","prompt":"2+2?","answer":"4","completion":[{"role":"assistant","content":"\\boxed{4}","reasoning_content":"add"}]})"},
     {"input-output", R"({"input":"user: 2+2?","output":"4","gts":"4","score":1.0,"step":3})",
      R"({"prompt":"user: 2+2?","completion":"4","answer":"4","score":1.0})"},
     {"text", R"({"text":"A book."})", R"({"completion":"A book.","text":null})"},
