@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <memory>
 #include <utility>
 
 #include "core/jsonl.h"
@@ -11,6 +12,7 @@
 #include "grpo/config/fresh_config.h"
 #include "grpo/config/recipe.h"
 #include "verifiers/rubric.h"
+#include "verifiers/verifier.h"
 
 namespace assay {
 namespace {
@@ -44,6 +46,19 @@ std::string Head(const StageSpec& stage, std::string_view path) {
 Error InStage(const StageSpec& stage, Error error, std::string_view path = "") {
   error.message = Head(stage, path) + error.message;
   return error;
+}
+
+// The names and options of a rubric's verifiers, as far as making them starts nothing and loads nothing of the user's.
+Status CheckVerifiers(const RubricSpec& spec) {
+  for (const RubricTerm& term : spec.terms) {
+    const VerifierInfo* info = FindVerifier(term.verifier);
+    const bool is_users =
+        term.verifier == "python" || term.verifier == "plugin" || term.verifier == "http";
+    if (is_users || (info != nullptr && info->needs_sandbox)) continue;
+    const Result<std::unique_ptr<Verifier>> made = MakeVerifier(term.verifier, term.options, {});
+    if (!made.ok()) return made.error();
+  }
+  return {};
 }
 
 // What the planning of one stage works with.
@@ -94,6 +109,7 @@ struct Planner {
     const Result<RubricSpec> spec =
         RubricFromToml(text, stage.rubric.empty() ? "rubric" : stage.rubric);
     if (!spec.ok()) return InStage(stage, spec.error(), "rubric");
+    if (Status s = CheckVerifiers(*spec); !s.ok()) return InStage(stage, s.error(), "rubric");
     plan.config.Set("rubric", text);
     plan.written.emplace_back(Path("rubric.toml"), text);
     return Path("rubric.toml");

@@ -93,6 +93,22 @@ void MergeBelow(const Json& defaults, Json* options) {
   }
 }
 
+// [defaults] has tables by kind.
+Status CheckDefaults(const TomlFile& file, const Json& defaults) {
+  std::vector<std::string> kinds;
+  for (const KindRow& row : kKinds) kinds.emplace_back(row.name);
+  for (const Json::Member& member : *defaults.AsObject()) {
+    const std::string path = "defaults." + member.key;
+    if (std::find(kinds.begin(), kinds.end(), member.key) == kinds.end())
+      return Fault(file, path, StrCat("[defaults]: no kind '", member.key, "'"),
+                   DidYouMean(member.key, kinds));
+    if (!member.value.IsObject())
+      return Fault(file, path, StrCat("[defaults]: '", member.key, "' is not a table"),
+                   StrCat("[defaults.", member.key, "] begins one"));
+  }
+  return {};
+}
+
 // StageSpec::where.
 std::function<std::string(std::string_view)> WhereOf(const TomlFile& file, const std::string& stage,
                                                      const std::string& kind) {
@@ -209,6 +225,13 @@ Status ResolveInput(const TomlFile& file, size_t at, const PipelineRecipe& recip
       return Fault(file, path,
                    StrCat("stage '", stage->name, "' needs ", SortName(sort), ", and stage '",
                           input, "' gives ", SortName(gives)));
+    const bool wants_replies = stage->kind == StageKind::kSft || stage->kind == StageKind::kScore;
+    if (wants_replies && other.kind == StageKind::kProblems &&
+        other.options.StringOr("solutions", "none") == "none")
+      return Fault(file, path,
+                   StrCat("stage '", stage->name, "' needs replies, and stage '", input,
+                          "' gives problems alone"),
+                   "options = { solutions = \"worked\" } of the problems, or samples of a model");
     stage->needs.push_back(i);
     return {};
   }
@@ -456,6 +479,7 @@ Result<PipelineRecipe> ReadPipelineRecipe(const std::string& file,
   const Json::Array* list = stages.AsArray();
   if (list == nullptr || list->empty())
     return Error{ErrorCode::kUsage, StrCat(file, ": no stages"), "[[stage]] begins one"};
+  if (Status s = CheckDefaults(*toml, defaults); !s.ok()) return s.error();
   std::set<std::string> names;
   for (size_t i = 0; i < list->size(); ++i) {
     StageSpec stage;

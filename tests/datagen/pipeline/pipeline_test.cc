@@ -256,7 +256,7 @@ TEST_F(PipelineTest, GraphsAreCheckedBeforeAnythingRuns) {
   EXPECT_EQ(option.hint, "did you mean 'count'?");
   const Error key = ErrorOf(
       "[models.m]\ntokenizer = \"characters\"\nalphabet = \"ab\"\n[[stage]]\nname = \"p\"\nkind = "
-      "\"problems\"\n[[stage]]\nname = \"t\"\nkind = \"sft\"\nmodel = \"m\"\ndata = [\"p\"]\n"
+      "\"problems\"\n[[stage]]\nname = \"t\"\nkind = \"grpo\"\nmodel = \"m\"\ndata = [\"p\"]\n"
       "options = { learning_rat = 1 }\n");
   EXPECT_NE(key.message.find("learning_rat"), std::string::npos);
   EXPECT_FALSE(fs::exists(options_.out));
@@ -328,14 +328,30 @@ TEST_F(PipelineTest, WrongOptionsAreNamedWithTheirLines) {
       "tokenizer = \"characters\"\nalphabet = \"ab\"\nconfig = { hidden_size = 8, "
       "num_hidden_layers = 1, intermediate_size = 8, num_attention_heads = 2 }\n"
       "[[stage]]\nname = \"p\"\nkind = \"problems\"\n"
-      "[[stage]]\nname = \"t\"\nkind = \"sft\"\nmodel = \"m\"\ndata = \"p\"\n";
+      "[[stage]]\nname = \"t\"\nkind = \"grpo\"\nmodel = \"m\"\ndata = \"p\"\n";
   const Error own = ErrorOf("[models.m]\n" + trained + "[stage.options]\nlearning_rat = 1\n");
   EXPECT_NE(own.message.find("r.toml:14: stage 't': unknown key 'learning_rat'"), std::string::npos)
       << own.message;
   EXPECT_EQ(own.hint, "did you mean 'learning_rate'?");
-  const Error below = ErrorOf("[defaults.sft]\ndata = { sufix = 1 }\n[models.m]\n" + trained);
+  const Error below = ErrorOf("[defaults.grpo]\ndata = { sufix = 1 }\n[models.m]\n" + trained);
   EXPECT_NE(below.message.find("r.toml:2: stage 't': unknown key 'data.sufix'"), std::string::npos)
       << below.message;
+}
+
+TEST_F(PipelineTest, WhatOnlyACommandWouldRefuseIsSaidBefore) {
+  const std::string answers = "[[stage]]\nname = \"p\"\nkind = \"problems\"\n";
+  const Error kind = ErrorOf("[defaults.grppo]\nmax_steps = 2\n" + answers);
+  EXPECT_NE(kind.message.find("r.toml:1: [defaults]: no kind 'grppo'"), std::string::npos)
+      << kind.message;
+  EXPECT_EQ(kind.hint, "did you mean 'grpo'?");
+  const std::string score = "[[stage]]\nname = \"s\"\nkind = \"score\"\ndata = \"p\"\n";
+  EXPECT_NE(ErrorOf(answers + score).message.find("needs replies, and stage 'p' gives problems"),
+            std::string::npos);
+  const Error verifier = ErrorOf(answers + "options = { solutions = \"direct\" }\n" + score +
+                                 "rubric = { term = [ { verifier = \"mth\" } ] }\n");
+  EXPECT_NE(verifier.message.find("r.toml:9: stage 's': unknown verifier 'mth'"), std::string::npos)
+      << verifier.message;
+  EXPECT_EQ(verifier.hint, "did you mean 'math'?");
 }
 
 TEST_F(PipelineTest, SharesAreOfTheMixturesInputs) {
