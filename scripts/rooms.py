@@ -47,7 +47,7 @@ ROOMS = {
     "datagen/testgen": "core core/rows sandbox verifiers verifiers/verifier.h verifiers/code datagen/audit datagen/generate",
     "grpo/config": "core",
     # What a pipeline asks of the trainers, by their tables alone.
-    "datagen/pipeline": "core verifiers datagen/problems datagen/select datagen/store grpo/config",
+    "datagen/pipeline": "core verifiers verifiers/verifier.h datagen/problems datagen/select datagen/store grpo/config",
     "grpo/files": "core",
     "grpo/tokenizer": "core sandbox grpo/files",
     "grpo/model": "core grpo/config grpo/files grpo/tokenizer",

@@ -73,7 +73,9 @@ Status CheckMachine(const PipelineRecipe& recipe, const std::string& out) {
                  "--dry-run shows the whole estimate"};
   }
   std::error_code code;
-  const fs::space_info space = fs::space(out, code);
+  fs::path place = fs::absolute(out, code);
+  while (place.has_relative_path() && !fs::exists(place, code)) place = place.parent_path();
+  const fs::space_info space = fs::space(place, code);
   if (!code && disk > static_cast<double>(space.available))
     return Error{ErrorCode::kLimit,
                  StrCat("the runs need ", HumanBytes(disk), " of disk, and ",
@@ -405,6 +407,8 @@ Result<std::string> DrawPipeline(const PipelineRecipe& recipe, const std::string
   if (gpu_memory > 0) StrAppend(&text, HumanBytes(gpu_memory), " on the GPU, ");
   StrAppend(&text, HumanBytes(disk), " of disk, about ", DurationText(seconds), "\n",
             std::max(memory, gpu_memory) > 16e9 ? StrCat("\n", LargestModels()) : "");
+  if (const Status fits = CheckMachine(recipe, out); !fits.ok())
+    StrAppend(&text, "Not on this machine: ", fits.error().message, "\n");
   return text;
 }
 

@@ -399,6 +399,7 @@ TEST_F(PipelineTest, AnEstimateOfAModelThatDoesNotFit) {
   ASSERT_TRUE(picture.ok()) << picture.error().message;
   EXPECT_NE(picture->find("671.0 billion parameters"), std::string::npos) << *picture;
   EXPECT_NE(picture->find("Largest model that one process trains"), std::string::npos);
+  EXPECT_NE(picture->find("Not on this machine: stage 't' needs"), std::string::npos) << *picture;
   Result<PipelineSummary> run = RunPipeline(*recipe, options_);
   ASSERT_FALSE(run.ok());
   EXPECT_EQ(run.error().code, ErrorCode::kLimit);
