@@ -348,6 +348,6 @@ int main(int argc, char** argv) {
   }
   // Processes that a job leaves are not ended then: they must be counted.
   const bool without_end = argc > 2 && std::string_view(argv[2]) == "--without-end";
-  return assay::ToolExit(
-      assay::Main(argv[1], argc > 3 ? argv[3] : "", without_end ? assay::kWithoutEnd : 0));
+  return assay::ToolExit(assay::Main(argv[1], argc > 3 ? argv[3] : "",
+                                     without_end ? uint32_t{assay::kWithoutEnd} : 0));
 }

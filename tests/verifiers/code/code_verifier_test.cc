@@ -34,7 +34,9 @@ void ExpectMore(const Json& expect, const Verdict& verdict) {
     ASSERT_NE(counted, nullptr);
     EXPECT_EQ(counted->NumberOr(-1) > 0, *want->AsBool());
   }
-  if (const Json* want = expect.Find("score")) EXPECT_DOUBLE_EQ(verdict.score, want->NumberOr(-1));
+  if (const Json* want = expect.Find("score")) {
+    EXPECT_DOUBLE_EQ(verdict.score, want->NumberOr(-1));
+  }
   if (const Json* want = expect.Find("line")) {
     int64_t line = verdict.evidence.IntOr("program_line", first.IntOr("program_line", 0));
     EXPECT_EQ(line, want->NumberOr(-1)) << verdict.detail;
