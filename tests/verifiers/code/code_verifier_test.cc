@@ -1,6 +1,8 @@
 // The `code` verifier on tests/cases/code.jsonl: one row a case, one expectation a completion, all through the sandbox.
 #include "verifiers/code/code_verifier.h"
 
+#include <sched.h>
+
 #include <cstdlib>
 
 #include "core/jsonl.h"
@@ -153,6 +155,21 @@ TEST_F(CodeTest, ABoxNeverMeetsTheProcessesOfTheLast) {
   }
   row.Set("completions", std::move(completions));
   for (const Verdict& verdict : Judge(row)) EXPECT_EQ(verdict.outcome, Outcome::kPass);
+}
+
+// What is tested by calls stays where its tester is; what runs by itself may go wherever this process may, before and after.
+TEST_F(CodeTest, ABoxStaysOnTheCpuOfItsTester) {
+  cpu_set_t own;
+  ASSERT_EQ(sched_getaffinity(0, sizeof(own), &own), 0);
+  const std::string all = StrCat(CPU_COUNT(&own), "\n");
+  Job alone;
+  alone.source = "import os\nprint(len(os.sched_getaffinity(0)))";
+  EXPECT_EQ(sandbox_->Run(alone).stdout_bytes, all);
+  Json row = Row(Json::MakeObject().Set("asserts", "assert cpus() == 1"));
+  row.Set("completions", Json::MakeArray().Append(
+                             "import os\ndef cpus():\n    return len(os.sched_getaffinity(0))\n"));
+  for (const Verdict& verdict : Judge(row)) EXPECT_EQ(verdict.outcome, Outcome::kPass);
+  EXPECT_EQ(sandbox_->Run(alone).stdout_bytes, all);
 }
 
 TEST_F(CodeTest, BadOptionsBlameTheRowOrTheCaller) {
