@@ -15,6 +15,7 @@
 #include "grpo/run/memory_plan.h"
 #include "grpo/run/sft_rows.h"
 #include "grpo/run/training_run.h"
+#include "grpo/run/turn_spans.h"
 #include "grpo/tokenizer/chat_renderer.h"
 
 namespace assay {
@@ -100,9 +101,9 @@ void TellRows(const SftRecipe& recipe, const SftData& data, TrainingRun* run) {
   if (data.dropped > 0)
     note(StrCat(data.dropped, " of ", data.read, " rows have nothing to learn and are left out"));
   if (data.chats == 0) return;
-  const Result<std::string> end = setup.tokenizer->chat().TurnEnd();
-  if (!end.ok()) return;
-  for (int64_t id : setup.tokenizer->Encode(*end)) {
+  const Result<TurnEnds> ends = TurnEndsOf(*setup.tokenizer);
+  if (!ends.ok()) return;
+  for (int64_t id : setup.tokenizer->Encode(ends->last)) {
     if (!setup.tokenizer->IsSpecial(id)) continue;
     std::vector<int64_t>& stops = setup.policy.config.eos_ids;
     if (std::find(stops.begin(), stops.end(), id) != stops.end()) return;

@@ -1,9 +1,11 @@
 #include "grpo/files/gguf_blocks.h"
 
 #include <bit>
+#include <cmath>
 #include <cstring>
 
 #include "grpo/files/float_bits.h"
+#include "grpo/files/gguf_grid_blocks.h"
 
 namespace assay {
 namespace {
@@ -64,6 +66,20 @@ void Q8_0(const uint8_t* block, float* out) {
   const float scale = Half(block);
   for (int i = 0; i < 32; ++i)
     out[i] = static_cast<float>(static_cast<int8_t>(block[2 + i])) * scale;
+}
+
+// Behind the scale stands the sum of the weights, which only products use.
+void Q8_1(const uint8_t* block, float* out) {
+  const float scale = Half(block);
+  for (int i = 0; i < 32; ++i)
+    out[i] = static_cast<float>(static_cast<int8_t>(block[4 + i])) * scale;
+}
+
+// --- 128 signs under a scale -----------------------------------------------------------------------------------------------------------
+
+void Q1_0(const uint8_t* block, float* out) {
+  const float scale = Half(block);
+  for (int i = 0; i < 128; ++i) out[i] = (block[2 + i / 8] >> (i % 8) & 1) != 0 ? scale : -scale;
 }
 
 // --- K-quants: 256 weights; scales (and lowest values) of 16 or 32 of them, which are themselves scaled -------------------------------
@@ -141,6 +157,14 @@ void Q6_K(const uint8_t* block, float* out) {
   }
 }
 
+// The scale is a float32; sums of sixteen weights stand behind them.
+void Q8_K(const uint8_t* block, float* out) {
+  float scale;
+  std::memcpy(&scale, block, sizeof(scale));
+  for (int i = 0; i < kSuper; ++i)
+    out[i] = scale * static_cast<float>(static_cast<int8_t>(block[4 + i]));
+}
+
 // --- three-valued weights --------------------------------------------------------------------------------------------------------------
 
 // A byte holds base-3 digits as a fraction of 256: digit k is what comes up to the top after k multiplications by three.
@@ -163,14 +187,37 @@ void Tq2_0(const uint8_t* block, float* out) {
 
 // --- sixteen values of a table ---------------------------------------------------------------------------------------------------------
 
-// Four-bit floats (two exponent bits, one of mantissa), doubled, under a power of two (OCP microscaling formats 1.0).
+// Four-bit floats (two exponent bits, one of mantissa), doubled.
+constexpr int8_t kFp4Values[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+
+// Under a power of two (OCP microscaling formats 1.0).
 void Mxfp4(const uint8_t* block, float* out) {
-  constexpr int8_t kValues[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
   const uint32_t exponent = block[0];
   // Half of 2^(exponent - 127), since the values are doubled.
   const float scale =
       std::bit_cast<float>(exponent < 2 ? uint32_t{0x00200000} << exponent : (exponent - 1) << 23);
-  for (int i = 0; i < 32; ++i) out[i] = scale * static_cast<float>(kValues[Nibble(block + 1, i)]);
+  for (int i = 0; i < 32; ++i)
+    out[i] = scale * static_cast<float>(kFp4Values[Nibble(block + 1, i)]);
+}
+
+// Eight bits: a sign that is not used, four of the exponent (bias 7), three of the mantissa. Half of the value, as the weights are
+// doubled; the pattern of NaN is 0, as in ggml.
+float HalfOfE4m3(uint8_t bits) {
+  if (bits == 0x7F) return 0;
+  const int exponent = bits >> 3 & 15, mantissa = bits & 7;
+  return exponent == 0 ? std::ldexp(static_cast<float>(mantissa), -10)
+                       : std::ldexp(static_cast<float>(8 + mantissa), exponent - 11);
+}
+
+// Four times sixteen weights, each with a scale.
+void Nvfp4(const uint8_t* block, float* out) {
+  for (int k = 0; k < 4; ++k) {
+    const float scale = HalfOfE4m3(block[k]);
+    for (int i = 0; i < 16; ++i) {
+      const uint8_t byte = block[4 + 8 * k + i % 8];
+      out[16 * k + i] = scale * static_cast<float>(kFp4Values[i < 8 ? byte & 15 : byte >> 4]);
+    }
+  }
 }
 
 constexpr int8_t kIq4Values[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
@@ -200,31 +247,33 @@ constexpr GgmlType kTypes[] = {{0, "F32", 1, 4, F32},
                                {6, "Q5_0", 32, 22, Q5_0},
                                {7, "Q5_1", 32, 24, Q5_1},
                                {8, "Q8_0", 32, 34, Q8_0},
-                               {9, "Q8_1", 0, 0, nullptr},
+                               {9, "Q8_1", 32, 36, Q8_1},
                                {10, "Q2_K", kSuper, 84, Q2_K},
                                {11, "Q3_K", kSuper, 110, Q3_K},
                                {12, "Q4_K", kSuper, 144, Q4_K},
                                {13, "Q5_K", kSuper, 176, Q5_K},
                                {14, "Q6_K", kSuper, 210, Q6_K},
-                               {15, "Q8_K", 0, 0, nullptr},
-                               {16, "IQ2_XXS", 0, 0, nullptr},
-                               {17, "IQ2_XS", 0, 0, nullptr},
-                               {18, "IQ3_XXS", 0, 0, nullptr},
-                               {19, "IQ1_S", 0, 0, nullptr},
+                               {15, "Q8_K", kSuper, 292, Q8_K},
+                               {16, "IQ2_XXS", kSuper, 66, DecodeIq2Xxs},
+                               {17, "IQ2_XS", kSuper, 74, DecodeIq2Xs},
+                               {18, "IQ3_XXS", kSuper, 98, DecodeIq3Xxs},
+                               {19, "IQ1_S", kSuper, 50, DecodeIq1S},
                                {20, "IQ4_NL", 32, 18, Iq4Nl},
-                               {21, "IQ3_S", 0, 0, nullptr},
-                               {22, "IQ2_S", 0, 0, nullptr},
+                               {21, "IQ3_S", kSuper, 110, DecodeIq3S},
+                               {22, "IQ2_S", kSuper, 82, DecodeIq2S},
                                {23, "IQ4_XS", kSuper, 136, Iq4Xs},
                                {24, "I8", 0, 0, nullptr},
                                {25, "I16", 0, 0, nullptr},
                                {26, "I32", 0, 0, nullptr},
                                {27, "I64", 0, 0, nullptr},
                                {28, "F64", 1, 8, F64},
-                               {29, "IQ1_M", 0, 0, nullptr},
+                               {29, "IQ1_M", kSuper, 56, DecodeIq1M},
                                {30, "BF16", 1, 2, Bf16},
                                {34, "TQ1_0", kSuper, 54, Tq1_0},
                                {35, "TQ2_0", kSuper, 66, Tq2_0},
-                               {39, "MXFP4", 32, 17, Mxfp4}};
+                               {39, "MXFP4", 32, 17, Mxfp4},
+                               {40, "NVFP4", 64, 36, Nvfp4},
+                               {41, "Q1_0", 128, 18, Q1_0}};
 
 }  // namespace
 

@@ -1,6 +1,6 @@
 // The block formats of ggml's tensor types: how many weights a block holds in how many bytes, and what they are as float32. A row of a
-// tensor is a whole number of blocks. Pure; thread-safe. Types of which only the name is known (IQ1 to IQ3, whose weights stand in
-// tables) are listed without a decoder.
+// tensor is a whole number of blocks. Pure; thread-safe. Types of which only the name is known (whole numbers, which no
+// weight is) are listed without a decoder.
 #pragma once
 
 #include <cstdint>

@@ -41,7 +41,7 @@ struct Drawing {
   float temperature, top_p;
   int32_t top_k;
   float min_p, penalty;
-  int32_t min_new, max_new, stops;
+  int32_t min_new, max_new, stops, tokens;
 };
 
 // What runs on `second` waits for what was launched on `first` so far.
@@ -275,14 +275,17 @@ void CudaDecoder::Enter(const std::vector<Entry>& entries) {
 
 void CudaDecoder::DrawTokens(const at::Tensor& slots, const at::Tensor& logit_rows,
                              const at::Tensor& logits) const {
-  const Drawing how{static_cast<float>(draw_.temperature),
-                    static_cast<float>(draw_.top_p),
-                    static_cast<int32_t>(std::min<int64_t>(draw_.top_k, INT32_MAX)),
-                    static_cast<float>(draw_.min_p),
-                    static_cast<float>(draw_.repetition_penalty),
-                    static_cast<int32_t>(shape_.min_new),
-                    static_cast<int32_t>(shape_.max_new),
-                    static_cast<int32_t>(stops_)};
+  const Drawing how{
+      static_cast<float>(draw_.temperature),
+      static_cast<float>(draw_.top_p),
+      static_cast<int32_t>(std::min<int64_t>(draw_.top_k, INT32_MAX)),
+      static_cast<float>(draw_.min_p),
+      static_cast<float>(draw_.repetition_penalty),
+      static_cast<int32_t>(shape_.min_new),
+      static_cast<int32_t>(shape_.max_new),
+      static_cast<int32_t>(stops_),
+      static_cast<int32_t>(draw_.tokens > 0 ? std::min(draw_.tokens, model_.config.vocab_size)
+                                            : model_.config.vocab_size)};
   Get("Sample")({slots.size(0)}, kSampleThreads, 0, Raw(slots), Raw(logit_rows), Raw(logits), how,
                 Raw(stop_ids_), Raw(tokens_), Raw(counts_), Raw(done_), Raw(streams_), Raw(seen_),
                 static_cast<int>(seen_.defined() ? seen_.size(1) : 0), Raw(ring_tokens_),

@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -80,8 +81,15 @@ struct RewardPool::State {
     std::thread([state] { Work(state); }).detach();
   }
 
-  // Shaped as Rubric::Score would have it: a verdict for each term.
   GroupScore Late(const Group& group) const {
+    const std::string detail = "scoring took longer than reward.timeout_s";
+    if (options.timeout_fails)
+      return Unscored(group, Verdict::Fail("reward_timeout", detail), Reward(0.0));
+    return Unscored(group, Verdict::Fault("reward_timeout", detail), Reward());
+  }
+
+  // Shaped as Rubric::Score would have it: a verdict for each term.
+  GroupScore Unscored(const Group& group, const Verdict& verdict, Reward reward) const {
     GroupScore score;
     for (const RubricTerm& term : rubric->spec().terms) score.labels.push_back(term.label);
     if (score.labels.empty())
@@ -89,14 +97,8 @@ struct RewardPool::State {
     const size_t terms = score.labels.size();
     for (size_t i = 0; i < group.samples.size(); ++i) {
       SampleScore sample;
-      if (options.timeout_fails) {
-        sample.verdicts.assign(
-            terms, Verdict::Fail("reward_timeout", "scoring took longer than reward.timeout_s"));
-        sample.reward = 0.0;
-      } else {
-        sample.verdicts.assign(
-            terms, Verdict::Fault("reward_timeout", "scoring took longer than reward.timeout_s"));
-      }
+      sample.verdicts.assign(terms, verdict);
+      sample.reward = reward;
       score.samples.push_back(std::move(sample));
     }
     return score;
@@ -126,16 +128,23 @@ size_t RewardPool::Submit(Group group) {
   return state_->tasks.size() - 1;
 }
 
-std::vector<GroupScore> RewardPool::Collect() {
+std::vector<GroupScore> RewardPool::Collect(const std::function<bool()>& cancelled) {
   std::unique_lock<std::mutex> lock(state_->mutex);
   for (const auto& task : state_->tasks) {
     while (!task->done) {
       state_->finished.wait_for(lock, std::chrono::milliseconds(50));
+      const bool all = cancelled && cancelled();
+      if (all) state_->queue.clear();
       for (const auto& other : state_->tasks) {
-        if (other->done || other->batch == nullptr || !state_->TooLong(*other->batch)) continue;
-        other->score = state_->Late(other->group);
+        const bool late = other->batch != nullptr && state_->TooLong(*other->batch);
+        if (other->done || !(all || late)) continue;
+        other->score = late ? state_->Late(other->group)
+                            : state_->Unscored(
+                                  other->group,
+                                  Verdict::Fault("cancelled", "the run was interrupted"), Reward());
         other->done = true;
-        if (!std::exchange(other->batch->given_up, true)) State::Start(state_);
+        if (other->batch != nullptr && !std::exchange(other->batch->given_up, true))
+          State::Start(state_);
       }
     }
   }

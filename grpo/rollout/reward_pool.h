@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -27,8 +28,9 @@ class RewardPool {
 
   // Tickets count from 0 after each Collect.
   size_t Submit(Group group);
-  // Waits until every submitted group is scored or late: the scores by ticket.
-  std::vector<GroupScore> Collect();
+  // Waits until every submitted group is scored or late: the scores by ticket. Once `cancelled`, which is asked while it waits, says so,
+  // what is not scored yet is left behind like what is late, and has no reward.
+  std::vector<GroupScore> Collect(const std::function<bool()>& cancelled = {});
 
  private:
   struct State;

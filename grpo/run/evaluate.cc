@@ -83,7 +83,8 @@ Result<NamedValues> Evaluate(const Model& model, const PolicySetup& setup, const
   double reward = 0;
   int64_t scored = 0;
   std::vector<int64_t> passes;
-  const std::vector<GroupScore> scores = pool->Collect();
+  const std::vector<GroupScore> scores = pool->Collect([&env] { return Interrupted(env); });
+  if (Interrupted(env)) return Error{ErrorCode::kLimit, "cancelled", ""};
   for (const GroupScore& score : scores) {
     int64_t passed = 0;
     for (const SampleScore& sample : score.samples) {

@@ -310,7 +310,7 @@ RolloutSource::DrawnGroups RolloutSource::FromPolicy(const Model& policy, const 
   std::vector<int64_t> missing(groups.size(), recipe_.num_generations);
   std::vector<size_t> tickets(groups.size());
   GenerateOptions options = RolloutOptions(recipe_.train, run_->env());
-  options.cancelled = [this] { return given_up_ || Interrupted(run_->env()); };
+  options.cancelled = [this] { return GivesUp(); };
   const bool ahead = recipe_.async_steps > 0;
   const std::string name = ahead ? StrCat("policy@", sampler_step_) : "policy";
   options.on_finish = [&](size_t request, size_t index, const Completion& completion) {
@@ -330,9 +330,10 @@ RolloutSource::DrawnGroups RolloutSource::FromPolicy(const Model& policy, const 
   Result<std::vector<std::vector<Completion>>> completions =
       Generate(policy, run_->setup().tokenizer.get(), requests, options);
   // Also when generating failed: the pool is empty again.
-  std::vector<GroupScore> scores = run_->pool().Collect();
+  Scores scores = CollectScores();
   if (!completions.ok()) return completions.error();
-  TakeScores(tickets, std::move(scores), &groups);
+  if (!scores.ok()) return scores.error();
+  TakeScores(tickets, std::move(*scores), &groups);
   return groups;
 }
 
@@ -366,9 +367,10 @@ RolloutSource::DrawnGroups RolloutSource::FromServer(const Draws& draws) {
         return {};
       });
   // Also after an error: the pool is empty again.
-  std::vector<GroupScore> scores = run_->pool().Collect();
+  Scores scores = CollectScores();
   if (!fetched.ok()) return fetched.error();
-  TakeScores(tickets, std::move(scores), &groups);
+  if (!scores.ok()) return scores.error();
+  TakeScores(tickets, std::move(*scores), &groups);
   return groups;
 }
 
@@ -382,7 +384,9 @@ RolloutSource::DrawnGroups RolloutSource::FromFile(const Draws& draws) {
     tickets.push_back(run_->pool().Submit(out->text.group));
     groups.push_back(std::move(*out));
   }
-  TakeScores(tickets, run_->pool().Collect(), &groups);
+  Scores scores = CollectScores();
+  if (!scores.ok()) return scores.error();
+  TakeScores(tickets, std::move(*scores), &groups);
   return groups;
 }
 
@@ -428,6 +432,15 @@ Result<RolloutSource::Drawn> RolloutSource::FromOutside(Group given) const {
 }
 
 // --- rewards ----------------------------------------------------------------------------------------------------------
+
+bool RolloutSource::GivesUp() const { return given_up_ || Interrupted(run_->env()); }
+
+// Does not wait for tests that still run when the run is interrupted: the step is drawn again when it goes on.
+RolloutSource::Scores RolloutSource::CollectScores() const {
+  std::vector<GroupScore> scores = run_->pool().Collect([this] { return GivesUp(); });
+  if (GivesUp()) return Error{ErrorCode::kLimit, "cancelled", ""};
+  return scores;
+}
 
 // Hands each group the scores that its ticket is for.
 void RolloutSource::TakeScores(const std::vector<size_t>& tickets, std::vector<GroupScore> scores,

@@ -64,6 +64,7 @@ class RolloutSource {
     RolloutGroup tokens;
   };
   using DrawnGroups = Result<std::vector<Drawn>>;
+  using Scores = Result<std::vector<GroupScore>>;
   // Problems (or groups) to draw, and the number of each draw, which its seeds come from.
   struct Draws {
     std::vector<int64_t> places, numbers;
@@ -87,6 +88,8 @@ class RolloutSource {
   DrawnGroups FromFile(const Draws& draws);
   std::vector<Drawn> Prompts(const std::vector<int64_t>& places) const;
   Result<Drawn> FromOutside(Group group) const;
+  bool GivesUp() const;
+  Scores CollectScores() const;
   void TakeScores(const std::vector<size_t>& tickets, std::vector<GroupScore> scores,
                   std::vector<Drawn>* groups) const;
   void FillRewards(Drawn* drawn) const;

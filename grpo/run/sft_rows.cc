@@ -11,6 +11,8 @@
 #include "core/text.h"
 #include "datagen/store/store.h"
 #include "grpo/run/train_data.h"
+#include "grpo/run/turn_spans.h"
+#include "grpo/tokenizer/chat_engine.h"
 #include "grpo/tokenizer/chat_renderer.h"
 
 namespace assay {
@@ -22,12 +24,9 @@ bool IsPrefix(const Ids& part, const Ids& whole) {
   return part.size() <= whole.size() && std::equal(part.begin(), part.end(), whole.begin());
 }
 
-// Half-open ranges of the text that are learned, ascending.
-using Spans = std::vector<std::pair<size_t, size_t>>;
-
 // The text's tokens with what the spans make of them. At once where every border is one between tokens, else piece by piece, as a
 // sampler would have them: prompt and reply never share a token.
-SftRow EncodeSpans(const Tokenizer& tokenizer, const std::string& text, const Spans& spans) {
+SftRow EncodeSpans(const Tokenizer& tokenizer, const std::string& text, const ByteRanges& spans) {
   SftRow row;
   row.ids = tokenizer.Encode(text);
   std::vector<size_t> borders = {0};
@@ -67,30 +66,83 @@ Json FirstMessages(const Json& messages, size_t count) {
   return Json(Json::Array(list.begin(), list.begin() + count));
 }
 
-// What is learned of turn k: from where the generation prompt ends to where the template has written the turn out. Templates that write
-// earlier turns otherwise (thoughts cut) are followed as far as they agree.
-std::pair<size_t, size_t> TurnSpan(const std::string& whole, const std::string& prompt,
-                                   const std::string& through, const std::string& turn_end) {
-  const auto same = [&](const std::string& other) -> size_t {
-    const size_t most = std::min(whole.size(), other.size());
-    return std::mismatch(whole.begin(), whole.begin() + most, other.begin()).first - whole.begin();
-  };
-  const size_t begin = same(prompt);
-  if (StartsWith(whole, through)) return {begin, through.size()};
-  const size_t end = turn_end.empty() ? std::string::npos : whole.find(turn_end, begin);
-  return {begin, end == std::string::npos ? begin : end + turn_end.size()};
-}
-
 // A last turn whose generation prompt says more than its written turn does (R1 opens <think>, and cuts thoughts from what was said):
-// the reply behind the prompt as it would be sampled.
-std::string ReplyBehind(const std::string& prompt, std::string_view reply,
-                        const std::string& turn_end) {
+// the reply behind the prompt as it would be sampled. None for what only the template can write: calls, parts, reasoning apart where
+// the prompt opens no thought.
+std::optional<std::string> ReplyBehind(const std::string& prompt, const Json& message,
+                                       const std::string& turn_end) {
   constexpr std::string_view kOpen = "<think>";
-  if (EndsWith(Trim(prompt), kOpen) && StartsWith(reply, kOpen)) {
+  const Json* content = message.Find("content");
+  const Json* calls = message.Find("tool_calls");
+  if (content == nullptr || !content->IsString() || (calls != nullptr && !calls->IsNull()))
+    return std::nullopt;
+  std::string_view reply = *content->AsString();
+  const bool opens = EndsWith(Trim(prompt), kOpen);
+  for (const char* key : {"reasoning_content", "thinking", "reasoning"}) {
+    const std::string_view thought = Trim(message.StringOr(key, ""));
+    if (thought.empty()) continue;
+    if (!opens) return std::nullopt;
+    return StrCat(prompt, thought, "\n</think>\n\n", reply, turn_end);
+  }
+  if (opens && StartsWith(reply, kOpen)) {
     reply.remove_prefix(kOpen.size());
     if (StartsWith(reply, "\n")) reply.remove_prefix(1);
   }
   return StrCat(prompt, reply, turn_end);
+}
+
+// True if the template writes more between what was said before and the reply than the generation prompt has there (gpt-oss's channel):
+// the model must say it, too.
+bool WritesMoreThanPrompt(const Json& messages, const TurnTexts& turn, const std::string& whole) {
+  if (turn.index == 0) return false;
+  const Json::Array& list = *messages.AsArray();
+  const std::string_view said = Trim(list[turn.index - 1].StringOr("content", ""));
+  const std::string_view reply = Trim(list[turn.index].StringOr("content", ""));
+  const size_t in_prompt = turn.prompt.rfind(said), at = whole.rfind(reply);
+  if (said.empty() || reply.empty() || in_prompt == std::string::npos || at == std::string::npos)
+    return false;
+  const size_t in_whole = whole.substr(0, at).rfind(said);
+  if (in_whole == std::string::npos) return false;
+  const std::string header = turn.prompt.substr(in_prompt + said.size());
+  const std::string written = whole.substr(in_whole + said.size(), at - in_whole - said.size());
+  return written.size() > header.size() && StartsWith(written, header);
+}
+
+// The last turn is written as it would be sampled: behind its prompt, with the end that other turns have.
+void EndAsSampled(const Json& messages, const TurnEnds& ends, std::string* whole,
+                  std::vector<TurnTexts>* turns) {
+  TurnTexts& last = turns->back();
+  std::optional<std::string> reply;
+  if (!StartsWith(*whole, last.prompt) && !WritesMoreThanPrompt(messages, last, *whole))
+    reply = ReplyBehind(last.prompt, (*messages.AsArray())[last.index], ends.last);
+  if (reply) {
+    *whole = std::move(*reply);
+  } else if (!ends.ends_last) {
+    *whole += ends.last;
+  }
+  last.through = *whole;
+}
+
+// Of what the template marks as the assistant's words, what lies in a turn that is learned.
+ByteRanges MarkedOf(const ByteRanges& marked, const ByteRanges& turns) {
+  ByteRanges learned;
+  for (const auto& range : marked) {
+    const bool meets = std::any_of(turns.begin(), turns.end(), [&](const auto& turn) {
+      return std::max(range.first, turn.first) < std::min(range.second, turn.second);
+    });
+    if (meets) learned.push_back(range);
+  }
+  return learned;
+}
+
+// True if what is learned last is a special token, with white space behind it at most.
+bool EndsInSpecial(const Tokenizer& tokenizer, const SftRow& row) {
+  for (size_t i = row.ids.size(); i-- > 0;) {
+    if (row.learn[i] == 0) continue;
+    if (tokenizer.IsSpecial(row.ids[i])) return true;
+    if (!Trim(tokenizer.TokenBytes(row.ids[i])).empty()) return false;
+  }
+  return false;
 }
 
 // --- rows of files ----------------------------------------------------------------------------------------------------
@@ -284,26 +336,26 @@ Result<SftRow> EncodeChat(const Tokenizer& tokenizer, const SftChat& chat, int64
   }
   Result<std::vector<std::string>> texts = tokenizer.chat().RenderAll(inputs);
   if (!texts.ok()) return texts.error();
-  Result<std::string> turn_end = tokenizer.chat().TurnEnd();
-  if (!turn_end.ok()) turn_end = std::string();
+  Result<TurnEnds> found = TurnEndsOf(tokenizer);
+  const TurnEnds ends = found.ok() ? *found : TurnEnds();
   std::string whole = (*texts)[0];
-  Spans spans;
-  for (size_t k = 0; k < chat.learned.size(); ++k) {
-    const std::string& prompt = (*texts)[1 + 2 * k];
-    const bool last = k + 1 == chat.learned.size();
-    if (last && !StartsWith(whole, prompt)) {
-      const Json& message = (*chat.messages.AsArray())[chat.learned[k]];
-      whole = ReplyBehind(prompt, message.StringOr("content", ""), *turn_end);
-      spans.emplace_back(prompt.size(), whole.size());
-    } else {
-      spans.push_back(TurnSpan(whole, prompt, (*texts)[2 + 2 * k], *turn_end));
-    }
+  ByteRanges marked;
+  if (tokenizer.chat().marks_replies() && !chat.whole) {
+    Result<ByteRanges> replies = tokenizer.chat().Replies(inputs[0]);
+    if (!replies.ok()) return replies.error();
+    marked = std::move(*replies);
   }
+  std::vector<TurnTexts> turns;
+  for (size_t k = 0; k < chat.learned.size(); ++k)
+    turns.push_back({chat.learned[k], (*texts)[1 + 2 * k], (*texts)[2 + 2 * k]});
+  if (marked.empty()) EndAsSampled(chat.messages, ends, &whole, &turns);
+  ByteRanges spans = TurnRanges(tokenizer, chat.messages, whole, turns, ends);
+  if (!marked.empty()) spans = MarkedOf(marked, spans);
   if (chat.whole) spans = {{0, whole.size()}};
   SftRow row = EncodeSpans(tokenizer, whole, spans);
   // A template that marks no end leaves nothing to stop at.
-  const Ids end = tokenizer.Encode(*turn_end);
-  if (eos_id >= 0 &&
+  const Ids end = tokenizer.Encode(ends.last);
+  if (eos_id >= 0 && !EndsInSpecial(tokenizer, row) &&
       std::none_of(end.begin(), end.end(), [&](int64_t id) { return tokenizer.IsSpecial(id); })) {
     row.ids.push_back(eos_id);
     row.learn.push_back(1);

@@ -27,7 +27,8 @@ struct SftData {
 Result<SftData> LoadSftRows(const SftRecipe& recipe, const Tokenizer& tokenizer, int64_t eos_id);
 
 // A conversation as the template writes it. `learned`: places of the assistant turns that earn loss, ascending, not empty; what stands
-// behind the last of them is left out. `tools` and `kwargs` as in ChatInput. `whole`: every token is learned.
+// behind the last of them is left out. `tools` and `kwargs` as in ChatInput. `whole`: every token is learned. Of a turn all that is not its
+// header is learned, or, where the template marks the assistant's words ({% generation %}), what it marks.
 struct SftChat {
   Json messages;
   Json tools, kwargs;

@@ -34,7 +34,7 @@ class Generation(Extension):
         return nodes.CallBlock(self.call_method("_body"), [], [], body).set_lineno(line)
 
     def _body(self, caller):
-        return caller()
+        return mark + caller() + mark
 
 
 def tojson(value, ensure_ascii=False, indent=None, separators=None, sort_keys=False):
@@ -50,12 +50,30 @@ def strftime_now(form):
 
 
 def named(message):
-    """Reasoning under the two names that templates look for, whichever a row has it under."""
+    """Without keys whose value is null; reasoning under the two names that templates look for, whichever a row has it under."""
+    message = {key: value for key, value in message.items() if value is not None}
     told = next((message[key] for key in ("reasoning_content", "thinking", "reasoning") if message.get(key) is not None), None)
     return message if told is None else {"thinking": told, **message, "reasoning_content": told}
 
 
-request = json.load(sys.stdin)
+def text_and_ranges(marked):
+    """What stands between two marks, in bytes of the text without them."""
+    text, ranges, place = "", [], 0
+    for number, piece in enumerate(marked.split(mark) if mark else [marked]):
+        end = place + len(piece.encode())
+        if number % 2 == 1:
+            ranges.append([place, end])
+        text, place = text + piece, end
+    return text, ranges
+
+
+# What {% generation %} encloses stands between two of these while ranges are asked for: a text that nothing of the request holds.
+mark = ""
+asked = sys.stdin.read()
+request = json.loads(asked)
+unheard = "\U0010fffe"
+while unheard in asked:
+    unheard += "\U0010ffff"
 environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[Generation, loopcontrols])
 environment.filters["tojson"] = tojson
 environment.globals["raise_exception"] = raise_exception
@@ -74,7 +92,14 @@ for item in request["items"]:
         variables = {**request["specials"], **(item["kwargs"] or {})}
         variables.update(messages=[named(message) for message in item["messages"]], tools=item["tools"], documents=variables.get("documents"),
                          add_generation_prompt=item["add_generation_prompt"])
-        answers.append({"text": template.render(**variables)})
+        answer = {"text": template.render(**variables)}
+        if request["ranges"]:
+            mark = unheard
+            text, ranges = text_and_ranges(template.render(**variables))
+            mark = ""
+            if text == answer["text"]:  # else the template does something to the marks
+                answer["ranges"] = ranges
+        answers.append(answer)
     except Exception as error:
         answers.append({"error": f"{type(error).__name__}: {error}"})
 print(json.dumps({"answers": answers}))
@@ -83,6 +108,26 @@ print(json.dumps({"answers": answers}))
 Error NoJinja() {
   return {ErrorCode::kUnavailable, kNoJinja,
           "install it for /usr/bin/python3: apt install python3-jinja2"};
+}
+
+// Ranges as the box gave them: half-open, ascending, within the text; anything else is none.
+ByteRanges RangesOf(const Json& answer, size_t size) {
+  const Json* given = answer.Find("ranges");
+  if (given == nullptr || !given->IsArray()) return {};
+  ByteRanges ranges;
+  for (const Json& one : *given->AsArray()) {
+    const Json::Array* pair = one.AsArray();
+    if (pair == nullptr || pair->size() != 2) return {};
+    const int64_t* begin = (*pair)[0].AsInt();
+    const int64_t* end = (*pair)[1].AsInt();
+    const auto last = ranges.empty() ? int64_t{0} : static_cast<int64_t>(ranges.back().second);
+    if (begin == nullptr || end == nullptr || *begin < last || *end < *begin ||
+        *end > static_cast<int64_t>(size)) {
+      return {};
+    }
+    ranges.emplace_back(*begin, *end);
+  }
+  return ranges;
 }
 
 Result<std::string> TextOf(const Json& answer) {
@@ -129,10 +174,9 @@ Result<std::shared_ptr<const ChatEngine>> ChatEngine::Shared() {
   return *shared;
 }
 
-Result<std::vector<Result<std::string>>> ChatEngine::Render(const std::string& source,
-                                                            const Json& specials,
-                                                            const std::vector<ChatInput>& inputs,
-                                                            int64_t cpu_ms) const {
+Result<Json> ChatEngine::Ask(const std::string& source, const Json& specials,
+                             const std::vector<ChatInput>& inputs, bool ranges,
+                             int64_t cpu_ms) const {
   Json items = Json::MakeArray();
   for (const ChatInput& input : inputs) {
     items.Append(Json::MakeObject()
@@ -147,6 +191,7 @@ Result<std::vector<Result<std::string>>> ChatEngine::Render(const std::string& s
                         .Set("template", source)
                         .Set("specials", specials)
                         .Set("items", items)
+                        .Set("ranges", ranges)
                         .Dump();
   job.limits.cpu_ms = cpu_ms;
   job.limits.output_bytes = 256 << 20;
@@ -169,9 +214,28 @@ Result<std::vector<Result<std::string>>> ChatEngine::Render(const std::string& s
   if (answers == nullptr || !answers->IsArray() || answers->AsArray()->size() != inputs.size()) {
     return Error{ErrorCode::kInput, "the chat template's box gave no answer that can be read", ""};
   }
+  return *answers;
+}
+
+Result<std::vector<Result<std::string>>> ChatEngine::Render(const std::string& source,
+                                                            const Json& specials,
+                                                            const std::vector<ChatInput>& inputs,
+                                                            int64_t cpu_ms) const {
+  Result<Json> answers = Ask(source, specials, inputs, /*ranges=*/false, cpu_ms);
+  if (!answers.ok()) return answers.error();
   std::vector<Result<std::string>> texts;
   for (const Json& one : *answers->AsArray()) texts.push_back(TextOf(one));
   return texts;
+}
+
+Result<ByteRanges> ChatEngine::Generated(const std::string& source, const Json& specials,
+                                         const ChatInput& input) const {
+  Result<Json> answers = Ask(source, specials, {input}, /*ranges=*/true, kCpuMs);
+  if (!answers.ok()) return answers.error();
+  const Json& answer = answers->AsArray()->front();
+  const Result<std::string> text = TextOf(answer);
+  if (!text.ok()) return text.error();
+  return RangesOf(answer, text->size());
 }
 
 }  // namespace assay

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/json.h"
@@ -26,6 +27,9 @@ struct ChatInput {
   bool continue_last = false;
 };
 
+// Half-open ranges of a text's bytes, ascending, none within another.
+using ByteRanges = std::vector<std::pair<size_t, size_t>>;
+
 class ChatEngine {
  public:
   // The process's engine, started at the first call. Errors: kUnavailable with a hint (no box, no Jinja2 in it); asked again, they stay.
@@ -37,10 +41,18 @@ class ChatEngine {
   // `cpu_ms` of CPU time.
   Result<std::vector<Result<std::string>>> Render(const std::string& source, const Json& specials,
                                                   const std::vector<ChatInput>& inputs,
-                                                  int64_t cpu_ms = 10'000) const;
+                                                  int64_t cpu_ms = kCpuMs) const;
+  // What the template marks as the model's words ({% generation %}) in the text that Render gives; none where it marks nothing, or changes
+  // what it has marked. Errors: Render's, both.
+  Result<ByteRanges> Generated(const std::string& source, const Json& specials,
+                               const ChatInput& input) const;
 
  private:
+  static constexpr int64_t kCpuMs = 10'000;
   ChatEngine();
+  // An array with an object for each input.
+  Result<Json> Ask(const std::string& source, const Json& specials,
+                   const std::vector<ChatInput>& inputs, bool ranges, int64_t cpu_ms) const;
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

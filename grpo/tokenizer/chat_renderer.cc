@@ -211,7 +211,7 @@ Result<std::vector<std::string>> ChatRenderer::RenderWhole(
       texts[i] = std::move(**ours);
       continue;
     }
-    const bool tools = !tool_source_.empty() && !IsEmpty(inputs[i].tools);
+    const bool tools = &SourceFor(inputs[i]) == &tool_source_;
     (tools ? left_tools : left).push_back(inputs[i]);
     (tools ? places_tools : places).push_back(i);
   }
@@ -231,15 +231,47 @@ Result<std::vector<std::string>> ChatRenderer::RenderWhole(
   return texts;
 }
 
-Result<std::string> ChatRenderer::TurnEnd() const {
-  constexpr std::string_view kMark = "uniquereply";
+const std::string& ChatRenderer::SourceFor(const ChatInput& input) const {
+  return tool_source_.empty() || IsEmpty(input.tools) ? chat_.source : tool_source_;
+}
+
+bool ChatRenderer::marks_replies() const {
+  constexpr std::string_view kEnd = "endgeneration";
+  return chat_.source.find(kEnd) != std::string::npos ||
+         tool_source_.find(kEnd) != std::string::npos;
+}
+
+Result<ByteRanges> ChatRenderer::Replies(const ChatInput& input) const {
+  Result<std::shared_ptr<const ChatEngine>> engine = ChatEngine::Shared();
+  if (!engine.ok()) return engine.error();
+  return (*engine)->Generated(SourceFor(input), specials_, input);
+}
+
+Result<ChatRenderer::TurnProbe> ChatRenderer::Probe() const {
+  constexpr std::string_view kUser = "uniquequestion", kReply = "uniquereply", kNext = "uniquenext";
   ChatInput input;
-  input.messages = Json(Json::Array{Turn("user", "q"), Turn("assistant", "uniquereply")});
   input.add_generation_prompt = false;
-  Result<std::string> text = Render(input);
-  if (!text.ok()) return text.error();
-  const size_t at = text->rfind(kMark);
-  return at == std::string::npos ? std::string() : text->substr(at + kMark.size());
+  input.messages =
+      Json(Json::Array{Turn("user", "uniquequestion"), Turn("assistant", "uniquereply")});
+  const Result<std::string> ended = Render(input);
+  if (!ended.ok()) return ended.error();
+  TurnProbe probe;
+  const size_t reply = ended->rfind(kReply);
+  if (reply == std::string::npos) return probe;
+  probe.last = ended->substr(reply + kReply.size());
+  probe.before_user = ended->substr(0, std::min(ended->find(kUser), reply));
+  input.messages.Append(Turn("user", "uniquenext"));
+  const Result<std::string> went_on = Render(input);
+  if (!went_on.ok()) return probe;
+  const size_t first = went_on->find(kReply), next = went_on->rfind(kNext);
+  if (first != std::string::npos && next != std::string::npos && first + kReply.size() <= next)
+    probe.between = went_on->substr(first + kReply.size(), next - first - kReply.size());
+  return probe;
+}
+
+const Result<ChatRenderer::TurnProbe>& ChatRenderer::ProbeTurns() const {
+  std::call_once(probe_once_, [this] { probe_ = Probe(); });
+  return *probe_;
 }
 
 }  // namespace assay

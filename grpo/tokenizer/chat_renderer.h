@@ -34,16 +34,27 @@ class ChatRenderer {
   Result<std::string> Render(const ChatInput& input) const;
   // Several at one go: one box for all that needs the engine.
   Result<std::vector<std::string>> RenderAll(const std::vector<ChatInput>& inputs) const;
-  // What the template writes behind an assistant's turn ("<|im_end|>\n"); "" if that cannot be told.
-  Result<std::string> TurnEnd() const;
+  // True if the template marks what the assistant says ({% generation %}).
+  bool marks_replies() const;
+  // What it marks so in the text that Render gives. Errors: Render's.
+  Result<ByteRanges> Replies(const ChatInput& input) const;
+  // What the template writes around the turns of a conversation made to be told from them: before the first user's words, behind the
+  // assistant's at the end ("<|im_end|>\n"), and between the assistant's and another user's. "" for what cannot be told. Asked once.
+  struct TurnProbe {
+    std::string before_user, last, between;
+  };
+  const Result<TurnProbe>& ProbeTurns() const;
 
  private:
   enum class Way { kOurs, kEngine };
   // RenderAll, to the end of what the template writes.
   Result<std::vector<std::string>> RenderWhole(const std::vector<ChatInput>& inputs) const;
+  Result<TurnProbe> Probe() const;
   // Compares at the first call.
   Result<Way> Decide() const;
   Result<Way> Compare() const;
+  // The template for this input: the one for tools where it has some.
+  const std::string& SourceFor(const ChatInput& input) const;
   // Empty: this input is the engine's.
   std::optional<Result<std::string>> Ours(const ChatInput& input) const;
 
@@ -53,6 +64,8 @@ class ChatRenderer {
   std::string bos_, eos_;
   mutable std::once_flag once_;
   mutable std::optional<Result<Way>> way_;
+  mutable std::once_flag probe_once_;
+  mutable std::optional<Result<TurnProbe>> probe_;
 };
 
 }  // namespace assay

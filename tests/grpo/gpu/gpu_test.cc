@@ -20,6 +20,7 @@
 #include "grpo/model/weights.h"
 #include "grpo/rollout/cuda_decoder.h"
 #include "grpo/rollout/generate.h"
+#include "grpo/tokenizer/tokenizer.h"
 #include "tests/grpo/tiny_model.h"
 
 namespace assay {
@@ -129,6 +130,40 @@ TEST_F(Gpu, SeedsDrawWhatTheyDrawOnTheCpu) {
     // A draw on the edge between two tokens may tip by rounding.
     EXPECT_GE(found.same, found.rows - 2) << i;
     EXPECT_LT(found.largest, 5e-3) << i;
+  }
+}
+
+// Ids beyond the tokenizer's vocabulary are not drawn, and log-probs are of the whole vocabulary, as on the CPU.
+TEST_F(Gpu, IdsBeyondTheTokensAreNeverDrawn) {
+  const auto tokenizer = *Tokenizer::Characters("0123456789");
+  for (const int64_t vocab : {int64_t{61}, int64_t{9000}}) {
+    const Model model = *RandomModel(vocab == 61 ? TinyConfig("llama", 61) : Wide(), 3, 0.2);
+    const Model device = ToDevice(model, at::kCUDA);
+    for (const double temperature : {0.0, 1.0}) {
+      for (const double penalty : {1.0, 1.3}) {
+        for (const double top_p : {1.0, 0.9}) {
+          GenerateOptions options;
+          options.sampling.temperature = temperature;
+          options.sampling.repetition_penalty = penalty;
+          options.sampling.top_p = top_p;
+          options.sampling.max_new_tokens = 30;
+          options.sampling.stop_ids = {2};
+          const auto requests = Requests(tokenizer->vocab_size(), 6, 2);
+          const auto sample = [&](const Model& who) {
+            return *Generate(who, tokenizer.get(), requests, options);
+          };
+          const Groups theirs = sample(device);
+          for (const auto& group : theirs) {
+            for (const Completion& completion : group) {
+              for (const int64_t id : completion.ids) EXPECT_LT(id, tokenizer->vocab_size());
+            }
+          }
+          const Agreement found = Compare(sample(model), theirs);
+          EXPECT_GE(found.same, found.rows - 2) << vocab << " " << temperature << " " << penalty;
+          EXPECT_LT(found.largest, 5e-3) << vocab << " " << temperature << " " << penalty;
+        }
+      }
+    }
   }
 }
 

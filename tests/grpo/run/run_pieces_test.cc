@@ -80,6 +80,32 @@ TEST(RewardPool, WhoGeneratesNeverWaitsForWhoScores) {
   }
 }
 
+// An interrupted step does not wait for what it runs: the tests here would take minutes.
+TEST(RewardPool, WhatIsCancelledIsLeftBehind) {
+  const std::string file = testing::TempDir() + "endless_reward.py";
+  std::ofstream(file) << "import time\n"
+                         "def endless(completion):\n"
+                         "    time.sleep(300)\n"
+                         "    return 1.0\n";
+  Result<RubricSpec> spec = RubricFromToml(
+      StrCat("[[term]]\nverifier = \"python\"\noptions = { file = \"", file, "\" }\n"), "t.toml");
+  ASSERT_TRUE(spec.ok()) << spec.error().message;
+  Result<std::unique_ptr<Rubric>> rubric = Rubric::Make(*spec, VerifierEnv{});
+  ASSERT_TRUE(rubric.ok()) << rubric.error().message;
+  RewardPool pool(std::shared_ptr<const Rubric>(std::move(*rubric)),
+                  {.threads = 1, .timeout_s = 0, .timeout_fails = true});
+  for (int a = 0; a < 3; ++a) pool.Submit(Sums(a, 7));
+  const auto begun = std::chrono::steady_clock::now();
+  const std::vector<GroupScore> scores = pool.Collect([] { return true; });
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(60));
+  ASSERT_EQ(scores.size(), 3u);
+  for (const GroupScore& score : scores) {
+    ASSERT_EQ(score.samples.size(), 2u);
+    EXPECT_FALSE(score.samples[0].reward.has_value());
+  }
+  EXPECT_TRUE(pool.Collect().empty());
+}
+
 TEST(RewardPool, ALateGroupHasNoRewardOrFails) {
   for (bool fails : {false, true}) {
     // Nothing is scored within a nanosecond; the group is given up or just made it, and never holds Collect.

@@ -2,7 +2,9 @@
 // The templates are made up in the forms that published ones have.
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "grpo/run/sft_rows.h"
@@ -155,11 +157,11 @@ TEST_F(ChatTemplates, TheEndOfATurnIsTheTemplates) {
   Json specials = Json::MakeObject();
   specials.Set("eos_token", "<E>");
   const ChatRenderer chatml(RecognizeChatTemplate(kTurns), "", specials);
-  EXPECT_EQ(*chatml.TurnEnd(), "<|im_end|>\n");
+  EXPECT_EQ(chatml.ProbeTurns()->last, "<|im_end|>\n");
   const ChatRenderer own(
       RecognizeChatTemplate("{% for m in messages %}{{ m.content + eos_token }}{% endfor %}"), "",
       specials);
-  EXPECT_EQ(*own.TurnEnd(), "<E>");
+  EXPECT_EQ(own.ProbeTurns()->last, "<E>");
 }
 
 // --- supervised rows --------------------------------------------------------------------------------------------------
@@ -232,6 +234,101 @@ TEST_F(ChatRows, ThoughtsThatTheTemplateCutsAreLearnedInTheLastTurn) {
   chat.learned = {1, 3};
   EXPECT_EQ(Learned(*tokenizer, *EncodeChat(*tokenizer, chat, tokenizer->eos_id())),
             "b<E>y</think>d<E>");
+}
+
+// Keys without a value are left out, as transformers does: templates ask whether there is content, not what kind.
+TEST_F(ChatTemplates, NullIsNoContent) {
+  const std::string source =
+      "{% for m in messages %}[{{ m.role }}{% if m.content is defined %}:{{ m.content | length "
+      "}}{% "
+      "endif %}]{% endfor %}";
+  EXPECT_EQ(Render(source, Input(R"([{"role": "user", "content": "ab"},
+                                     {"role": "assistant", "content": null, "name": null}])")),
+            "[user:2][assistant]");
+}
+
+std::string LearnedOf(const std::shared_ptr<const Tokenizer>& tokenizer, const char* messages,
+                      std::vector<size_t> turns,
+                      const std::function<std::string(const Tokenizer&, const SftRow&)>& learned) {
+  SftChat chat;
+  chat.messages = *ParseJson(messages);
+  chat.learned = std::move(turns);
+  Result<SftRow> row = EncodeChat(*tokenizer, chat, tokenizer->eos_id());
+  return row.ok() ? learned(*tokenizer, *row) : row.error().message;
+}
+
+TEST_F(ChatRows, WhatTheTemplateMarksIsLearned) {
+  const auto tokenizer = Make(
+      "{% for m in messages %}{% if m['role'] == 'user' %}{{ '<U>' + m['content'] }}{% else "
+      "%}<A>{% "
+      "generation %}{{ m['content'] }}<E>{% endgeneration %}{{ '\n' }}{% endif %}{% endfor %}{% if "
+      "add_generation_prompt %}<A>{% endif %}",
+      {"<U>", "<A>", "<E>"});
+  ASSERT_NE(tokenizer, nullptr);
+  EXPECT_EQ(LearnedOf(tokenizer, kTalk, {1, 3}, Learned), "b<E>d<E>");
+  EXPECT_EQ(LearnedOf(tokenizer, kTalk, {3}, Learned), "d<E>");
+}
+
+// Phi-3's form: the end of a conversation is another one than that of a turn, and holds it; gpt-oss's: the two have nothing in common.
+TEST_F(ChatRows, OthersWordsAreNeverLearned) {
+  const auto phi = Make(
+      "{% for m in messages %}{{ '<' + m['role'] + '>' + m['content'] + '<E>' }}{% endfor %}{% if "
+      "add_generation_prompt %}<assistant>{% else %}{{ '<E>' }}{% endif %}",
+      {"<user>", "<assistant>", "<E>"});
+  EXPECT_EQ(LearnedOf(phi, kTalk, {1, 3}, Learned), "b<E>d<E><E>");
+  const auto oss = Make(
+      "{% for m in messages %}{{ '<' + m['role'] + '>' }}{% if m['role'] == 'assistant' %}<C>{% "
+      "endif "
+      "%}{{ m['content'] }}{% if loop.last and m['role'] == 'assistant' %}<R>{% else %}<E>{% endif "
+      "%}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}",
+      {"<user>", "<assistant>", "<C>", "<R>", "<E>"});
+  EXPECT_EQ(LearnedOf(oss, kTalk, {1, 3}, Learned), "<C>b<E><C>d<R>");
+}
+
+// Mistral's form: the system text stands in the user's last turn, so a prompt is written otherwise as soon as more follows.
+TEST_F(ChatRows, ASystemTextThatMovesIsNotLearned) {
+  const auto tokenizer = Make(
+      "{% set ns = namespace(s='') %}{% for m in messages %}{% if m['role'] == 'system' %}{% set "
+      "ns.s = m['content'] + ' ' %}{% elif m['role'] == 'user' %}[INST]{% if loop.last %}{{ ns.s "
+      "}}{% endif %}{{ m['content'] }}[/INST]{% else %}{{ m['content'] }}<E>{% endif %}{% endfor "
+      "%}",
+      {"[INST]", "[/INST]", "<E>"});
+  EXPECT_EQ(LearnedOf(tokenizer,
+                      R"([{"role": "system", "content": "s"}, {"role": "user", "content": "a"},
+                          {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"},
+                          {"role": "assistant", "content": "d"}])",
+                      {2, 4}, Learned),
+            "b<E>d<E>");
+}
+
+// A template that ends turns only where another follows: the last has that end, too. Marks that begin alike are not cut in two.
+TEST_F(ChatRows, TheLastTurnEndsAsTheOthersDo) {
+  const auto tokenizer = Make(
+      "{% for m in messages %}{% if m['role'] == 'user' %}{% if not loop.first %}<E>{% endif %}{{ "
+      "'<U>' + m['content'] }}{% else %}<A></think>{{ m['content'] }}{% endif %}{% endfor %}{% if "
+      "add_generation_prompt %}<A><think>{% endif %}",
+      {"<U>", "<A>", "<think>", "</think>", "<E>"});
+  EXPECT_EQ(LearnedOf(tokenizer, kTalk, {1}, Learned), "b<E>");
+  EXPECT_EQ(LearnedOf(tokenizer, kTalk, {1, 3}, Learned), "</think>b<E>d<E>");
+}
+
+TEST_F(ChatRows, ReasoningAndCallsOfTheLastTurnAreLearned) {
+  const auto tokenizer = Make(
+      "{% for m in messages %}{% if m['role'] == 'user' %}{{ '<U>' + m['content'] }}{% else "
+      "%}<A>{{ "
+      "m['content'] }}{% for c in m['tool_calls'] or [] %}({{ c.function.name }}){% endfor %}<E>{% "
+      "endif %}{% endfor %}{% if add_generation_prompt %}{{ '<A><think>\n' }}{% endif %}",
+      {"<U>", "<A>", "<E>"});
+  EXPECT_EQ(LearnedOf(tokenizer,
+                      R"([{"role": "user", "content": "a"},
+                          {"role": "assistant", "content": "b", "reasoning_content": "hm\n"}])",
+                      {1}, Learned),
+            "hm\n</think>\n\nb<E>");
+  EXPECT_EQ(LearnedOf(tokenizer,
+                      R"([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b",
+                          "tool_calls": [{"function": {"name": "f", "arguments": {}}}]}])",
+                      {1}, Learned),
+            "b(f)<E>");
 }
 
 TEST_F(ChatRows, ATemplateWithoutAnEndGetsTheTokenizers) {

@@ -12,7 +12,8 @@ struct Drawing {
   int top_k;
   float min_p, penalty;
   int min_new, max_new;
-  int stops;  // how many stop_ids
+  int stops;   // how many stop_ids
+  int tokens;  // ids from here on are no tokens and are never drawn; log-probs are of all VOCAB
 };
 
 struct RowView {
@@ -20,7 +21,8 @@ struct RowView {
   const uint32* seen;  // bits by token, or null
   const int* stop_ids;
   float inverse, penalty;
-  int bans;  // stop_ids that cannot be drawn
+  int bans;    // stop_ids that cannot be drawn
+  int tokens;  // ids from here on cannot be drawn
 };
 
 __device__ __forceinline__ int IndexOf(int tile) { return tile * TILE + threadIdx.x * 8; }
@@ -50,6 +52,8 @@ __device__ __forceinline__ void Adjust(const RowView& row, int tile, float* z) {
     for (int i = 0; i < 8; ++i)
       if (at == i) z[i] = MINUS_INFINITY;
   }
+  for (int i = 0; i < 8; ++i)
+    if (first + i >= row.tokens) z[i] = MINUS_INFINITY;
 }
 
 __device__ __forceinline__ void LoadAdjusted(const RowView& row, int tile, float* z) {
@@ -320,11 +324,12 @@ __device__ RowStats LookAt(const RowView& row, double* sums) {
     const float raw_best = BlockMax(raw_top, scratch);
     const float all = BlockSum(raw_sum * Weight(raw_top, raw_best, row.inverse), scratch);
     stats.log_sum = logf(all) + raw_best * row.inverse;
-  } else if (row.bans > 0) {
+  } else if (row.bans > 0 || row.tokens < VOCAB) {
     // Only the tiles of what cannot be drawn are other ones than was seen.
+    const int padded = row.tokens < VOCAB ? TILES - row.tokens / TILE : 0;
     __syncthreads();
-    for (int b = 0; b < row.bans; ++b) {
-      const int tile = row.stop_ids[b] / TILE;
+    for (int i = 0; i < row.bans + padded; ++i) {
+      const int tile = i < row.bans ? row.stop_ids[i] / TILE : TILES - 1 - (i - row.bans);
       float z[8];
       LoadAdjusted(row, tile, z);
       LookAtTile(z, row.inverse, tile, &looks);
@@ -384,6 +389,7 @@ Sample(const int* slots, const int* logit_rows, const T* logits, Drawing how, co
   row.inverse = how.temperature > 0 ? 1 / how.temperature : 1;
   row.penalty = how.penalty;
   row.bans = count < how.min_new ? how.stops : 0;
+  row.tokens = how.tokens;
   const RowStats stats = LookAt(row, sums);
   int token;
   if (how.temperature > 0) {
