@@ -313,17 +313,50 @@ Options GrpoTable(GrpoDraft* draft) {
   return table;
 }
 
-// The error about an unknown key, with what says the same here where the key is known from elsewhere.
-Status Answered(Status status) {
+// Paths of the leaves that the table does not know.
+void UnknownLeaves(const Json& value, const std::string& path, const std::vector<OptionInfo>& known,
+                   std::vector<std::string>* unknown) {
+  for (const OptionInfo& option : known) {
+    if (option.name == path) return;
+  }
+  if (const Json::Object* object = value.AsObject(); object != nullptr && !object->empty()) {
+    for (const auto& [name, inner] : *object)
+      UnknownLeaves(inner, path.empty() ? name : StrCat(path, ".", name), known, unknown);
+  } else if (!path.empty()) {
+    unknown->push_back(path);
+  }
+}
+
+// The error about an unknown key, with what says the same here where the key is known from elsewhere: of all unknown keys of `file`, for
+// who brings a recipe of another trainer does not want to hear of them one by one.
+Status Answered(Status status, const Json& file, const Options& table) {
   constexpr std::string_view kUnknown = "unknown key '";
   if (status.ok()) return status;
   Error error = status.error();
   const size_t at = error.message.find(kUnknown);
   if (at == std::string::npos) return error;
   const size_t begin = at + kUnknown.size();
-  const std::string key = error.message.substr(begin, error.message.find('\'', begin) - begin);
-  if (const std::string answer = AnswerToForeignKey(key); !answer.empty())
-    error.hint = StrCat("here it is ", answer);
+  const std::string first = error.message.substr(begin, error.message.find('\'', begin) - begin);
+  std::vector<std::string> unknown;
+  UnknownLeaves(file, "", table.Infos(), &unknown);
+  if (unknown.size() <= 1 && (unknown.empty() || unknown[0] == first)) {
+    if (const std::string answer = AnswerToForeignKey(first); !answer.empty())
+      error.hint = StrCat("here it is ", answer);
+    return error;
+  }
+  std::string answers, rest;
+  for (const std::string& key : unknown) {
+    if (const std::string answer = AnswerToForeignKey(key); !answer.empty()) {
+      StrAppend(&answers, answers.empty() ? "" : "\n      ", key, ": ", answer);
+    } else {
+      StrAppend(&rest, rest.empty() ? "" : ", ", key);
+    }
+  }
+  if (answers.empty()) return error;
+  StrAppend(&error.message, "; unknown keys in all: ", unknown.size());
+  error.hint =
+      StrCat("here they are\n      ", answers,
+             rest.empty() ? "" : StrCat("\n      and nothing is known of: ", Shorten(rest, 400)));
   return error;
 }
 
@@ -332,12 +365,14 @@ Status Apply(const std::string& text, const std::string& file_name, Options* tab
   const Result<TomlFile> file = ParseToml(text, file_name);
   if (!file.ok())
     return Error{file.error().code, file.error().message, "the recipe is not valid TOML"};
-  return Answered(table->Read(file->json, [&](std::string_view path) { return file->At(path); }));
+  return Answered(table->Read(file->json, [&](std::string_view path) { return file->At(path); }),
+                  file->json, *table);
 }
 
 Status ApplyAll(const std::vector<std::string>& overrides, Options* table) {
   for (const std::string& text : overrides) {
-    if (Status status = Answered(table->Override(text)); !status.ok()) return status;
+    if (Status status = Answered(table->Override(text), Json(), *table); !status.ok())
+      return status;
   }
   return {};
 }

@@ -53,6 +53,14 @@ TEST(Recipe, WhatCannotTeachOrIsIgnoredIsRefused) {
 TEST(Recipe, KeysOfTrlAndVerlAreAnswered) {
   EXPECT_EQ(ErrorOf(std::string("bf16 = true\n") + kMinimal).hint,
             "here it is model.dtype = \"bfloat16\"");
+  // All of a foreign recipe's keys at once, those within tables too.
+  const Error all = ErrorOf(std::string("use_vllm = true\nwhat = 1\n") + kMinimal +
+                            "\n[actor_rollout_ref.rollout]\nn = 4\n");
+  EXPECT_NE(all.message.find("unknown keys in all: 3"), std::string::npos) << all.message;
+  for (const char* part : {"use_vllm: server.url", "actor_rollout_ref.rollout.n: num_generations",
+                           "nothing is known of: what"}) {
+    EXPECT_NE(all.hint.find(part), std::string::npos) << all.hint;
+  }
   EXPECT_NE(ErrorOf(kMinimal, {"use_vllm=true"}).hint.find("server.url"), std::string::npos);
   EXPECT_NE(ErrorOf(kMinimal, {"reward_weights=[1,2]"}).hint.find("weight"), std::string::npos);
   EXPECT_NE(ErrorOf(kMinimal, {"data.max_response_length=9"}).hint.find("max_completion_length"),
