@@ -88,15 +88,16 @@ size_t TurnStop(const Tokenizer& tokenizer, const std::string& whole, const Turn
     const bool ended = StartsWith(std::string_view(whole).substr(body.size()), ends.middle);
     return std::min(limit, body.size() + (ended ? ends.middle.size() : 0));
   }
-  // Tools may answer within the assistant's turn: only what was written without the answer is the assistant's.
-  if (next != nullptr && next->StringOr("role", "user") != "user") {
-    const size_t agreed = TokenStart(tokenizer, whole, CommonPrefix(whole, body));
-    return std::clamp(agreed, begin, std::max(begin, limit));
-  }
-  if (ends.middle.empty()) return begin;
-  const size_t at = whole.find(ends.middle, begin);
-  const bool within = at != std::string::npos && at + ends.middle.size() <= limit;
-  return within ? at + ends.middle.size() : begin;
+  // Behind a tool's answer within the assistant's turn its end says nothing: only what was written without the answer is the assistant's.
+  const bool tool = next != nullptr && next->StringOr("role", "user") != "user";
+  const std::string_view answer = tool ? Trim(next->StringOr("content", "")) : std::string_view();
+  const size_t at = ends.middle.empty() ? std::string::npos : whole.find(ends.middle, begin);
+  const size_t answered = answer.empty() ? std::string::npos : whole.rfind(answer, limit);
+  if (at != std::string::npos && at + ends.middle.size() <= limit && at < answered)
+    return at + ends.middle.size();
+  if (!tool) return begin;
+  const size_t agreed = TokenStart(tokenizer, whole, CommonPrefix(whole, body));
+  return std::clamp(agreed, begin, std::max(begin, limit));
 }
 
 }  // namespace

@@ -312,6 +312,30 @@ TEST_F(ChatRows, TheLastTurnEndsAsTheOthersDo) {
   EXPECT_EQ(LearnedOf(tokenizer, kTalk, {1, 3}, Learned), "</think>b<E>d<E>");
 }
 
+// Qwen3's form writes an empty thought into the last turn alone; Gemma 4's has tools answer within the turn.
+TEST_F(ChatRows, TurnsWithToolsAreLearnedWithoutTheAnswers) {
+  constexpr char kTools[] =
+      R"([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"},
+          {"role": "tool", "content": "x"}, {"role": "assistant", "content": "d"}])";
+  const auto qwen = Make(
+      "{% for m in messages %}{{ '<' + m['role'] + '>' }}{% if loop.last and m['role'] == "
+      "'assistant' "
+      "%}<T></T>{% endif %}{{ m['content'] + '<E>' }}{% endfor %}{% if add_generation_prompt "
+      "%}<assistant>{% endif %}",
+      {"<user>", "<assistant>", "<tool>", "<T>", "</T>", "<E>"});
+  EXPECT_EQ(LearnedOf(qwen, kTools, {1, 3}, Learned), "b<E><T></T>d<E>");
+  const auto gemma = Make(
+      "{% for m in messages %}{% if m['role'] == 'tool' %}{{ '<R>' + m['content'] + '</R>' }}{% "
+      "else "
+      "%}{% if m['role'] == 'user' or messages[loop.index0 - 1].role != 'tool' %}{{ '<' + "
+      "m['role'] + "
+      "'>' }}{% endif %}{{ m['content'] }}{% if loop.last or m['role'] == 'user' or "
+      "messages[loop.index0 + 1].role != 'tool' %}<E>{% endif %}{% endif %}{% endfor %}{% if "
+      "add_generation_prompt and messages[-1].role != 'tool' %}<assistant>{% endif %}",
+      {"<user>", "<assistant>", "<R>", "</R>", "<E>"});
+  EXPECT_EQ(LearnedOf(gemma, kTools, {1, 3}, Learned), "bd<E>");
+}
+
 TEST_F(ChatRows, ReasoningAndCallsOfTheLastTurnAreLearned) {
   const auto tokenizer = Make(
       "{% for m in messages %}{% if m['role'] == 'user' %}{{ '<U>' + m['content'] }}{% else "
