@@ -3,12 +3,16 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <iterator>
+#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "core/rows/group_json.h"
 #include "core/rows/messages.h"
 #include "python/convert.h"
+#include "verifiers/own/call_plan.h"
 
 namespace nb = nanobind;
 
@@ -16,6 +20,7 @@ namespace assay::python {
 namespace {
 
 constexpr const char* kRaised = "python_error";
+constexpr const char* kLate = "reward_timeout";
 
 // A reference that is given back with the GIL held, whoever ends it.
 class Held {
@@ -65,27 +70,35 @@ Verdict VerdictOf(nb::handle value) {
 
 class HostVerifier : public Verifier {
  public:
-  explicit HostVerifier(nb::callable function) : function_(std::move(function)) {}
+  explicit HostVerifier(nb::callable function)
+      : at_once_(nb::cast<bool>(function.attr("at_once"))),
+        pace_(nb::cast<double>(function.attr("timeout_s"))),
+        function_(std::move(function)) {}
 
   std::vector<Verdict> Verify(const Group& group, const Json* row_options) const override {
     return std::move(VerifyGroups({{&group, row_options}})[0]);
   }
 
-  // All groups in one call; one by one where that raised, so that an exception over one row takes its own group only.
+  // As few calls as can be. Of a function over lists, what went wrong whole is asked again in smaller ones (call_plan.h).
   std::vector<std::vector<Verdict>> VerifyGroups(
       const std::vector<VerifyRequest>& requests) const override {
-    const auto begin = std::chrono::steady_clock::now();
-    std::vector<std::vector<Verdict>> out = Call(requests);
-    if (requests.size() > 1 && std::all_of(out.begin(), out.end(), AllRaised)) {
-      out.clear();
-      for (const VerifyRequest& request : requests) out.push_back(std::move(Call({request})[0]));
+    const Clock::time_point begin = Clock::now();
+    std::vector<Asked> samples;
+    std::vector<size_t> groups;
+    for (const VerifyRequest& request : requests) {
+      groups.push_back(request.group->samples.size());
+      for (const Sample& sample : request.group->samples)
+        samples.push_back({&request.group->problem, &sample});
     }
-    const std::chrono::duration<double, std::milli> spent =
-        std::chrono::steady_clock::now() - begin;
-    size_t count = 0;
-    for (const auto& verdicts : out) count += verdicts.size();
-    for (auto& verdicts : out) {
-      for (Verdict& verdict : verdicts) verdict.ms = spent.count() / static_cast<double>(count);
+    std::vector<Verdict> verdicts = Judge(samples, groups);
+    const double ms = std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+    for (Verdict& verdict : verdicts) verdict.ms = ms / static_cast<double>(verdicts.size());
+    std::vector<std::vector<Verdict>> out;
+    auto next = verdicts.begin();
+    for (size_t count : groups) {
+      const auto end = next + static_cast<std::ptrdiff_t>(count);
+      out.emplace_back(std::make_move_iterator(next), std::make_move_iterator(end));
+      next = end;
     }
     return out;
   }
@@ -93,39 +106,60 @@ class HostVerifier : public Verifier {
   int64_t BatchSamples() const override { return 256; }
 
  private:
-  static bool AllRaised(const std::vector<Verdict>& verdicts) {
-    return std::all_of(verdicts.begin(), verdicts.end(), [](const Verdict& v) {
-      return v.outcome == Outcome::kFault && v.reason == kRaised;
+  using Clock = std::chrono::steady_clock;
+  struct Asked {
+    const Problem* problem;
+    const Sample* sample;
+  };
+
+  std::vector<Verdict> Judge(const std::vector<Asked>& samples,
+                             const std::vector<size_t>& groups) const {
+    std::vector<Verdict> out(samples.size());
+    own::CallPlan plan(&pace_, groups);
+    while (const std::optional<own::CallPlan::Call> call = plan.Next()) {
+      const Clock::time_point begin = Clock::now();
+      const auto first = samples.begin() + static_cast<std::ptrdiff_t>(call->from);
+      const auto last = samples.begin() + static_cast<std::ptrdiff_t>(call->to);
+      std::vector<Verdict> said = Call({first, last});
+      const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+      size_t until = call->to;
+      if (at_once_ && (AllFaulty(said, kRaised) || AllFaulty(said, kLate))) {
+        until = plan.Failed(seconds, said[0].reason == kLate);
+        said.resize(std::max(until, call->from) - call->from, said[0]);
+      } else {
+        plan.Answered(seconds);
+      }
+      std::move(said.begin(), said.end(), out.begin() + static_cast<std::ptrdiff_t>(call->from));
+    }
+    return out;
+  }
+
+  static bool AllFaulty(const std::vector<Verdict>& verdicts, const char* reason) {
+    return std::all_of(verdicts.begin(), verdicts.end(), [&](const Verdict& v) {
+      return v.outcome == Outcome::kFault && v.reason == reason;
     });
   }
 
-  std::vector<std::vector<Verdict>> Call(const std::vector<VerifyRequest>& requests) const {
+  std::vector<Verdict> Call(const std::vector<Asked>& samples) const {
     nb::gil_scoped_acquire gil;
-    std::vector<std::vector<Verdict>> out(requests.size());
     const auto all_faults = [&](const std::string& why) {
-      for (size_t i = 0; i < requests.size(); ++i)
-        out[i].assign(requests[i].group->samples.size(), Verdict::Fault(kRaised, why));
-      return out;
+      return std::vector<Verdict>(samples.size(), Verdict::Fault(kRaised, why));
     };
     try {
       nb::list rows;
-      for (const VerifyRequest& request : requests) {
-        for (const Sample& sample : request.group->samples)
-          rows.append(RowOf(request.group->problem, sample));
-      }
+      for (const Asked& asked : samples) rows.append(RowOf(*asked.problem, *asked.sample));
       const auto said = nb::cast<nb::list>(function_.get()(rows));
       if (nb::len(said) != nb::len(rows)) return all_faults("a list of another length");
-      size_t at = 0;
-      for (size_t i = 0; i < requests.size(); ++i) {
-        for (size_t k = 0; k < requests[i].group->samples.size(); ++k)
-          out[i].push_back(VerdictOf(said[at++]));
-      }
+      std::vector<Verdict> out;
+      for (nb::handle value : said) out.push_back(VerdictOf(value));
       return out;
     } catch (const std::exception& error) {  // nb::python_error is one
       return all_faults(error.what());
     }
   }
 
+  const bool at_once_;
+  mutable own::CallPace pace_;
   Held function_;
 };
 

@@ -20,6 +20,10 @@ namespace {
 
 // Beyond the wall limit, which the jail itself enforces: after this it is not believed to be alive.
 constexpr int64_t kSilenceMs = 10'000;
+// What a pipe holds: a program whose input and output fit never waits for us, whom a busy machine may keep from reading and writing.
+constexpr size_t kPipeBytes = 64 << 10;  // the kernel's default
+constexpr size_t kInputPipeMax = 1 << 20;
+constexpr size_t kOutputPipe = 512 << 10;
 // Of the tester's limit on CPU time: tests of honest programs use a hundredth.
 constexpr double kTesterAtWork = 0.25;
 
@@ -45,6 +49,11 @@ bool MakePrivatePipe(Pipe* out) {
 
 // A pipe that a box may open again by name (/dev/stdin).
 bool MakePipe(Pipe* out) { return MakePrivatePipe(out) && fchmod(out->read.get(), 0666) == 0; }
+
+// As far as the user may; the pipe is as it was where not.
+void Widen(const Fd& pipe, size_t bytes) {
+  if (bytes > kPipeBytes) fcntl(pipe.get(), F_SETPIPE_SZ, static_cast<int>(bytes));
+}
 
 void SetNonBlocking(int fd) { fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK); }
 
@@ -151,6 +160,8 @@ class BoxIo {
       return false;
     }
     SetNonBlocking(in.write.get());
+    Widen(in.write, std::min(stdin_rest_.size(), kInputPipeMax));
+    Widen(out.write, kOutputPipe);
     int fds[5] = {in.read.get(), out.write.get(), err.write.get(), requests, answers};
     lost_ = !SendFrame(socket_, FrameType::kRun, request.Encode(), fds, requests >= 0 ? 5 : 3);
     out_.fd = std::move(out.read);
@@ -298,7 +309,7 @@ RunExchange ExchangeRun(int worker_socket, const RunRequest& request,
     exchange.result = FaultResult(io.fault());
     return exchange;
   }
-  int64_t deadline = NowMs() + kWallStretch * request.limits.wall_ms + kSilenceMs;
+  int64_t deadline = NowMs() + WallMaxMs(request.limits.wall_ms) + kSilenceMs;
   std::vector<pollfd> polls;
   while (!io.finished()) {
     polls.clear();
@@ -333,7 +344,7 @@ TalkExchange ExchangeTalk(int program_socket, int interactor_socket, const RunRe
   exchange.program_lost = box.lost() || !started;
   exchange.interactor_lost = judge.lost() || !started;
   if (!started) return exchange;
-  int64_t deadline = NowMs() + kWallStretch * interactor.limits.wall_ms + kSilenceMs;
+  int64_t deadline = NowMs() + WallMaxMs(interactor.limits.wall_ms) + kSilenceMs;
   std::vector<pollfd> polls;
   while (!(box.finished() && judge.finished()) && !box.lost() && !judge.lost()) {
     polls.clear();
@@ -459,7 +470,7 @@ JudgeExchange ExchangeJudge(int candidate_socket, int tester_socket, const Judge
     return exchange;
   }
   PollBoth(&box, &tester,
-           NowMs() + kWallStretch * job.limits.wall_ms + 2 * job.limits.tester_cpu_ms + kSilenceMs);
+           NowMs() + WallMaxMs(job.limits.wall_ms) + 2 * job.limits.tester_cpu_ms + kSilenceMs);
   exchange.candidate_lost = box.lost();
   exchange.tester_lost = tester.lost;
   if (box.lost() || tester.lost) return exchange;

@@ -2,6 +2,7 @@
 // how a limit is enforced: sandbox/jail/limits.h does, and docs/sandbox.md lists which layer enforces which.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 namespace assay {
@@ -23,8 +24,10 @@ struct Limits {
   bool operator==(const Limits&) const = default;
 };
 
-// The wall clock stands still while other work on the machine keeps a job from running, but not for ever: this many times
-// `wall_ms` after its start the job ends, and is not judged by that.
-inline constexpr int64_t kWallStretch = 4;
+// The wall clock stands still while other work on the machine keeps a job from running, but not for ever: so long after its start, of
+// four times `wall_ms` and ten seconds more than it the longer, the job ends, and is not judged by that.
+inline constexpr int64_t WallMaxMs(int64_t wall_ms) {
+  return std::max(4 * wall_ms, wall_ms + 10'000);
+}
 
 }  // namespace assay

@@ -513,6 +513,8 @@ Result<std::unique_ptr<Sandbox>> Sandbox::Make(const SandboxConfig& config, uint
   Impl& impl = *made->impl_;
   impl.without = without;
   impl.config = config;
+  if (const char* named = getenv("ASSAY_PYTHON_LIBRARY"); named && config.python_library.empty())
+    impl.config.python_library = named;
   if (config.isolation.empty()) {
     impl.isolation = 0;
   } else if (config.isolation == "namespaces" || config.isolation == "landlock" ||

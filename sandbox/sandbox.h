@@ -141,7 +141,7 @@ struct SandboxConfig {
       python;  // an interpreter or venv whose packages are offered read-only; "" = the built-in one's
   std::vector<std::string> preimport;  // further modules imported before the fork ("numpy")
   // The standard library ("../lib/python3.12") of the Python that the jail embeds, where that is not the one it was built beside;
-  // readable in every box. Of another minor version it does not start.
+  // readable in every box. Of another minor version it does not start. Empty: $ASSAY_PYTHON_LIBRARY, else the one it was built beside.
   std::string python_library;
   std::string languages_toml;  // text of a TOML file that declares further languages; may be empty
   std::string languages_file;  // such a file, read instead where it is named

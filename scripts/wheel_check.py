@@ -8,6 +8,7 @@ and a CPU torch are installed as well, and examples/python/trl_grpo.py is run. E
 
 import argparse
 import glob
+import json
 import os
 import pathlib
 import re
@@ -17,7 +18,13 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-TRL = ["trl==1.16.0", "torch==2.13.0"]
+TORCH = "torch==2.13.0"
+
+
+def trl_of(version):
+    """The newest TRL for a version of Python: from 1.15 on it wants 3.11."""
+    return "trl==1.14.2" if version == "cp310" else "trl==1.16.0"
+
 
 TRIES = r'''
 import sys, time
@@ -68,8 +75,12 @@ def try_wheel(wheel, folder, with_trl):
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "ASSAY", "LD_"))}
     said = run(python, "-c", TRIES, cwd=folder, env=environment)
     said += run(folder / "bin/assay", "check", "1/2", "0.5", cwd=folder, env=environment)
+    (folder / "own.py").write_text("import sys, ssl, sqlite3, wheel_check_package; print(*sys.version_info[:3], wheel_check_package.WORD)\n")
+    in_box = run(folder / "bin/assay", "run", "own.py", cwd=folder, env=environment)
+    outside = run(python, "own.py", cwd=folder, env=environment)
+    assert json.loads(in_box)["stdout"] == outside, (in_box, outside)
     if with_trl:
-        run(*pip, *TRL)
+        run(*pip, trl_of(folder.name), TORCH)
         run(python, ROOT / "examples/python/trl_grpo.py", folder / "trl", cwd=folder, env=environment)
         said += "TRL's trainer ran its 20 steps\n"
     return said

@@ -17,6 +17,7 @@ struct RewardPool::State {
   // What a thread scores at a time.
   struct Batch {
     Clock::time_point started;
+    int groups = 0;
     bool given_up = false;  // its thread is replaced
   };
   struct Task {
@@ -43,14 +44,16 @@ struct RewardPool::State {
       taken.push_back(queue.front());
       queue.pop_front();
       taken.back()->batch = batch;
+      ++batch->groups;
       samples += taken.back()->group.samples.size();
     } while (!queue.empty() && samples < static_cast<size_t>(rubric->BatchSamples()));
     return taken;
   }
 
+  // A group has its time whatever else it is scored with.
   bool TooLong(const Batch& batch) const {
-    return options.timeout_s > 0 &&
-           Clock::now() - batch.started >= std::chrono::duration<double>(options.timeout_s);
+    const std::chrono::duration<double> allowed(options.timeout_s * batch.groups);
+    return options.timeout_s > 0 && Clock::now() - batch.started >= allowed;
   }
 
   static void Work(const std::shared_ptr<State>& state) {

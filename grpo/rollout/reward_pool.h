@@ -18,7 +18,7 @@ class RewardPool {
  public:
   struct Options {
     int threads = 2;
-    double timeout_s = 120;      // from when a thread starts to score; 0: none
+    double timeout_s = 120;      // for each of the groups that a thread scores at a time; 0: none
     bool timeout_fails = false;  // true: late groups fail with reward 0; false: they have no reward
   };
   RewardPool(std::shared_ptr<const Rubric> rubric, const Options& options);

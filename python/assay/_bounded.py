@@ -26,6 +26,10 @@ class Late(str):
     """The result of a call that took too long: a sentence."""
 
 
+class Interrupted(Late):
+    """The same where nobody wants to know any more."""
+
+
 class _Items:
     """Items that a function is called with one after another, and how far it has come."""
 
@@ -132,7 +136,7 @@ class Bounded:
         work.left = True
         runner.leave()
         if self._interrupted():
-            return work.results[:place] + [Late("interrupted")] * (len(items) - place)
+            return work.results[:place] + [Interrupted("interrupted")] * (len(items) - place)
         return [*work.results[:place], Late(f"TimeoutError: the call took longer than {self._seconds:g} s")]
 
     def _wait(self, work: _Items) -> int | None:

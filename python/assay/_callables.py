@@ -13,9 +13,10 @@ takes too long.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any
 
-from ._bounded import Bounded, Late, TooLong
+from ._bounded import Bounded, Interrupted, Late, TooLong
 
 Row = dict[str, Any]
 RowsFunction = Callable[[list[Row]], list[Any]]
@@ -24,6 +25,23 @@ RowsFunction = Callable[[list[Row]], list[Any]]
 _RAISED = "python_error"
 _BAD_LENGTH = "reward_bad_length"  # the samples are not asked about one by one: a list of one would fit then
 _LATE = "reward_timeout"
+_INTERRUPTED = "reward_unavailable"
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """A function of a list of rows, as the native side takes it.
+
+    at_once: one call of the user's function holds all the rows, so that what goes wrong goes wrong for all of them, and they are asked
+        about again in smaller calls; each may take `timeout_s` (0: as long as it likes).
+    """
+
+    call: RowsFunction
+    at_once: bool = False
+    timeout_s: float = 0
+
+    def __call__(self, rows: list[Row]) -> list[Any]:
+        return self.call(rows)
 
 
 def name_of(function: Callable[..., Any]) -> str:
@@ -34,7 +52,7 @@ def _never() -> bool:
     return False
 
 
-def adapt(function: Callable[..., Any], timeout_s: float = 0, interrupted: Callable[[], bool] = _never) -> RowsFunction:
+def adapt(function: Callable[..., Any], timeout_s: float = 0, interrupted: Callable[[], bool] = _never) -> Adapted:
     """The function as one of a list of rows, each with `prompt`, `completion`, `answer`, .. and the user's own columns.
 
     timeout_s: what one call may take; 0: as long as it likes, on the calling thread. Where it is bounded, a call ends early when
@@ -58,7 +76,7 @@ def adapt(function: Callable[..., Any], timeout_s: float = 0, interrupted: Calla
     return _one_by_one(lambda row: function(text_of(row.get("completion"))), timeout_s, interrupted)
 
 
-def _one_by_one(call: Callable[[Row], Any], timeout_s: float, interrupted: Callable[[], bool]) -> RowsFunction:
+def _one_by_one(call: Callable[[Row], Any], timeout_s: float, interrupted: Callable[[], bool]) -> Adapted:
     def one(row: Row) -> Any:
         try:
             return _number(_settled(call(row)))
@@ -68,24 +86,26 @@ def _one_by_one(call: Callable[[Row], Any], timeout_s: float, interrupted: Calla
             return _sentence(error)
 
     if not timeout_s:
-        return lambda rows: [one(row) for row in rows]
+        return Adapted(lambda rows: [one(row) for row in rows])
     bounded = Bounded(one, timeout_s, interrupted)
-    return lambda rows: [_in_time(value) for value in bounded(rows)]
+    return Adapted(lambda rows: [_in_time(value) for value in bounded(rows)])
 
 
-def _all_at_once(call: RowsFunction, timeout_s: float, interrupted: Callable[[], bool]) -> RowsFunction:
+def _all_at_once(call: RowsFunction, timeout_s: float, interrupted: Callable[[], bool]) -> Adapted:
     if not timeout_s:
-        return call
+        return Adapted(call, at_once=True)
     bounded = Bounded(call, timeout_s, interrupted)
 
     def whole(rows: list[Row]) -> list[Any]:
         (values,) = bounded([rows])
         return [_in_time(values)] * len(rows) if isinstance(values, Late) else list(values)
 
-    return whole
+    return Adapted(whole, at_once=True, timeout_s=timeout_s)
 
 
 def _in_time(value: Any) -> Any:
+    if isinstance(value, Interrupted):
+        return (_INTERRUPTED, str(value))
     return (_LATE, str(value)) if isinstance(value, Late) else value
 
 

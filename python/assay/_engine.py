@@ -65,7 +65,7 @@ def _is_jails_python() -> bool:
     return _core.jail_python.split(".")[:2] == [str(n) for n in sys.version_info[:2]]
 
 
-def _own_python() -> str:
+def own_python() -> str:
     """The environment that we run in, whose packages are then there in every box."""
     return sys.executable if sys.executable and _is_jails_python() else ""
 
@@ -76,7 +76,7 @@ def _has_library(stdlib: str) -> bool:
     return any(os.path.exists(f"{folder}/{place}lib{name}.so.1.0") for place in ("", "x86_64-linux-gnu/"))
 
 
-def _python_library() -> str:
+def python_library() -> str:
     """The standard library for the jail's Python ("": the one that it was built beside): this environment's where the two fit together, else
     the one that it was built beside, if it is there."""
     built_beside = _core.jail_python_library
@@ -142,8 +142,8 @@ class EngineHolder:
         return {
             "jobs": settings.get("jobs", 0),
             "isolation": settings.get("isolation", ""),
-            "python": str(settings["python"]) if "python" in settings else _own_python(),
-            "python_library": _python_library(),
+            "python": str(settings["python"]) if "python" in settings else own_python(),
+            "python_library": python_library(),
             "preimport": list(settings.get("preimport", ())),
             "languages": str(settings.get("languages", "")),
             "jail": str(settings["jail"]) if "jail" in settings else _jail(),

@@ -318,8 +318,9 @@ def verifier(name: str, **options: Any) -> Rubric:
 def term(function: Callable[..., Any], *, label: str = "", timeout_s: float = _TIMEOUT_S) -> Rubric:
     """A rubric of one function of your own: python/assay/_callables.py lists the signatures that are understood.
 
-    timeout_s: what one call may take, in seconds (of a function over lists: over all of them); beyond it its samples have no reward, with
-        the reason `reward_timeout`. 0: as long as it likes, on a thread of the scorer's own.
+    timeout_s: what one sample may take, in seconds; beyond it the sample has no reward, with the reason `reward_timeout`. Of a function over
+        lists a call ends then, whatever it holds, and its samples are asked about again in smaller calls, down to one at a time. 0: as long
+        as it likes, on a thread of the scorer's own.
     """
     own = {"verifier": function, "label": label, "options": {"timeout_s": timeout_s}}
     out = Rubric()

@@ -125,7 +125,7 @@ def to_dataset(rows: Iterable[dict[str, Any]] | Result) -> Dataset:
     return datasets.Dataset(rows.to_arrow() if isinstance(rows, Result) else _table(list(rows), pyarrow))
 
 
-def add_rewards(dataset: Dataset, rubric: RubricLike = None, *, column: str = "reward", **options: Any) -> Dataset:
-    """The dataset with its rows' rewards in a column more (lists for groups; null: not scored)."""
-    result = score(dataset, rubric, **options)
+def add_rewards(dataset: Dataset, rubric: RubricLike | Result = None, *, column: str = "reward", **options: Any) -> Dataset:
+    """The dataset with its rows' rewards in a column more (lists for groups; null: not scored): by a rubric, or what it was scored with."""
+    result = rubric if isinstance(rubric, Result) else score(dataset, rubric, **options)
     return dataset.add_column(column, result.rewards)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -23,7 +24,8 @@ from assay._rubric import Rubric, RubricLike, as_rubric
 from assay._score import Result, score
 
 _CODE_SOURCES = ("codecontests", "apps", "codeforces", "taco")
-_rubrics: dict[str, Rubric] = {}
+# By what was named, and for a file by when it was written: who edits it gets the new one.
+_rubrics: dict[tuple[str, int], Rubric] = {}
 
 
 def _rubric(source: RubricLike) -> Rubric | None:
@@ -31,9 +33,11 @@ def _rubric(source: RubricLike) -> Rubric | None:
         return source
     if not isinstance(source, str):
         return as_rubric(source)
-    if source not in _rubrics:
-        _rubrics[source] = Rubric(source)
-    return _rubrics[source]
+    is_file = source.endswith(".toml") and os.path.exists(source)
+    key = (source, os.stat(source).st_mtime_ns if is_file else 0)
+    if key not in _rubrics:
+        _rubrics[key] = Rubric(source)
+    return _rubrics[key]
 
 
 def _is_code(data_source: Any, truth: Any) -> bool:

@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <utility>
 #include <vector>
 
 namespace assay::jail {
@@ -42,13 +44,14 @@ bool ReadProc(pid_t pid, const char* name, char (&buffer)[kSize]) {
 
 struct Stat {
   pid_t pid = 0;
+  char state = '?';
   pid_t parent = 0;
   long long child_ticks = 0;
   long long threads = 0;
   long long rss_pages = 0;
 };
 
-// Fields of /proc/PID/stat after the command in parentheses (which may hold anything): 4, 16, 17, 20 and 24 of proc(5).
+// Fields of /proc/PID/stat after the command in parentheses (which may hold anything): 3, 4, 16, 17, 20 and 24 of proc(5).
 bool ReadStat(pid_t pid, Stat* out) {
   char text[1024];
   if (!ReadProc(pid, "stat", text)) return false;
@@ -58,6 +61,7 @@ bool ReadStat(pid_t pid, Stat* out) {
   out->pid = pid;
   for (int field = 3; field <= 24 && rest != nullptr; ++field) {
     while (*rest == ' ') ++rest;
+    if (field == 3) out->state = *rest;
     if (field == 4) out->parent = static_cast<pid_t>(atoll(rest));
     if (field == 16 || field == 17) out->child_ticks += atoll(rest);
     if (field == 20) out->threads = atoll(rest);
@@ -158,20 +162,33 @@ RunTimes ReadRunTimes(pid_t pid) {
   return {static_cast<double>(atoll(text)) / 1e6, static_cast<double>(atoll(second)) / 1e6};
 }
 
-double StarvedMs(pid_t first, double cpu_ms) {
-  double worst = 0;
-  auto look = [&](pid_t pid) {
-    // Whoever steps back of its own will is not kept waiting.
-    if (getpriority(PRIO_PROCESS, static_cast<id_t>(pid)) > getpriority(PRIO_PROCESS, 0)) return;
-    const RunTimes times = ReadRunTimes(pid);
-    // What ran meanwhile beside this one and belongs to the same box kept it waiting by itself.
-    worst = std::max(worst, times.delay_ms - std::max(cpu_ms - times.cpu_ms, 0.0));
-  };
-  look(first);
+double WaitMeter::Look(double cpu_ms) {
+  const double now = NowMs();
+  double waited = waited_ms_;
+  bool one_could_run = false;
+  std::vector<Process> processes;
   for (const Stat& stat : BoxProcesses()) {
-    if (stat.pid != first) look(stat.pid);
+    // Whoever steps back of its own will is not kept waiting.
+    if (getpriority(PRIO_PROCESS, static_cast<id_t>(stat.pid)) > getpriority(PRIO_PROCESS, 0))
+      continue;
+    one_could_run = one_could_run || stat.state == 'R';
+    Process process = {stat.pid, cpu_ms_, waited_ms_};
+    for (const Process& known : processes_) {
+      if (known.pid == stat.pid) process = known;
+    }
+    processes.push_back(process);
+    const RunTimes times = ReadRunTimes(stat.pid);
+    // What ran meanwhile beside this one and belongs to the same box kept it waiting by itself.
+    const double beside = std::max(cpu_ms - process.cpu_before_ms - times.cpu_ms, 0.0);
+    waited = std::max(waited, process.waited_before_ms + times.delay_ms - beside);
   }
-  return worst;
+  // A wait is put down when it ends: since the last look all of the time was one if one of the box could run and none has.
+  waits_ms_ = one_could_run && cpu_ms <= cpu_ms_ ? waits_ms_ + now - looked_ms_ : 0;
+  processes_ = std::move(processes);
+  looked_ms_ = now;
+  cpu_ms_ = cpu_ms;
+  waited_ms_ = waited;
+  return std::min(waited_ms_ + waits_ms_, now - start_ms_);
 }
 
 bool BecomeOomVictim() {

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <vector>
 
 namespace assay::jail {
 
@@ -41,9 +42,26 @@ struct RunTimes {
   double delay_ms = 0;
 };
 RunTimes ReadRunTimes(pid_t pid);
-// How long others than the box's own processes kept one of them waiting, at most: `first` or any that there is, ms. `cpu_ms`: what all
-// of the box has used.
-double StarvedMs(pid_t first, double cpu_ms);
+// How long others than the box's own processes kept the box from running, as far as looks from time to time can tell: what whoever of
+// them waited longest had to wait, less what others of the box ran meanwhile, behind what had been waited when it came.
+class WaitMeter {
+ public:
+  explicit WaitMeter(double start_ms) : start_ms_(start_ms), looked_ms_(start_ms) {}
+  // Looks at all processes of the box. `cpu_ms`: what the box has used until now. The sum so far, ms.
+  double Look(double cpu_ms);
+
+ private:
+  struct Process {
+    pid_t pid = 0;
+    double cpu_before_ms = 0;     // of the box, when it came
+    double waited_before_ms = 0;  // likewise
+  };
+  std::vector<Process> processes_;  // at the last look
+  double start_ms_, looked_ms_;
+  double cpu_ms_ = 0;
+  double waited_ms_ = 0;  // what the scheduler has put down
+  double waits_ms_ = 0;   // what it has not: a wait that has not ended
+};
 
 double NowMs();  // monotonic
 

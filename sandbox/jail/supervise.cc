@@ -16,6 +16,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 #include <system_error>
 
 #include "core/check.h"
@@ -177,6 +178,8 @@ struct Supervisor::State {
   double group_cpu_before_ms = -1;
   int64_t limit_kib =
       0;  // what the processes may have resident, with what they share with the zygote
+  std::optional<WaitMeter> waits;
+  double late_ms = 0;     // how long we were kept from looking
   double starved_ms = 0;  // of the time so far
   double run_delay_share = 0;
   int64_t peak_kib = 0;
@@ -236,9 +239,11 @@ void Supervisor::Watch(const Limits& limits, int control_fd, State* state) {
     pollfd waits[2] = {{exit_fd.get(), POLLIN, 0}, {control_fd, POLLIN, 0}};
     double left =
         static_cast<double>(limits.wall_ms) + state->starved_ms - (NowMs() - state->start_ms);
-    left = std::max(left, 0.0);
-    int ready = poll(waits, 2, static_cast<int>(std::min(tick, left) + 0.999));
+    const int pause = static_cast<int>(std::clamp(left, 0.0, tick) + 0.999);
+    const double before = NowMs();
+    int ready = poll(waits, 2, pause);
     if (ready < 0 && errno != EINTR) return;
+    state->late_ms += std::max(NowMs() - before - pause, 0.0);
     if (waits[0].revents != 0) {
       state->exited = wait4(state->pid, &state->status, 0, &state->usage) == state->pid;
       return;
@@ -287,13 +292,14 @@ bool Supervisor::FitsMemory(Sample sample, State* state) {
   return total_kib <= state->limit_kib;
 }
 
-// What others keep from running has its time all the same, up to a point.
+// What others keep from running has its time all the same, up to a point. A machine that kept us from looking was no better to the box.
 void Supervisor::CheckWall(const Limits& limits, double wall, double cpu_ms, State* state) {
   const double limit = static_cast<double>(limits.wall_ms);
-  state->starved_ms = std::max(state->starved_ms, StarvedMs(state->pid, cpu_ms));
+  if (!state->waits) state->waits.emplace(state->start_ms);
+  state->starved_ms = std::max(state->waits->Look(cpu_ms), std::min(state->late_ms, wall));
   if (wall - state->starved_ms >= limit) {
     state->cause = Cause::kWallLimit;
-  } else if (wall >= limit * kWallStretch) {
+  } else if (wall >= static_cast<double>(WallMaxMs(limits.wall_ms))) {
     state->cause = Cause::kWallLimit;
     state->run_delay_share = std::min(1.0, state->starved_ms / wall);
   }
@@ -366,8 +372,8 @@ void Supervisor::Report(const Limits& limits, const State& state, const Reaped& 
     cause = Cause::kMemoryLimit;
   } else if (own_end && report->cpu_ms > static_cast<double>(limits.cpu_ms)) {
     cause = Cause::kCpuLimit;
-  } else if (own_end &&
-             report->wall_ms - state.starved_ms > static_cast<double>(limits.wall_ms) + kLateMs) {
+  } else if (own_end && report->wall_ms - std::max(state.starved_ms, state.late_ms) >
+                            static_cast<double>(limits.wall_ms) + kLateMs) {
     cause = Cause::kWallLimit;
   }
   const bool failed = cause == Cause::kNonzeroExit || cause == Cause::kSignal;

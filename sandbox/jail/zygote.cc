@@ -625,9 +625,9 @@ bool Testers::Watch(const ServeRequest& request, ServeReport* report) {
   bool looked = false;
   double delay_before_ms = 0;
   // A tester that waits for its candidate uses no CPU; the candidate's own wall clock ends that long before this.
-  const double wall_max = static_cast<double>(kWallStretch * request.limits.wall_ms +
-                                              2 * request.limits.tester_cpu_ms) +
-                          2000;
+  const double wall_max =
+      static_cast<double>(WallMaxMs(request.limits.wall_ms) + 2 * request.limits.tester_cpu_ms) +
+      2000;
   Cause cause = Cause::kOk;
   double tick = 5;
   TesterIs left = TesterIs::kWorn;

@@ -4,6 +4,7 @@ import asyncio
 import concurrent.futures
 import importlib.util
 import json
+import os
 import pathlib
 import pickle
 
@@ -109,6 +110,15 @@ def test_verl():
     assert [row["score"] for row in batch] == [1.0, 1.0]
     with_rubric = assay.verl.compute_score("x", "<think>a</think>3", "3", rubric="math,format")
     assert with_rubric["score"] == 2.0
+
+
+def test_verl_reads_a_rubric_anew_that_was_written_anew(tmp_path):
+    path = tmp_path / "r.toml"
+    for weight, at in ((0.5, 1), (2, 2)):
+        path.write_text(f'[[term]]\nverifier = "math"\nweight = {weight}\nwhen = {{ "extra_info.split" = "train" }}\n')
+        os.utime(path, (at, at))
+        assert assay.verl.compute_score("x", "3", "3", {"split": "train"}, rubric=str(path))["score"] == weight
+        assert assay.verl.compute_score("x", "3", "3", {"split": "test"}, rubric=str(path))["scored"] == 0.0
 
 
 # --- OpenRLHF.

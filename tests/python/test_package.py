@@ -284,11 +284,28 @@ def test_own_functions_that_hang_cost_their_rows_a_reward():
     verdict = result.verdicts[1]["hangs_on_b"]
     assert (verdict.outcome, verdict.reason) == ("fault", "reward_timeout") and "2 s" in verdict.detail
     result = assay.score(rows, {"term": [{"verifier": hangs_in_a_list, "options": {"timeout_s": 2}}]})
-    assert result.rewards.count(None) >= 2 and set(result.rewards) <= {0.5, None}
+    assert result.rewards == [0.5, None, 0.5, None]
     # One that never comes back is given up: the last rows are not even tried.
     result = assay.score(rows * 10, assay.term(lambda text: time.sleep(3600), timeout_s=0.1, label="never"), jobs=1)
     assert result.rewards == [None] * 40 and "no more" in result.verdicts[39]["never"].detail
     assert assay.score(rows, assay.term(lambda text: 0.5, timeout_s=0)).rewards == [0.5] * 4
+
+
+def test_the_size_of_a_batch_costs_no_row_its_reward():
+    def slow(completions, **_):
+        time.sleep(0.05 * len(completions))
+        return [0.5] * len(completions)
+
+    def raises_at_b(completions, **_):
+        if any("b" in completion for completion in completions):
+            raise ValueError("b")
+        return [0.5] * len(completions)
+
+    rows = [{"completions": ["a"] * 4} for _ in range(10)]
+    assert assay.score(rows, assay.term(slow, timeout_s=1), jobs=1).rewards == [[0.5] * 4] * 10
+    rows[3]["completions"] = ["a", "b", "a", "a"]
+    result = assay.score(rows, assay.term(raises_at_b), jobs=1)
+    assert result.rewards == [[0.5] * 4] * 3 + [[0.5, None, 0.5, 0.5]] + [[0.5] * 4] * 6
 
 
 def test_own_functions_that_swallow_all_exceptions_or_leave():

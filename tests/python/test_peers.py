@@ -43,6 +43,7 @@ def test_hugging_face_datasets():
     table = datasets.Dataset.from_list([{"completion": "3", "answer": "3"}, {"completion": "4", "answer": "3"}])
     assert assay.score(table, "math").rewards == [1.0, 0.0]
     assert assay.datasets.add_rewards(table, "math")["reward"][:] == [1.0, 0.0]
+    assert assay.datasets.add_rewards(table, assay.score(table, "math"))["reward"][:] == [1.0, 0.0]
     mapped = table.map(lambda batch: {"reward": assay.score(batch, "math").rewards}, batched=True, num_proc=2)
     assert mapped["reward"][:] == [1.0, 0.0]
     assert assay.datasets.to_dataset(assay.score(table, "math"))["reward"][:] == [1.0, 0.0]

@@ -15,8 +15,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// A batch is asked again in parts for so many times the limit of one call.
-constexpr double kSplitLimits = 4;
 constexpr size_t kDetailBytes = 500;
 constexpr size_t kEvidenceBytes = 8192;
 constexpr size_t kNoteBytes = 4000;
@@ -80,80 +78,98 @@ Verdict VerdictOf(const Json& result, const HostJudgeOptions& options, Complaint
 struct HostJudge::Batch {
   std::vector<SampleRef> samples;
   std::vector<Verdict*> into;  // one a sample
-  Clock::time_point give_up;
 
-  // Where the samples [from, to) are best cut in two: between groups, if there are several.
-  size_t Middle(size_t from, size_t to) const {
-    const size_t middle = from + (to - from) / 2;
-    const auto begins = [&](size_t at) { return samples[at].group != samples[at - 1].group; };
-    for (size_t off = 0; off < to - from; ++off) {
-      if (middle + off < to && begins(middle + off)) return middle + off;
-      if (middle >= from + 1 + off && begins(middle - off)) return middle - off;
+  std::vector<size_t> Groups() const {
+    std::vector<size_t> sizes;
+    for (size_t i = 0; i < samples.size(); ++i) {
+      if (i == 0 || samples[i].group != samples[i - 1].group) sizes.push_back(0);
+      ++sizes.back();
     }
-    return middle;
+    return sizes;
   }
 };
 
-void HostJudge::TakeResults(const Json& answer, Batch* batch, size_t from, size_t to) const {
-  const Json::Array* results = answer.Find("results")->AsArray();
-  for (size_t i = from; i < to; ++i)
-    *batch->into[i] = VerdictOf((*results)[i - from], options_, &complaints_);
+bool HostJudge::TakeAnswer(const HostPool::Reply& reply, const CallPlan::Call& call,
+                           Batch* batch) const {
+  if (reply.kind != HostPool::Reply::Kind::kAnswer) return false;
+  const Json* results = reply.answer.Find("results");
+  if (results == nullptr || !results->IsArray() ||
+      results->AsArray()->size() != call.to - call.from)
+    return false;
+  for (size_t i = call.from; i < call.to; ++i)
+    *batch->into[i] = VerdictOf((*results->AsArray())[i - call.from], options_, &complaints_);
+  return true;
 }
 
-void HostJudge::AskAbout(Batch* batch, size_t from, size_t to) const {
-  using Kind = HostPool::Reply::Kind;
-  const HostPool::Reply reply =
-      pool_->Ask(RequestJson({batch->samples.begin() + static_cast<std::ptrdiff_t>(from),
-                              batch->samples.begin() + static_cast<std::ptrdiff_t>(to)},
-                             options_.with_token_ids));
+namespace {
+
+// What went wrong with a whole call.
+struct Failure {
   std::string reason, detail, traceback;
-  if (reply.kind == Kind::kAnswer) {
-    const Json* results = reply.answer.Find("results");
-    const Json* failed = reply.answer.Find("failed");
-    if (results != nullptr && results->IsArray() && results->AsArray()->size() == to - from)
-      return TakeResults(reply.answer, batch, from, to);
-    reason = failed != nullptr ? failed->StringOr("reason", "reward_raised") : "reward_bad_length";
-    detail = failed != nullptr ? failed->StringOr("detail", "") : "not one result a sample";
-    traceback = failed != nullptr ? failed->StringOr("traceback", "") : "";
-  } else if (reply.kind == Kind::kTimedOut) {
-    reason = "reward_timeout";
-    detail = StrCat("a call took longer than ", FixedDigits(options_.timeout_s, 1), " s");
-  } else if (reply.kind == Kind::kDied) {
-    reason = "reward_died";
-    detail = StrCat("the process that judges ended: ", reply.words);
-  } else {
-    reason = "reward_unavailable";
-    detail = reply.words;
+  bool may_be_asked_again = true;
+};
+
+Failure FailureOf(const HostPool::Reply& reply, double timeout_s) {
+  using Kind = HostPool::Reply::Kind;
+  switch (reply.kind) {
+    case Kind::kAnswer: {
+      const Json* failed = reply.answer.Find("failed");
+      if (failed == nullptr) return {"reward_bad_length", "not one result a sample", ""};
+      return {std::string(failed->StringOr("reason", "reward_raised")),
+              std::string(failed->StringOr("detail", "")),
+              std::string(failed->StringOr("traceback", ""))};
+    }
+    case Kind::kTimedOut:
+      return {"reward_timeout", StrCat("a call took longer than ", FixedDigits(timeout_s, 1), " s"),
+              ""};
+    case Kind::kDied:
+      return {"reward_died", StrCat("the process that judges ended: ", reply.words), ""};
+    default:
+      return {"reward_unavailable", reply.words, "", false};
   }
-  const bool again = reply.kind != Kind::kNoHost && reply.kind != Kind::kInterrupted;
-  if (again && reply.at > 0 && reply.at <= to - from) {
-    // The process says whose doing it was.
-    const size_t at = from + static_cast<size_t>(reply.at) - 1;
-    complaints_.Add(reason, detail);
-    *batch->into[at] = ErrorVerdict(reason, detail, options_.errors_fail);
-    if (at > from) AskAbout(batch, from, at);
-    if (at + 1 < to) AskAbout(batch, at + 1, to);
-    return;
-  }
-  if (again && to - from > 1 && Clock::now() < batch->give_up) {
-    const size_t middle = batch->Middle(from, to);
-    AskAbout(batch, from, middle);
-    AskAbout(batch, middle, to);
-    return;
-  }
-  for (size_t i = from; i < to; ++i) {
-    complaints_.Add(reason, traceback.empty() ? detail : traceback);
-    const bool fails = options_.errors_fail && again;
-    *batch->into[i] = ErrorVerdict(reason, detail, fails);
+}
+
+}  // namespace
+
+void HostJudge::AskAbout(Batch* batch) const {
+  CallPlan plan(&pace_, batch->Groups());
+  while (const std::optional<CallPlan::Call> call = plan.Next()) {
+    const Clock::time_point start = Clock::now();
+    const HostPool::Reply reply =
+        pool_->Ask(RequestJson({batch->samples.begin() + static_cast<std::ptrdiff_t>(call->from),
+                                batch->samples.begin() + static_cast<std::ptrdiff_t>(call->to)},
+                               options_.with_token_ids));
+    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    if (TakeAnswer(reply, *call, batch)) {
+      plan.Answered(seconds);
+      continue;
+    }
+    const Failure failure = FailureOf(reply, options_.timeout_s);
+    const auto settle = [&](size_t at) {
+      complaints_.Add(failure.reason,
+                      failure.traceback.empty() ? failure.detail : failure.traceback);
+      *batch->into[at] = ErrorVerdict(failure.reason, failure.detail,
+                                      options_.errors_fail && failure.may_be_asked_again);
+    };
+    if (failure.may_be_asked_again && reply.at > 0 && reply.at <= call->to - call->from) {
+      settle(call->from + reply.at - 1);  // the process says whose doing it was
+      plan.Blame(call->from + reply.at - 1);
+      continue;
+    }
+    const size_t until = failure.may_be_asked_again
+                             ? plan.Failed(seconds, failure.reason == "reward_timeout")
+                             : batch->samples.size();
+    for (size_t at = call->from; at < until; ++at) {
+      if (!plan.Blamed(at)) settle(at);
+    }
+    if (!failure.may_be_asked_again) return;
   }
 }
 
 void HostJudge::JudgeBatch(Batch* batch) const {
   if (batch->samples.empty()) return;
   const Clock::time_point start = Clock::now();
-  const std::chrono::duration<double> limit(kSplitLimits * options_.timeout_s);
-  batch->give_up = start + std::chrono::duration_cast<Clock::duration>(limit);
-  AskAbout(batch, 0, batch->samples.size());
+  AskAbout(batch);
   const double ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
   for (Verdict* verdict : batch->into) verdict->ms = ms / static_cast<double>(batch->into.size());
 }

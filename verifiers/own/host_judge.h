@@ -1,7 +1,7 @@
 // HostJudge: samples to verdicts through a pool of hosts, in batches. Where a process dies or hangs and says at which sample, that one
-// is to blame and the others are asked about again. Where a batch goes wrong whole (a function over lists raised or hung), it is asked
-// again in halves, groups kept together as long as there are several, until what is left of it is one sample or its time is up: so one
-// sample costs no other its verdict. Thread-safe.
+// is to blame and the others are asked about again. Where a call goes wrong whole (a function over lists raised, hung, or had more to do
+// than it has time for), its samples are asked about again in smaller calls, as call_plan.h says: so neither one sample nor the size of a
+// batch costs another its verdict. Thread-safe.
 //
 // An answer is {"results": [one a sample]} or {"failed": {"reason", "detail", "traceback"}}. A result is a number (the score), null
 // (does not apply), or an object: "error" (a reason) with "detail" and "traceback"; or "score" with "outcome", "reason", "detail" and
@@ -18,6 +18,7 @@
 
 #include "core/json.h"
 #include "core/types.h"
+#include "verifiers/own/call_plan.h"
 #include "verifiers/own/host_pool.h"
 #include "verifiers/own/sample_json.h"
 #include "verifiers/text_verifier.h"
@@ -26,9 +27,10 @@
 namespace assay::own {
 
 struct HostJudgeOptions {
-  std::string who;           // in sentences: "reward.py: accuracy_reward"
-  int64_t batch = 256;       // samples at once, unless a group has more
-  double timeout_s = 60;     // the most that one call may take
+  std::string who;      // in sentences: "reward.py: accuracy_reward"
+  int64_t batch = 256;  // samples at once, unless a group has more
+  double timeout_s =
+      60;  // the most that one sample may take; a call with several is asked again in parts
   bool errors_fail = false;  // what goes wrong is a fail with score 0, not a fault
   double pass_at = 1;        // scores from here on pass
   bool with_token_ids = false;
@@ -54,7 +56,7 @@ class Complaints {
 class HostJudge {
  public:
   HostJudge(HostJudgeOptions options, std::unique_ptr<HostPool> pool)
-      : options_(std::move(options)), pool_(std::move(pool)) {}
+      : options_(std::move(options)), pool_(std::move(pool)), pace_(options_.timeout_s) {}
 
   std::vector<std::vector<Verdict>> Judge(const std::vector<const Group*>& groups) const;
   std::vector<std::string> Notes() const { return complaints_.Sentences(options_.who); }
@@ -65,12 +67,13 @@ class HostJudge {
                                std::vector<std::vector<Verdict>>* refused) const;
   void JudgeAll(std::vector<Batch>* batches) const;
   void JudgeBatch(Batch* batch) const;
-  void AskAbout(Batch* batch, size_t from, size_t to) const;
-  void TakeResults(const Json& answer, Batch* batch, size_t from, size_t to) const;
+  void AskAbout(Batch* batch) const;
+  bool TakeAnswer(const HostPool::Reply& reply, const CallPlan::Call& call, Batch* batch) const;
 
   const HostJudgeOptions options_;
   const std::unique_ptr<HostPool> pool_;
   mutable Complaints complaints_;
+  mutable CallPace pace_;
 };
 
 // A result as above to a verdict; `add` hears of errors. Also for functions inside of the box.

@@ -69,7 +69,7 @@ Options Table(Settings* s) {
   table.Add("processes", &s->processes, "at most so many at once; 0: one a core")
       .Range(0, kProcessesMax);
   table.Add("batch", &s->batch, "samples that a process is given at a time").Range(1, 4096);
-  table.Add("timeout_s", &s->timeout_s, "the most that one call may take, seconds")
+  table.Add("timeout_s", &s->timeout_s, "the most that one sample may take, seconds")
       .Range(0.01, 86400);
   table.Add("on_error", &s->on_error,
             ChoiceNames<OnError>{

@@ -106,6 +106,29 @@ TEST(RewardPool, WhatIsCancelledIsLeftBehind) {
   EXPECT_TRUE(pool.Collect().empty());
 }
 
+// Six groups of 0.4 seconds each that are scored in one call: none is late because they came together.
+TEST(RewardPool, TheTimeOfAGroupIsItsOwn) {
+  const std::string file = testing::TempDir() + "slow_list_reward.py";
+  std::ofstream(file) << "import time\n"
+                         "def slow(completions, **columns):\n"
+                         "    time.sleep(0.2 * len(completions))\n"
+                         "    return [0.5] * len(completions)\n";
+  Result<RubricSpec> spec =
+      RubricFromToml(StrCat("[[term]]\nverifier = \"python\"\noptions = { file = \"", file,
+                            "\", processes = 1 }\n"),
+                     "t.toml");
+  ASSERT_TRUE(spec.ok()) << spec.error().message;
+  Result<std::unique_ptr<Rubric>> rubric = Rubric::Make(*spec, VerifierEnv{});
+  ASSERT_TRUE(rubric.ok()) << rubric.error().message;
+  RewardPool pool(std::shared_ptr<const Rubric>(std::move(*rubric)),
+                  {.threads = 1, .timeout_s = 2, .timeout_fails = false});
+  for (int a = 0; a < 6; ++a) pool.Submit(Sums(a, 7));
+  for (const GroupScore& score : pool.Collect()) {
+    EXPECT_EQ(score.samples[0].reward, Reward(0.5));
+    EXPECT_EQ(score.samples[1].reward, Reward(0.5));
+  }
+}
+
 TEST(RewardPool, ALateGroupHasNoRewardOrFails) {
   for (bool fails : {false, true}) {
     // Nothing is scored within a nanosecond; the group is given up or just made it, and never holds Collect.

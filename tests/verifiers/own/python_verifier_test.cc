@@ -133,6 +133,17 @@ def reward(completions, **kwargs):
   EXPECT_NE(notes[0].find("line 5"), std::string::npos) << notes[0];
 }
 
+// A second's work for thirty, of whom each has half a second: what is too much for one call goes in several.
+TEST_F(Python, TheSizeOfABatchCostsNobodyItsScore) {
+  const std::string judged = Judged(
+      "import time\n"
+      "def reward(completions, **columns):\n"
+      "    time.sleep(0.03 * len(completions))\n"
+      "    return [1.0] * len(completions)\n",
+      std::vector<std::string>(30, "4"), Json().Set("timeout_s", 0.5));
+  EXPECT_EQ(judged.find("fault"), std::string::npos) << judged;
+}
+
 TEST_F(Python, ListsOfTheWrongLength) {
   const std::string fault = "fault 0 reward_bad_length";
   EXPECT_EQ(
