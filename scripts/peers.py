@@ -1,10 +1,10 @@
 """The Python package and the server before their peers' own code: virtual environments with the packages from PyPI, and the tests in them.
 
-    peers.py [--build build] [--venvs build/peers] [--interpreter PYTHON] [PEER ..]
+    peers.py [--build build] [--venvs build/peers] [--interpreter PYTHON [--wheel WHEEL]] [PEER ..]
 
-Without names all of PEERS below, one after the other; some gigabytes and a quarter of an hour the first time, so CI runs none of it. The
-module must be built (build/python) for PYTHON's version; without --interpreter it is .venv/bin/python. One line a peer at the end; exit
-status 1 if a test failed or an environment could not be made. `math-verify` runs that package's own tests on assay.math_verify's parse and
+Without names all of PEERS below but nemo-gym, one after the other; some gigabytes and a quarter of an hour the first time, so CI runs none of
+it. The module must be built (build/python) for PYTHON's version, or stand in a WHEEL of scripts/wheel.sh; without --interpreter it is
+.venv/bin/python. `nemo-gym` wants Python 3.12. One line a peer at the end; exit status 1 if a test failed or an environment could not be made. `math-verify` runs that package's own tests on assay.math_verify's parse and
 verify (tests/python/math_verify_suite.py says which differ and why), `server` the clients of scripts/serve_clients.py.
 """
 
@@ -30,8 +30,12 @@ PEERS = {
               "cachetools", "aiohttp", "numpy"], ["verl==0.9.1"], "verl"),
     "openrlhf": ([TORCH, RAY, "transformers==5.24.0", "aiohttp"], ["openrlhf==0.11.2"], "openrlhf"),
     "math-verify": (["math-verify==0.9.0"], [], ""),
+    "nemo-gym": (["uv"], [], "nemo_gym"),
     "server": ([], [], ""),
 }
+
+# What pip takes hours to resolve, and uv a minute.
+BY_UV = {"nemo-gym": ["nemo-gym==0.4.0", "httpx"]}
 
 
 def call(python, *arguments, **variables):
@@ -55,6 +59,13 @@ def run_peer(name, options):
     if alone and fresh and call(python, "-m", "pip", "install", "--quiet", "--no-deps", *alone, **variables) != 0:
         (folder / "installed").unlink()
         return f"FAILED: {' '.join(alone)} cannot be installed"
+    if name in BY_UV and fresh and call(python, "-m", "uv", "pip", "install", "--quiet", "--python", python, *BY_UV[name], **variables) != 0:
+        (folder / "installed").unlink()
+        return f"FAILED: {' '.join(BY_UV[name])} cannot be installed"
+    if options.wheel:
+        if call(python, "-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps", options.wheel.resolve(), **variables) != 0:
+            return f"FAILED: {options.wheel} cannot be installed"
+        variables["PYTHONPATH"] = str(ROOT / "tests/python")
     if name == "math-verify":
         return "ok" if call(python, ROOT / "tests/python/math_verify_suite.py", packages[0], **variables) == 0 else "FAILED"
     # `-k` alone would pass where everything was skipped.
@@ -74,6 +85,7 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
     parser.add_argument("--venvs", type=pathlib.Path)
     parser.add_argument("--interpreter", default=str(ROOT / ".venv/bin/python"))
+    parser.add_argument("--wheel", type=pathlib.Path)
     parser.add_argument("peers", nargs="*", metavar="PEER", help=", ".join(PEERS))
     options = parser.parse_args()
     options.build = options.build.resolve()
@@ -81,7 +93,7 @@ def main():
     for name in options.peers:
         if name not in PEERS:
             parser.error(f"no peer '{name}': there are {', '.join(PEERS)}")
-    results = {name: run_peer(name, options) for name in options.peers or PEERS}
+    results = {name: run_peer(name, options) for name in options.peers or [name for name in PEERS if name != "nemo-gym"]}
     for name, said in results.items():
         print(f"{name:18} {said}")
     sys.exit(0 if all(said == "ok" for said in results.values()) else 1)

@@ -283,3 +283,36 @@ def test_verl_loads_our_reward_manager():
     scores, summed, extra = asyncio.run(together())
     assert scores == summed == [1.0, 0.0, -1.0] * 8
     assert extra["scored"] == 0.0 and extra["reason"]
+
+
+def test_nemo_gym_resources_server():
+    gym = pytest.importorskip("nemo_gym.base_resources_server", reason="nemo-gym is not installed")
+    from unittest.mock import MagicMock
+
+    from fastapi.testclient import TestClient
+    from nemo_gym.server_utils import ServerClient
+
+    config = gym.BaseResourcesServerConfig(host="127.0.0.1", port=8080, entrypoint="", name="sums")
+    made = assay.nemo_gym.server(assay.math() + 0.5 * assay.format())(config=config, server_client=MagicMock(spec=ServerClient))
+    client = TestClient(made.setup_webserver())
+    assert client.post("/seed_session", json={}).status_code == 200
+
+    def rollout(text, **row):
+        part = {"type": "output_text", "text": text, "annotations": []}
+        message = {"id": "m", "type": "message", "role": "assistant", "status": "completed", "content": [part]}
+        response = {"id": "r", "created_at": 0, "model": "m", "object": "response", "output": [message], "parallel_tool_calls": False,
+                    "tool_choice": "auto", "tools": []}
+        return {"responses_create_params": {"input": [{"role": "user", "content": "2+2?"}]}, "response": response, **row}
+
+    said = []
+    for body in (rollout("<think>\nso\n</think>\n\\boxed{4}", expected_answer="4"), rollout("\\boxed{5}", expected_answer="4"), rollout("4")):
+        answer = client.post("/verify", json=body)
+        assert answer.status_code == 200, answer.text
+        said.append(answer.json())
+    assert [one["reward"] for one in said] == [1.5, 0.0, 0.0]
+    assert [one["mask_sample"] for one in said] == [False, False, True] and said[2]["failure_reason"]
+    assert said[0]["expected_answer"] == "4"  # a row's own fields go on to whoever collects the rollouts
+    for place, one in enumerate(said):
+        one.update({"_ng_task_index": 0, "_ng_rollout_index": place})
+    metrics = client.post("/aggregate_metrics", json={"verify_responses": said})
+    assert metrics.status_code == 200 and "0.5" in metrics.text, metrics.text
