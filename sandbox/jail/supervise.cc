@@ -179,8 +179,9 @@ struct Supervisor::State {
   int64_t limit_kib =
       0;  // what the processes may have resident, with what they share with the zygote
   std::optional<WaitMeter> waits;
-  double late_ms = 0;     // how long we were kept from looking
-  double starved_ms = 0;  // of the time so far
+  double late_ms = 0;      // how long we were kept from looking
+  double late_now_ms = 0;  // of it, since the last look
+  double starved_ms = 0;   // of the time so far
   double run_delay_share = 0;
   int64_t peak_kib = 0;
   int unsteady = 0;  // looks in a row at processes that came and went
@@ -235,15 +236,20 @@ bool Supervisor::Attend(pid_t child, const Limits& limits, bool own_image, int c
 void Supervisor::Watch(const Limits& limits, int control_fd, State* state) {
   sandbox::Fd exit_fd(static_cast<int>(syscall(SYS_pidfd_open, state->pid, 0)));
   double tick = kFirstTickMs;
+  double woke = NowMs(), used_then = ProcessCpuMs(0);
   for (;;) {
     pollfd waits[2] = {{exit_fd.get(), POLLIN, 0}, {control_fd, POLLIN, 0}};
     double left =
         static_cast<double>(limits.wall_ms) + state->starved_ms - (NowMs() - state->start_ms);
     const int pause = static_cast<int>(std::clamp(left, 0.0, tick) + 0.999);
-    const double before = NowMs();
     int ready = poll(waits, 2, pause);
     if (ready < 0 && errno != EINTR) return;
-    state->late_ms += std::max(NowMs() - before - pause, 0.0);
+    // What was neither the pause nor our own work.
+    const double now = NowMs(), used = ProcessCpuMs(0);
+    state->late_now_ms = std::max(now - woke - pause - (used - used_then), 0.0);
+    state->late_ms += state->late_now_ms;
+    woke = now;
+    used_then = used;
     if (waits[0].revents != 0) {
       state->exited = wait4(state->pid, &state->status, 0, &state->usage) == state->pid;
       return;
@@ -296,7 +302,8 @@ bool Supervisor::FitsMemory(Sample sample, State* state) {
 void Supervisor::CheckWall(const Limits& limits, double wall, double cpu_ms, State* state) {
   const double limit = static_cast<double>(limits.wall_ms);
   if (!state->waits) state->waits.emplace(state->start_ms);
-  state->starved_ms = std::max(state->waits->Look(cpu_ms), std::min(state->late_ms, wall));
+  state->starved_ms =
+      std::max({state->starved_ms, state->waits->Look(cpu_ms), std::min(state->late_ms, wall)});
   if (wall - state->starved_ms >= limit) {
     state->cause = Cause::kWallLimit;
   } else if (wall >= static_cast<double>(WallMaxMs(limits.wall_ms))) {
@@ -372,8 +379,9 @@ void Supervisor::Report(const Limits& limits, const State& state, const Reaped& 
     cause = Cause::kMemoryLimit;
   } else if (own_end && report->cpu_ms > static_cast<double>(limits.cpu_ms)) {
     cause = Cause::kCpuLimit;
-  } else if (own_end && report->wall_ms - std::max(state.starved_ms, state.late_ms) >
-                            static_cast<double>(limits.wall_ms) + kLateMs) {
+  } else if (own_end &&
+             report->wall_ms - std::max(state.starved_ms + state.late_now_ms, state.late_ms) >
+                 static_cast<double>(limits.wall_ms) + kLateMs) {
     cause = Cause::kWallLimit;
   }
   const bool failed = cause == Cause::kNonzeroExit || cause == Cause::kSignal;
