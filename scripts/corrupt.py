@@ -191,14 +191,18 @@ def checkpoint(assay, folder, rng, count):
 
 
 def tokenizer(assay, folder, rng, count):
+    """A toy's files and byte-level BPE's, in turn."""
     _, out = train(assay, folder)
-    tally, hurt = Tally("tokenizer"), folder / "hurt"
-    shutil.copytree(out / "model", hurt)
+    tally, hurt = Tally("tokenizer"), [folder / "hurt-toy", folder / "hurt-bpe"]
+    whole = [out / "model", byte_level_model(assay, folder)]
+    for model, copy in zip(whole, hurt):
+        shutil.copytree(model, copy)
     for number in range(count):
+        model, copy = whole[number // 4 % 2], hurt[number // 4 % 2]
         for name in ("tokenizer.json", "tokenizer_config.json"):
-            data = (out / "model" / name).read_bytes()
-            (hurt / name).write_bytes(damage(data, rng) if (name == "tokenizer.json") == (number % 4 != 0) else data)
-        tally.add(number, [assay, "generate", "--model", hurt, "--prompt", "1+2=", "--max-new-tokens", "2", "-q"], ["hurt"])
+            data = (model / name).read_bytes()
+            (copy / name).write_bytes(damage(data, rng) if (name == "tokenizer.json") == (number % 4 != 0) else data)
+        tally.add(number, [assay, "generate", "--model", copy, "--prompt", "1+2=", "--max-new-tokens", "2", "-q"], [copy.name])
     return tally
 
 
@@ -214,16 +218,22 @@ def byte_level(folder):
     (folder / "tokenizer_config.json").write_text(json.dumps({"eos_token": "</s>"}))
 
 
-def gguf(assay, folder, rng, count):
-    recipe = folder / "gguf.toml"
+def byte_level_model(assay, folder):
+    """A model of one step with that tokenizer."""
+    recipe = folder / "bpe.toml"
     (folder / "tok").mkdir()
     byte_level(folder / "tok")
-    (folder / "sft.jsonl").write_text(json.dumps({"prompt": "a", "completion": "b"}) + "\n")
+    (folder / "pair.jsonl").write_text(json.dumps({"prompt": "a", "completion": "b"}) + "\n")
     recipe.write_text(toml({"max_steps": 1, "seed": 1, "model": {**TOY["model"], "tokenizer": str(folder / "tok")},
-                            "data": {"train": str(folder / "sft.jsonl")}}))
-    must(assay, "sft", recipe, "--out", folder / "run", "-q")
+                            "data": {"train": str(folder / "pair.jsonl")}}))
+    must(assay, "sft", recipe, "--out", folder / "bpe", "-q")
+    return folder / "bpe" / "model"
+
+
+def gguf(assay, folder, rng, count):
+    model = byte_level_model(assay, folder)
     whole, hurt, tally = folder / "whole.gguf", folder / "hurt.gguf", Tally("gguf")
-    must(assay, "gguf", "--model", folder / "run" / "model", "--type", "q8_0", "-o", whole, "-q")
+    must(assay, "gguf", "--model", model, "--type", "q8_0", "-o", whole, "-q")
     data = whole.read_bytes()
     for number in range(count):
         # Half of it in the header, which is the smaller part.

@@ -350,7 +350,10 @@ Result<SftRow> EncodeChat(const Tokenizer& tokenizer, const SftChat& chat, int64
     turns.push_back({chat.learned[k], (*texts)[1 + 2 * k], (*texts)[2 + 2 * k]});
   if (marked.empty()) EndAsSampled(chat.messages, ends, &whole, &turns);
   ByteRanges spans = TurnRanges(tokenizer, chat.messages, whole, turns, ends);
-  if (!marked.empty()) spans = MarkedOf(marked, spans);
+  // Where every turn is learned, all that is marked is.
+  const bool every = LearnedTurns(chat.messages, 0, false).size() == chat.learned.size() &&
+                     chat.learned.back() + 1 == chat.messages.AsArray()->size();
+  if (!marked.empty()) spans = every ? marked : MarkedOf(marked, spans);
   if (chat.whole) spans = {{0, whole.size()}};
   SftRow row = EncodeSpans(tokenizer, whole, spans);
   // A template that marks no end leaves nothing to stop at.
