@@ -174,7 +174,7 @@ class ChatRows : public ChatTemplates {
     Json vocab = Json::MakeObject(), added = Json::MakeArray();
     int64_t id = 0;
     for (char c = '!'; c <= '~'; ++c) vocab.Set(std::string(1, c), id++);
-    vocab.Set("\xC4\xA0", id++).Set("\xC4\x8A", id++);  // space, newline
+    for (const char* blank : {"\xC4\xA0", "\xC4\x8A"}) vocab.Set(blank, id++);  // space, newline
     for (const std::string& mark : marks)
       added.Append(Json::MakeObject().Set("id", id++).Set("content", mark).Set("special", true));
     Json model = Json::MakeObject();
