@@ -14,12 +14,6 @@
 namespace assay {
 namespace {
 
-int64_t NowNs() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
-
 std::string Duration(double seconds) {
   const int64_t whole = static_cast<int64_t>(seconds + 0.5);
   if (whole < 60) return StrCat(whole, " s");
@@ -30,6 +24,7 @@ std::string Duration(double seconds) {
 constexpr int64_t kRedrawNs = 100'000'000;
 constexpr int64_t kLogNs = 30'000'000'000;
 constexpr int kBar = 24;
+constexpr size_t kWide = 60;  // below, figures take the bar's place
 
 bool IsDumb() {
   const char* const terminal = std::getenv("TERM");
@@ -47,18 +42,25 @@ size_t Columns() {
 
 bool Progress::StderrIsTerminal() { return isatty(STDERR_FILENO) == 1; }
 
-Progress::Progress(std::string label, int64_t total, bool enabled)
+int64_t Progress::SteadyClock() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+Progress::Progress(std::string label, int64_t total, bool enabled, Clock clock)
     : label_(std::move(label)),
       total_(total),
       enabled_(enabled),
+      clock_(clock),
       redraws_(StderrIsTerminal() && !IsDumb()),
-      start_ns_(NowNs()) {}
+      start_ns_(clock()) {}
 
 Progress::~Progress() { Done(); }
 
 void Progress::Update(int64_t done, const std::string& note) {
   if (!enabled_) return;
-  const int64_t now = NowNs();
+  const int64_t now = clock_();
   const int64_t since = now - (last_draw_ns_ == 0 ? start_ns_ : last_draw_ns_);
   if (redraws_ ? drawn_ && since < kRedrawNs : since < kLogNs) return;
   last_draw_ns_ = now;
@@ -66,7 +68,7 @@ void Progress::Update(int64_t done, const std::string& note) {
   if (total_ > 0) {
     const double share = std::min(1.0, static_cast<double>(done) / static_cast<double>(total_));
     const int filled = static_cast<int>(share * kBar);
-    if (redraws_)
+    if (redraws_ && Columns() >= kWide)
       StrAppend(&line, "[", std::string(filled, '#'), std::string(kBar - filled, '.'), "] ");
     StrAppend(&line, FixedDigits(share * 100, 0), " %");
     const double elapsed = static_cast<double>(now - start_ns_) * 1e-9;

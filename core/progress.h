@@ -9,8 +9,12 @@ namespace assay {
 
 class Progress {
  public:
+  // Nanoseconds of a clock that does not go back.
+  using Clock = int64_t (*)();
+  static int64_t SteadyClock();
+
   // `total` <= 0: unknown. `enabled` false: everything is a no-op.
-  Progress(std::string label, int64_t total, bool enabled);
+  Progress(std::string label, int64_t total, bool enabled, Clock clock = SteadyClock);
   ~Progress();
   // `note`: a few words behind the bar ("pass 71.3 %, 12,400 samples/s").
   void Update(int64_t done, const std::string& note = "");
@@ -23,6 +27,7 @@ class Progress {
   std::string label_;
   int64_t total_;
   bool enabled_;
+  Clock clock_;
   bool redraws_ = false;  // else a line now and then
   bool drawn_ = false;
   int64_t start_ns_ = 0;
