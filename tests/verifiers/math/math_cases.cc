@@ -10,6 +10,8 @@
 #include <cstring>
 #include <ctime>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <set>
@@ -372,9 +374,12 @@ Result<Json> RunCorpus(const std::string& folder) {
   Stopwatch clock;
   int64_t inputs = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    const Result<std::string> text = ReadFile(entry.path().string());
-    if (!text.ok()) return text.error();
-    clock.Time(entry.path().filename().string(), [&] { RunFuzzInput(*text); });
+    // Bytes as they are: a fuzzer's input may look like UTF-16 or gzip.
+    std::ifstream file(entry.path(), std::ios::binary);
+    const std::string text(std::istreambuf_iterator<char>(file), {});
+    if (!file.is_open())
+      return Error{ErrorCode::kIo, StrCat("cannot read '", entry.path().string(), "'"), ""};
+    clock.Time(entry.path().filename().string(), [&] { RunFuzzInput(text); });
     ++inputs;
   }
   Json out = Json::MakeObject();
