@@ -6,9 +6,7 @@
 
 #include "core/rng.h"
 #include "grpo/learn/learner.h"
-#include "grpo/model/cuda/runtime.h"
 #include "grpo/model/shards.h"
-#include "grpo/model/torch_error.h"
 #include "grpo/run/grpo_report.h"
 #include "grpo/run/memory_plan.h"
 #include "grpo/run/rollout_source.h"
@@ -131,21 +129,6 @@ Status Train(const GrpoRecipe& recipe, const Parts& parts) {
   return {};
 }
 
-// On a GPU a run that will not fit does not begin. `given`: of one process.
-Status CheckFits(const GrpoRecipe& given, TrainingRun* run, int64_t longest_prompt) {
-  const Model& policy = run->setup().policy;
-  if (!policy.device().is_cuda() || !cuda::WhyNotUsable().empty()) return {};
-  return CatchTorch("asking for free memory", [&]() -> Status {
-    const MemoryPlan plan =
-        PlanMemory(policy.config, given, longest_prompt, run->processes()->count());
-    const bool rows_are_set = given.train.generation_rows > 0;
-    const double available = cuda::AvailableBytes();
-    const std::string note = NearlyFullNote(plan, rows_are_set, available);
-    if (!note.empty() && run->env().note) run->env().note(note);
-    return CheckPlan(plan, rows_are_set, available);
-  });
-}
-
 }  // namespace
 
 Result<TrainSummary> RunGrpo(const GrpoRecipe& given, const TrainEnv& env) {
@@ -158,8 +141,10 @@ Result<TrainSummary> RunGrpo(const GrpoRecipe& given, const TrainEnv& env) {
   // Sampling and learning rotate by the same frequencies, however long the rows of a batch are.
   run.setup().policy.config.rope.least_length =
       source.longest_prompt() + recipe.train.max_completion_length;
-  if (Status s = run.Together(CheckFits(given, &run, source.longest_prompt())); !s.ok())
-    return s.error();
+  // Of one process.
+  const MemoryPlan plan = PlanMemory(run.setup().policy.config, given, source.longest_prompt(),
+                                     run.processes()->count());
+  if (Status s = run.Together(run.CheckFits(plan)); !s.ok()) return s.error();
   if (Status s = run.Together(run.SetUpRewards()); !s.ok()) return s.error();
   GrpoLearner learner(&run.setup().policy, recipe, run.setup().compute, nullptr, run.processes());
   GrpoReport report(recipe, &run, source.count());

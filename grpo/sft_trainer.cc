@@ -8,9 +8,7 @@
 
 #include "core/text.h"
 #include "grpo/learn/sft_learner.h"
-#include "grpo/model/cuda/runtime.h"
 #include "grpo/model/shards.h"
-#include "grpo/model/torch_error.h"
 #include "grpo/run/draw_order.h"
 #include "grpo/run/memory_plan.h"
 #include "grpo/run/sft_rows.h"
@@ -143,7 +141,7 @@ Status Train(const SftRecipe& recipe, const std::vector<SftRow>& rows, SftLearne
 // On a GPU a run that will not fit does not begin.
 Status CheckFits(const SftRecipe& recipe, const std::vector<SftRow>& rows, TrainingRun* run) {
   const Model& policy = run->setup().policy;
-  if (!policy.device().is_cuda() || !cuda::WhyNotUsable().empty()) return {};
+  if (!policy.device().is_cuda()) return {};
   SftRecipe known = recipe;
   int64_t prompt = 1;
   std::vector<int64_t> lengths = {1};
@@ -161,14 +159,7 @@ Status CheckFits(const SftRecipe& recipe, const std::vector<SftRow>& rows, Train
     const int64_t rows_a_batch = recipe.train.per_device_train_batch_size;
     known.max_length = std::max<int64_t>(1, (tokens + rows_a_batch - 1) / rows_a_batch);
   }
-  return CatchTorch("asking for free memory", [&]() -> Status {
-    const MemoryPlan plan = PlanMemory(policy.config, known, prompt, run->processes()->count());
-    const bool rows_are_set = recipe.train.generation_rows > 0;
-    const double available = cuda::AvailableBytes();
-    const std::string note = NearlyFullNote(plan, rows_are_set, available);
-    if (!note.empty() && run->env().note) run->env().note(note);
-    return CheckPlan(plan, rows_are_set, available);
-  });
+  return run->CheckFits(PlanMemory(policy.config, known, prompt, run->processes()->count()));
 }
 
 }  // namespace

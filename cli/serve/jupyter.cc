@@ -16,7 +16,7 @@ namespace {
 
 constexpr char kCellsFile[] = ".cells.json";
 constexpr char kRecordFile[] = ".record.json";
-// Runs the cells in __main__'s own names. The record is written anew after each cell, so that it is there however the process ends.
+// Runs the cells in __main__'s own names, and writes the record when all have run: cells of a notebook that did not end are not handed back.
 constexpr char kDriver[] = R"(
 def run_cells():
     import ast, io, json, linecache, os, signal, sys, traceback

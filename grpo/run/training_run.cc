@@ -385,6 +385,17 @@ Status TrainingRun::SaveResultTogether(const std::string& folder) const {
   return processes_->first() ? SaveResult(*whole, folder) : Status();
 }
 
+Status TrainingRun::CheckFits(const MemoryPlan& plan) const {
+  if (!setup_.policy.device().is_cuda() || !cuda::WhyNotUsable().empty()) return {};
+  return CatchTorch("asking for free memory", [&]() -> Status {
+    const bool rows_are_set = spec_.generation_rows > 0;
+    const double available = cuda::AvailableBytes();
+    const std::string note = NearlyFullNote(plan, rows_are_set, available);
+    if (!note.empty() && env_.note) env_.note(note);
+    return CheckPlan(plan, rows_are_set, available);
+  });
+}
+
 void TrainingRun::TellPath() const {
   const std::string note = NotFusedNote(setup_.policy.config);
   if (env_.note && !note.empty() && setup_.policy.device().is_cuda()) env_.note(note);

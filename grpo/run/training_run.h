@@ -20,6 +20,7 @@
 #include "grpo/learn/optimizer.h"
 #include "grpo/learn/processes.h"
 #include "grpo/rollout/reward_pool.h"
+#include "grpo/run/memory_plan.h"
 #include "grpo/run/run_log.h"
 #include "grpo/run/run_setup.h"
 #include "verifiers/rubric.h"
@@ -87,6 +88,8 @@ class TrainingRun {
 
   const TrainSpec& spec() const { return spec_; }
   const TrainEnv& env() const { return env_; }
+  // On a GPU: kUnavailable where the plan does not fit into what is free; a note where it fits by less than its error.
+  Status CheckFits(const MemoryPlan& plan) const;
   PolicySetup& setup() { return setup_; }
   // The policy with whole weights, to be written: gathered onto the first process's CPU where they are shared out (all processes call
   // together, the others get nothing); with frozen weights in 8 bits, the adapter beside the weights that model.path has.

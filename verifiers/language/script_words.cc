@@ -1,10 +1,10 @@
 #include "verifiers/language/script_words.h"
 
-#include <cstdint>
-
 #include <unicode/uchar.h>
 #include <unicode/uscript.h>
 #include <unicode/utf8.h>
+
+#include <cstdint>
 
 namespace assay {
 namespace {
