@@ -352,6 +352,7 @@ Result<Json> Run(const Arguments& a) {
 }  // namespace assay
 
 int main(int argc, char** argv) {
+  assay::cuda::PreferExpandableMemory();
   const assay::Result<assay::Arguments> arguments = assay::Parse(argc, argv);
   return assay::ReportLine(arguments.ok() ? assay::Run(*arguments)
                                           : assay::Result<assay::Json>(arguments.error()));

@@ -425,4 +425,7 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace assay
 
-int main(int argc, char** argv) { return assay::Main(argc, argv); }
+int main(int argc, char** argv) {
+  assay::cuda::PreferExpandableMemory();
+  return assay::Main(argc, argv);
+}

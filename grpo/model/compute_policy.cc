@@ -41,6 +41,7 @@ class AddToMaster : public torch::autograd::PostAccumulateGradHook {
  public:
   explicit AddToMaster(at::Tensor gradient) : gradient_(std::move(gradient)) {}
   void operator()(const torch::autograd::Variable& copy) override {
+    if (!copy.grad().defined()) return;  // added up by the layer itself
     c10::NoGradGuard no_grad;
     AddInto(gradient_, copy.grad());
     copy.mutable_grad() = at::Tensor();
@@ -49,6 +50,27 @@ class AddToMaster : public torch::autograd::PostAccumulateGradHook {
  private:
   at::Tensor gradient_;
 };
+
+// Handles of the gradients of every layer's weights.
+std::vector<LayerWeights> GradientsOf(const Model& model) {
+  std::vector<LayerWeights> gradients = model.layers;
+  for (size_t i = 0; i < gradients.size(); ++i) {
+    VisitLayer(model.config, static_cast<int64_t>(i), &gradients[i],
+               [](const std::string&, at::Tensor* weight) { *weight = weight->grad(); });
+  }
+  return gradients;
+}
+
+// On a GPU alone, whose kernels ask.
+bool NoNormHasZeros(const Model& model) {
+  if (!model.device().is_cuda()) return false;
+  at::NoGradGuard no_grad;
+  at::Tensor none = at::ones({}, at::TensorOptions(model.device()).dtype(at::kBool));
+  for (const NamedTensor& weight : NamedWeights(model)) {
+    if (IsNorm(weight.name)) none.logical_and_(weight.tensor.ne(0).all());
+  }
+  return none.item<bool>();
+}
 
 }  // namespace
 
@@ -83,6 +105,10 @@ const Model& ComputePolicy::Prepare(ForwardOptions* forward, LogprobOptions* log
   logprobs->head_grad = shards                    ? head_gradient_
                         : master_->head.defined() ? master_->head.grad()
                                                   : at::Tensor();
+  forward->layer_grads = layer_gradients_.empty() ? nullptr : &layer_gradients_;
+  // Training does not bring a weight to exactly 0, so one look is enough.
+  if (!norms_divide_) norms_divide_ = master_->source == nullptr && NoNormHasZeros(*master_);
+  forward->norms_divide = *norms_divide_;
   return model_;
 }
 
@@ -102,6 +128,7 @@ void ComputePolicy::Drop() {
   if (Shards* const shards = LearningShards(*master_); shards != nullptr) shards->DropGradients();
   model_ = Model{};
   gradients_ = embed_gradient_ = head_gradient_ = at::Tensor();
+  layer_gradients_.clear();
   ready_ = false;
   if (CountParameters(*master_) >= kTrimParameters) malloc_trim(0);
 }
@@ -163,6 +190,7 @@ void ComputePolicy::MakeWeights() {
       torch::autograd::impl::set_post_acc_grad_hooks(
           copies[i].tensor, std::make_unique<AddToMaster>(masters[i].tensor.grad()));
     }
+    layer_gradients_ = GradientsOf(*master_);
   }
   model_.embed = model_.embed.detach();
   model_.head = model_.config.tied_head ? model_.embed : model_.head.detach();

@@ -10,6 +10,9 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <optional>
+#include <vector>
+
 #include "grpo/model/model.h"
 
 namespace assay {
@@ -49,7 +52,9 @@ class ComputePolicy {
   const Compute compute_;
   Model model_;
   at::Tensor gradients_;
+  std::vector<LayerWeights> layer_gradients_;  // those of the masters' layers that are copied
   at::Tensor embed_gradient_, head_gradient_;  // whole, of shards that learn
+  std::optional<bool> norms_divide_;  // once it is known
   bool ready_ = false;
 };
 

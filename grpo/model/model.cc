@@ -518,7 +518,9 @@ at::Tensor FusedLayers(const Model& model, const cuda::Plan& plan, at::Tensor x,
   cuda::Stream stream{std::move(x), {}};
   for (int64_t i = 0; i < model.config.num_layers; ++i) {
     if (model.source == nullptr) {
-      stream = cuda::FusedLayer(plan, model.layers[static_cast<size_t>(i)], stream, options.kv);
+      const auto index = static_cast<size_t>(i);
+      stream = cuda::FusedLayer(plan, model.layers[index], stream, options.kv,
+                                options.layer_grads ? &(*options.layer_grads)[index] : nullptr);
       continue;
     }
     std::vector<at::Tensor> in = {stream.x};
@@ -526,7 +528,7 @@ at::Tensor FusedLayers(const Model& model, const cuda::Plan& plan, at::Tensor x,
     const auto body = [plan, kv = options.kv](const std::vector<at::Tensor>& given,
                                               const LayerWeights& weights) {
       const cuda::Stream out = cuda::FusedLayer(
-          plan, weights, {given[0], given.size() > 1 ? given[1] : at::Tensor()}, kv);
+          plan, weights, {given[0], given.size() > 1 ? given[1] : at::Tensor()}, kv, nullptr);
       return std::vector<at::Tensor>{out.x, out.y};
     };
     const std::vector<at::Tensor> out = MadeLayer(model, i, at::kBFloat16, in, body);
@@ -640,6 +642,7 @@ at::Tensor Forward(const Model& model, const PackedBatch& batch, const ForwardOp
     // What a source makes is computed again by it, whole.
     const cuda::Plan plan = cuda::MakeLayerPlan(model, batch, rotary.full.cosine, rotary.full.sine,
                                                 checkpoint && model.source == nullptr);
+    plan->norms_divide = options.norms_divide;
     return FusedLayers(model, plan, x, options);
   }
   const Pass pass{std::make_shared<const ModelConfig>(model.config),

@@ -162,6 +162,12 @@ struct ForwardOptions {
   int64_t longest = 0;
   // If set: [V,H] float32, to which a backward pass adds the embedding's gradient; the model's own embed wants none then.
   at::Tensor embed_grad;
+  // If set: for each layer float32 tensors of its matrices' shapes, to which a backward pass through layers of our own kernels
+  // (grpo/model/cuda/layer.h) adds their gradients in float32; autograd gives none for those matrices then.
+  const std::vector<LayerWeights>* layer_grads = nullptr;
+  // No norm's weight is 0: a backward pass through layers of our own kernels may then divide by it what the norm gave, in place of
+  // keeping what it took, which is twice as large.
+  bool norms_divide = false;
   // If set: receives one entry a layer (for filling a cache after a prefill).
   std::vector<LayerKv>* kv = nullptr;
   // If set: receives the residual stream before each layer and, last, the result (num_layers + 1 of [N,H]).

@@ -26,14 +26,14 @@ Widths WidthsOf(const ModelConfig& c) {
           static_cast<double>(c.num_kv_heads * c.head_dim)};
 }
 
-// Bytes that a layer keeps of a token for its backward pass (Saved in grpo/model/cuda/layer.cc): two float32 streams and their norms,
-// queries, keys, values, what was attended, gate and up.
+// Bytes that a layer keeps of a token for its backward pass (Saved in grpo/model/cuda/layer.cc): what both norms gave, queries, keys,
+// values, what was attended, gate, up and their product.
 double KeptByLayer(const Widths& w) {
-  return 2 * (4 * w.hidden + 2 * w.hidden) + 2 * (2 * w.q + 2 * w.kv) + 4 * w.inner;
+  return 4 * w.hidden + 2 * (2 * w.q + 2 * w.kv) + 6 * w.inner;
 }
-// What the backward pass of one layer takes on top while it lasts, at its widest: the gate's two gradients and the product that is computed
-// again, and the stream's from above.
-double TakenByBackward(const Widths& w) { return 8 * w.inner + 6 * w.hidden; }
+// What the backward pass of one layer takes on top while it lasts, at its widest: the gradients of the product, of gate and up, and of the
+// stream from above.
+double TakenByBackward(const Widths& w) { return 6 * w.inner + 6 * w.hidden; }
 
 }  // namespace
 

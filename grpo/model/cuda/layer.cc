@@ -61,16 +61,15 @@ struct Kernels {
   struct NormGradient {
     at::Tensor dx, dy, dweight;
   };
-  NormGradient NormBackward(const at::Tensor& dh, const at::Tensor& x, const at::Tensor& rstd,
-                            const at::Tensor& weight, const at::Tensor& residual,
-                            bool with_dy) const {
-    const int64_t rows = x.size(0);
+  // Of x or, if that was not kept, of h, which the norm gave.
+  NormGradient NormBackward(const at::Tensor& dh, const at::Tensor& x, const at::Tensor& h,
+                            const at::Tensor& rstd, const at::Tensor& weight,
+                            const at::Tensor& residual) const {
+    const int64_t rows = dh.size(0);
     const int64_t blocks = std::min<int64_t>(rows, 8 * MultiprocessorCount());
-    NormGradient out;
-    out.dx = at::empty_like(x);
-    if (with_dy) out.dy = at::empty(x.sizes(), dh.options());
-    const at::Tensor partial = at::empty({blocks, x.size(1)}, x.options());
-    Get("NormBackward")({blocks}, norm_threads, 0, Raw(dh), Raw(x), Raw(rstd), Raw(weight),
+    NormGradient out{at::empty(dh.sizes(), rstd.options()), at::empty_like(dh), {}};
+    const at::Tensor partial = at::empty({blocks, dh.size(1)}, rstd.options());
+    Get("NormBackward")({blocks}, norm_threads, 0, Raw(dh), Raw(x), Raw(h), Raw(rstd), Raw(weight),
                         Raw(residual), rows, Raw(out.dx), Raw(out.dy), Raw(partial));
     out.dweight = partial.sum(0);
     return out;
@@ -103,7 +102,7 @@ struct Saved {
   at::Tensor q, k, v, attended;  // rotated
   at::Tensor lse, random, unused;
   at::Tensor x1, rstd1, h1;  // the stream before the MLP, its norm
-  at::Tensor gate_up;
+  at::Tensor gate_up, product;
 };
 
 // Rows of one length that share nothing: what cuDNN's kernels, faster than the packed ones, take.
@@ -181,10 +180,10 @@ Saved ForwardLayer(const LayerPlan& plan, const Kernels& kernels, const Weights&
   normed = kernels.AddNorm(s.x0, branch, w.post_norm);
   s.x1 = normed.sum, s.h1 = normed.h, s.rstd1 = normed.rstd;
   s.gate_up = at::mm(s.h1, w.gate_up.t());
-  const at::Tensor product = at::empty({plan.tokens, c.intermediate_size}, options);
-  kernels.Get("GateUp")(Blocks(product.numel() / 8), 256, 0, Raw(s.gate_up), plan.tokens,
-                        static_cast<int>(c.intermediate_size), Raw(product));
-  if (out != nullptr) *out = at::mm(product, w.down.t());
+  s.product = at::empty({plan.tokens, c.intermediate_size}, options);
+  kernels.Get("GateUp")(Blocks(s.product.numel() / 8), 256, 0, Raw(s.gate_up), plan.tokens,
+                        static_cast<int>(c.intermediate_size), Raw(s.product));
+  if (out != nullptr) *out = at::mm(s.product, w.down.t());
   return s;
 }
 
@@ -193,43 +192,64 @@ struct Wanted {
   bool qkv = true, o = true, gate_up = true, down = true;
 };
 
+// Where the matrices' gradients are added up in float32; undefined: autograd gets them.
+struct Sums : torch::CustomClassHolder {
+  at::Tensor q, k, v, o, gate, up, down;
+};
+
 struct Gradients {
   at::Tensor x, y, input_norm, qkv, qkv_bias, o, post_norm, gate_up, down;
 };
 
+// The gradient dy' x of a matrix, or of several that stand one below the other: added to `sums` (float32) if there are any, given
+// otherwise.
+at::Tensor MatrixGradient(const at::Tensor& dy, const at::Tensor& x,
+                          const std::vector<at::Tensor>& sums) {
+  if (!sums[0].defined()) return at::mm(dy.t(), x);
+  at::Tensor joined = JoinRows(sums);
+  if (joined.is_alias_of(sums[0])) {
+    at::addmm_out(joined, joined, dy.t(), x, at::kFloat);
+    return {};
+  }
+  const at::Tensor product = at::mm(dy.t(), x, at::kFloat);
+  int64_t first = 0;
+  for (const at::Tensor& sum : sums) {
+    sum.add_(product.narrow(0, first, sum.size(0)));
+    first += sum.size(0);
+  }
+  return {};
+}
+
 // dx1: of the stream before the MLP, from above; dy: of the MLP's own output.
 Gradients BackwardLayer(const LayerPlan& plan, const Kernels& kernels, const Weights& w,
-                        const Saved& s, const Wanted& wanted, const at::Tensor& dx1,
-                        const at::Tensor& dy) {
+                        const Saved& s, const Wanted& wanted, const Sums& sums,
+                        const at::Tensor& dx1, const at::Tensor& dy) {
   const ModelConfig& c = plan.config;
   Gradients g;
   const auto options = s.h0.options();
   at::Tensor dproduct = at::mm(dy, w.down);
   at::Tensor dgate_up = at::empty_like(s.gate_up);
-  at::Tensor product = at::empty_like(dproduct);
-  kernels.Get("GateUpBackward")(Blocks(product.numel() / 8), 256, 0, Raw(dproduct), Raw(s.gate_up),
-                                plan.tokens, static_cast<int>(c.intermediate_size), Raw(dgate_up),
-                                Raw(product));
-  // cuBLAS takes 2.7 times as long for this one when it is to write bfloat16 (32,768 tokens of SmolLM2's shapes on an H200).
-  if (wanted.down) g.down = at::mm(dy.t(), product, at::kFloat).to(at::kBFloat16);
-  dproduct = product = at::Tensor();
+  kernels.Get("GateUpBackward")(Blocks(dproduct.numel() / 8), 256, 0, Raw(dproduct), Raw(s.gate_up),
+                                plan.tokens, static_cast<int>(c.intermediate_size), Raw(dgate_up));
+  dproduct = at::Tensor();
+  if (wanted.down) g.down = MatrixGradient(dy, s.product, {sums.down});
   at::Tensor dh = at::mm(dgate_up, w.gate_up);
-  if (wanted.gate_up) g.gate_up = at::mm(dgate_up.t(), s.h1);
+  if (wanted.gate_up) g.gate_up = MatrixGradient(dgate_up, s.h1, {sums.gate, sums.up});
   dgate_up = at::Tensor();
-  const auto post = kernels.NormBackward(dh, s.x1, s.rstd1, w.post_norm, dx1, true);
+  const auto post = kernels.NormBackward(dh, s.x1, s.h1, s.rstd1, w.post_norm, dx1);
   g.post_norm = post.dweight;
   const at::Tensor dattended = at::mm(post.dy, w.o).view(s.attended.sizes());
-  if (wanted.o) g.o = at::mm(post.dy.t(), s.attended.view({plan.tokens, -1}));
+  if (wanted.o) g.o = MatrixGradient(post.dy, s.attended.view({plan.tokens, -1}), {sums.o});
   const QkvGradient d = AttendBackward(plan, s, dattended);
   const int64_t width = (c.num_heads + 2 * c.num_kv_heads) * c.head_dim;
   const at::Tensor dqkv = at::empty({plan.tokens, width}, options);
   kernels.Get("MergeQkv")(Blocks(plan.tokens * (width / 16)), 256, 0, Raw(d.q), Raw(d.k), Raw(d.v),
                           Raw(plan.cosine), Raw(plan.sine), Raw(plan.first_place),
                           Raw(plan.place_list), plan.tokens, Raw(dqkv));
-  if (wanted.qkv) g.qkv = at::mm(dqkv.t(), s.h0);
+  if (wanted.qkv) g.qkv = MatrixGradient(dqkv, s.h0, {sums.q, sums.k, sums.v});
   if (w.qkv_bias.defined()) g.qkv_bias = dqkv.sum(0);
   dh = at::mm(dqkv, w.qkv);
-  const auto input = kernels.NormBackward(dh, s.x0, s.rstd0, w.input_norm, post.dx, true);
+  const auto input = kernels.NormBackward(dh, s.x0, s.h0, s.rstd0, w.input_norm, post.dx);
   g.x = input.dx, g.y = input.dy, g.input_norm = input.dweight;
   return g;
 }
@@ -247,7 +267,7 @@ struct LayerFunction : torch::autograd::Function<LayerFunction> {
                                const MaybeTensor& k_bias, const MaybeTensor& v_bias,
                                const at::Tensor& o, const at::Tensor& post_norm,
                                const at::Tensor& gate, const at::Tensor& up, const at::Tensor& down,
-                               const Plan* plan) {
+                               const Plan* plan, const LayerWeights* sums) {
     const Weights w{input_norm,
                     JoinRows({q, k, v}),
                     q_bias ? JoinRows({*q_bias, *k_bias, *v_bias}) : at::Tensor(),
@@ -263,14 +283,23 @@ struct LayerFunction : torch::autograd::Function<LayerFunction> {
       // x0 is x + y: the sum stands for both.
       keep.push_back(s.x0);
     } else {
-      keep.insert(keep.end(), {s.x0, s.rstd0, s.h0, s.q, s.k, s.v, s.attended, s.lse, s.random,
-                               s.unused, s.x1, s.rstd1, s.h1, s.gate_up});
+      const bool streams = !(*plan)->norms_divide;
+      keep.insert(keep.end(), {streams ? s.x0 : at::Tensor(), s.rstd0, s.h0, s.q, s.k, s.v,
+                               s.attended, s.lse, s.random, s.unused, streams ? s.x1 : at::Tensor(),
+                               s.rstd1, s.h1, s.gate_up, s.product});
     }
     if (w.qkv_bias.defined()) keep.push_back(w.qkv_bias);
     ctx->save_for_backward(keep);
     ctx->saved_data["plan"] = c10::IValue::make_capsule(*plan);
     ctx->saved_data["bias"] = w.qkv_bias.defined();
     ctx->saved_data["y"] = y.has_value();
+    if (sums != nullptr) {
+      const auto held = c10::make_intrusive<Sums>();
+      held->q = sums->q_proj, held->k = sums->k_proj, held->v = sums->v_proj;
+      held->o = sums->o_proj, held->gate = sums->gate_proj, held->up = sums->up_proj;
+      held->down = sums->down_proj;
+      ctx->saved_data["sums"] = c10::IValue::make_capsule(held);
+    }
     ctx->saved_data["wants_qkv"] = q.requires_grad() || k.requires_grad() || v.requires_grad();
     ctx->saved_data["wants_o"] = o.requires_grad();
     ctx->saved_data["wants_gate_up"] = gate.requires_grad() || up.requires_grad();
@@ -291,14 +320,19 @@ struct LayerFunction : torch::autograd::Function<LayerFunction> {
     if (plan->recompute) {
       s = ForwardLayer(*plan, kernels, w, kept[6], {}, nullptr);
     } else {
-      s = {kept[6],  kept[7],  kept[8],  kept[9],  kept[10], kept[11], kept[12],
-           kept[13], kept[14], kept[15], kept[16], kept[17], kept[18], kept[19]};
+      s = {kept[6],  kept[7],  kept[8],  kept[9],  kept[10], kept[11], kept[12], kept[13],
+           kept[14], kept[15], kept[16], kept[17], kept[18], kept[19], kept[20]};
     }
+    const auto given = ctx->saved_data.find("sums");
+    const auto sums = given == ctx->saved_data.end()
+                          ? c10::make_intrusive<Sums>()
+                          : c10::static_intrusive_pointer_cast<Sums>(given->second.toCapsule());
     const at::Tensor dx1 = grads[0].defined() ? grads[0].contiguous() : at::Tensor();
     const auto wants = [&](const char* what) { return ctx->saved_data[what].toBool(); };
     const Wanted wanted{wants("wants_qkv"), wants("wants_o"), wants("wants_gate_up"),
                         wants("wants_down")};
-    const Gradients g = BackwardLayer(*plan, kernels, w, s, wanted, dx1, grads[1].contiguous());
+    const Gradients g =
+        BackwardLayer(*plan, kernels, w, s, wanted, *sums, dx1, grads[1].contiguous());
     const int64_t q = c.num_heads * c.head_dim, kv = c.num_kv_heads * c.head_dim;
     const int64_t inner = c.intermediate_size;
     const auto part = [](const at::Tensor& whole, int64_t first, int64_t count) {
@@ -318,6 +352,7 @@ struct LayerFunction : torch::autograd::Function<LayerFunction> {
             part(g.gate_up, 0, inner),
             part(g.gate_up, inner, inner),
             g.down,
+            Variable(),
             Variable()};
   }
 };
@@ -336,7 +371,7 @@ struct FinalNormFunction : torch::autograd::Function<FinalNormFunction> {
         c10::static_intrusive_pointer_cast<LayerPlan>(ctx->saved_data["plan"].toCapsule());
     const Kernels kernels(plan->config);
     const variable_list kept = ctx->get_saved_variables();
-    const auto g = kernels.NormBackward(grads[0].contiguous(), kept[0], kept[1], kept[2], {}, true);
+    const auto g = kernels.NormBackward(grads[0].contiguous(), kept[0], {}, kept[1], kept[2], {});
     return {g.dx, g.dy, g.dweight, Variable()};
   }
 };
@@ -416,7 +451,7 @@ Plan MakeLayerPlan(const Model& model, const PackedBatch& batch, at::Tensor cosi
 }
 
 Stream FusedLayer(const Plan& plan, const LayerWeights& w, const Stream& in,
-                  std::vector<LayerKv>* kv) {
+                  std::vector<LayerKv>* kv, const LayerWeights* sums) {
   if (!at::GradMode::is_enabled()) {
     Stream out;
     const Saved s = ForwardLayer(*plan, Kernels(plan->config), Join(w), in.x, in.y, &out.y);
@@ -427,7 +462,7 @@ Stream FusedLayer(const Plan& plan, const LayerWeights& w, const Stream& in,
   const variable_list out =
       LayerFunction::apply(in.x, Maybe(in.y), w.input_norm, w.q_proj, w.k_proj, w.v_proj,
                            Maybe(w.q_bias), Maybe(w.k_bias), Maybe(w.v_bias), w.o_proj, w.post_norm,
-                           w.gate_proj, w.up_proj, w.down_proj, &plan);
+                           w.gate_proj, w.up_proj, w.down_proj, &plan, sums);
   return {out[0], out[1]};
 }
 

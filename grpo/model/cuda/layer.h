@@ -26,7 +26,8 @@ struct LayerPlan : torch::CustomClassHolder {
   int64_t tokens = 0, places = 0;  // packed tokens; keys with each shared prefix repeated
   // Undefined without shared prefixes: the token of each place, and each token's places (rows of a sparse matrix).
   at::Tensor source, first_place, place_list;
-  bool recompute = false;  // keep only a layer's input
+  bool recompute = false;     // keep only a layer's input
+  bool norms_divide = false;  // as ForwardOptions::norms_divide says
 };
 using Plan = c10::intrusive_ptr<LayerPlan>;
 
@@ -39,9 +40,10 @@ Plan MakeLayerPlan(const Model& model, const PackedBatch& batch, at::Tensor cosi
 struct Stream {
   at::Tensor x, y;
 };
-// `kv`, if not null, gets this layer's keys and values (only without shared prefixes).
+// `kv`, if not null, gets this layer's keys and values (only without shared prefixes). To `sums`, if not null, the backward pass adds
+// the matrices' gradients, as ForwardOptions::layer_grads says.
 Stream FusedLayer(const Plan& plan, const LayerWeights& weights, const Stream& in,
-                  std::vector<LayerKv>* kv);
+                  std::vector<LayerKv>* kv, const LayerWeights* sums);
 // norm(x + y) in bfloat16.
 at::Tensor FusedFinalNorm(const Plan& plan, const at::Tensor& weight, const Stream& in);
 

@@ -268,6 +268,11 @@ double AvailableBytes() {
          static_cast<double>(stats.allocated_bytes[0].current);
 }
 
+void PreferExpandableMemory() {
+  if (std::getenv("PYTORCH_ALLOC_CONF") != nullptr) return;
+  setenv("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True", /*overwrite=*/0);
+}
+
 MemoryPeak PeakMemory() {
   const auto stats =
       c10::getDeviceAllocator(c10::DeviceType::CUDA)->getDeviceStats(Guard()->getDevice().index());

@@ -31,6 +31,10 @@ class PlainOnly {
 int MultiprocessorCount();
 // Memory of LibTorch's current device that could be taken: free, or kept by LibTorch's allocator without use.
 double AvailableBytes();
+// LibTorch's allocator takes address space whose pages it can hand from one phase of a run to the next, whatever sizes they ask for,
+// unless PYTORCH_CUDA_ALLOC_CONF or PYTORCH_ALLOC_CONF says what it is to do. To be called by a program before it touches a GPU or
+// starts a thread.
+void PreferExpandableMemory();
 // The most that LibTorch's allocator has had in use, and has taken, on its current device since the program began; GiB.
 struct MemoryPeak {
   double allocated_gb = 0, reserved_gb = 0;

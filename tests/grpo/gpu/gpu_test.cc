@@ -4,6 +4,7 @@
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <memory>
@@ -214,7 +215,7 @@ struct Learned {
   std::vector<at::Tensor> gradients;
 };
 Learned Learn(const Model& start, at::ScalarType dtype, bool checkpoint, bool share,
-              bool equal = false) {
+              bool equal = false, int passes = 1) {
   Model policy = CloneModel(start);
   SetTrainable(&policy, true);
   ComputePolicy compute(&policy, {dtype, checkpoint});
@@ -236,17 +237,19 @@ Learned Learn(const Model& start, at::ScalarType dtype, bool checkpoint, bool sh
     groups.push_back(std::move(group));
   }
   const ScoredBatch batch = PackGroups(groups, policy.device(), share);
-  ForwardOptions forward;
-  LogprobOptions logprobs;
-  logprobs.entropy_grad = true;
-  logprobs.temperature = 0.9;
-  const Model& model = compute.Prepare(&forward, &logprobs);
-  const TokenLogprobs scores = ScoreTokens(model, batch, forward, logprobs);
-  const at::Tensor loss =
-      (scores.logp_M * scores.logp_M.detach().sin()).mean() + 0.1 * scores.entropy_M.mean();
-  loss.backward();
   Learned learned;
-  learned.loss = loss.item<double>();
+  for (int pass = 0; pass < passes; ++pass) {
+    ForwardOptions forward;
+    LogprobOptions logprobs;
+    logprobs.entropy_grad = true;
+    logprobs.temperature = 0.9;
+    const Model& model = compute.Prepare(&forward, &logprobs);
+    const TokenLogprobs scores = ScoreTokens(model, batch, forward, logprobs);
+    const at::Tensor loss =
+        (scores.logp_M * scores.logp_M.detach().sin()).mean() + 0.1 * scores.entropy_M.mean();
+    loss.backward();
+    learned.loss = loss.item<double>();
+  }
   for (const NamedTensor& weight : NamedWeights(policy))
     learned.gradients.push_back(weight.tensor.grad().clone());
   return learned;
@@ -259,6 +262,13 @@ double RelativeError(const Learned& a, const Learned& b) {
     norm += b.gradients[i].to(at::kDouble).square().sum().item<double>();
   }
   return std::sqrt(difference / norm);
+}
+
+int64_t IndexOf(const Model& model, const std::string& name) {
+  const std::vector<NamedTensor> weights = NamedWeights(model);
+  const auto found = std::find_if(weights.begin(), weights.end(),
+                                  [&](const NamedTensor& weight) { return weight.name == name; });
+  return found - weights.begin();
 }
 
 TEST_F(Gpu, GradientsAreThePlainTwins) {
@@ -287,6 +297,39 @@ TEST_F(Gpu, GradientsAreThePlainTwins) {
     const Learned single = Learn(start, at::kFloat, false, true);
     EXPECT_LT(RelativeError(single, exact), 1e-3) << family;
   }
+}
+
+// Micro-batches of one update: each adds its gradient to the one before.
+TEST_F(Gpu, GradientsOfMicroBatchesAddUp) {
+  for (const char* family : {"llama", "qwen2"}) {
+    const Model start = ToDevice(*RandomModel(Wide(family), 3, 0.05), at::kCUDA);
+    const Learned once = Learn(start, at::kBFloat16, false, true);
+    Learned thrice = Learn(start, at::kBFloat16, false, true, false, 3);
+    for (at::Tensor& gradient : thrice.gradients) gradient /= 3;
+    EXPECT_LT(RelativeError(thrice, once), 0.01) << family;
+  }
+}
+
+// A norm whose weight holds a zero cannot be divided by: what it took is kept.
+TEST_F(Gpu, ZerosInNormsHaveTheSameGradients) {
+  Model start = ToDevice(*RandomModel(Wide(), 3, 0.05), at::kCUDA);
+  {
+    at::NoGradGuard no_grad;
+    start.layers[1].post_norm[5] = 0;
+    start.layers[0].input_norm.narrow(0, 7, 3).zero_();
+  }
+  Learned exact, twin;
+  {
+    cuda::PlainOnly plain;
+    exact = Learn(start, at::kFloat, false, true);
+    twin = Learn(start, at::kBFloat16, false, true);
+  }
+  const Learned ours = Learn(start, at::kBFloat16, false, true);
+  EXPECT_LT(RelativeError(ours, exact), 1.3 * RelativeError(twin, exact) + 0.002);
+  EXPECT_NE(ours.gradients[static_cast<size_t>(
+                IndexOf(start, "model.layers.1.post_attention_layernorm.weight"))][5]
+                .item<double>(),
+            0);
 }
 
 // Rows of one length go through other kernels of attention (LayerPlan::dense_rows).

@@ -210,7 +210,7 @@ TEST(MemoryPlan, IsWhatABenchmarkTook) {
   const auto near = [](double bytes, double gib) {
     EXPECT_NEAR(bytes / (1 << 30), gib, 0.05 * gib);
   };
-  near(PlanMemory(SmallShapes(), recipe, 61).peak(), 6.94);  // grpo
+  near(PlanMemory(SmallShapes(), recipe, 61).peak(), 6.540);  // grpo
   const MemoryPlan decode = PlanMemory(SmallShapes(), recipe, 61);
   near(decode.weights + decode.sampling, 2.394);  // decode --rows 256
   recipe.steps_per_generation = 32;
@@ -219,10 +219,10 @@ TEST(MemoryPlan, IsWhatABenchmarkTook) {
   recipe.train.per_device_train_batch_size = recipe.num_generations = 64;
   recipe.train.max_completion_length = 512;
   const MemoryPlan learn = PlanMemory(SmallShapes(), recipe, 1);
-  near(learn.weights + learn.learning, 16.652);  // learn --micro 64 --new 512
+  near(learn.weights + learn.learning, 15.30);  // learn --micro 64 --new 512
   recipe.train.gradient_checkpointing = true;
   const MemoryPlan less = PlanMemory(SmallShapes(), recipe, 1);
-  near(less.weights + less.learning, 4.377);  // the same with --checkpoint
+  near(less.weights + less.learning, 4.46);  // the same with --checkpoint
 }
 
 TEST(MemoryPlan, ARunThatDoesNotFitIsRefusedWithTheNumbers) {

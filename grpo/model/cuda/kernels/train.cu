@@ -39,16 +39,19 @@ AddNorm(const float* x, const T* y, const float* weight, float* sum, T* h, float
 }
 
 // dx = residual + rstd * (dh*w - n * mean(dh*w*n)), n = x * rstd; dy is dx in T. partial[block] sums dh * n over the block's rows.
+// Without x, n is what the norm gave divided by its weight (of which none may be 0).
 extern "C" __global__ void __launch_bounds__(NORM_THREADS)
-NormBackward(const T* dh, const float* x, const float* rstd, const float* weight,
+NormBackward(const T* dh, const float* x, const T* h, const float* rstd, const float* weight,
              const float* residual, int64 rows, float* dx, T* dy, float* partial) {
   __shared__ float scratch[32];
-  float w[NORM_PACKS][8], dw[NORM_PACKS][8];
+  float w[NORM_PACKS][8], dw[NORM_PACKS][8], to_n[NORM_PACKS][8];
 #pragma unroll
   for (int k = 0; k < NORM_PACKS; ++k) {
     const int pack = threadIdx.x + k * NORM_THREADS;
     for (int i = 0; i < 8; ++i) dw[k][i] = 0;
-    if (pack < PACKS) Load8(weight + pack * 8, w[k]);
+    if (pack >= PACKS) continue;
+    Load8(weight + pack * 8, w[k]);
+    for (int i = 0; i < 8; ++i) to_n[k][i] = 1 / w[k][i];
   }
   for (int64 row = blockIdx.x; row < rows; row += gridDim.x) {
     const int64 start = row * HIDDEN;
@@ -59,10 +62,14 @@ NormBackward(const T* dh, const float* x, const float* rstd, const float* weight
     for (int k = 0; k < NORM_PACKS; ++k) {
       const int pack = threadIdx.x + k * NORM_THREADS;
       if (pack >= PACKS) continue;
-      Load8(x + start + pack * 8, n[k]);
+      if (x != nullptr) {
+        Load8(x + start + pack * 8, n[k]);
+      } else {
+        Load8(h + start + pack * 8, n[k]);
+      }
       Load8(dh + start + pack * 8, g[k]);
       for (int i = 0; i < 8; ++i) {
-        n[k][i] *= scale;
+        n[k][i] *= x != nullptr ? scale : to_n[k][i];
         dw[k][i] += g[k][i] * n[k][i];
         g[k][i] *= w[k][i];
         dot += g[k][i] * n[k][i];
@@ -174,9 +181,9 @@ extern "C" __global__ void MergeQkv(const T* dq, const T* dk, const T* dv, const
   Store8(to + HALF, b);
 }
 
-// Gradients of both from that of the product, which is computed again into `out`.
+// Gradients of both from that of their product.
 extern "C" __global__ void GateUpBackward(const T* dout, const T* gate_up, int64 rows, int inner,
-                                          T* dgate_up, T* out) {
+                                          T* dgate_up) {
   const int packs = inner / 8;
   const int64 i = (int64)blockIdx.x * blockDim.x + threadIdx.x;
   if (i >= rows * packs) return;
@@ -192,11 +199,9 @@ extern "C" __global__ void GateUpBackward(const T* dout, const T* gate_up, int64
     const float silu = gate[k] * sigmoid;
     dup[k] = d[k] * silu;
     dgate[k] = d[k] * up[k] * sigmoid * (1 + gate[k] * (1 - sigmoid));
-    gate[k] = Round(silu) * up[k];
   }
   Store8(dgate_up + at, dgate);
   Store8(dgate_up + at + inner, dup);
-  Store8(out + row * inner + column, gate);
 }
 
 struct Stats {
