@@ -55,7 +55,7 @@ void AddRunOptions(CLI::App* command, RunArguments* arguments) {
       ->required()
       ->type_name("DIR");
   command
-      ->add_option("--processes", arguments->processes,
+      ->add_option("--processes,--gpus", arguments->processes,
                    "Share the work among so many processes of this machine, one a GPU (torchrun's "
                    "environment does the same for several machines)")
       ->check(CLI::Range(1, 1024));

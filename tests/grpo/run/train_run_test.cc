@@ -236,7 +236,7 @@ TEST_F(TrainRun, SeveralProcessesAreOne) {
       EXPECT_LT(MeanDifference(Floats(Weights(out)), Floats(Weights(command))), 1e-6) << out;
     }
   }
-  EXPECT_EQ(Run("grpo", "bad", {"--processes", "2", "--set", "data.train=/nonexistent.jsonl"}), 2);
+  EXPECT_EQ(Run("grpo", "bad", {"--gpus", "2", "--set", "data.train=/nonexistent.jsonl"}), 2);
 }
 
 // A checkpoint holds weights and moments whole, whoever held them, and any number of processes goes on with it.
