@@ -54,7 +54,7 @@ class ComputePolicy {
   at::Tensor gradients_;
   std::vector<LayerWeights> layer_gradients_;  // those of the masters' layers that are copied
   at::Tensor embed_gradient_, head_gradient_;  // whole, of shards that learn
-  std::optional<bool> norms_divide_;  // once it is known
+  std::optional<bool> norms_divide_;           // once it is known
   bool ready_ = false;
 };
 
