@@ -172,8 +172,9 @@ void CheckLogprobs(at::ScalarType dtype, int64_t vocab, double tolerance) {
   options.top1 = true;
   const TokenLogprobs got = ComputeTokenLogprobs(hidden, head, targets, options);
   EXPECT_LT(Difference(got.logp_M, chosen), tolerance);
-  // The difference of two numbers as large as the logits, some 40: an ulp of those is 4e-6 in float32.
-  EXPECT_LT(Difference(got.entropy_M, entropy), 5 * tolerance);
+  // The difference of two numbers as large as the logits, some 40: an ulp of those is 4e-6 in float32, and each is off by a few.
+  const double rounding = dtype == at::kFloat ? 2e-5 : 0;
+  EXPECT_LT(Difference(got.entropy_M, entropy), tolerance + rounding);
   if (dtype != at::kBFloat16) EXPECT_EQ(Difference(got.top1_M, z.argmax(1).eq(targets)), 0);
   ((got.logp_M + 0.3 * got.entropy_M) * weight).sum().backward();
   EXPECT_LT(Difference(hidden.grad(), wide_hidden.grad()), tolerance * 20);
